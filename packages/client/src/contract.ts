@@ -1,0 +1,544 @@
+import { z } from 'zod';
+import { JsonObject, queryInteger, SessionId, Timestamp, TurnId } from './schema/common.ts';
+import { Problem } from './schema/error.ts';
+import { SessionEvent } from './schema/event.ts';
+import { HistoryMessage, SendMessage, Turn, TurnAccepted, TurnResult, TurnState } from './schema/message.ts';
+import { PermissionRequest, RespondPermission } from './schema/permission.ts';
+import {
+  AvailableSession,
+  CreateSession,
+  ForkSession,
+  PatchSession,
+  PermissionMode,
+  RewindResult,
+  RewindSession,
+  Session,
+  SessionCreated,
+  SessionDetail,
+  SessionStatus,
+  Usage,
+} from './schema/session.ts';
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
+
+/** One answer of a route: its meaning and, when it has a JSON body, the shape of it. */
+export interface ResponseSpec {
+  description: string;
+  schema?: z.ZodType;
+  /** Media types besides (or instead of) `application/json`. */
+  media?: readonly string[];
+}
+
+/** A route as a value. The server mounts it, the client calls it, the documentation describes it. */
+export interface RouteSpec {
+  method: Method;
+  /** With `{name}` placeholders. */
+  path: string;
+  summary: string;
+  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'server' | 'gateway';
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  headers?: z.ZodObject;
+  body?: z.ZodType;
+  /** False where an empty body stands for `{}`. */
+  bodyRequired?: boolean;
+  responses: Record<number, ResponseSpec>;
+  /** True for the routes that are open even when the server has keys. */
+  open?: boolean;
+}
+
+const route = <const R extends RouteSpec>(spec: R): R => spec;
+
+const problem = (description: string): ResponseSpec => ({
+  description,
+  schema: Problem,
+  media: ['application/problem+json'],
+});
+
+const session = { params: z.object({ session_id: SessionId }) };
+const notFound = { 404: problem('No such session') };
+const invalid = { 422: problem('The request does not have the right form') };
+const live = { ...notFound, 409: problem('The session is closed'), 502: problem('The agent cannot start') };
+
+export const routes = {
+  // sessions
+  createSession: route({
+    method: 'POST',
+    path: '/sessions',
+    tag: 'sessions',
+    summary: 'Create a session, or resume one',
+    body: CreateSession,
+    bodyRequired: false,
+    responses: {
+      200: { description: 'The session is ready', schema: SessionCreated },
+      403: problem('Folder or permission mode not allowed by the configuration'),
+      404: problem('No such session to resume'),
+      ...invalid,
+      502: problem('The agent cannot start; its own words are in `detail`'),
+    },
+  }),
+  listSessions: route({
+    method: 'GET',
+    path: '/sessions',
+    tag: 'sessions',
+    summary: 'List sessions, newest activity first',
+    query: z.object({
+      limit: queryInteger(1, 1000).optional(),
+      cursor: z.string().optional(),
+      status: z.enum([...SessionStatus.options, 'all']).optional(),
+    }),
+    responses: {
+      200: {
+        description: 'One page; `next_cursor` is null on the last',
+        schema: z.object({ sessions: z.array(Session), next_cursor: z.string().nullable() }),
+      },
+      ...invalid,
+    },
+  }),
+  listAvailable: route({
+    method: 'GET',
+    path: '/sessions/available',
+    tag: 'sessions',
+    summary: "List everything that can be resumed, from the agent's transcripts on disk",
+    query: z.object({
+      limit: queryInteger(1, 1000).optional(),
+      offset: queryInteger(0, 1_000_000).optional(),
+      cwd: z.string().optional(),
+    }),
+    responses: {
+      200: { description: 'Newest first', schema: z.object({ sessions: z.array(AvailableSession) }) },
+      ...invalid,
+    },
+  }),
+  getSession: route({
+    method: 'GET',
+    path: '/sessions/{session_id}',
+    tag: 'sessions',
+    summary: 'Everything about one session',
+    ...session,
+    responses: { 200: { description: 'The session', schema: SessionDetail }, ...notFound, ...invalid },
+  }),
+  getSessionStatus: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/status',
+    tag: 'sessions',
+    summary: 'What a session is doing and what it waits for',
+    ...session,
+    responses: { 200: { description: 'The session', schema: SessionDetail }, ...notFound, ...invalid },
+  }),
+  patchSession: route({
+    method: 'PATCH',
+    path: '/sessions/{session_id}',
+    tag: 'sessions',
+    summary: 'Change title and metadata',
+    ...session,
+    body: PatchSession,
+    responses: { 200: { description: 'The session', schema: SessionDetail }, ...notFound, ...invalid },
+  }),
+  closeSession: route({
+    method: 'DELETE',
+    path: '/sessions/{session_id}',
+    tag: 'sessions',
+    summary: 'Close a session: settle what waits, end its process',
+    ...session,
+    responses: {
+      200: {
+        description: 'Closed (also when it was closed before)',
+        schema: z.object({ status: z.literal('closed') }),
+      },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  forkSession: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/fork',
+    tag: 'sessions',
+    summary: 'Branch the conversation into a new session',
+    ...session,
+    body: ForkSession,
+    bodyRequired: false,
+    responses: {
+      200: { description: 'The new session', schema: SessionCreated },
+      ...live,
+      ...invalid,
+    },
+  }),
+  rewindSession: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/rewind',
+    tag: 'sessions',
+    summary: 'Undo file changes back to a message',
+    ...session,
+    body: RewindSession,
+    responses: {
+      200: { description: 'What was (or would be) undone', schema: RewindResult },
+      ...live,
+      ...invalid,
+    },
+  }),
+  setModel: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/model',
+    tag: 'sessions',
+    summary: 'Change the model; null is the default model',
+    ...session,
+    body: z.object({ model: z.string().min(1).nullable() }).meta({ id: 'SetModel' }),
+    responses: {
+      200: {
+        description: 'Changed',
+        schema: z.object({ status: z.literal('ok'), model: z.string().nullable() }),
+      },
+      ...live,
+      ...invalid,
+    },
+  }),
+  setPermissionMode: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/permission_mode',
+    tag: 'sessions',
+    summary: 'Change the permission mode',
+    ...session,
+    body: z.object({ mode: PermissionMode }).meta({ id: 'SetPermissionMode' }),
+    responses: {
+      200: { description: 'Changed', schema: z.object({ status: z.literal('ok'), mode: PermissionMode }) },
+      403: problem('The configuration forbids this mode'),
+      ...live,
+      ...invalid,
+    },
+  }),
+  interrupt: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/interrupt',
+    tag: 'sessions',
+    summary: 'End the running turn and settle its permissions',
+    ...session,
+    responses: {
+      200: { description: 'Nothing runs any more', schema: z.object({ status: z.literal('interrupted') }) },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  getServerInfo: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/server_info',
+    tag: 'sessions',
+    summary: "The agent's own initialize answer: commands, models, output style",
+    ...session,
+    responses: {
+      200: {
+        description: "The agent's answer",
+        schema: z.looseObject({
+          commands: z.array(z.unknown()),
+          output_style: z.string(),
+          capabilities: z.unknown(),
+        }),
+      },
+      ...live,
+      ...invalid,
+    },
+  }),
+  getContext: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/context',
+    tag: 'sessions',
+    summary: 'What fills the context window',
+    ...session,
+    responses: {
+      200: { description: "The agent's own breakdown", schema: JsonObject },
+      ...live,
+      ...invalid,
+    },
+  }),
+  getSessionUsage: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/usage',
+    tag: 'sessions',
+    summary: 'Tokens and cost of one session',
+    ...session,
+    responses: { 200: { description: 'Sums so far', schema: Usage }, ...notFound, ...invalid },
+  }),
+  getUsage: route({
+    method: 'GET',
+    path: '/usage',
+    tag: 'server',
+    summary: 'Tokens and cost of all sessions',
+    responses: { 200: { description: 'Sums so far', schema: Usage } },
+  }),
+
+  // messages and turns
+  sendMessage: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/messages',
+    tag: 'messages',
+    summary: 'Send a message: wait for the answer, stream it, or let it run',
+    ...session,
+    headers: z.object({
+      accept: z.string().optional().meta({ description: '`text/event-stream` streams the turn' }),
+      prefer: z.string().optional().meta({ description: '`respond-async` answers 202 at once' }),
+      'idempotency-key': z.string().min(1).max(255).optional(),
+    }),
+    body: SendMessage,
+    responses: {
+      200: {
+        description: 'How the turn ended',
+        schema: TurnResult,
+        media: ['application/json', 'text/event-stream'],
+      },
+      202: { description: 'Accepted; `Location` names the turn', schema: TurnAccepted },
+      404: problem('No such session'),
+      409: problem('Session closed, busy, or idempotency key used with another body'),
+      ...invalid,
+      502: problem('The agent cannot start'),
+    },
+  }),
+  listMessages: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/messages',
+    tag: 'messages',
+    summary: "The conversation's history",
+    ...session,
+    query: z.object({
+      limit: queryInteger(1, 1000).optional(),
+      offset: queryInteger(0, 1_000_000).optional(),
+    }),
+    responses: {
+      200: { description: 'Oldest first', schema: z.object({ messages: z.array(HistoryMessage) }) },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  listTurns: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/turns',
+    tag: 'messages',
+    summary: 'List turns, oldest first',
+    ...session,
+    query: z.object({
+      limit: queryInteger(1, 1000).optional(),
+      after: TurnId.optional(),
+      state: TurnState.optional(),
+    }),
+    responses: {
+      200: { description: 'Turns', schema: z.object({ turns: z.array(Turn) }) },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  getTurn: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/turns/{turn_id}',
+    tag: 'messages',
+    summary: 'One turn and its result',
+    params: z.object({ session_id: SessionId, turn_id: TurnId }),
+    responses: {
+      200: { description: 'The turn', schema: Turn },
+      404: problem('No such session or turn'),
+      ...invalid,
+    },
+  }),
+
+  // events
+  sessionEvents: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/events',
+    tag: 'events',
+    summary: "A session's events: a stream, or pages with `Accept: application/json`",
+    ...session,
+    query: z.object({
+      after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+      limit: queryInteger(1, 10_000).optional(),
+    }),
+    headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
+    responses: {
+      200: {
+        description: 'SSE: `id` is the seq, `data` the event; live-only frames have no id',
+        schema: z.object({ events: z.array(SessionEvent), next_after: z.int(), has_more: z.boolean() }),
+        media: ['text/event-stream', 'application/json'],
+      },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  allEvents: route({
+    method: 'GET',
+    path: '/events',
+    tag: 'events',
+    summary: "Every session's control events on one stream; starts now, or after a cursor",
+    query: z.object({
+      after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+      limit: queryInteger(1, 10_000).optional(),
+    }),
+    headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
+    responses: {
+      200: {
+        description: 'SSE: `id` is a cursor over all sessions, `data` the event',
+        schema: z.object({ events: z.array(SessionEvent), next_after: z.int(), has_more: z.boolean() }),
+        media: ['text/event-stream', 'application/json'],
+      },
+      ...invalid,
+    },
+  }),
+
+  // permissions
+  listPermissions: route({
+    method: 'GET',
+    path: '/permissions',
+    tag: 'permissions',
+    summary: 'The approval inbox: every pending request of every session, oldest first',
+    responses: {
+      200: {
+        description: '`cursor` continues without a gap in `GET /events?after=`',
+        schema: z.object({ permissions: z.array(PermissionRequest), cursor: z.int() }),
+      },
+    },
+  }),
+  respondPermission: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/permissions/respond',
+    tag: 'permissions',
+    summary: 'Answer a permission request; the first answer wins',
+    ...session,
+    body: RespondPermission,
+    responses: {
+      200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) },
+      404: problem('No such session or request'),
+      409: problem('Already answered'),
+      ...invalid,
+    },
+  }),
+
+  // server
+  health: route({
+    method: 'GET',
+    path: '/health',
+    tag: 'server',
+    summary: 'Is the server alive',
+    open: true,
+    responses: {
+      200: {
+        description: 'Yes',
+        schema: z.object({ status: z.literal('healthy'), active_sessions: z.int(), timestamp: Timestamp }),
+      },
+    },
+  }),
+  ping: route({
+    method: 'GET',
+    path: '/ping',
+    tag: 'server',
+    summary: 'AgentCore health: busy while a turn runs',
+    open: true,
+    responses: {
+      200: {
+        description: 'Alive',
+        schema: z.object({ status: z.enum(['Healthy', 'HealthyBusy']), time_of_last_update: z.int() }),
+      },
+    },
+  }),
+  ready: route({
+    method: 'GET',
+    path: '/ready',
+    tag: 'server',
+    summary: 'Can the server take work',
+    responses: {
+      200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) },
+      503: problem('Not now: `detail` says why'),
+    },
+  }),
+  invoke: route({
+    method: 'POST',
+    path: '/invocations',
+    tag: 'server',
+    summary: 'One door to every other route',
+    body: z
+      .object({
+        path: z.string().optional(),
+        method: z.string().default('POST'),
+        payload: z.unknown().optional(),
+        path_params: z.record(z.string(), z.string()).optional(),
+      })
+      .meta({ id: 'Invocation' }),
+    responses: {
+      200: { description: "The target's own status and body" },
+      400: problem('No path'),
+      404: problem('Unknown path'),
+      ...invalid,
+    },
+  }),
+  openapi: route({
+    method: 'GET',
+    path: '/openapi.json',
+    tag: 'server',
+    summary: 'This document',
+    responses: { 200: { description: 'OpenAPI 3.1', schema: JsonObject } },
+  }),
+  docs: route({
+    method: 'GET',
+    path: '/docs',
+    tag: 'server',
+    summary: 'Swagger UI',
+    responses: { 200: { description: 'A page', media: ['text/html'] } },
+  }),
+  redoc: route({
+    method: 'GET',
+    path: '/redoc',
+    tag: 'server',
+    summary: 'ReDoc',
+    responses: { 200: { description: 'A page', media: ['text/html'] } },
+  }),
+
+  // gateway
+  gatewayMessages: route({
+    method: 'POST',
+    path: '/v1/messages',
+    tag: 'gateway',
+    summary: "Anthropic's Messages API, JSON or SSE",
+    body: z.looseObject({ model: z.string() }).meta({ id: 'MessagesRequest' }),
+    responses: {
+      200: {
+        description: "Anthropic's answer",
+        schema: JsonObject,
+        media: ['application/json', 'text/event-stream'],
+      },
+      400: { description: "Anthropic's error envelope", schema: JsonObject },
+      404: { description: 'No provider is configured for the model', schema: JsonObject },
+    },
+  }),
+  gatewayCountTokens: route({
+    method: 'POST',
+    path: '/v1/messages/count_tokens',
+    tag: 'gateway',
+    summary: 'Count the tokens of a request',
+    body: z.looseObject({ model: z.string() }).meta({ id: 'CountTokensRequest' }),
+    responses: {
+      200: { description: 'The count', schema: z.looseObject({ input_tokens: z.int() }) },
+      400: { description: "Anthropic's error envelope", schema: JsonObject },
+    },
+  }),
+  gatewayModels: route({
+    method: 'GET',
+    path: '/v1/models',
+    tag: 'gateway',
+    summary: 'List models',
+    responses: { 200: { description: "Anthropic's page of models", schema: JsonObject } },
+  }),
+} as const;
+
+/** What a caller gives for a route: only the parts that the route has. */
+export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }
+  ? { params: z.input<P> }
+  : unknown) &
+  (R extends { query: infer Q extends z.ZodType } ? { query?: z.input<Q> } : unknown) &
+  (R extends { headers: infer H extends z.ZodType } ? { headers?: z.input<H> } : unknown) &
+  (R extends { body: infer B extends z.ZodType }
+    ? R extends { bodyRequired: false }
+      ? { body?: z.input<B> }
+      : { body: z.input<B> }
+    : unknown);
+
+/** The JSON that a route answers with status `S` (200 unless told). */
+export type RouteOutput<R extends RouteSpec, S extends number = 200> = R['responses'] extends {
+  [K in S]: { schema: infer T extends z.ZodType };
+}
+  ? z.output<T>
+  : undefined;

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+
+/** A session's id: the same UUID under which the agent keeps the transcript on disk. */
+export const SessionId = z.uuid().meta({ description: 'Session id; also the id of the transcript on disk' });
+
+/** A turn's id (UUID). The agent sees it as the uuid of the user message. */
+export const TurnId = z.uuid();
+
+/** A moment: ISO 8601, UTC, ending in `Z`. */
+export const Timestamp = z.iso.datetime();
+
+/** Any JSON object. */
+export const JsonObject = z.record(z.string(), z.unknown());
+
+/** A whole number given as a query parameter (which is always text). */
+export const queryInteger = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+
+/** RFC 9457 problem details: how every route but `/v1/*` reports a failure. */
+export const Problem = z
+  .object({
+    type: z.string().meta({ description: 'about:blank, or a URI that names the kind of problem' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'One sentence: what went wrong and what to do next' }),
+    code: z.string().meta({ description: 'Stable, machine-readable name of the problem' }),
+    instance: z.string(),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'For validation failures: what is wrong, field by field' }),
+  })
+  .meta({ id: 'Problem' });
+export type Problem = z.infer<typeof Problem>;

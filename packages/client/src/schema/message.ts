@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+
+const Base64Source = z.object({
+  type: z.literal('base64'),
+  media_type: z.string().min(1),
+  data: z.string().min(1),
+});
+const UrlSource = z.object({ type: z.literal('url'), url: z.url() });
+const TextSource = z.object({
+  type: z.literal('text'),
+  media_type: z.literal('text/plain'),
+  data: z.string(),
+});
+
+/** One block of a user message, in the shape of Anthropic's Messages API. */
+export const ContentBlock = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('text'), text: z.string() }),
+    z.object({ type: z.literal('image'), source: z.discriminatedUnion('type', [Base64Source, UrlSource]) }),
+    z.object({
+      type: z.literal('document'),
+      source: z.discriminatedUnion('type', [Base64Source, UrlSource, TextSource]),
+      title: z.string().nullish(),
+      context: z.string().nullish(),
+    }),
+  ])
+  .meta({ id: 'ContentBlock' });
+export type ContentBlock = z.infer<typeof ContentBlock>;
+
+const hasContent = (blocks: ContentBlock[]): boolean =>
+  blocks.some((block) => block.type !== 'text' || block.text.trim() !== '');
+
+/** What a user says: text, or content blocks. Empty is refused. */
+export const UserInput = z.union([
+  z.string().refine((text) => text.trim() !== '', 'must not be empty'),
+  z.array(ContentBlock).min(1).refine(hasContent, 'must not be empty'),
+]);
+export type UserInput = z.infer<typeof UserInput>;
+
+/** What happens to a message that arrives while a turn runs. */
+export const WhenBusy = z.enum(['queue', 'reject', 'interrupt']);
+
+export const SendMessage = z
+  .object({ message: UserInput, when_busy: WhenBusy.default('queue') })
+  .meta({ id: 'SendMessage' });
+export type SendMessage = z.input<typeof SendMessage>;
+
+/** What the agent said or did in a turn, in order; subagents' doings are in the event log only. */
+export const AnswerItem = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('text'), content: z.string() }),
+    z.object({
+      type: z.literal('tool_use'),
+      tool_name: z.string(),
+      tool_input: JsonObject,
+      tool_use_id: z.string(),
+    }),
+  ])
+  .meta({ id: 'AnswerItem' });
+export type AnswerItem = z.infer<typeof AnswerItem>;
+
+export const TurnError = z.object({ code: z.string(), message: z.string() }).meta({ id: 'TurnError' });
+export type TurnError = z.infer<typeof TurnError>;
+
+/** How a turn ended. */
+export const TurnResult = z
+  .object({
+    session_id: SessionId,
+    turn_id: TurnId,
+    messages: z.array(AnswerItem),
+    is_error: z.boolean(),
+    error: TurnError.nullable(),
+    stop_reason: z.string().nullable(),
+    cost_usd: z.number(),
+    num_turns: z.int(),
+    usage: JsonObject.nullable(),
+    duration_ms: z.number(),
+    structured_output: z.unknown().optional(),
+  })
+  .meta({ id: 'TurnResult' });
+export type TurnResult = z.infer<typeof TurnResult>;
+
+export const TurnState = z.enum(['queued', 'running', 'completed', 'failed', 'interrupted']);
+export type TurnState = z.infer<typeof TurnState>;
+
+export const Turn = z
+  .object({
+    turn_id: TurnId,
+    session_id: SessionId,
+    state: TurnState,
+    message: UserInput,
+    created_at: Timestamp,
+    started_at: Timestamp.nullable(),
+    ended_at: Timestamp.nullable(),
+    result: TurnResult.nullable(),
+  })
+  .meta({ id: 'Turn' });
+export type Turn = z.infer<typeof Turn>;
+
+/** The answer to `Prefer: respond-async`. */
+export const TurnAccepted = z
+  .object({ session_id: SessionId, turn_id: TurnId, state: TurnState })
+  .meta({ id: 'TurnAccepted' });
+export type TurnAccepted = z.infer<typeof TurnAccepted>;
+
+/** One message of the conversation's history, as the agent keeps it. */
+export const HistoryMessage = z
+  .object({
+    uuid: z.string(),
+    type: z.enum(['user', 'assistant', 'system']),
+    message: z.unknown(),
+    parent_tool_use_id: z.string().nullable(),
+  })
+  .meta({ id: 'HistoryMessage' });
+export type HistoryMessage = z.infer<typeof HistoryMessage>;

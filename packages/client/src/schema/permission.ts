@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+
+/**
+ * What kind of question waits: a tool call, a question to the user (AskUserQuestion), a plan to approve
+ * (ExitPlanMode), or a form that an MCP server asks to fill in.
+ */
+export const PermissionKind = z.enum(['tool', 'question', 'plan', 'elicitation']);
+export type PermissionKind = z.infer<typeof PermissionKind>;
+
+/** `pending` first; then exactly one of the others, for good. */
+export const PermissionState = z.enum(['pending', 'allowed', 'denied', 'expired', 'cancelled']);
+export type PermissionState = z.infer<typeof PermissionState>;
+
+/** Why a request left `pending`. */
+export const PermissionReason = z.enum([
+  'answered',
+  'timeout',
+  'interrupted',
+  'withdrawn',
+  'session_closed',
+  'agent_died',
+  'server_shutdown',
+  'server_restarted',
+]);
+export type PermissionReason = z.infer<typeof PermissionReason>;
+
+/** One question that waits (or waited) for an answer. */
+export const PermissionRequest = z
+  .object({
+    request_id: z.string(),
+    session_id: SessionId,
+    turn_id: TurnId.nullable(),
+    kind: PermissionKind,
+    tool_name: z.string(),
+    tool_input: JsonObject,
+    tool_use_id: z.string().nullable(),
+    agent_id: z.string().nullable().meta({ description: 'Set when a subagent asks' }),
+    suggestions: z
+      .array(z.unknown())
+      .meta({ description: "The agent's own suggestions; `apply_suggestions` gives them back verbatim" }),
+    title: z.string().nullable(),
+    description: z.string().nullable(),
+    decision_reason: z.string().nullable(),
+    blocked_path: z.string().nullable(),
+    default_to_no: z.boolean().meta({ description: 'The agent asks that Enter must not mean yes' }),
+    requested_at: Timestamp,
+    expires_at: Timestamp.nullable(),
+    state: PermissionState,
+    reason: PermissionReason.nullable(),
+    resolved_at: Timestamp.nullable(),
+  })
+  .meta({ id: 'PermissionRequest' });
+export type PermissionRequest = z.infer<typeof PermissionRequest>;
+
+export const RespondPermission = z
+  .object({
+    request_id: z.string().min(1),
+    allowed: z.boolean(),
+    apply_suggestions: z.boolean().default(false),
+    message: z.string().optional().meta({ description: 'Told to the model on a denial' }),
+    updated_input: JsonObject.optional().meta({
+      description: 'Replaces the tool input; carries the answers to a question or a form',
+    }),
+    interrupt: z.boolean().optional().meta({ description: 'On a denial: end the turn as well' }),
+  })
+  .meta({ id: 'RespondPermission' });
+export type RespondPermission = z.input<typeof RespondPermission>;

@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+import { PermissionRequest } from './permission.ts';
+
+export const PermissionMode = z.enum([
+  'default',
+  'acceptEdits',
+  'plan',
+  'bypassPermissions',
+  'dontAsk',
+  'auto',
+]);
+export type PermissionMode = z.infer<typeof PermissionMode>;
+
+export const SessionStatus = z.enum(['connected', 'closed']);
+export type SessionStatus = z.infer<typeof SessionStatus>;
+
+/**
+ * What a session is doing: `asleep` has no agent process (the next message wakes it), `waiting` has a
+ * permission request open.
+ */
+export const SessionState = z.enum(['asleep', 'idle', 'running', 'waiting', 'closed']);
+export type SessionState = z.infer<typeof SessionState>;
+
+const McpServer = z.union([
+  z.object({
+    type: z.literal('stdio').optional(),
+    command: z.string().min(1),
+    args: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).optional(),
+  }),
+  z.object({
+    type: z.enum(['sse', 'http']),
+    url: z.url(),
+    headers: z.record(z.string(), z.string()).optional(),
+  }),
+]);
+
+const SubagentDefinition = z.object({
+  description: z.string().min(1),
+  prompt: z.string().min(1),
+  tools: z.array(z.string()).optional(),
+  disallowedTools: z.array(z.string()).optional(),
+  model: z.string().optional(),
+});
+
+export const Metadata = z.record(z.string(), z.unknown());
+
+/** What stays the same for the life of a session: how its agent process is started, every time. */
+export const SessionOptions = z.object({
+  system_prompt: z.string().min(1).optional().meta({ description: "Replaces the agent's own system prompt" }),
+  enable_proxy: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Send model calls through this server's gateway" }),
+  allowed_tools: z.array(z.string().min(1)).optional(),
+  disallowed_tools: z.array(z.string().min(1)).optional(),
+  additional_directories: z.array(z.string().min(1)).optional(),
+  mcp_servers: z.record(z.string().min(1), McpServer).optional(),
+  agents: z.record(z.string().min(1), SubagentDefinition).optional(),
+  max_turns: z.int().min(1).optional(),
+  max_budget_usd: z.number().positive().optional(),
+  fallback_model: z.string().min(1).optional(),
+  background_model: z.string().min(1).optional(),
+  effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
+  output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
+  setting_sources: z.array(z.enum(['user', 'project', 'local'])).optional(),
+  permission_timeout_seconds: z
+    .number()
+    .min(0)
+    .max(7 * 24 * 3600)
+    .optional()
+    .meta({ description: 'How long a permission request waits; 0 waits for ever' }),
+});
+export type SessionOptions = z.infer<typeof SessionOptions>;
+
+export const CreateSession = SessionOptions.extend({
+  resume_session_id: SessionId.optional(),
+  fork: z.boolean().default(false).meta({ description: 'With resume_session_id: continue in a copy' }),
+  model: z.string().min(1).optional(),
+  cwd: z.string().min(1).optional(),
+  title: z.string().min(1).max(500).optional(),
+  metadata: Metadata.optional(),
+  permission_mode: PermissionMode.optional(),
+}).meta({ id: 'CreateSession' });
+export type CreateSession = z.input<typeof CreateSession>;
+
+export const SessionCreated = z
+  .object({
+    session_id: SessionId,
+    created_at: Timestamp,
+    status: SessionStatus,
+    resumed: z.boolean(),
+    cwd: z.string(),
+    model: z.string().nullable(),
+    permission_mode: PermissionMode,
+  })
+  .meta({ id: 'SessionCreated' });
+export type SessionCreated = z.infer<typeof SessionCreated>;
+
+export const Session = z
+  .object({
+    session_id: SessionId,
+    created_at: Timestamp,
+    last_activity: Timestamp,
+    status: SessionStatus,
+    state: SessionState,
+    message_count: z.int().meta({ description: 'Messages sent to this session so far' }),
+    title: z.string().nullable(),
+    metadata: Metadata,
+    cwd: z.string(),
+    current_model: z.string().nullable(),
+    permission_mode: PermissionMode,
+    forked_from: SessionId.nullable(),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof Session>;
+
+export const SessionDetail = Session.extend({
+  pending_permission: PermissionRequest.nullable(),
+  pending_permissions: z.array(PermissionRequest),
+  current_turn_id: TurnId.nullable(),
+  queued_turns: z.int(),
+  last_seq: z.int(),
+}).meta({ id: 'SessionDetail' });
+export type SessionDetail = z.infer<typeof SessionDetail>;
+
+export const AvailableSession = z
+  .object({
+    session_id: z.string(),
+    modified: Timestamp,
+    preview: z.string(),
+    project: z.string().nullable().meta({ description: 'The folder the session worked in' }),
+  })
+  .meta({ id: 'AvailableSession' });
+export type AvailableSession = z.infer<typeof AvailableSession>;
+
+export const PatchSession = z
+  .object({ title: z.string().min(1).max(500).nullable().optional(), metadata: Metadata.optional() })
+  .meta({ id: 'PatchSession' });
+export type PatchSession = z.input<typeof PatchSession>;
+
+export const ForkSession = z
+  .object({
+    up_to_message_id: z.uuid().optional().meta({ description: 'Keep the history up to this message' }),
+    title: z.string().min(1).max(500).optional(),
+    metadata: Metadata.optional(),
+  })
+  .meta({ id: 'ForkSession' });
+export type ForkSession = z.input<typeof ForkSession>;
+
+export const RewindSession = z
+  .object({
+    message_id: z.uuid().meta({
+      description:
+        'A user message (a turn id, or an id from the history): files go back to how they were before it',
+    }),
+    dry_run: z.boolean().default(false),
+  })
+  .meta({ id: 'RewindSession' });
+export type RewindSession = z.input<typeof RewindSession>;
+
+export const RewindResult = z
+  .object({
+    can_rewind: z.boolean(),
+    error: z.string().nullable(),
+    files_changed: z.array(z.string()),
+    insertions: z.int(),
+    deletions: z.int(),
+  })
+  .meta({ id: 'RewindResult' });
+export type RewindResult = z.infer<typeof RewindResult>;
+
+export const ModelUsage = z
+  .object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+    cost_usd: z.number(),
+  })
+  .meta({ id: 'ModelUsage' });
+export type ModelUsage = z.infer<typeof ModelUsage>;
+
+/** What a session (or all of them) used so far. Costs of the demo model are 0. */
+export const Usage = ModelUsage.extend({
+  turns: z.int(),
+  by_model: z.record(z.string(), ModelUsage),
+}).meta({ id: 'Usage' });
+export type Usage = z.infer<typeof Usage>;
