@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createAttempts, cutOf } from './attempts.ts';
-import { type MessagesRequest, readConversation } from './conversation.ts';
+import { type Conversation, type MessagesRequest, readConversation } from './conversation.ts';
 import { errorBody, errorTypeOf } from './errors.ts';
 import { createGates, type Gates } from './gates.ts';
 import { ConnectionCut, playFrames, waitFor } from './player.ts';
@@ -81,7 +81,8 @@ export function createDemoModel(options: DemoOptions = {}): DemoModel {
       return 'reply' in read ? read.reply : jsonReply(200, { input_tokens: tokensOf(read.request) });
     }
     onRequest?.({ method: call.method, path: url.pathname, headers: call.headers, body: undefined });
-    if (route === 'HEAD /') return { status: 200, headers: {}, body: '' };
+    // Claude Code probes `/api/hello`, other clients `/`.
+    if (call.method === 'HEAD') return { status: 200, headers: {}, body: '' };
     if (route === 'GET /v1/models') return listModels(models, url.searchParams);
     const one = models.find((id) => route === `GET /v1/models/${encodeURIComponent(id)}`);
     if (one) return jsonReply(200, modelEntry(one));
@@ -114,7 +115,7 @@ export function createDemoModel(options: DemoOptions = {}): DemoModel {
     const conversation = readConversation(request);
     const step = nextStep(conversation, request, scenarios);
     const before = waitsBefore(step);
-    const key = () => attemptKey(call, request, conversation.prompts.length, conversation.step);
+    const key = () => attemptKey(call, request, conversation);
 
     if (step.error && attempts.shouldFail(key(), step.error.times)) {
       await waitFor(before, gates, call.signal);
@@ -178,11 +179,11 @@ function waitsBefore(step: Step): Frame[] {
 }
 
 /** Names this step of this conversation. A retry has the same key, also when Claude Code changed its options. */
-function attemptKey(call: DemoCall, request: MessagesRequest, prompts: number, step: number): string {
+function attemptKey(call: DemoCall, request: MessagesRequest, { prompts, step }: Conversation): string {
   const metadata = request as { metadata?: { user_id?: unknown } };
   const who = call.headers.get('x-claude-code-session-id') ?? String(metadata.metadata?.user_id ?? '');
   const agent = call.headers.get('x-claude-code-agent-id') ?? '';
-  return [who, agent, prompts, step, request.messages.length].join(' ');
+  return [who, agent, prompts.length, step, prompts.at(-1)].join(' ');
 }
 
 function cutFrames(frames: Frame[], after: number | undefined): Frame[] {

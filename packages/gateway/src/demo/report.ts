@@ -8,14 +8,18 @@ export function reportOn(calls: readonly ToolCall[]): string {
   return calls.map(reportOnCall).join('\n\n');
 }
 
-function reportOnCall({ name, result }: ToolCall): string {
+function reportOnCall(call: ToolCall): string {
+  const { name, result } = call;
+  if (!result || result.isError) return describeFailure(call);
+  const text = firstLines(result.text, REPORTED_LINES);
+  return text === '' ? `${name} is done; it printed nothing.` : `${name} is done:\n${text}`;
+}
+
+/** Says what went wrong with a call: no result, refused, or failed. */
+export function describeFailure({ name, result }: ToolCall): string {
   if (!result) return `${name}: no result came back.`;
-  if (result.isDenied) return `${name} was not allowed: ${firstLines(result.text, 2)}`;
-  if (result.isError) return `${name} failed: ${firstLines(result.text, 3)}`;
-  const text = result.text.trim();
-  return text === ''
-    ? `${name} is done; it printed nothing.`
-    : `${name} is done:\n${firstLines(text, REPORTED_LINES)}`;
+  const text = firstLines(result.text.replace(/<\/?tool_use_error>/g, ''), 3);
+  return result.isDenied ? `${name} was not allowed: ${text}` : `${name} did not work: ${text}`;
 }
 
 /** The first lines of a text, with a note of how many were left out. */
@@ -23,4 +27,10 @@ export function firstLines(text: string, limit: number): string {
   const lines = text.trim().split('\n');
   if (lines.length <= limit) return lines.join('\n');
   return `${lines.slice(0, limit).join('\n')}\n… and ${lines.length - limit} more lines`;
+}
+
+/** Shortens a text to one line of at most `limit` characters. */
+export function oneLine(text: string, limit = 80): string {
+  const line = text.trim().replace(/\s+/g, ' ');
+  return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
 }

@@ -1,7 +1,8 @@
-import { answerCommand } from './commands.ts';
+import { answerCommand } from './commands/answer.ts';
 import type { Conversation, MessagesRequest } from './conversation.ts';
 import { reportOn } from './report.ts';
 import { fillIn, readInlineScript, type Step } from './script.ts';
+import { titleStep, withStructuredOutput } from './structured.ts';
 
 /** A named script for prompts that match. Scenarios are tried before everything else. */
 export interface Scenario {
@@ -18,20 +19,26 @@ export function nextStep(
   request: MessagesRequest,
   scenarios: readonly Scenario[],
 ): Step {
-  const { wanted, prompt } = conversation;
-  if (wanted === 'prompt') {
-    const scenario = scenarios.find((candidate) => matches(candidate, prompt));
-    if (scenario) {
-      const steps = typeof scenario.steps === 'function' ? scenario.steps(conversation) : scenario.steps;
-      return stepOf(steps, conversation);
-    }
-    const script = readInlineScript(prompt);
-    if (script.found) {
-      if ('problem' in script) return { say: script.problem };
-      return stepOf(script.steps, conversation);
-    }
-  }
-  return answerCommand(conversation, request);
+  const { wanted, step } = conversation;
+  const steps = wanted === 'prompt' ? scriptFor(conversation, request, scenarios) : undefined;
+  const next = steps?.[step];
+  if (next) return filledIn(next, conversation);
+  const unscripted = steps ? { say: reportOn(conversation.answered) } : answerCommand(conversation, request);
+  return withStructuredOutput(unscripted, conversation, request);
+}
+
+function scriptFor(
+  conversation: Conversation,
+  request: MessagesRequest,
+  scenarios: readonly Scenario[],
+): readonly Step[] | undefined {
+  const title = titleStep(conversation, request);
+  if (title) return [title];
+  const scenario = scenarios.find((candidate) => matches(candidate, conversation.prompt));
+  if (scenario) return typeof scenario.steps === 'function' ? scenario.steps(conversation) : scenario.steps;
+  const script = readInlineScript(conversation.prompt);
+  if (!script.found) return undefined;
+  return 'problem' in script ? [{ say: script.problem }] : script.steps;
 }
 
 function matches(scenario: Scenario, prompt: string): boolean {
@@ -40,13 +47,9 @@ function matches(scenario: Scenario, prompt: string): boolean {
   return typeof match === 'function' ? match(prompt) : prompt.search(match) >= 0;
 }
 
-function stepOf(steps: readonly Step[], conversation: Conversation): Step {
-  const step = steps[conversation.step];
-  if (!step) return { say: reportOn(conversation.answered) };
-  const values = {
-    prompt: conversation.prompt,
-    results: conversation.answered.map(({ result }) => result?.text ?? ''),
-  };
+function filledIn(step: Step, conversation: Conversation): Step {
+  const results = conversation.answered.map(({ result }) => result?.text ?? '');
+  const values = { prompt: conversation.prompt, results };
   const filled: Step = { ...step };
   if (step.say) filled.say = fillIn(step.say, values);
   if (step.thinking) filled.thinking = fillIn(step.thinking, values);
