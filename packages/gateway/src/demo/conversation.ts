@@ -199,6 +199,11 @@ function readText(seen: Conversation, raw: string): void {
     return;
   }
   text = text.trim();
+  // Claude Code throws an answer of thinking alone away and asks again: the step was played all the same.
+  if (text.startsWith('[Your previous response had no visible output')) {
+    seen.step += 1;
+    return;
+  }
   if (text === '' || TAGGED.test(text) || NOT_HUMAN.some((start) => text.startsWith(start))) return;
   startPrompt(seen, 'prompt', text);
 }

@@ -211,10 +211,11 @@ function listModels(models: readonly string[], query: URLSearchParams): DemoRepl
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
     return errorReply(400, 'limit: must be a whole number from 1 to 1000.');
   }
-  const page = models.slice(0, limit);
+  const rest = models.slice(models.indexOf(query.get('after_id') ?? '') + 1);
+  const page = rest.slice(0, limit);
   return jsonReply(200, {
     data: page.map(modelEntry),
-    has_more: page.length < models.length,
+    has_more: page.length < rest.length,
     first_id: page[0] ?? null,
     last_id: page.at(-1) ?? null,
   });
@@ -244,15 +245,14 @@ function withId(headers: Record<string, string>): Record<string, string> & { 're
   return { ...headers, 'request-id': newId('req') };
 }
 
+/** Sends without being asked for more, as a server does: a gate is reached whether or not anyone reads yet. */
 function toStream(chunks: AsyncIterable<string>, gone: AbortController): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream({
-    async pull(controller) {
+    async start(controller) {
       try {
-        const next = await iterator.next();
-        if (next.done) controller.close();
-        else controller.enqueue(encoder.encode(next.value));
+        for await (const chunk of chunks) controller.enqueue(encoder.encode(chunk));
+        controller.close();
       } catch (error) {
         controller.error(error);
       }

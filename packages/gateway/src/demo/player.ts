@@ -31,8 +31,9 @@ export async function* playFrames(
     if (ready) yield ready;
     ready = '';
     if (frame.kind === 'cut') throw new ConnectionCut();
-    const done = frame.kind === 'gate' ? gates.wait(frame.name, signal) : sleep(frame.ms, signal);
-    yield* pingsUntil(done, pingEveryMs);
+    if (frame.kind === 'pause' && frame.ms <= pingEveryMs) await sleep(frame.ms, signal);
+    else if (frame.kind === 'pause') yield* pingsUntil(sleep(frame.ms, signal), pingEveryMs);
+    else yield* pingsUntil(gates.wait(frame.name, signal), pingEveryMs);
   }
   if (ready) yield ready;
 }

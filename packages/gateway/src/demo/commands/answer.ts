@@ -47,14 +47,14 @@ function perform(conversation: Conversation, request: MessagesRequest): Step {
 const POLITE =
   /^(?:(?:hey|hi|hello|ok|okay|now|and|then|please|kindly|just|(?:can|could|would|will) you|i want you to|let'?s)[,:]?\s+)+/i;
 
+const SENTENCE_END = /(?:[\s,]+please)?(?<=[^\s./])[.!?]*$/i;
+
 function parseCommand(prompt: string): Answerer | undefined {
   const words = unquote(prompt.trim().replace(POLITE, ''));
-  // As typed first: a full stop may belong to what is to be written or said.
-  for (const variant of [words, words.replace(/[\s,]*(?:please)?[\s.!?]*$/i, '')]) {
-    for (const command of TRIED) {
-      const answerer = command.parse(variant);
-      if (answerer) return answerer;
-    }
+  const sentence = words.replace(SENTENCE_END, '');
+  for (const command of TRIED) {
+    const answerer = command.parse(command.verbatim ? words : sentence);
+    if (answerer) return answerer;
   }
   return undefined;
 }

@@ -7,6 +7,8 @@ import type { Surroundings } from '../surroundings.ts';
 export interface Command {
   usage: string;
   does: string;
+  /** Wants the words as typed: a full stop at the end may belong to what is to be written, run or said. */
+  verbatim?: true;
   /** Gives the answerer when the words are this command. */
   parse(words: string): Answerer | undefined;
 }

@@ -19,7 +19,7 @@ const list: Command = {
   does: 'runs `ls` with Bash (or asks Glob where there is no Bash)',
   parse(words) {
     const found =
-      /^(?:list|show|ls)(?: me)?(?: all)?(?: (?:of )?the| my)?(?: files?| director(?:y|ies)| folders?)(?: (?:in|of|under|from|at) (.+))?$/i.exec(
+      /^(?:list|show|ls)(?: me)?(?: all)?(?: (?:of )?the| my)?(?: files?| director(?:y|ies)| folders?)(?: (?:in|of|under|from|at) (.+)| here)?$/i.exec(
         words,
       ) ?? /^(?:ls|dir)(?: (.+))?$/i.exec(words);
     if (!found) return undefined;
@@ -59,7 +59,7 @@ const read: Command = {
     const name = found?.[1];
     if (name === undefined) return undefined;
     return (turn) => {
-      const path = fileName(name);
+      const path = unquote(name);
       const input = { file_path: turn.surroundings.resolve(path) };
       return useTool(
         turn,
@@ -70,11 +70,6 @@ const read: Command = {
     };
   },
 };
-
-/** Unquoted, a full stop at the end belongs to the sentence. */
-function fileName(text: string): string {
-  return unquote(text.replace(/(?<=[^./])[.!?]+$/, ''));
-}
 
 /** Read puts a number and a tab before each line. */
 function withoutLineNumbers(text: string): string {
@@ -93,6 +88,7 @@ const WRITE_TO = new RegExp(
 );
 
 const write: Command = {
+  verbatim: true,
   usage: 'write FILE with CONTENT (or: write FILE: CONTENT)',
   does: 'writes it with Write, after Read when the file is there already',
   parse(words) {
@@ -144,6 +140,7 @@ const REPLACE_IN = new RegExp(
 );
 
 const edit: Command = {
+  verbatim: true,
   usage: 'edit FILE: replace A with B',
   does: 'reads the file with Read, then changes it with Edit',
   parse(words) {

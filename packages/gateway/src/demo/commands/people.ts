@@ -100,6 +100,7 @@ const SUBAGENT = new RegExp(
   'i',
 );
 const MOST_AGENTS = 5;
+const DEFAULT_TASK = 'list files';
 
 const subagent: Command = {
   usage: 'start a subagent [to COMMAND] [in the background]',
@@ -110,7 +111,7 @@ const subagent: Command = {
     const background = /\bin (?:the )?background\b|\bbackground agent/i.test(words);
     const count = Math.min(MOST_AGENTS, Math.max(1, readNumber(found[1]) ?? 1));
     const task = unquote((found[2] ?? '').replace(/\s*\bin (?:the )?background\b\s*/i, ' '));
-    return (turn) => startAgents(turn, count, task === '' ? 'list files' : task, background);
+    return (turn) => startAgents(turn, count, task === '' ? DEFAULT_TASK : task, background);
   },
 };
 
@@ -119,21 +120,20 @@ function startAgents(turn: Turn, count: number, task: string, background: boolea
     turn.conversation.tools.has('Task') && !turn.conversation.tools.has('Agent') ? 'Task' : 'Agent';
   const made = turn.conversation.calls.filter((call) => call.name === 'Agent' || call.name === 'Task');
   if (made.length === 0) {
+    const isCommand = turn.perform(task, 0) !== undefined;
     const tools = Array.from({ length: count }, (_, index) => ({
       name,
       input: {
         description: count === 1 ? 'Run a small task' : `Run a small task ${index + 1}`,
-        prompt: task,
+        prompt: isCommand ? task : DEFAULT_TASK,
         subagent_type: 'general-purpose',
         // Left out, an agent runs in the background and its report comes in a later turn.
         run_in_background: background,
       },
     }));
-    return useTools(
-      turn,
-      tools,
-      count === 1 ? `I start a subagent: ${task}` : `I start ${count} subagents: ${task}`,
-    );
+    const who = count === 1 ? 'a subagent' : `${count} subagents`;
+    const what = isCommand ? task : `"${task}" is none of my commands, so it lists the files`;
+    return useTools(turn, tools, `I start ${who}: ${what}`);
   }
   if (background && made.every((call) => call.result?.isError === false)) {
     return { say: 'It runs in the background now. I report when it is done.' };

@@ -5,6 +5,7 @@ const PRINTED_LINES = 30;
 const MOST_AT_ONCE = 20;
 
 const run: Command = {
+  verbatim: true,
   usage: 'run COMMAND (or: $ COMMAND)',
   does: 'runs it with Bash',
   parse(words) {

@@ -7,6 +7,7 @@ const SLOW_WORD_MS = 150;
 const MOST_NUMBERS = 2_000;
 
 const say: Command = {
+  verbatim: true,
   usage: 'say TEXT',
   does: 'says it',
   parse(words) {
