@@ -78,8 +78,8 @@ const SUMMARY_REQUEST =
   /Your task is to create a detailed summary of (?:the|this) (?:RECENT portion of the )?conversation/;
 const CONTINUED = 'This session is being continued from a previous conversation';
 const REMINDER = /<system-reminder>[\s\S]*?<\/system-reminder>/g;
-/** One tagged section and nothing else, such as `<local-command-stdout>…</local-command-stdout>`. */
-const TAGGED = /^<([a-z]+[-_][a-z_-]+)>[\s\S]*<\/[a-z_-]+>$/;
+/** What a local command or an editor left, such as `<local-command-stdout>…</local-command-stdout>`. */
+const TAGGED = /^<(?:local-command|command|bash|ide|user-prompt-submit)[-_][a-z_-]+>[\s\S]*<\/[a-z_-]+>$/;
 const NOT_HUMAN = [
   '[Request interrupted',
   '[This turn ended before it finished',

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { checkStream } from './check-stream.ts';
 import { createDemoModel, type DemoModel } from './model.ts';
@@ -68,6 +69,57 @@ describe('POST /v1/messages', () => {
       body: { model: 'any/name' },
     });
     expect(onRequest.mock.calls[0]?.[0].headers.get('x-api-key')).toBe('k');
+  });
+});
+
+describe('any conversation', () => {
+  const words = fc.constantFrom(
+    'list files',
+    'x',
+    '<system-reminder>a</system-reminder>',
+    'script: [{"say":"Got {{results}}"}]',
+    'plan it',
+    'edit a: replace b with c',
+    '[Request interrupted by user]',
+    '',
+  );
+  const id = fc.constantFrom('t1', 't2');
+  const block = fc.oneof(
+    fc.record({ type: fc.constant('text'), text: words }),
+    fc.record({
+      type: fc.constant('tool_use'),
+      id,
+      name: fc.constantFrom('Bash', 'Read', 'Edit', 'ExitPlanMode'),
+      input: fc.object(),
+    }),
+    fc.record({
+      type: fc.constant('tool_result'),
+      tool_use_id: id,
+      content: fc.oneof(words, fc.array(fc.record({ type: fc.constant('text'), text: words }))),
+      is_error: fc.boolean(),
+    }),
+    fc.record({ type: fc.constantFrom('image', 'thinking', 'new_kind') }),
+  );
+  const message = fc.record({
+    role: fc.constantFrom('user', 'assistant', 'system'),
+    content: fc.oneof(words, fc.array(block)),
+  });
+
+  it('gets a well-formed answer, the same each time but for the ids', async () => {
+    const model = createDemoModel();
+    const read = async (body: unknown) => {
+      const { problems, content, stopReason, usage } = checkStream(await (await post(model, body)).text());
+      return { problems, stopReason, usage, content: content.map((part) => ({ ...part, id: '' })) };
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 8 }), async (messages) => {
+        const body = ask('', { messages, stream: true, tools: [{ name: 'Bash' }, { name: 'Read' }] });
+        const first = await read(body);
+        expect(first.problems).toEqual([]);
+        expect(first.content.length).toBeGreaterThan(0);
+        expect(await read(body)).toEqual(first);
+      }),
+    );
   });
 });
 

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** A day: timers count to 24 of them, and beyond that fire at once. */
+const LONGEST_WAIT_MS = 86_400_000;
+
 /** What one step may hold: one step is one answer of the model. The README has the same list as a table. */
 const stepSchema = z.strictObject({
   thinking: z.string().min(1).optional(),
@@ -8,8 +11,8 @@ const stepSchema = z.strictObject({
     .array(z.strictObject({ name: z.string().min(1), input: z.record(z.string(), z.unknown()).default({}) }))
     .optional(),
   hold: z.string().min(1).optional(),
-  delay_ms: z.number().min(0).optional(),
-  word_delay_ms: z.number().min(0).optional(),
+  delay_ms: z.number().min(0).max(LONGEST_WAIT_MS).optional(),
+  word_delay_ms: z.number().min(0).max(LONGEST_WAIT_MS).optional(),
   error: z
     .strictObject({
       status: z.int().min(400).max(599),

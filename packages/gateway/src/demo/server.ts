@@ -14,10 +14,11 @@ export async function startDemoServer(options: DemoOptions & { port?: number } =
   const { port = 0, ...rest } = options;
   const model = createDemoModel(rest);
   const server = createServer((request, response) => {
-    serve(model, request, response).catch((error: unknown) => {
-      response.destroy(error instanceof Error ? error : undefined);
-    });
+    // Rejects where a script cuts the connection or the client went away: both end it without a word.
+    serve(model, request, response).catch(() => response.destroy());
   });
+  // Node's 5 s would now and then close a connection just as an agent sends its next turn on it.
+  server.keepAliveTimeout = 75_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
