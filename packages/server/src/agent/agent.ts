@@ -1,0 +1,124 @@
+import type {
+  HistoryMessage,
+  PermissionMode,
+  RewindResult,
+  SessionOptions,
+  UserInput,
+} from 'claude-agent-client';
+import type { UsageRow } from '../store/store.ts';
+
+/** What a new agent process is started with. */
+export interface StartOptions {
+  sessionId: string;
+  cwd: string;
+  /** undefined: the agent's own default. */
+  model: string | undefined;
+  permissionMode: PermissionMode;
+  title: string | null;
+  options: SessionOptions;
+  /** True: go on with the transcript that is on disk under this id. */
+  resume: boolean;
+}
+
+/** A tool (or a question) that waits for a human. */
+export interface Question {
+  kind: 'tool' | 'question' | 'plan' | 'elicitation';
+  toolName: string;
+  toolInput: Record<string, unknown>;
+  toolUseId: string | null;
+  agentId: string | null;
+  suggestions: unknown[];
+  title: string | null;
+  description: string | null;
+  decisionReason: string | null;
+  blockedPath: string | null;
+  defaultToNo: boolean;
+  /** Fires when the agent no longer wants to know. */
+  signal: AbortSignal;
+}
+
+export type Decision =
+  | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
+  | { allowed: false; message: string; interrupt: boolean };
+
+/** How the agent says that a turn is over. */
+export interface TurnEnd {
+  /** The turn's id, or null when the agent does not say. */
+  turnId: string | null;
+  /** The agent began this by itself: a background task reported, say. */
+  ownInitiative: boolean;
+  isError: boolean;
+  /** Why, in the agent's own words, when it failed. */
+  error: { code: string; message: string } | null;
+  stopReason: string | null;
+  numTurns: number;
+  durationMs: number;
+  usage: Record<string, unknown>;
+  structuredOutput?: unknown;
+  /** What this turn alone used, by model. */
+  spent: UsageRow[];
+}
+
+/** Anything the agent process says, as its SDK gives it. */
+export interface AgentMessage {
+  type: string;
+  [field: string]: unknown;
+}
+
+export interface AgentEvents {
+  /** A message to keep, verbatim; `end` is set on the one that ends a turn. */
+  onMessage(message: AgentMessage, end: TurnEnd | undefined): void;
+  /** A token delta: shown, not kept. */
+  onDelta(message: AgentMessage): void;
+  /** Asks a human; the promise may take as long as it takes. */
+  onQuestion(question: Question): Promise<Decision>;
+  /** The permission mode changed from inside (a plan was approved, a suggestion applied). */
+  onPermissionMode(mode: PermissionMode): void;
+  /** The process is gone, whatever the cause; nothing follows. */
+  onExit(exit: { code: number | null; signal: string | null; words: string }): void;
+}
+
+/** A live agent process: a warm cache of one session. */
+export interface AgentProcess {
+  readonly pid: number | undefined;
+  /** Hands over one message; its id comes back in the TurnEnd. */
+  send(turnId: string, input: UserInput): void;
+  /** Stops what runs. Ids of messages that were not taken up yet, and will be, come back. */
+  interrupt(): Promise<string[]>;
+  setModel(model: string | undefined): Promise<void>;
+  setPermissionMode(mode: PermissionMode): Promise<void>;
+  serverInfo(): Promise<Record<string, unknown> & { commands: unknown[]; output_style: string }>;
+  contextUsage(): Promise<Record<string, unknown>>;
+  rewindFiles(messageId: string, dryRun: boolean): Promise<RewindResult>;
+  /** Ends the process and everything that it started; settles when they are gone. */
+  close(): Promise<void>;
+}
+
+/** A conversation on disk. */
+export interface Transcript {
+  sessionId: string;
+  modified: Date;
+  preview: string;
+  cwd: string | null;
+}
+
+/** What the rest of the server knows of an agent. `claude.ts` is the one that is real. */
+export interface Agent {
+  /**
+   * Starts a process and waits until it is ready.
+   * @throws Error with the agent's own words when it does not start
+   */
+  start(options: StartOptions, events: AgentEvents): Promise<AgentProcess>;
+  /** Everything on disk that can be resumed, newest first. */
+  transcripts(query: { cwd?: string | undefined }): Promise<Transcript[]>;
+  transcript(sessionId: string): Promise<Transcript | undefined>;
+  history(sessionId: string, page: { limit: number; offset: number }): Promise<HistoryMessage[]>;
+  /** Copies a conversation; gives the new id. */
+  fork(
+    sessionId: string,
+    options: { upToMessageId?: string | undefined; title?: string | undefined },
+  ): Promise<string>;
+  rename(sessionId: string, title: string): Promise<void>;
+  /** Ends what a dead server of this home left behind. Gives the number of processes ended. */
+  sweep(): Promise<number>;
+}

@@ -1,0 +1,170 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** What any program needs to run; nothing of it is a secret. */
+const BASIC = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'TERM',
+  'TMPDIR',
+  'TEMP',
+  'TMP',
+  'XDG_CONFIG_HOME',
+  'XDG_CACHE_HOME',
+  'XDG_DATA_HOME',
+  'IS_SANDBOX',
+  // how to reach the network
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  // Windows
+  'SystemRoot',
+  'COMSPEC',
+  'PATHEXT',
+  'USERPROFILE',
+  'APPDATA',
+  'LOCALAPPDATA',
+];
+
+/** The agent's own credentials and settings, in the names that Claude Code reads. */
+const AGENT = /^(ANTHROPIC_|CLAUDE_|VERTEX_|DISABLE_|MAX_THINKING_TOKENS$|ENABLE_TOOL_SEARCH$|BASH_)/;
+/** A cloud's credentials go along only when the agent is told to use that cloud. */
+const CLOUDS: [string, RegExp][] = [
+  ['CLAUDE_CODE_USE_BEDROCK', /^AWS_/],
+  ['CLAUDE_CODE_USE_VERTEX', /^(GOOGLE_|GCLOUD_|CLOUDSDK_|CLOUD_ML_REGION$)/],
+  ['CLAUDE_CODE_USE_FOUNDRY', /^AZURE_/],
+];
+/** Marks of an agent that runs around this server; passed on, they would confuse the agents inside. */
+const NEVER =
+  /^(CLAUDECODE$|CLAUDE_CODE_ENTRYPOINT$|CLAUDE_CODE_SSE_PORT$|CLAUDE_CODE_SESSION_ID$|CLAUDE_AGENT_SERVER_)/;
+
+const isOn = (value: string | undefined): boolean =>
+  value !== undefined && !['', '0', 'false', 'no'].includes(value);
+
+/**
+ * The part of the server's environment that an agent process is given: what programs need, and the agent's
+ * own credentials. The server's keys and everything else stay behind.
+ */
+export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<string, string> {
+  const clouds = CLOUDS.filter(([flag]) => isOn(env[flag])).map(([, names]) => names);
+  const wanted = (name: string): boolean =>
+    passEnv.includes(name) ||
+    BASIC.includes(name) ||
+    name.startsWith('LC_') ||
+    (AGENT.test(name) && !NEVER.test(name)) ||
+    clouds.some((names) => names.test(name));
+  const picked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && wanted(name)) picked[name] = value;
+  }
+  return picked;
+}
+
+/** Everything that decides where model calls go and who pays; replaced together when the server answers them. */
+export const CREDENTIALS = [
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_AUTH_TOKEN',
+  'ANTHROPIC_BASE_URL',
+  'ANTHROPIC_CUSTOM_HEADERS',
+  'CLAUDE_CODE_OAUTH_TOKEN',
+  'CLAUDE_CODE_USE_BEDROCK',
+  'CLAUDE_CODE_USE_VERTEX',
+  'CLAUDE_CODE_USE_FOUNDRY',
+];
+
+/** The folder in which Claude Code keeps its login, settings and transcripts. */
+export function configDir(env: Env): string {
+  return env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');
+}
+
+/**
+ * Looks for a credential that the agent can use.
+ * @returns where it was found (a name, never a value), or undefined
+ */
+export function findCredential(env: Env): string | undefined {
+  for (const name of ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'CLAUDE_CODE_OAUTH_TOKEN']) {
+    if (env[name]) return name;
+  }
+  for (const [flag] of CLOUDS) if (isOn(env[flag])) return flag;
+  const folder = configDir(env);
+  if (existsSync(join(folder, '.credentials.json'))) return 'a logged-in Claude Code';
+  const helper = readJson(join(folder, 'settings.json')).apiKeyHelper;
+  if (typeof helper === 'string' && helper !== '') return 'apiKeyHelper';
+  // On macOS the login is in the keychain; only this note of it is in a file.
+  const account = readJson(
+    env.CLAUDE_CONFIG_DIR ? join(folder, '.claude.json') : `${folder}.json`,
+  ).oauthAccount;
+  return account ? 'a logged-in Claude Code' : undefined;
+}
+
+function readJson(path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Short names that Claude Code resolves itself; they cannot stand for themselves in its model variables. */
+const ALIASES = new Set(['default', 'best', 'haiku', 'sonnet', 'opus', 'opusplan', 'fable']);
+
+const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLowerCase().includes('claude');
+
+/**
+ * The environment of one session's agent process.
+ * @param gateway this server's own address and the session's token for it, used in demo and proxy mode
+ */
+export function sessionEnvironment(
+  server: { env: Env; passEnv: readonly string[]; demo: boolean },
+  session: {
+    model: string | undefined;
+    options: { enable_proxy: boolean; background_model?: string | undefined };
+  },
+  gateway: { url: string; token: string },
+): Record<string, string> {
+  const env = agentEnvironment(server.env, server.passEnv);
+  env.CLAUDE_AGENT_SDK_CLIENT_APP = 'claude-agent-server';
+  env.DISABLE_AUTOUPDATER = '1';
+
+  if (server.demo || session.options.enable_proxy) {
+    for (const name of CREDENTIALS) delete env[name];
+    env.ANTHROPIC_BASE_URL = gateway.url;
+    env.ANTHROPIC_API_KEY = gateway.token;
+    env.CLAUDE_CODE_USE_BEDROCK = '0';
+    // Nothing but model calls, and those only to this server.
+    env.CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = '1';
+  }
+
+  const { model } = session;
+  if (model !== undefined && !isClaude(model)) {
+    // `0` would leave cache_control in the requests (measured), which other providers refuse.
+    env.DISABLE_PROMPT_CACHING = '1';
+    env.CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS = '1';
+    env.ENABLE_TOOL_SEARCH = 'false';
+  }
+  // No hidden call goes to a model that the user did not choose.
+  const chosen = model !== undefined && !ALIASES.has(model) ? model : undefined;
+  const background = session.options.background_model ?? chosen;
+  if (background !== undefined) {
+    env.ANTHROPIC_SMALL_FAST_MODEL = background;
+    env.ANTHROPIC_DEFAULT_HAIKU_MODEL = background;
+  }
+  if (chosen !== undefined) env.CLAUDE_CODE_SUBAGENT_MODEL = chosen;
+  return env;
+}

@@ -1,0 +1,94 @@
+import type { UsageRow } from '../store/store.ts';
+import type { AgentMessage, TurnEnd } from './agent.ts';
+
+/** The cumulative sums of a process, by model, as its result messages carry them. */
+type ModelUsage = Record<
+  string,
+  {
+    inputTokens: number;
+    outputTokens: number;
+    cacheReadInputTokens: number;
+    cacheCreationInputTokens: number;
+    costUSD: number;
+  }
+>;
+
+/** The fields of the SDK's result message that matter here. */
+export interface ResultMessage {
+  subtype: string;
+  is_error: boolean;
+  result?: string;
+  errors?: string[];
+  stop_reason: string | null;
+  num_turns: number;
+  duration_ms: number;
+  usage: unknown;
+  modelUsage: ModelUsage;
+  structured_output?: unknown;
+  terminal_reason?: string;
+  user_message_uuid?: string;
+  user_message_uuids?: string[];
+  origin?: { kind: string };
+}
+
+export type ResultReader = (message: ResultMessage) => TurnEnd;
+
+/**
+ * Reads result messages of one process. What a turn used is the difference to the result before, because
+ * the SDK's `modelUsage` grows over the life of the process.
+ *
+ * @param free the model costs nothing (the demo model); the SDK invents a price for names it does not know
+ */
+export function createResultReader({ free }: { free: boolean }): ResultReader {
+  let before: ModelUsage = {};
+  return (message) => {
+    const spent = difference(before, message.modelUsage).map((row) => (free ? { ...row, costUsd: 0 } : row));
+    before = message.modelUsage;
+    return {
+      turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
+      ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
+      isError: message.is_error,
+      error: message.is_error ? errorOf(message) : null,
+      stopReason: message.stop_reason,
+      numTurns: message.num_turns,
+      durationMs: message.duration_ms,
+      usage: Object.assign({}, message.usage),
+      ...(message.structured_output !== undefined && { structuredOutput: message.structured_output }),
+      spent,
+    };
+  };
+}
+
+function errorOf(message: ResultMessage): { code: string; message: string } {
+  // An API error ends a turn with subtype 'success' and the words in `result`.
+  const code = message.subtype === 'success' ? (message.terminal_reason ?? 'agent_error') : message.subtype;
+  const words = message.result || message.errors?.join('\n');
+  return { code, message: words || `The agent ended the turn: ${code}.` };
+}
+
+function difference(before: ModelUsage, after: ModelUsage): UsageRow[] {
+  return Object.entries(after).flatMap(([model, sum]) => {
+    const old = before[model];
+    const row: UsageRow = {
+      model,
+      inputTokens: sum.inputTokens - (old?.inputTokens ?? 0),
+      outputTokens: sum.outputTokens - (old?.outputTokens ?? 0),
+      cacheReadInputTokens: sum.cacheReadInputTokens - (old?.cacheReadInputTokens ?? 0),
+      cacheCreationInputTokens: sum.cacheCreationInputTokens - (old?.cacheCreationInputTokens ?? 0),
+      costUsd: sum.costUSD - (old?.costUSD ?? 0),
+    };
+    return row.inputTokens + row.outputTokens + row.cacheReadInputTokens + row.cacheCreationInputTokens > 0
+      ? [row]
+      : [];
+  });
+}
+
+/**
+ * What becomes of a message: kept for good, shown live only, or left out. Progress that the next message
+ * supersedes is not worth a commit; command_lifecycle is the SDK's own bookkeeping.
+ */
+export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
+  if (message.type === 'stream_event' || message.type === 'tool_progress') return 'show';
+  if (message.type === 'system' && message.subtype === 'status') return 'show';
+  return message.type === 'command_lifecycle' || message.type === 'keep_alive' ? 'drop' : 'keep';
+}

@@ -1,0 +1,192 @@
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PermissionMode } from 'claude-agent-client';
+import { z } from 'zod';
+import { findCredential } from './agent/environment.ts';
+
+/** What a configuration file may say. Flags win over the environment, the environment over the file. */
+const ConfigFile = z.strictObject({
+  host: z.string().min(1).optional(),
+  port: z.int().min(0).max(65535).optional(),
+  home: z.string().min(1).optional(),
+  roots: z.array(z.string().min(1)).min(1).optional(),
+  demo: z.boolean().optional(),
+  model: z.string().min(1).optional(),
+  api_keys_file: z.string().min(1).optional(),
+  allow_bypass_permissions: z.boolean().optional(),
+  default_permission_mode: PermissionMode.optional(),
+  permission_timeout_seconds: z
+    .number()
+    .min(0)
+    .max(7 * 24 * 3600)
+    .optional(),
+  body_limit_bytes: z.int().min(1024).optional(),
+  shutdown_grace_seconds: z.number().min(0).optional(),
+  pass_env: z.array(z.string().min(1)).optional(),
+  log_level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).optional(),
+});
+
+/** Everything that can be set, read once at start and frozen. */
+export interface Config {
+  host: string;
+  port: number;
+  /** The server's own folder: database, lock. */
+  home: string;
+  /** Real paths; a session's cwd must be inside one of them. The first is the default cwd. */
+  roots: readonly string[];
+  /** True: every model call is answered by the built-in demo model. */
+  demo: boolean;
+  /** Demo mode because the user asked for it, not for want of a credential. */
+  demoAsked: boolean;
+  /** Where the agent's credential comes from; undefined in demo mode. */
+  credential: string | undefined;
+  /** Default model of new sessions; undefined leaves it to the agent. */
+  model: string | undefined;
+  apiKeys: readonly string[];
+  allowBypassPermissions: boolean;
+  defaultPermissionMode: PermissionMode;
+  permissionTimeoutSeconds: number;
+  bodyLimitBytes: number;
+  shutdownGraceSeconds: number;
+  /** The environment that agent processes are given a part of. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Further variables of the server's own environment that agent processes may see. */
+  passEnv: readonly string[];
+  logLevel: string;
+}
+
+/** A start that cannot go on because of what the user gave; the sentence says what to do. */
+export class ConfigError extends Error {}
+
+export const USAGE = `Usage: claude-agent-server [options]
+
+  --host ADDRESS   address to listen on (default 127.0.0.1; any other needs an API key)
+  --port PORT      port to listen on; 0 picks a free one (default 8000)
+  --home DIR       the server's own folder (default ~/.claude-agent-server)
+  --root DIR       folder that sessions may work in; repeatable (default: the current folder)
+  --config FILE    JSON file with the same settings and more (see README)
+  --demo           answer every model call with the built-in demo model
+  --help           this text
+
+Environment: AGENT_SERVER_API_KEY, AGENT_SERVER_API_KEYS_FILE, AGENT_SERVER_HOME, ANTHROPIC_MODEL, and the
+agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
+
+const FLAGS = {
+  host: { type: 'string' },
+  port: { type: 'string' },
+  home: { type: 'string' },
+  root: { type: 'string', multiple: true },
+  config: { type: 'string' },
+  demo: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+/**
+ * Reads flags, environment and file into one frozen Config.
+ * @param argv the arguments after the program's name
+ * @returns 'help' when the usage is asked for
+ * @throws ConfigError with a sentence for the user
+ */
+export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'help' {
+  const flags = readFlags(argv);
+  if (flags.help) return 'help';
+  const file = flags.config === undefined ? {} : readFile(flags.config);
+
+  const typedIn = env.INIT_CWD ?? process.cwd();
+  const host = flags.host ?? file.host ?? '127.0.0.1';
+  const home = resolve(
+    typedIn,
+    flags.home ?? env.AGENT_SERVER_HOME ?? file.home ?? join(env.HOME ?? homedir(), '.claude-agent-server'),
+  );
+  const apiKeys = readKeys(env, file.api_keys_file);
+  if (!isLoopback(host) && apiKeys.length === 0) {
+    throw new ConfigError(
+      `${host} can be reached from other machines, so an API key is needed: set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
+    );
+  }
+  const credential = findCredential(env);
+  const demo = flags.demo ?? file.demo ?? credential === undefined;
+
+  return Object.freeze<Config>({
+    host,
+    port: flags.port === undefined ? (file.port ?? 8000) : readPort(flags.port),
+    home,
+    roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
+    demo,
+    demoAsked: demo && (flags.demo ?? file.demo ?? false),
+    credential: demo ? undefined : credential,
+    model: env.ANTHROPIC_MODEL || file.model,
+    apiKeys,
+    allowBypassPermissions: file.allow_bypass_permissions ?? false,
+    defaultPermissionMode: file.default_permission_mode ?? 'default',
+    permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
+    bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
+    shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
+    env: Object.freeze({ ...env }),
+    passEnv: file.pass_env ?? [],
+    logLevel: env.AGENT_SERVER_LOG_LEVEL ?? file.log_level ?? 'info',
+  });
+}
+
+/** True for addresses that only this machine's own programs reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function readFlags(argv: string[]) {
+  try {
+    return parseArgs({ args: argv, options: FLAGS, strict: true }).values;
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  }
+}
+
+function readFile(path: string): z.infer<typeof ConfigFile> {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(
+      `The configuration ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  const parsed = ConfigFile.safeParse(json);
+  if (!parsed.success)
+    throw new ConfigError(`The configuration ${path} is wrong:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535)
+    throw new ConfigError(`--port takes a number from 0 to 65535, not "${text}".`);
+  return port;
+}
+
+function readRoot(path: string): string {
+  if (!isAbsolute(path) || !existsSync(path) || !statSync(path).isDirectory()) {
+    throw new ConfigError(`The root folder ${path} does not exist. Give an existing folder with --root.`);
+  }
+  return realpathSync(path);
+}
+
+function readKeys(env: NodeJS.ProcessEnv, fromFile: string | undefined): string[] {
+  const keys = env.AGENT_SERVER_API_KEY ? [env.AGENT_SERVER_API_KEY] : [];
+  const path = env.AGENT_SERVER_API_KEYS_FILE || fromFile;
+  if (!path) return keys;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new ConfigError(`The file of API keys ${path} cannot be read.`);
+  }
+  const listed = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  if (listed.length === 0)
+    throw new ConfigError(`The file of API keys ${path} holds no key: write one a line.`);
+  return [...keys, ...listed];
+}

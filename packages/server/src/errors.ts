@@ -1,0 +1,39 @@
+/** A failure that a caller caused or can act upon: it carries its code, its HTTP status and a sentence. */
+export class AppError extends Error {
+  readonly code: string;
+  readonly status: number;
+  readonly errors: readonly FieldError[] | undefined;
+
+  constructor(code: string, status: number, detail: string, errors?: readonly FieldError[]) {
+    super(detail);
+    this.name = 'AppError';
+    this.code = code;
+    this.status = status;
+    this.errors = errors;
+  }
+}
+
+/** What is wrong with one field of a request. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+export const sessionNotFound = (id: string): AppError =>
+  new AppError(
+    'session_not_found',
+    404,
+    `There is no session ${id} here. List sessions with GET /sessions, or what can be resumed with GET /sessions/available.`,
+  );
+
+export const sessionClosed = (id: string): AppError =>
+  new AppError(
+    'session_closed',
+    409,
+    `Session ${id} is closed. Reopen it with POST /sessions {"resume_session_id": "${id}"}.`,
+  );
+
+/** The sentence of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

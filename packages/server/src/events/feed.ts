@@ -1,0 +1,186 @@
+import type { StoredEvent } from '../store/store.ts';
+import { eventFrame, type Frame, liveFrame } from './frames.ts';
+import { createPartials, type PartialBlock, type Partials } from './partials.ts';
+
+/** Frames that go out together: encoded once, whoever and however many read them. */
+export interface Batch {
+  frames: readonly Frame[];
+  bytes(): Uint8Array;
+}
+
+export interface Subscriber {
+  onBatch(batch: Batch): void;
+  /** The server goes down: no more batches come. */
+  onEnd(): void;
+}
+
+export interface Joined {
+  /** Number of the newest event that was published before this subscription, if any was. */
+  head: number | undefined;
+  /** What the blocks in progress hold at this moment. */
+  blocks: PartialBlock[];
+  leave(): void;
+}
+
+/** Live fan-out of what the log has committed. */
+export interface Feed {
+  publish(sessionId: string, frame: Frame): void;
+  /** All that one session shows, from now on. */
+  join(sessionId: string, subscriber: Subscriber): Joined;
+  /** Control events of all sessions, from now on. */
+  joinAll(subscriber: Subscriber): Joined;
+  end(): void;
+}
+
+interface Channel {
+  subscribers: Set<Subscriber>;
+  partials: Partials;
+  head: number | undefined;
+  turnRuns: boolean;
+  pending: Frame[];
+}
+
+/** What matters to partial blocks of a message. */
+interface AssistantMessage {
+  parent_tool_use_id?: string | null;
+}
+
+export function createFeed(): Feed {
+  const channels = new Map<string, Channel>();
+  const everyone: Channel = newChannel();
+  const dirty = new Map<Channel, (frame: Frame) => string>();
+  let ended = false;
+  let scheduled = false;
+
+  const channelOf = (sessionId: string): Channel => {
+    let channel = channels.get(sessionId);
+    if (!channel) {
+      channel = newChannel();
+      channels.set(sessionId, channel);
+    }
+    return channel;
+  };
+
+  // Frames of one turn of the event loop leave as one chunk: with 100 subscribers a write of its own for
+  // each of them held us to about a tenth of the frames (bench/events.ts).
+  const flush = (): void => {
+    scheduled = false;
+    const ready = [...dirty];
+    dirty.clear();
+    for (const [channel, encode] of ready) {
+      const batch = createBatch(channel.pending, encode);
+      channel.pending = [];
+      for (const subscriber of channel.subscribers) subscriber.onBatch(batch);
+    }
+  };
+
+  const push = (channel: Channel, frame: Frame, encode: (frame: Frame) => string): void => {
+    if (channel.subscribers.size === 0) return;
+    channel.pending.push(frame);
+    dirty.set(channel, encode);
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(flush);
+  };
+
+  const join = (channel: Channel, subscriber: Subscriber, onEmpty: () => void): Joined => {
+    // What waits to be flushed was published before this subscriber came: it must not see it twice.
+    flush();
+    channel.subscribers.add(subscriber);
+    if (ended) subscriber.onEnd();
+    return {
+      head: channel.head,
+      blocks: channel.partials.blocks(),
+      leave() {
+        channel.subscribers.delete(subscriber);
+        if (channel.subscribers.size === 0) {
+          channel.pending = [];
+          dirty.delete(channel);
+          onEmpty();
+        }
+      },
+    };
+  };
+
+  const forgetIfUnused = (sessionId: string, channel: Channel): void => {
+    if (channel.subscribers.size === 0 && !channel.turnRuns) channels.delete(sessionId);
+  };
+
+  return {
+    publish(sessionId, frame) {
+      if (frame.durable && frame.event.type !== 'agent.message') push(everyone, frame, encodeForEveryone);
+      // A session that nobody reads has a channel only while a turn runs: for the blocks in progress.
+      const starts = frame.durable && frame.event.type === 'turn.started';
+      const channel = starts ? channelOf(sessionId) : channels.get(sessionId);
+      if (!channel) return;
+      if (frame.durable) followDurable(channel, frame.event);
+      else channel.partials.observe(frame.message);
+      push(channel, frame, (each) => encodeForSession(sessionId, each));
+      forgetIfUnused(sessionId, channel);
+    },
+    join(sessionId, subscriber) {
+      const channel = channelOf(sessionId);
+      return join(channel, subscriber, () => forgetIfUnused(sessionId, channel));
+    },
+    joinAll(subscriber) {
+      return join(everyone, subscriber, () => {});
+    },
+    end() {
+      ended = true;
+      flush();
+      for (const channel of [everyone, ...channels.values()]) {
+        for (const subscriber of [...channel.subscribers]) subscriber.onEnd();
+      }
+    },
+  };
+}
+
+const newChannel = (): Channel => ({
+  subscribers: new Set(),
+  partials: createPartials(),
+  head: undefined,
+  turnRuns: false,
+  pending: [],
+});
+
+function createBatch(frames: readonly Frame[], encode: (frame: Frame) => string): Batch {
+  let bytes: Uint8Array | undefined;
+  return {
+    frames,
+    bytes() {
+      bytes ??= Buffer.from(frames.map(encode).join(''));
+      return bytes;
+    },
+  };
+}
+
+export function encodeForSession(sessionId: string, frame: Frame): string {
+  return frame.durable
+    ? eventFrame(frame.event, frame.event.seq)
+    : liveFrame(frame.type, sessionId, frame.turnId, frame.message);
+}
+
+export const encodeForEveryone = (frame: Frame): string =>
+  frame.durable ? eventFrame(frame.event, frame.event.cursor) : '';
+
+function followDurable(channel: Channel, event: StoredEvent): void {
+  channel.head = event.seq;
+  switch (event.type) {
+    case 'agent.message':
+      // Only an assistant's message completes a block; its JSON starts with its type, as the SDK writes it.
+      if (event.json.startsWith('{"type":"assistant"')) {
+        const message = JSON.parse(event.json) as AssistantMessage;
+        channel.partials.complete(message.parent_tool_use_id ?? null);
+      }
+      break;
+    case 'turn.started':
+      channel.turnRuns = true;
+      break;
+    case 'turn.completed':
+    case 'turn.failed':
+    case 'turn.interrupted':
+      channel.turnRuns = false;
+      channel.partials.clear();
+      break;
+  }
+}

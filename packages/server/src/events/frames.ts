@@ -1,0 +1,41 @@
+import type { StoredEvent } from '../store/store.ts';
+
+/** A message that is shown and not kept: a token delta (`stream_event`), or progress. */
+export interface LiveMessage {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** The SDK's streaming message, as far as this server looks into it. */
+export interface StreamEventMessage {
+  type: 'stream_event';
+  parent_tool_use_id: string | null;
+  event: {
+    type: string;
+    index?: number;
+    message?: { id: string };
+    content_block?: { type: string; text?: string; thinking?: string; name?: string; id?: string };
+    delta?: { type: string; text?: string; thinking?: string; partial_json?: string };
+  };
+}
+
+/** What subscribers are shown: a durable event, or something that is live only. */
+export type Frame =
+  | { durable: true; turnId: string | null; event: StoredEvent }
+  | { durable: false; turnId: string | null; type: 'agent.delta'; message: LiveMessage };
+
+/** An event as JSON text, from parts that are encoded already. */
+export function eventJson(event: StoredEvent): string {
+  const turn = event.turnId === null ? 'null' : `"${event.turnId}"`;
+  return `{"seq":${event.seq},"at":"${event.at}","session_id":"${event.sessionId}","turn_id":${turn},"type":"${event.type}","data":${event.json}}`;
+}
+
+/** An event as an SSE frame. `id` is its number in the session, or its cursor on the global stream. */
+export function eventFrame(event: StoredEvent, id: number): string {
+  return `id: ${id}\nevent: ${event.type}\ndata: ${eventJson(event)}\n\n`;
+}
+
+/** A live-only SSE frame: without an id, so that `Last-Event-ID` always names something durable. */
+export function liveFrame(type: string, sessionId: string, turnId: string | null, data: unknown): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, session_id: sessionId, turn_id: turnId, data })}\n\n`;
+}

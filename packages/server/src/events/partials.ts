@@ -1,0 +1,69 @@
+import type { LiveMessage, StreamEventMessage } from './frames.ts';
+
+/** What a content block that is still being written holds so far. */
+export interface PartialBlock {
+  parent_tool_use_id: string | null;
+  message_id: string;
+  index: number;
+  type: string;
+  text: string;
+  name?: string;
+  id?: string;
+}
+
+/** Follows the deltas of one session, to tell a reader who joins in the middle what it missed. */
+export interface Partials {
+  /** Deltas count; other live messages are passed over. */
+  observe(message: LiveMessage): void;
+  /** The durable message is out: forget the blocks that it completes. */
+  complete(parentToolUseId: string | null): void;
+  clear(): void;
+  blocks(): PartialBlock[];
+}
+
+export function createPartials(): Partials {
+  // One stream a subagent; the main agent is the one without a parent.
+  const streams = new Map<string | null, { messageId: string; blocks: Map<number, PartialBlock> }>();
+
+  return {
+    observe(message) {
+      if (message.type !== 'stream_event') return;
+      const { parent_tool_use_id: parent, event } = message as unknown as StreamEventMessage;
+      if (event.type === 'message_start') {
+        streams.set(parent, { messageId: event.message?.id ?? '', blocks: new Map() });
+        return;
+      }
+      const stream = streams.get(parent);
+      if (!stream || event.index === undefined) return;
+      if (event.type === 'content_block_start' && event.content_block) {
+        const { type, text, thinking, name, id } = event.content_block;
+        stream.blocks.set(event.index, {
+          parent_tool_use_id: parent,
+          message_id: stream.messageId,
+          index: event.index,
+          type,
+          text: text ?? thinking ?? '',
+          ...(name !== undefined && { name }),
+          ...(id !== undefined && { id }),
+        });
+      } else if (event.type === 'content_block_delta') {
+        const block = stream.blocks.get(event.index);
+        if (block)
+          block.text += event.delta?.text ?? event.delta?.thinking ?? event.delta?.partial_json ?? '';
+      } else if (event.type === 'content_block_stop') {
+        stream.blocks.delete(event.index);
+      }
+    },
+    complete(parent) {
+      streams.get(parent)?.blocks.clear();
+    },
+    clear() {
+      streams.clear();
+    },
+    blocks() {
+      return [...streams.values()].flatMap((stream) =>
+        [...stream.blocks.values()].map((block) => ({ ...block })),
+      );
+    },
+  };
+}

@@ -1,0 +1,205 @@
+import type { Store, StoredEvent } from '../store/store.ts';
+import {
+  type Batch,
+  encodeForEveryone,
+  encodeForSession,
+  type Feed,
+  type Joined,
+  type Subscriber,
+} from './feed.ts';
+import { type Frame, liveFrame } from './frames.ts';
+
+/** Events read from the store at a time while a reader catches up. */
+const PAGE = 500;
+/** A reader this far behind is cut off and comes back with Last-Event-ID: 4 MiB is about 10,000 deltas. */
+const MAX_BEHIND_BYTES = 4 * 1024 * 1024;
+/** As many batches may arrive while a reader catches up; with more it is cut off as well. */
+const MAX_WAITING = 10_000;
+/** Proxies close silent connections after 30 to 60 seconds. */
+const KEEP_ALIVE_MS = 15_000;
+
+const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
+
+export interface StreamDeps {
+  store: Store;
+  feed: Feed;
+}
+
+/** A session's events as an SSE body: the stored ones after `after`, then what happens. Does not end by itself. */
+export function streamSession(
+  { store, feed }: StreamDeps,
+  { sessionId, after }: { sessionId: string; after: number },
+): ReadableStream<Uint8Array> {
+  return openStream({
+    after,
+    join: (subscriber) => feed.join(sessionId, subscriber),
+    read: (from, limit) => store.readEvents(sessionId, from, limit),
+    position: (event) => event.seq,
+    encode: (frame) => encodeForSession(sessionId, frame),
+    partial: (blocks) => liveFrame('agent.partial', sessionId, null, { blocks }),
+  });
+}
+
+/** One turn's events as an SSE body, from `turn.queued` (whose number is `start`) to the turn's end. */
+export function streamTurn(
+  { store, feed }: StreamDeps,
+  { sessionId, turnId, start }: { sessionId: string; turnId: string; start: number },
+): ReadableStream<Uint8Array> {
+  return openStream({
+    after: start - 1,
+    join: (subscriber) => feed.join(sessionId, subscriber),
+    read: (from, limit) => store.readEvents(sessionId, from, limit),
+    position: (event) => event.seq,
+    encode: (frame) => encodeForSession(sessionId, frame),
+    partial: (blocks) => liveFrame('agent.partial', sessionId, turnId, { blocks }),
+    only: (frame) => frame.turnId === turnId,
+    isLast: (event) => event.turnId === turnId && isTurnEnd(event.type),
+  });
+}
+
+/** Control events of all sessions as an SSE body. `after` undefined starts now. */
+export async function streamAll(
+  { store, feed }: StreamDeps,
+  { after }: { after: number | undefined },
+): Promise<ReadableStream<Uint8Array>> {
+  return openStream({
+    after: after ?? (await store.lastCursor()),
+    join: (subscriber) => feed.joinAll(subscriber),
+    read: (from, limit) => store.readControlEvents(from, limit),
+    position: (event) => event.cursor,
+    encode: encodeForEveryone,
+  });
+}
+
+export const isTurnEnd = (type: string): boolean =>
+  type === 'turn.completed' || type === 'turn.failed' || type === 'turn.interrupted';
+
+interface Source {
+  after: number;
+  join(subscriber: Subscriber): Joined;
+  read(after: number, limit: number): Promise<StoredEvent[]>;
+  position(event: StoredEvent): number;
+  encode(frame: Frame): string;
+  partial?(blocks: Joined['blocks']): string;
+  /** Leave out other frames. */
+  only?(frame: Frame): boolean;
+  /** End after this event. */
+  isLast?(event: StoredEvent): boolean;
+}
+
+/**
+ * Subscribe, replay from the store, then let through what arrived meanwhile and was not replayed: every
+ * durable event once and in order, wherever the reader was cut before.
+ */
+function openStream(source: Source): ReadableStream<Uint8Array> {
+  let joined: Joined | undefined;
+  let keepAlive: NodeJS.Timeout | undefined;
+  let done = false;
+  /** Batches that arrive during the replay; undefined once it is over. */
+  let waiting: Batch[] | undefined = [];
+  let shown = source.after;
+  let onRoom = (): void => {};
+
+  const stop = (): void => {
+    done = true;
+    clearInterval(keepAlive);
+    joined?.leave();
+    onRoom();
+  };
+
+  const run = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    const finish = (): void => {
+      if (done) return;
+      stop();
+      controller.close();
+    };
+
+    const send = (bytes: Uint8Array): void => {
+      if (done || bytes.length === 0) return;
+      controller.enqueue(bytes);
+      if ((controller.desiredSize ?? 0) > -MAX_BEHIND_BYTES) return;
+      stop();
+      controller.error(new Error('The reader is too slow; it can come back with Last-Event-ID.'));
+    };
+
+    /** Shows frames one by one, leaving out what was shown before. */
+    const show = (frames: readonly Frame[]): void => {
+      let text = '';
+      let last = false;
+      for (const frame of frames) {
+        if (frame.durable) {
+          if (source.position(frame.event) <= shown) continue;
+          shown = source.position(frame.event);
+          last = source.isLast?.(frame.event) ?? false;
+        }
+        if (!source.only || source.only(frame)) text += source.encode(frame);
+        if (last) break;
+      }
+      send(Buffer.from(text));
+      if (last) finish();
+    };
+
+    const onBatch = (batch: Batch): void => {
+      if (done) return;
+      if (waiting) {
+        waiting.push(batch);
+        if (waiting.length > MAX_WAITING) finish();
+        return;
+      }
+      const durable = batch.frames.filter((frame) => frame.durable);
+      const first = durable[0];
+      const replayed = first !== undefined && source.position(first.event) <= shown;
+      if (source.only || replayed) {
+        show(batch.frames);
+        return;
+      }
+      // The common case: the same bytes for every reader.
+      const newest = durable.at(-1);
+      if (newest) shown = source.position(newest.event);
+      send(batch.bytes());
+    };
+
+    joined = source.join({ onBatch, onEnd: finish });
+    if (done) return joined.leave();
+    keepAlive = setInterval(() => send(KEEP_ALIVE), KEEP_ALIVE_MS);
+    // Headers leave with the first bytes: a reader of a silent session wants to know that it is in.
+    send(Buffer.from(': connected\n\n'));
+
+    const head = joined.head ?? Number.POSITIVE_INFINITY;
+    while (!done && shown < head) {
+      const page = await source.read(shown, PAGE);
+      show(
+        page
+          .filter((event) => source.position(event) <= head)
+          .map((event): Frame => ({ durable: true, turnId: event.turnId, event })),
+      );
+      if (page.length < PAGE) break;
+      while (!done && (controller.desiredSize ?? 0) <= 0) {
+        await new Promise<void>((resolve) => {
+          onRoom = resolve;
+        });
+      }
+    }
+    if (done) return;
+    const { blocks } = joined;
+    if (blocks.length > 0 && source.partial) send(Buffer.from(source.partial(blocks)));
+    const missed = waiting ?? [];
+    waiting = undefined;
+    for (const batch of missed) show(batch.frames);
+  };
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        run(controller).catch((error: unknown) => {
+          if (done) return;
+          stop();
+          controller.error(error);
+        });
+      },
+      pull: () => onRoom(),
+      cancel: stop,
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: 64 * 1024 }),
+  );
+}

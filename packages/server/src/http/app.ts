@@ -1,0 +1,87 @@
+import { type RouteSpec, routes } from 'claude-agent-client';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Agent } from '../agent/agent.ts';
+import { AppError } from '../errors.ts';
+import type { Feed } from '../events/feed.ts';
+import type { Folders } from '../sessions/folders.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Store } from '../store/store.ts';
+import { type HttpEnv, lock, type SessionTokens } from './auth.ts';
+import { asAppError, problemResponse } from './problems.ts';
+import { docRoutes } from './routes/docs.ts';
+import { eventRoutes } from './routes/events.ts';
+import { gatewayRoutes } from './routes/gateway.ts';
+import { healthRoutes } from './routes/health.ts';
+import { invocationRoutes } from './routes/invocations.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { permissionRoutes } from './routes/permissions.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+
+/** What the routes need; made in main.ts. */
+export interface AppDeps {
+  store: Store;
+  feed: Feed;
+  agent: Agent;
+  sessions: Sessions;
+  folders: Folders;
+  tokens: SessionTokens;
+  host: string;
+  apiKeys: readonly string[];
+  bodyLimitBytes: number;
+  defaultModel: string | undefined;
+  /** Answers the model calls that the demo model serves. */
+  demoModel: { fetch(request: Request): Promise<Response> };
+  /** True: the demo model answers every model call, whatever the model's name. */
+  demoForAll: boolean;
+  version: string;
+  onError(error: unknown, what: string): void;
+}
+
+/** The HTTP application: locks, limits, routes, and one place where errors become answers. */
+export function createApp(deps: AppDeps): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+
+  app.onError((error, c) =>
+    problemResponse(
+      asAppError(error, (unforeseen) => deps.onError(unforeseen, `${c.req.method} ${c.req.path}`)),
+      c.req.path,
+    ),
+  );
+  app.notFound((c) =>
+    problemResponse(
+      new AppError(
+        'route_not_found',
+        404,
+        `There is no ${c.req.method} ${c.req.path}. /docs lists every route.`,
+      ),
+      c.req.path,
+    ),
+  );
+
+  const all: RouteSpec[] = Object.values(routes);
+  const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
+  app.use(lock({ host: deps.host, apiKeys: deps.apiKeys, tokens: deps.tokens, openPaths }));
+  app.use(
+    bodyLimit({
+      maxSize: deps.bodyLimitBytes,
+      onError() {
+        throw new AppError(
+          'body_too_large',
+          413,
+          `The body is larger than ${deps.bodyLimitBytes} bytes. Send less, or raise "body_limit_bytes" in the configuration.`,
+        );
+      },
+    }),
+  );
+
+  healthRoutes(app, deps);
+  sessionRoutes(app, deps);
+  messageRoutes(app, deps);
+  eventRoutes(app, deps);
+  permissionRoutes(app, deps);
+  gatewayRoutes(app, deps);
+  docRoutes(app, deps);
+  invocationRoutes(app);
+  return app;
+}

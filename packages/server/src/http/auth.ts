@@ -1,0 +1,114 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { isLoopback } from '../config.ts';
+import { AppError } from '../errors.ts';
+
+/**
+ * Who makes a request. The one place for roles, tenants and limits to come: every handler can read it with
+ * `c.get('principal')`.
+ */
+export type Principal =
+  | { kind: 'local' }
+  | { kind: 'key'; id: string }
+  /** The agent process of one session; it may use the gateway, nothing else. */
+  | { kind: 'session'; sessionId: string };
+
+export interface HttpEnv {
+  Variables: { principal: Principal };
+}
+
+/** Tokens for agent processes: they prove which session calls, and die with this server. */
+export interface SessionTokens {
+  mint(sessionId: string): string;
+  verify(token: string): string | undefined;
+}
+
+export function createSessionTokens(secret = randomBytes(32)): SessionTokens {
+  const sign = (sessionId: string): string =>
+    createHmac('sha256', secret).update(sessionId).digest('base64url');
+  return {
+    mint: (sessionId) => `session-${sessionId}.${sign(sessionId)}`,
+    verify(token) {
+      const [, sessionId, signature] = /^session-([0-9a-f-]{36})\.(.+)$/.exec(token) ?? [];
+      return sessionId && signature && sameText(signature, sign(sessionId)) ? sessionId : undefined;
+    },
+  };
+}
+
+/** Compares in a time that does not depend on where two texts differ, nor on their lengths. */
+function sameText(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+export interface LockOptions {
+  host: string;
+  apiKeys: readonly string[];
+  tokens: SessionTokens;
+  /** Paths that are open to everybody. */
+  openPaths: ReadonlySet<string>;
+}
+
+/** Lets in whom it should: first by where a request comes from, then by its key. */
+export function lock({ host, apiKeys, tokens, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
+  const onLoopback = isLoopback(host);
+  return async (c, next) => {
+    checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
+    const key = bearer(c.req.header('authorization')) ?? c.req.header('x-api-key');
+    const sessionId = key === undefined ? undefined : tokens.verify(key);
+    if (sessionId !== undefined) {
+      if (!c.req.path.startsWith('/v1/')) {
+        throw new AppError('forbidden', 403, 'The key of an agent process opens the gateway only.');
+      }
+      c.set('principal', { kind: 'session', sessionId });
+    } else if (apiKeys.length === 0 || openPaths.has(c.req.path)) {
+      c.set('principal', { kind: 'local' });
+    } else {
+      // All keys are compared, whichever fits, so that the time tells nothing.
+      const fits = apiKeys.filter((known) => sameText(key ?? '', known));
+      const found = fits[0];
+      if (found === undefined) {
+        throw new AppError(
+          'unauthorized',
+          401,
+          key === undefined
+            ? 'This server wants an API key: send it as "Authorization: Bearer …" or "x-api-key: …".'
+            : 'This API key is not known here.',
+        );
+      }
+      c.set('principal', { kind: 'key', id: createHash('sha256').update(found).digest('hex').slice(0, 12) });
+    }
+    await next();
+  };
+}
+
+/**
+ * A server on loopback is for programs of this machine. A web page can send requests here too, but its
+ * browser names the page in `Origin`, and after DNS rebinding the page's own name in `Host`.
+ */
+function checkOrigin(origin: string | undefined, hostHeader: string | undefined, onLoopback: boolean): void {
+  const host = hostHeader ?? '';
+  const name = host.replace(/:\d+$/, '');
+  if (onLoopback && !isLoopback(name)) {
+    throw new AppError(
+      'host_not_allowed',
+      403,
+      `This server answers to 127.0.0.1 and localhost, not to "${host}". To serve other names, start it with --host and an API key.`,
+    );
+  }
+  if (origin !== undefined && !sameOrigin(origin, host)) {
+    throw new AppError('origin_not_allowed', 403, `Web pages of ${origin} may not call this server.`);
+  }
+}
+
+function sameOrigin(origin: string, host: string): boolean {
+  try {
+    return new URL(origin).host === new URL(`http://${host}`).host;
+  } catch {
+    return false;
+  }
+}
+
+function bearer(header: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
+}

@@ -1,0 +1,92 @@
+import type { RouteSpec } from 'claude-agent-client';
+import type { Context, Hono } from 'hono';
+import type { z } from 'zod';
+import { AppError, type FieldError } from '../errors.ts';
+import type { HttpEnv } from './auth.ts';
+
+/** Deeper JSON than any real request has; JSON.stringify itself gives up at a few thousand levels. */
+const MAX_DEPTH = 200;
+
+/** What a handler gets: the validated parts that its route has. */
+export type Input<R extends RouteSpec> = {
+  [K in 'params' | 'query' | 'headers' | 'body' as K extends keyof R ? K : never]: R[K] extends z.ZodType
+    ? z.output<R[K]>
+    : never;
+};
+
+export type Handler<R extends RouteSpec> = (
+  input: Input<R>,
+  c: Context<HttpEnv>,
+) => Promise<Response | object> | Response | object;
+
+/** Mounts a route of the contract: validates once, at this edge, and answers objects as JSON. */
+export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler: Handler<R>): void {
+  app.on(spec.method, spec.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+    const input: Record<string, unknown> = {};
+    if (spec.params) {
+      const params = spec.params.safeParse(c.req.param());
+      // An id that cannot be one names nothing.
+      if (!params.success) {
+        throw new AppError(
+          'not_found',
+          404,
+          `There is nothing at ${c.req.path}: ids are UUIDs, as the API gave them.`,
+        );
+      }
+      input.params = params.data;
+    }
+    if (spec.query) input.query = check(spec.query, c.req.query(), 'query');
+    if (spec.headers) input.headers = check(spec.headers, c.req.header(), 'header');
+    if (spec.body) input.body = check(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
+    const answer = await handler(input as Input<R>, c);
+    return answer instanceof Response ? answer : Response.json(answer);
+  });
+}
+
+function check(schema: z.ZodType, value: unknown, where: string): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map(
+    (issue): FieldError => ({ path: [where, ...issue.path].join('.'), message: issue.message }),
+  );
+  const said = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
+  throw new AppError('validation_failed', 422, `The request does not have the right form. ${said}`, errors);
+}
+
+async function readBody(c: Context, required: boolean): Promise<unknown> {
+  const text = await c.req.text();
+  if (text.trim() === '') {
+    if (!required) return {};
+    throw new AppError('body_missing', 422, 'This call needs a JSON body. See /docs for its form.');
+  }
+  if (depth(text) > MAX_DEPTH) {
+    throw new AppError(
+      'too_deep',
+      422,
+      `The JSON body is nested more than ${MAX_DEPTH} levels deep. Flatten it.`,
+    );
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'it cannot be parsed';
+    throw new AppError('malformed_json', 400, `The body is not valid JSON: ${why}`);
+  }
+}
+
+/** How deep the arrays and objects of a JSON text are nested. */
+function depth(text: string): number {
+  let level = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inString) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x7b || code === 0x5b) deepest = Math.max(deepest, ++level);
+    else if (code === 0x7d || code === 0x5d) level--;
+  }
+  return deepest;
+}

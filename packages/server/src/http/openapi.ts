@@ -1,0 +1,105 @@
+import { type RouteSpec, routes } from 'claude-agent-client';
+import { z } from 'zod';
+
+type Json = Record<string, unknown>;
+
+/** The OpenAPI 3.1 document of the contract. */
+export function openApiDocument(version: string): Json {
+  const components: Record<string, Json> = {};
+  const paths: Record<string, Json> = {};
+  for (const [operationId, spec] of Object.entries(routes) as [string, RouteSpec][]) {
+    paths[spec.path] = {
+      ...paths[spec.path],
+      [spec.method.toLowerCase()]: operation(operationId, spec, components),
+    };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'claude-agent-server',
+      version,
+      description: 'Durable agent sessions over HTTP, on the Claude Agent SDK.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
+    paths,
+    components: {
+      schemas: Object.fromEntries(Object.entries(components).sort(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+      },
+    },
+  };
+}
+
+function operation(operationId: string, spec: RouteSpec, components: Record<string, Json>): Json {
+  const parameters = [
+    ...parametersIn('path', spec.params, components),
+    ...parametersIn('query', spec.query, components),
+    // Accept is described by the response's media types; OpenAPI wants it left out here.
+    ...parametersIn('header', spec.headers, components).filter((parameter) => parameter.name !== 'accept'),
+  ];
+  return {
+    operationId,
+    tags: [spec.tag],
+    summary: spec.summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(spec.body && {
+      requestBody: {
+        required: spec.bodyRequired ?? true,
+        content: { 'application/json': { schema: schemaOf(spec.body, 'input', components) } },
+      },
+    }),
+    responses: Object.fromEntries(
+      Object.entries(spec.responses).map(([status, { description, schema, media }]) => [
+        status,
+        {
+          description,
+          ...((schema || media) && {
+            content: Object.fromEntries(
+              (media ?? ['application/json']).map((type) => [
+                type,
+                schema && type.endsWith('json') ? { schema: schemaOf(schema, 'output', components) } : {},
+              ]),
+            ),
+          }),
+        },
+      ]),
+    ),
+    ...(spec.open && { security: [] }),
+  };
+}
+
+function parametersIn(
+  place: string,
+  schema: z.ZodObject | undefined,
+  components: Record<string, Json>,
+): Json[] {
+  if (!schema) return [];
+  return Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    in: place,
+    required: place === 'path' || !(field as z.ZodType).safeParse(undefined).success,
+    schema: schemaOf(field as z.ZodType, 'input', components),
+  }));
+}
+
+/** A JSON schema in which every named part is a reference into `components`. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Record<string, Json>): Json {
+  const { $schema: _, $defs, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json;
+  for (const [name, definition] of Object.entries(($defs as Record<string, Json>) ?? {})) {
+    components[name] = toReferences(definition);
+  }
+  const id = schema.meta()?.id;
+  if (id === undefined) return toReferences(json);
+  components[id] = toReferences(json);
+  return { $ref: `#/components/schemas/${id}` };
+}
+
+/** `#/$defs/X` becomes `#/components/schemas/X`; the `id` that zod adds to a named schema is its name here. */
+function toReferences(schema: Json): Json {
+  const { id: _, ...rest } = schema;
+  return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
+}

@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http';
+import type { Problem } from 'claude-agent-client';
+import { AppError, messageOf } from '../errors.ts';
+
+const HEADERS = { 'content-type': 'application/problem+json' };
+
+/** An error as an HTTP answer: problem details (RFC 9457), or Anthropic's envelope under `/v1/`. */
+export function problemResponse(error: AppError, path: string): Response {
+  if (path.startsWith('/v1/')) return envelope(error);
+  const problem: Problem = {
+    type: 'about:blank',
+    title: STATUS_CODES[error.status] ?? 'Error',
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    instance: path,
+    ...(error.errors && { errors: [...error.errors] }),
+  };
+  return new Response(JSON.stringify(problem), { status: error.status, headers: HEADERS });
+}
+
+/** Names that Anthropic's clients know, by status. https://docs.anthropic.com/en/api/errors */
+const ANTHROPIC_TYPES: Record<number, string> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  529: 'overloaded_error',
+};
+
+function envelope(error: AppError): Response {
+  const type = ANTHROPIC_TYPES[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
+  return Response.json({ type: 'error', error: { type, message: error.message } }, { status: error.status });
+}
+
+/** Whatever was thrown as an AppError; what we did not foresee is a 500 that tells nothing of the inside. */
+export function asAppError(error: unknown, onUnforeseen: (error: unknown) => void): AppError {
+  if (error instanceof AppError) return error;
+  onUnforeseen(error);
+  if (isStorageError(error)) {
+    return new AppError(
+      'storage_failed',
+      503,
+      `The server cannot use its store: ${messageOf(error)}. Try again later.`,
+    );
+  }
+  return new AppError(
+    'internal_error',
+    500,
+    'The server made a mistake. Its log says more; please report it.',
+  );
+}
+
+const isStorageError = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

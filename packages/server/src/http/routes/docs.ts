@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { AppError } from '../../errors.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+import { openApiDocument } from '../openapi.ts';
+
+/** The files that the two pages load, by their name here: from the installed packages, never from a CDN. */
+const ASSETS: Record<string, { file: string; type: string }> = {
+  'swagger-ui.css': { file: 'swagger-ui-dist/swagger-ui.css', type: 'text/css' },
+  'swagger-ui-bundle.js': { file: 'swagger-ui-dist/swagger-ui-bundle.js', type: 'text/javascript' },
+  'redoc.standalone.js': { file: 'redoc/bundles/redoc.standalone.js', type: 'text/javascript' },
+};
+
+const page = (title: string, head: string, body: string): Response =>
+  new Response(
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">${head}</head><body>${body}</body></html>`,
+    { headers: { 'content-type': 'text/html; charset=utf-8' } },
+  );
+
+export function docRoutes(app: Hono<HttpEnv>, { version }: AppDeps): void {
+  const document = openApiDocument(version);
+  const require = createRequire(import.meta.url);
+
+  mount(app, routes.openapi, () => document);
+
+  mount(app, routes.docs, () =>
+    page(
+      'claude-agent-server: API',
+      '<link rel="stylesheet" href="/docs/assets/swagger-ui.css">',
+      `<div id="ui"></div><script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true });</script>`,
+    ),
+  );
+
+  mount(app, routes.redoc, () =>
+    page(
+      'claude-agent-server: API reference',
+      '',
+      `<redoc spec-url="/openapi.json" disable-google-font="true"></redoc>
+<script src="/docs/assets/redoc.standalone.js"></script>`,
+    ),
+  );
+
+  app.get('/docs/assets/:name', async (c) => {
+    const asset = ASSETS[c.req.param('name')];
+    if (!asset) throw new AppError('route_not_found', 404, 'There is no such file.');
+    const bytes = await readFile(require.resolve(asset.file));
+    return c.body(bytes, 200, { 'content-type': asset.type, 'cache-control': 'public, max-age=3600' });
+  });
+}

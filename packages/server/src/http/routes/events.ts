@@ -1,0 +1,52 @@
+import { routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { eventJson } from '../../events/frames.ts';
+import { streamAll, streamSession } from '../../events/stream.ts';
+import type { StoredEvent } from '../../store/store.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+import { sseResponse, startAfter, wantsJson } from '../sse.ts';
+
+const DEFAULT_LIMIT = 500;
+
+export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDeps): void {
+  mount(app, routes.sessionEvents, async ({ params, query, headers }) => {
+    const { id } = await sessions.get(params.session_id);
+    const after = startAfter(headers['last-event-id'], query.after) ?? 0;
+    if (wantsJson(headers.accept)) {
+      const { limit = DEFAULT_LIMIT } = query;
+      return page(await store.readEvents(id, after, limit + 1), limit, after, (event) => event.seq);
+    }
+    // An id beyond the end (of another database, say) must not hide what comes.
+    const lastSeq = (await store.getSession(id))?.lastSeq ?? 0;
+    return sseResponse(streamSession({ store, feed }, { sessionId: id, after: Math.min(after, lastSeq) }));
+  });
+
+  mount(app, routes.allEvents, async ({ query, headers }) => {
+    const after = startAfter(headers['last-event-id'], query.after);
+    if (wantsJson(headers.accept)) {
+      const { limit = DEFAULT_LIMIT } = query;
+      const start = after ?? 0;
+      return page(await store.readControlEvents(start, limit + 1), limit, start, (event) => event.cursor);
+    }
+    const last = await store.lastCursor();
+    return sseResponse(
+      await streamAll({ store, feed }, { after: after === undefined ? last : Math.min(after, last) }),
+    );
+  });
+}
+
+/** One page; `more` holds one event beyond it if there are more. */
+function page(
+  more: StoredEvent[],
+  limit: number,
+  after: number,
+  position: (event: StoredEvent) => number,
+): Response {
+  const events = more.slice(0, limit);
+  const last = events.at(-1);
+  const next = last ? position(last) : after;
+  const json = `{"events":[${events.map(eventJson).join(',')}],"next_after":${next},"has_more":${more.length > limit}}`;
+  return new Response(json, { headers: { 'content-type': 'application/json' } });
+}

@@ -1,0 +1,33 @@
+import { routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { AppError } from '../../errors.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+
+export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
+  // From memory: an answer must come even when the disk hangs.
+  mount(app, routes.health, () => ({
+    status: 'healthy',
+    active_sessions: sessions.countOpen(),
+    timestamp: new Date().toISOString(),
+  }));
+
+  mount(app, routes.ping, () => ({
+    status: sessions.isBusy() ? 'HealthyBusy' : 'Healthy',
+    time_of_last_update: Math.floor(Date.now() / 1000),
+  }));
+
+  mount(app, routes.ready, async () => {
+    if (sessions.isStopping()) {
+      throw new AppError('not_ready', 503, 'The server is shutting down.');
+    }
+    try {
+      // A write, because a full disk still reads.
+      await store.write([]);
+    } catch (error) {
+      throw new AppError('not_ready', 503, `The store does not answer: ${String(error)}`);
+    }
+    return { status: 'ready' };
+  });
+}

@@ -1,0 +1,72 @@
+import { type RouteSpec, routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { AppError } from '../../errors.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+
+/** Headers that mean something to the target; what describes the outer body stays behind. */
+const LEFT_BEHIND = new Set(['content-length', 'content-type', 'transfer-encoding', 'connection', 'expect']);
+
+/** One door to every other route: the request goes through the same application once more, in this process. */
+export function invocationRoutes(app: Hono<HttpEnv>): void {
+  mount(app, routes.invoke, ({ body }, c) => {
+    const { path, payload, path_params: given = {} } = body;
+    if (!path)
+      throw new AppError('path_missing', 400, 'Say which route to call: {"path": "/sessions", ...}.');
+    const method = body.method.toUpperCase();
+    const url = targetUrl(path, given, c.req.url);
+    if (isSelf(url))
+      throw new AppError('not_invocable', 404, '/invocations cannot be reached through itself.');
+
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(c.req.header())) {
+      if (!LEFT_BEHIND.has(name)) headers.set(name, value);
+    }
+    const bodyless = method === 'GET' || method === 'HEAD';
+    if (bodyless) addQuery(url, payload);
+    else headers.set('content-type', 'application/json');
+    let request: Request;
+    try {
+      request = new Request(url, {
+        method,
+        headers,
+        signal: c.req.raw.signal,
+        ...(!bodyless && payload !== undefined && { body: JSON.stringify(payload) }),
+      });
+    } catch {
+      throw new AppError('method_invalid', 422, `"${body.method}" is not an HTTP method that can be called.`);
+    }
+    return app.fetch(request, c.env);
+  });
+}
+
+/** The target's address: a concrete path, or a template whose placeholders `path_params` fills. */
+function targetUrl(path: string, params: Record<string, string>, base: string): URL {
+  const filled = path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = params[name];
+    return value === undefined ? whole : encodeURIComponent(value);
+  });
+  try {
+    // Only the path may be chosen; the origin is always this server.
+    return new URL(new URL(base).origin + (filled.startsWith('/') ? filled : `/${filled}`));
+  } catch {
+    throw new AppError('route_not_found', 404, `There is no route ${path}.`);
+  }
+}
+
+function isSelf(url: URL): boolean {
+  const self: RouteSpec = routes.invoke;
+  try {
+    return decodeURIComponent(url.pathname).replaceAll(/\/+/g, '/').replace(/\/$/, '') === self.path;
+  } catch {
+    return false;
+  }
+}
+
+/** A GET has no body: the members of its payload become query parameters. */
+function addQuery(url: URL, payload: unknown): void {
+  if (typeof payload !== 'object' || payload === null) return;
+  for (const [name, value] of Object.entries(payload)) {
+    if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
+  }
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { routes, type UserInput } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { AppError } from '../../errors.ts';
+import { streamTurn } from '../../events/stream.ts';
+import { turnView } from '../../sessions/views.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+import { sseResponse } from '../sse.ts';
+
+const DEFAULT_LIMIT = 100;
+
+export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
+  mount(app, routes.sendMessage, async ({ params, headers, body }) => {
+    const sessionId = params.session_id;
+    const session = await sessions.getOpen(sessionId);
+    const { turn, replayed } = await session.send({
+      input: body.message,
+      inputHash: hashOf(body.message),
+      idempotencyKey: headers['idempotency-key'] ?? null,
+      whenBusy: body.when_busy,
+    });
+    const more: Record<string, string> = {
+      location: `/sessions/${sessionId}/turns/${turn.id}`,
+      ...(replayed && { 'idempotent-replayed': 'true' }),
+    };
+
+    if (prefersAsync(headers.prefer)) {
+      const accepted = { session_id: sessionId, turn_id: turn.id, state: turn.state };
+      return Response.json(accepted, {
+        status: 202,
+        headers: { ...more, 'preference-applied': 'respond-async' },
+      });
+    }
+    if (headers.accept?.includes('text/event-stream')) {
+      const start = (await store.turnStart(turn.id)) ?? 1;
+      return sseResponse(streamTurn({ store, feed }, { sessionId, turnId: turn.id, start }), more);
+    }
+    const { result } = turn.result ? turn : await session.ended(turn.id);
+    if (result?.error?.code === 'agent_start_failed') {
+      throw new AppError(result.error.code, 502, result.error.message);
+    }
+    return Response.json(result, { headers: more });
+  });
+
+  mount(app, routes.listMessages, async ({ params, query }) => {
+    const { limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const session = await sessions.get(params.session_id);
+    return { messages: await agent.history(session.id, { limit, offset }) };
+  });
+
+  mount(app, routes.listTurns, async ({ params, query }) => {
+    const { limit = DEFAULT_LIMIT, after, state } = query;
+    const { id } = await sessions.get(params.session_id);
+    const turns = await store.listTurns({ sessionId: id, after, limit, ...(state && { states: [state] }) });
+    return { turns: turns.map(turnView) };
+  });
+
+  mount(app, routes.getTurn, async ({ params }) => {
+    const { id } = await sessions.get(params.session_id);
+    const turn = await store.getTurn(id, params.turn_id);
+    if (!turn) throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${params.turn_id}.`);
+    return turnView(turn);
+  });
+}
+
+const hashOf = (message: UserInput): string =>
+  createHash('sha256').update(JSON.stringify(message)).digest('hex');
+
+/** RFC 7240: a comma-separated list of preferences. */
+function prefersAsync(prefer: string | undefined): boolean {
+  return (prefer ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'respond-async');
+}

@@ -1,0 +1,20 @@
+import { routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import { permissionView } from '../../permissions/view.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+
+export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
+  mount(app, routes.listPermissions, async () => {
+    // The cursor first: what is asked between the two reads is then in both, never in neither.
+    const cursor = await store.lastCursor();
+    return { permissions: (await store.pendingPermissions()).map(permissionView), cursor };
+  });
+
+  mount(app, routes.respondPermission, async ({ params, body }) => {
+    const session = await sessions.get(params.session_id);
+    await session.broker.respond(body);
+    return { status: 'ok' };
+  });
+}

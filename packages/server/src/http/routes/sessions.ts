@@ -1,0 +1,124 @@
+import { routes } from 'claude-agent-client';
+import type { Hono } from 'hono';
+import type { Session } from '../../sessions/session.ts';
+import { sessionView, usageView } from '../../sessions/views.ts';
+import type { AppDeps } from '../app.ts';
+import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
+
+const DEFAULT_LIMIT = 100;
+
+export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
+  const { sessions, store, agent, folders, defaultModel } = deps;
+
+  const detail = async (session: Session) => {
+    const pending = session.pendingPermissions();
+    const record = (await store.getSession(session.id)) ?? session.record();
+    return {
+      ...sessionView(record, session.state(), defaultModel),
+      pending_permission: pending[0] ?? null,
+      pending_permissions: pending,
+      current_turn_id: session.currentTurnId(),
+      queued_turns: session.queuedTurns(),
+      last_seq: record.lastSeq,
+    };
+  };
+
+  mount(app, routes.createSession, ({ body }) => sessions.create(body));
+
+  mount(app, routes.listSessions, async ({ query }) => {
+    const { limit = DEFAULT_LIMIT, cursor, status = 'connected' } = query;
+    const page = await sessions.list({ status, limit, cursor });
+    return {
+      sessions: page.sessions.map(({ record, session }) =>
+        sessionView(
+          record,
+          session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep'),
+          defaultModel,
+        ),
+      ),
+      next_cursor: page.next,
+    };
+  });
+
+  mount(app, routes.listAvailable, async ({ query }) => {
+    const { limit = DEFAULT_LIMIT, offset = 0, cwd } = query;
+    const folder = cwd === undefined ? undefined : await folders.check(cwd);
+    const found = await agent.transcripts({ cwd: folder });
+    return {
+      sessions: found
+        // What lies outside the roots cannot be resumed here, and is nobody's business here.
+        .filter((transcript) => folders.allows(transcript.cwd))
+        .slice(offset, offset + limit)
+        .map((transcript) => ({
+          session_id: transcript.sessionId,
+          modified: transcript.modified.toISOString(),
+          preview: transcript.preview,
+          project: transcript.cwd,
+        })),
+    };
+  });
+
+  for (const route of [routes.getSession, routes.getSessionStatus]) {
+    mount(app, route, async ({ params }) => detail(await sessions.get(params.session_id)));
+  }
+
+  mount(app, routes.patchSession, async ({ params, body }) => {
+    const session = await sessions.get(params.session_id);
+    await session.patch({
+      ...(body.title !== undefined && { title: body.title }),
+      ...(body.metadata !== undefined && { metadata: body.metadata }),
+    });
+    return detail(session);
+  });
+
+  mount(app, routes.closeSession, async ({ params }) => {
+    await sessions.close(params.session_id);
+    return { status: 'closed' };
+  });
+
+  mount(app, routes.forkSession, ({ params, body }) => sessions.fork(params.session_id, body));
+
+  mount(app, routes.rewindSession, async ({ params, body }) => {
+    const session = await sessions.getOpen(params.session_id);
+    return session.rewind(body.message_id, body.dry_run);
+  });
+
+  mount(app, routes.setModel, async ({ params, body }) => {
+    const session = await sessions.getOpen(params.session_id);
+    await session.setModel(body.model);
+    return { status: 'ok', model: body.model };
+  });
+
+  mount(app, routes.setPermissionMode, async ({ params, body }) => {
+    const session = await sessions.getOpen(params.session_id);
+    sessions.checkMode(body.mode);
+    await session.setPermissionMode(body.mode);
+    return { status: 'ok', mode: body.mode };
+  });
+
+  mount(app, routes.interrupt, async ({ params }) => {
+    const session = await sessions.get(params.session_id);
+    await session.interrupt();
+    return { status: 'interrupted' };
+  });
+
+  mount(app, routes.getServerInfo, async ({ params }) => {
+    const session = await sessions.getOpen(params.session_id);
+    const live = await session.wake();
+    return live.serverInfo();
+  });
+
+  mount(app, routes.getContext, async ({ params }) => {
+    const session = await sessions.getOpen(params.session_id);
+    const live = await session.wake();
+    return live.contextUsage();
+  });
+
+  mount(app, routes.getSessionUsage, async ({ params }) => {
+    const session = await sessions.get(params.session_id);
+    return usageView(await store.usage(session.id));
+  });
+
+  mount(app, routes.getUsage, async () => usageView(await store.usage()));
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { pino } from 'pino';
+import { ConfigError, readConfig, USAGE } from './config.ts';
+import { startServer } from './server.ts';
+
+const DEMO_BANNER = `
+  No credential was found, so the built-in demo model answers. It is NOT a real model: it follows a script.
+  For Claude, stop the server, set ANTHROPIC_API_KEY (or CLAUDE_CODE_OAUTH_TOKEN, or log in with Claude Code)
+  and start it again.
+`;
+const DEMO_ASKED_BANNER = `
+  Started with --demo: the built-in demo model answers. It is NOT a real model: it follows a script.
+`;
+
+/** How long an orderly end may take before the process ends anyway. */
+const LAST_RESORT_MS = 20_000;
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === 'help') {
+    console.log(USAGE);
+    return;
+  }
+  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  if (config.demo) console.error(config.demoAsked ? DEMO_ASKED_BANNER : DEMO_BANNER);
+  else logger.info({ credential: config.credential }, 'the agent uses this credential');
+  if (process.env.AGENT_SERVER_API_KEY === '')
+    logger.warn('AGENT_SERVER_API_KEY is empty and counts as not set');
+
+  const server = await startServer(config, logger);
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'shutting down');
+    setTimeout(
+      () => {
+        logger.error('the shutdown takes too long; ending now');
+        process.exit(1);
+      },
+      config.shutdownGraceSeconds * 1000 + LAST_RESORT_MS,
+    ).unref();
+    server.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'the shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  console.log(`listening on ${server.url}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

@@ -1,0 +1,127 @@
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createAdaptorServer } from '@hono/node-server';
+import { createDemoModel } from 'claude-agent-gateway';
+import type { Logger } from 'pino';
+import { createClaude } from './agent/claude.ts';
+import { sessionEnvironment } from './agent/environment.ts';
+import { createProcesses } from './agent/processes.ts';
+import { type Config, ConfigError } from './config.ts';
+import { createFeed } from './events/feed.ts';
+import { createLog } from './events/log.ts';
+import { createApp } from './http/app.ts';
+import { createSessionTokens } from './http/auth.ts';
+import { takeHome } from './lock.ts';
+import { createFolders } from './sessions/folders.ts';
+import { createSessions } from './sessions/sessions.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import { VERSION } from './version.ts';
+
+/** Between two words of the demo model: slow enough to be seen, fast enough to wait for. */
+const DEMO_WORD_DELAY_MS = 15;
+
+/** A running server. */
+export interface Server {
+  url: string;
+  /** Ends in order: settles everything, ends every agent process, closes the store. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds and starts a server: the one place where things are made and put together.
+ * @throws ConfigError when the home folder or the address cannot be had
+ */
+export async function startServer(config: Config, logger: Logger): Promise<Server> {
+  const home = takeHome(config.home);
+  const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
+  const store = openSqliteStore(join(home.folder, 'server.db'));
+  const feed = createFeed();
+  const log = createLog({ store, feed });
+  const tokens = createSessionTokens();
+  const folders = createFolders(config.roots);
+  const defaultModel = config.model ?? (config.demo ? 'demo' : undefined);
+  let url = '';
+
+  const agent = createClaude({
+    processes: createProcesses(home.instance),
+    allowBypassPermissions: config.allowBypassPermissions,
+    environment: (session) =>
+      sessionEnvironment(config, session, { url, token: tokens.mint(session.sessionId) }),
+    isOwnModel: (session) => config.demo || session.options.enable_proxy,
+  });
+  const sessions = createSessions({
+    store,
+    log,
+    agent,
+    folders,
+    defaultModel,
+    defaultPermissionMode: config.defaultPermissionMode,
+    allowBypassPermissions: config.allowBypassPermissions,
+    permissionTimeoutSeconds: config.permissionTimeoutSeconds,
+    onError,
+  });
+  const app = createApp({
+    store,
+    feed,
+    agent,
+    sessions,
+    folders,
+    tokens,
+    host: config.host,
+    apiKeys: config.apiKeys,
+    bodyLimitBytes: config.bodyLimitBytes,
+    defaultModel,
+    demoModel: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }),
+    demoForAll: config.demo,
+    version: VERSION,
+    onError: (error, what) => onError(error, `answer ${what}`),
+  });
+
+  let http: HttpServer;
+  try {
+    await sessions.recover();
+    http = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer }) as HttpServer;
+    url = await listen(http, config);
+  } catch (error) {
+    await store.close();
+    home.release();
+    throw error;
+  }
+  await sessions.resumeQueued();
+
+  return {
+    url,
+    async close() {
+      await sessions.shutdown(config.shutdownGraceSeconds);
+      feed.end();
+      await closeHttp(http);
+      await store.close();
+      home.release();
+    },
+  };
+}
+
+async function listen(http: HttpServer, { host, port }: Config): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? `Port ${port} is in use. Stop what uses it, or choose another port with --port (0 picks a free one).`
+          : `Cannot listen on ${host}:${port}: ${error.message}`;
+      reject(new ConfigError(why));
+    });
+    http.listen(port, host, resolve);
+  });
+  const { port: taken, address, family } = http.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+}
+
+/** Open answers get a moment to leave; then the connections are closed. */
+async function closeHttp(http: HttpServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+  http.closeIdleConnections();
+  const late = setTimeout(() => http.closeAllConnections(), 500);
+  await closed;
+  clearTimeout(late);
+}

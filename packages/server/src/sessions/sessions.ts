@@ -1,0 +1,344 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  CreateSession,
+  ForkSession,
+  PermissionMode,
+  SessionCreated,
+  SessionStatus,
+} from 'claude-agent-client';
+import { SessionOptions } from 'claude-agent-client';
+import type { z } from 'zod';
+import type { Agent } from '../agent/agent.ts';
+import { AppError, sessionClosed, sessionNotFound } from '../errors.ts';
+import { event, type Log } from '../events/log.ts';
+import type { SessionRecord, Store } from '../store/store.ts';
+import type { Folders } from './folders.ts';
+import { settleOrphans } from './recovery.ts';
+import { createSession, type Session } from './session.ts';
+
+/** A creation request after validation. */
+type Create = z.output<typeof CreateSession>;
+
+/** All sessions of this server: admission, lookup, shutdown. Actors are made when first asked for. */
+export interface Sessions {
+  create(request: Create): Promise<SessionCreated>;
+  fork(sessionId: string, request: ForkSession): Promise<SessionCreated>;
+  /** @throws AppError 404 */
+  get(sessionId: string): Promise<Session>;
+  /** Like get, for calls that need an open session. @throws AppError 404, 409 */
+  getOpen(sessionId: string): Promise<Session>;
+  list(query: { status: SessionStatus | 'all'; limit: number; cursor: string | undefined }): Promise<{
+    sessions: { record: SessionRecord; session: Session | undefined }[];
+    next: string | null;
+  }>;
+  close(sessionId: string): Promise<void>;
+  isBusy(): boolean;
+  isStopping(): boolean;
+  countOpen(): number;
+  /** @throws AppError 403 when the configuration forbids the mode */
+  checkMode(mode: PermissionMode): void;
+  /** Settles what a dead server left open. Once, before the first request. */
+  recover(): Promise<void>;
+  /** Goes on with turns that a dead server left queued. Once, when the server can be reached. */
+  resumeQueued(): Promise<void>;
+  /** Ends in order: running turns get `graceSeconds`, then everything is settled and ended. */
+  shutdown(graceSeconds: number): Promise<void>;
+}
+
+export interface SessionsDeps {
+  store: Store;
+  log: Log;
+  agent: Agent;
+  folders: Folders;
+  defaultModel: string | undefined;
+  defaultPermissionMode: PermissionMode;
+  allowBypassPermissions: boolean;
+  permissionTimeoutSeconds: number;
+  onError(error: unknown, what: string): void;
+}
+
+export function createSessions(deps: SessionsDeps): Sessions {
+  const { store, log, agent, folders } = deps;
+  const actors = new Map<string, Session>();
+  /** Creations and resumes of one id, one after the other. */
+  const lines = new Map<string, Promise<unknown>>();
+  let open = 0;
+  let stopping = false;
+
+  const inLine = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const before = lines.get(id);
+    const mine = (async () => {
+      await before?.catch(() => {});
+      return work();
+    })();
+    lines.set(id, mine);
+    try {
+      return await mine;
+    } finally {
+      if (lines.get(id) === mine) lines.delete(id);
+    }
+  };
+
+  const find = async (id: string): Promise<Session | undefined> => {
+    const live = actors.get(id);
+    if (live) return live;
+    const record = await store.getSession(id);
+    if (!record) return undefined;
+    // Somebody else may have been quicker while we read.
+    const actor = actors.get(id) ?? createSession(deps, record);
+    if (record.status !== 'closed') actors.set(id, actor);
+    return actor;
+  };
+
+  const get = async (id: string): Promise<Session> => {
+    const session = await find(id);
+    if (!session) throw sessionNotFound(id);
+    return session;
+  };
+
+  const requireRunning = (): void => {
+    if (stopping)
+      throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
+  };
+
+  const checkMode = (mode: PermissionMode): void => {
+    if (mode !== 'bypassPermissions' || deps.allowBypassPermissions) return;
+    throw new AppError(
+      'permission_mode_forbidden',
+      403,
+      'This server does not allow bypassPermissions. Its administrator can set "allow_bypass_permissions": true in the configuration file.',
+    );
+  };
+
+  /** Checks what a request asks for, against the configuration. */
+  const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
+    const mode = request.permission_mode ?? deps.defaultPermissionMode;
+    checkMode(mode);
+    for (const folder of request.additional_directories ?? []) await folders.check(folder);
+    return { cwd: await folders.check(request.cwd), mode };
+  };
+
+  /** Starts the agent of a session that was just written; one that cannot start is closed again. */
+  const connect = async (record: SessionRecord, resumed: boolean): Promise<SessionCreated> => {
+    const actor = createSession(deps, record);
+    actors.set(record.id, actor);
+    open++;
+    try {
+      await actor.wake();
+    } catch (error) {
+      await close(actor);
+      throw error;
+    }
+    return created(actor, resumed);
+  };
+
+  const created = (session: Session, resumed: boolean): SessionCreated => {
+    const record = session.record();
+    return {
+      session_id: record.id,
+      created_at: record.createdAt,
+      status: record.status,
+      resumed,
+      cwd: record.cwd,
+      model: record.model ?? deps.defaultModel ?? null,
+      permission_mode: record.permissionMode,
+    };
+  };
+
+  const insert = async (record: SessionRecord): Promise<void> => {
+    await log.write(record.id, [
+      { kind: 'insert-session', session: record },
+      event(
+        record.id,
+        'session.created',
+        {
+          cwd: record.cwd,
+          model: record.model ?? deps.defaultModel ?? null,
+          permission_mode: record.permissionMode,
+          title: record.title,
+          forked_from: record.forkedFrom,
+        },
+        null,
+        record.createdAt,
+      ),
+    ]);
+  };
+
+  const close = async (session: Session): Promise<void> => {
+    const wasOpen = session.record().status !== 'closed';
+    if (wasOpen) open--;
+    await session.close();
+    actors.delete(session.id);
+  };
+
+  const resume = async (id: string, request: Create): Promise<SessionCreated> => {
+    const known = await find(id);
+    if (known && known.record().status !== 'closed') {
+      await known.wake();
+      return created(known, true);
+    }
+    if (known) {
+      const { mode } = await admit({ ...request, cwd: known.record().cwd });
+      const record: SessionRecord = {
+        ...known.record(),
+        status: 'connected',
+        lastActivity: new Date().toISOString(),
+        model: request.model ?? known.record().model,
+        permissionMode: request.permission_mode === undefined ? known.record().permissionMode : mode,
+      };
+      checkMode(record.permissionMode);
+      const { status, lastActivity, model, permissionMode } = record;
+      await log.write(id, [
+        { kind: 'update-session', id, set: { status, lastActivity, model, permissionMode } },
+        event(id, 'session.state', {
+          state: 'asleep',
+          model: model ?? deps.defaultModel ?? null,
+          permission_mode: permissionMode,
+          title: record.title,
+        }),
+      ]);
+      return connect(record, true);
+    }
+    const transcript = await agent.transcript(id);
+    if (!transcript) {
+      throw new AppError(
+        'session_not_found',
+        404,
+        `There is no session ${id} to resume. GET /sessions/available lists what can be resumed.`,
+      );
+    }
+    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? undefined });
+    const record = newRecord({ ...request, title: request.title }, { id, cwd, mode, hasTranscript: true });
+    await insert(record);
+    return connect(record, true);
+  };
+
+  const branch = async (
+    source: string,
+    upToMessageId: string | undefined,
+    request: Create,
+  ): Promise<SessionCreated> => {
+    const parent = (await find(source))?.record();
+    const transcript = await agent.transcript(source);
+    if (!parent && !transcript) throw sessionNotFound(source);
+    if (!transcript) {
+      throw new AppError(
+        'nothing_to_fork',
+        409,
+        `Session ${source} has no conversation yet. Send it a message first.`,
+      );
+    }
+    const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? undefined });
+    const id = await agent.fork(source, { upToMessageId, title: request.title });
+    const record = newRecord(request, { id, cwd, mode, hasTranscript: true, forkedFrom: source });
+    if (parent) {
+      const { enable_proxy: proxied, ...own } = record.options;
+      record.options = { ...parent.options, ...own, enable_proxy: proxied || parent.options.enable_proxy };
+      record.model = request.model ?? parent.model;
+      record.permissionMode = request.permission_mode ?? parent.permissionMode;
+    }
+    await insert(record);
+    return connect(record, false);
+  };
+
+  return {
+    async create(request) {
+      requireRunning();
+      const { resume_session_id: source } = request;
+      if (source !== undefined) {
+        return request.fork
+          ? branch(source, undefined, request)
+          : inLine(source, () => resume(source, request));
+      }
+      const { cwd, mode } = await admit(request);
+      const record = newRecord(request, { id: randomUUID(), cwd, mode, hasTranscript: false });
+      await insert(record);
+      return connect(record, false);
+    },
+
+    async fork(sessionId, { up_to_message_id, title, metadata }) {
+      requireRunning();
+      const { cwd } = (await get(sessionId)).record();
+      return branch(sessionId, up_to_message_id, {
+        enable_proxy: false,
+        fork: true,
+        cwd,
+        ...(title !== undefined && { title }),
+        ...(metadata !== undefined && { metadata }),
+      });
+    },
+
+    get,
+
+    async getOpen(id) {
+      const session = await get(id);
+      if (session.record().status === 'closed') throw sessionClosed(id);
+      return session;
+    },
+
+    async list(query) {
+      const { sessions, next } = await store.listSessions(query);
+      return { sessions: sessions.map((record) => ({ record, session: actors.get(record.id) })), next };
+    },
+
+    async close(id) {
+      await inLine(id, async () => close(await get(id)));
+    },
+
+    isBusy: () => [...actors.values()].some((session) => session.currentTurnId() !== null),
+    isStopping: () => stopping,
+    countOpen: () => open,
+    checkMode,
+
+    async recover() {
+      await agent.sweep();
+      await settleOrphans(deps);
+      open = await store.countSessions('connected');
+    },
+
+    async resumeQueued() {
+      const queued = await store.listTurns({ states: ['queued'], limit: Number.MAX_SAFE_INTEGER });
+      for (const [sessionId, turns] of Map.groupBy(queued, (turn) => turn.sessionId)) {
+        (await get(sessionId)).resumeQueue(turns);
+      }
+    },
+
+    async shutdown(graceSeconds) {
+      stopping = true;
+      const all = [...actors.values()];
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceSeconds * 1000);
+      });
+      await Promise.race([Promise.all(all.map((session) => session.drain())), patience]);
+      clearTimeout(timer);
+      await Promise.all(all.map((session) => session.shutdown()));
+      await agent.sweep();
+    },
+  };
+}
+
+/** A session that does not exist yet. */
+function newRecord(
+  request: Create,
+  given: { id: string; cwd: string; mode: PermissionMode; hasTranscript: boolean; forkedFrom?: string },
+): SessionRecord {
+  const now = new Date().toISOString();
+  return {
+    id: given.id,
+    createdAt: now,
+    lastActivity: now,
+    status: 'connected',
+    title: request.title ?? null,
+    metadata: request.metadata ?? {},
+    cwd: given.cwd,
+    model: request.model ?? null,
+    permissionMode: given.mode,
+    // The schema keeps what belongs to the options and leaves out the rest of the request.
+    options: SessionOptions.parse(request),
+    messageCount: 0,
+    hasTranscript: given.hasTranscript,
+    forkedFrom: given.forkedFrom ?? null,
+    lastSeq: 0,
+  };
+}

@@ -1,0 +1,59 @@
+import type { Session, SessionState, Turn, Usage } from 'claude-agent-client';
+import type { SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
+
+/** A session as the API shows it. */
+export function sessionView(
+  record: SessionRecord,
+  state: SessionState,
+  defaultModel: string | undefined,
+): Session {
+  return {
+    session_id: record.id,
+    created_at: record.createdAt,
+    last_activity: record.lastActivity,
+    status: record.status,
+    state,
+    message_count: record.messageCount,
+    title: record.title,
+    metadata: record.metadata,
+    cwd: record.cwd,
+    current_model: record.model ?? defaultModel ?? null,
+    permission_mode: record.permissionMode,
+    forked_from: record.forkedFrom,
+  };
+}
+
+/** A turn as the API shows it. */
+export function turnView(turn: TurnRecord): Turn {
+  return {
+    turn_id: turn.id,
+    session_id: turn.sessionId,
+    state: turn.state,
+    message: turn.input,
+    created_at: turn.createdAt,
+    started_at: turn.startedAt,
+    ended_at: turn.endedAt,
+    result: turn.result,
+  };
+}
+
+/** Sums of what was used, over all models and by model. */
+export function usageView({ turns, rows }: { turns: number; rows: readonly UsageRow[] }): Usage {
+  const amount = (row: UsageRow) => ({
+    input_tokens: row.inputTokens,
+    output_tokens: row.outputTokens,
+    cache_read_input_tokens: row.cacheReadInputTokens,
+    cache_creation_input_tokens: row.cacheCreationInputTokens,
+    cost_usd: row.costUsd,
+  });
+  const sum = (pick: (row: UsageRow) => number): number => rows.reduce((total, row) => total + pick(row), 0);
+  return {
+    turns,
+    input_tokens: sum((row) => row.inputTokens),
+    output_tokens: sum((row) => row.outputTokens),
+    cache_read_input_tokens: sum((row) => row.cacheReadInputTokens),
+    cache_creation_input_tokens: sum((row) => row.cacheCreationInputTokens),
+    cost_usd: sum((row) => row.costUsd),
+    by_model: Object.fromEntries(rows.map((row) => [row.model, amount(row)])),
+  };
+}

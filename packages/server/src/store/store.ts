@@ -1,0 +1,176 @@
+import type {
+  PermissionKind,
+  PermissionMode,
+  PermissionReason,
+  PermissionState,
+  SessionOptions,
+  SessionStatus,
+  TurnResult,
+  TurnState,
+  UserInput,
+} from 'claude-agent-client';
+
+/** A session as it is kept. Times are ISO 8601 UTC. */
+export interface SessionRecord {
+  id: string;
+  createdAt: string;
+  lastActivity: string;
+  status: SessionStatus;
+  title: string | null;
+  metadata: Record<string, unknown>;
+  cwd: string;
+  /** null is the server's default model. */
+  model: string | null;
+  permissionMode: PermissionMode;
+  options: SessionOptions;
+  messageCount: number;
+  /** True once the agent has a transcript under this id, so that a new process must resume it. */
+  hasTranscript: boolean;
+  forkedFrom: string | null;
+  /** Number of the newest event. */
+  lastSeq: number;
+}
+
+export interface TurnRecord {
+  id: string;
+  sessionId: string;
+  state: TurnState;
+  input: UserInput;
+  idempotencyKey: string | null;
+  /** Hash of the request body, to tell a retry from another request under the same key. */
+  inputHash: string;
+  createdAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+  result: TurnResult | null;
+}
+
+export interface PermissionRecord {
+  id: string;
+  sessionId: string;
+  turnId: string | null;
+  kind: PermissionKind;
+  toolName: string;
+  toolInput: Record<string, unknown>;
+  toolUseId: string | null;
+  agentId: string | null;
+  suggestions: unknown[];
+  title: string | null;
+  description: string | null;
+  decisionReason: string | null;
+  blockedPath: string | null;
+  defaultToNo: boolean;
+  requestedAt: string;
+  expiresAt: string | null;
+  state: PermissionState;
+  reason: PermissionReason | null;
+  resolvedAt: string | null;
+}
+
+export interface NewEvent {
+  sessionId: string;
+  turnId: string | null;
+  type: string;
+  at: string;
+  /** The event's data as JSON text: it is encoded once, for the store and for every subscriber. */
+  json: string;
+}
+
+export interface StoredEvent extends NewEvent {
+  seq: number;
+  /** Position among the events of all sessions: grows, may have holes. */
+  cursor: number;
+}
+
+export interface UsageAmount {
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadInputTokens: number;
+  cacheCreationInputTokens: number;
+  costUsd: number;
+}
+
+export interface UsageRow extends UsageAmount {
+  model: string;
+}
+
+/** One step of a transaction. */
+export type Change =
+  | { kind: 'insert-session'; session: Omit<SessionRecord, 'lastSeq'> }
+  | {
+      kind: 'update-session';
+      id: string;
+      set: Partial<Omit<SessionRecord, 'id' | 'lastSeq' | 'messageCount'>>;
+    }
+  | { kind: 'count-message'; id: string }
+  | { kind: 'insert-turn'; turn: TurnRecord }
+  | {
+      kind: 'update-turn';
+      id: string;
+      /** Only from one of these states; from another the whole write is refused. */
+      from: readonly TurnState[];
+      set: Partial<Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'result'>>;
+    }
+  | { kind: 'insert-permission'; permission: PermissionRecord }
+  | {
+      kind: 'settle-permission';
+      /** Only while pending; otherwise the whole write is refused. */
+      id: string;
+      state: PermissionState;
+      reason: PermissionReason;
+      resolvedAt: string;
+    }
+  | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
+  | { kind: 'event'; event: NewEvent };
+
+/** `refused` is the index of the change whose condition did not hold; nothing of the write was kept. */
+export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; refused: number };
+
+/**
+ * Where everything durable lives. Narrow on purpose: one way to write, a few questions to ask.
+ *
+ * Rules that every implementation keeps (store.conformance.ts shows them):
+ * - a write is all or nothing, and durable when its promise settles;
+ * - event numbers of a session start at 1 and have no holes;
+ * - writes take effect, and their promises settle, in the order of the calls;
+ * - a second turn with the same session and idempotency key is refused.
+ */
+export interface Store {
+  write(changes: readonly Change[]): Promise<WriteResult>;
+
+  getSession(id: string): Promise<SessionRecord | undefined>;
+  /** Newest activity first; `cursor` is what the page before gave as `next`. */
+  listSessions(query: {
+    status: SessionStatus | 'all';
+    limit: number;
+    cursor?: string | undefined;
+  }): Promise<{ sessions: SessionRecord[]; next: string | null }>;
+  countSessions(status: SessionStatus): Promise<number>;
+
+  getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
+  getTurnByKey(sessionId: string, idempotencyKey: string): Promise<TurnRecord | undefined>;
+  /** In the order in which they were sent. */
+  listTurns(query: {
+    sessionId?: string;
+    states?: readonly TurnState[] | undefined;
+    after?: string | undefined;
+    limit: number;
+  }): Promise<TurnRecord[]>;
+
+  getPermission(sessionId: string, id: string): Promise<PermissionRecord | undefined>;
+  /** Oldest first, of one session or of all. */
+  pendingPermissions(sessionId?: string): Promise<PermissionRecord[]>;
+
+  /** Events of a session with a number above `after`, in order. */
+  readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
+  /** Number of the `turn.queued` event of a turn: where its story begins. */
+  turnStart(turnId: string): Promise<number | undefined>;
+  /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
+  readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
+  lastCursor(): Promise<number>;
+
+  /** Sums by model, of one session or of all. */
+  usage(sessionId?: string): Promise<{ turns: number; rows: UsageRow[] }>;
+
+  close(): Promise<void>;
+}
