@@ -5,6 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source', 'node', 'import', 'default'] } },
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/**/*.test.ts', 'bench/**/*.test.ts'],
+    globalSetup: ['packages/server/test/support/no-leaks.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * Fails the whole run if a process that a test started outlives it. Every server of a test, and through it
+ * every agent and every command of an agent, carries this run's mark in its environment.
+ */
+export default function setup(): () => void {
+  const run = randomUUID();
+  process.env.CLAUDE_TEST_RUN = run;
+  return () => {
+    const left = marked(`CLAUDE_TEST_RUN=${run}`);
+    if (left.length === 0) return;
+    for (const { pid } of left) process.kill(pid, 'SIGKILL');
+    throw new Error(
+      `processes survived the tests: ${left.map(({ pid, command }) => `${pid} ${command}`).join('; ')}`,
+    );
+  };
+}
+
+function marked(mark: string): { pid: number; command: string }[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((name) => {
+      try {
+        if (!readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)) return [];
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').slice(0, 120);
+        // Zombies have no environment; what is left here really runs. The test runner's own workers carry
+        // the mark too and end after this.
+        return command.includes('vitest') ? [] : [{ pid: Number(name), command }];
+      } catch {
+        return [];
+      }
+    });
+}

@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DemoOptions, type DemoServer, startDemoServer } from 'claude-agent-gateway';
+import { type Api, createApi } from './api.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export interface TestServer extends Api {
+  pid: number;
+  /** The folder that sessions work in (the only root). */
+  root: string;
+  /** The server's own folder; give it to another start to restart on it. */
+  home: string;
+  /** HOME of the server and its agents. */
+  userHome: string;
+  /** The scripted model that the agents talk to; absent with `--demo`. */
+  demo: DemoServer;
+  stderr(): string;
+  /** SIGTERM, and the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** SIGKILL: no chance to clean up. */
+  kill(): Promise<void>;
+}
+
+export interface TestServerOptions {
+  args?: string[];
+  env?: Record<string, string>;
+  /** Options of the scripted model. */
+  model?: DemoOptions;
+  /** Start on the folders (and the model) of a server that ran before. */
+  on?: TestServer;
+}
+
+/**
+ * Starts the real server as a process of its own, with the real agent; only the model is scripted, in the
+ * test's own process, so that a test can hold and release its answers (`server.demo.model.gates`).
+ * The server and everything that it started are gone after `stop` or `kill`, or at the end of the test file.
+ */
+export async function startTestServer({
+  args = [],
+  env = {},
+  model,
+  on,
+}: TestServerOptions = {}): Promise<TestServer> {
+  const base = on ? undefined : realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
+  const folder = (name: string): string => {
+    const path = join(base ?? '', name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  };
+  const root = on?.root ?? folder('work');
+  const home = on?.home ?? folder('home');
+  const userHome = on?.userHome ?? folder('user');
+  const demo = on?.demo ?? (await startDemoServer(model));
+
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', MAIN, '--port', '0', '--home', home, '--root', root, ...args],
+    {
+      cwd: root,
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: userHome,
+        IS_SANDBOX: '1',
+        CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+        ANTHROPIC_API_KEY: 'test-key',
+        ANTHROPIC_BASE_URL: demo.url,
+        ANTHROPIC_MODEL: 'demo',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const url = await listening(child, exited, () => stderr);
+
+  return {
+    ...createApi(url),
+    pid: child.pid ?? 0,
+    root,
+    home,
+    userHome,
+    demo,
+    stderr: () => stderr,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return exited;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Ends a test server, its model, and removes its folders. */
+export async function cleanUp(server: TestServer | undefined): Promise<void> {
+  if (!server) return;
+  await server.stop();
+  await server.demo.close();
+  rmSync(join(server.home, '..'), { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** Waits for the line that says that the server is ready; fails with what it said instead. */
+function listening(
+  child: ChildProcess,
+  exited: Promise<number | null>,
+  stderr: () => string,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let out = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      const url = /^listening on (\S+)$/m.exec(out)?.[1];
+      if (url) resolve(url);
+    });
+    exited.then((code) => reject(new Error(`the server ended with code ${code}: ${stderr()}`)));
+  });
+}
