@@ -1,7 +1,14 @@
+export * from './client.ts';
 export * from './contract.ts';
+export * from './errors.ts';
+export type { Fetch, TransportOptions } from './http.ts';
+export type { Input, Operation, Output } from './operations.ts';
 export * from './schema/common.ts';
 export * from './schema/error.ts';
 export * from './schema/event.ts';
 export * from './schema/message.ts';
 export * from './schema/permission.ts';
 export * from './schema/session.ts';
+export * from './session.ts';
+export * from './sse.ts';
+export { resultOf, type SendOptions, type SentTurn } from './turn.ts';

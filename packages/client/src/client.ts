@@ -1,0 +1,137 @@
+import type { RouteInput, RouteOutput, RouteSpec } from './contract.ts';
+import { createTransport, type HttpRequest, type Transport, type TransportOptions } from './http.ts';
+import { type Input, type Operation, type Output, operations } from './operations.ts';
+import type { SessionEvent } from './schema/event.ts';
+import type { RespondPermission } from './schema/permission.ts';
+import type { CreateSession } from './schema/session.ts';
+import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
+import { readEvents } from './sse.ts';
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** Replaces the client's time limit for this call. */
+  timeoutMs?: number;
+}
+
+/** Routes that take nothing need no input. */
+type Arguments<I> =
+  Record<string, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions];
+
+/** Calls any route of the contract: by its name, or by its value. */
+export interface Caller {
+  <N extends Operation>(route: N, ...rest: Arguments<Input<N>>): Promise<Output<N>>;
+  <R extends RouteSpec>(route: R, ...rest: Arguments<RouteInput<R>>): Promise<RouteOutput<R>>;
+}
+
+/** What any route may be given, once the types above have seen to it that it fits. */
+type AnyInput = Pick<HttpRequest, 'params' | 'query' | 'headers' | 'body'>;
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+function createCaller(transport: Transport, timeoutMs: number): Caller {
+  return async (route: Operation | RouteSpec, input?: unknown, options?: CallOptions) => {
+    const { method, path } = typeof route === 'string' ? operations[route] : route;
+    const { params, query, headers, body } = (input ?? {}) as AnyInput;
+    // A blocking message waits for a whole turn, permissions included.
+    const limit = path === operations.sendMessage.path && method === 'POST' ? undefined : timeoutMs;
+    const response = await transport({
+      method,
+      path,
+      params,
+      query,
+      headers,
+      body,
+      signal: options?.signal,
+      timeoutMs: options?.timeoutMs ?? limit,
+    });
+    return response.headers.get('content-type')?.includes('json') ? await response.json() : undefined;
+  };
+}
+
+/** A client of one server. Holds an address and a key, no connection: nothing needs closing. */
+export class AgentClient {
+  readonly baseUrl: string;
+  readonly call: Caller;
+  readonly #transport: Transport;
+
+  constructor(options: TransportOptions) {
+    this.baseUrl = options.baseUrl.replace(/\/+$/, '');
+    this.#transport = createTransport(options);
+    this.call = createCaller(this.#transport, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  }
+
+  readonly sessions = {
+    /** Makes a session, or resumes one with `resume_session_id`. */
+    create: async (options: CreateSession = {}, call?: CallOptions): Promise<AgentSession> => {
+      const created = await this.call('createSession', { body: options }, call);
+      return this.#handle(created.session_id, created);
+    },
+    /** A handle on a session that exists; 404 when it does not. */
+    get: async (id: string): Promise<AgentSession> => {
+      const session = this.#handle(id);
+      await session.info();
+      return session;
+    },
+    /** One page of the server's sessions, newest activity first. */
+    list: (
+      page: { limit?: number; cursor?: string; status?: 'connected' | 'closed' | 'all' } = {},
+    ): Promise<Output<'listSessions'>> =>
+      this.call('listSessions', {
+        query: { ...page, limit: page.limit === undefined ? undefined : String(page.limit) },
+      }),
+    /** Everything that can be resumed from the agent's transcripts on disk, newest first. */
+    available: async (
+      page: { limit?: number; offset?: number; cwd?: string } = {},
+    ): Promise<Output<'listAvailable'>['sessions']> => {
+      const { limit, offset, cwd } = page;
+      const query = { cwd, limit: limit?.toString(), offset: offset?.toString() };
+      return (await this.call('listAvailable', { query })).sessions;
+    },
+  };
+
+  readonly permissions = {
+    /** The approval inbox: what waits for an answer, in every session. */
+    list: (): Promise<Output<'listPermissions'>> => this.call('listPermissions'),
+    respond: async (sessionId: string, answer: RespondPermission): Promise<void> => {
+      await this.#handle(sessionId).respond(answer);
+    },
+  };
+
+  /** A handle on a session, without asking whether it exists. */
+  session(id: string): AgentSession {
+    return this.#handle(id);
+  }
+
+  /** Every session's control events. Starts now, or after a cursor of `permissions.list()`. */
+  async *events(options: EventsOptions = {}): AsyncGenerator<SessionEvent, void, void> {
+    const events = readEvents({
+      lastEventId: options.after?.toString(),
+      signal: options.signal,
+      onConnection: options.onConnection,
+      open: (lastEventId, signal) =>
+        this.#transport({
+          ...operations.allEvents,
+          headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
+          signal,
+        }),
+    });
+    for await (const { data } of events) yield JSON.parse(data) as SessionEvent;
+  }
+
+  usage(): Promise<Output<'getUsage'>> {
+    return this.call('getUsage');
+  }
+
+  health(options?: CallOptions): Promise<Output<'health'>> {
+    return this.call('health', {}, options);
+  }
+
+  #handle(id: string, created?: AgentSession['created']): AgentSession {
+    return createSessionHandle({ transport: this.#transport, call: this.call }, id, created);
+  }
+}
+
+/** The same as `new AgentClient(options)`. */
+export function createClient(options: TransportOptions): AgentClient {
+  return new AgentClient(options);
+}

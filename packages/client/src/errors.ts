@@ -1,0 +1,91 @@
+import type { Problem } from './schema/error.ts';
+
+/** The server answered with a problem document (or, from something in between, with another error). */
+export class ApiError extends Error {
+  readonly status: number;
+  /** Stable name of the problem, for example `session_not_found`. */
+  readonly code: string;
+  /** One sentence: what went wrong and what to do next. */
+  readonly detail: string;
+  /** For a refused request: what is wrong, field by field. */
+  readonly errors: readonly { path: string; message: string }[];
+
+  constructor(problem: Pick<Problem, 'status' | 'code' | 'detail' | 'errors'>) {
+    super(problem.detail);
+    this.name = 'ApiError';
+    this.status = problem.status;
+    this.code = problem.code;
+    this.detail = problem.detail;
+    this.errors = problem.errors ?? [];
+  }
+}
+
+/** No answer came from the server's address: it is not running, or the address is wrong. */
+export class ServerUnreachable extends Error {
+  readonly url: string;
+
+  constructor(url: string, cause: unknown) {
+    super(`No server answers at ${url} (${reasonOf(cause)}). Start it there, or give another address.`, {
+      cause,
+    });
+    this.name = 'ServerUnreachable';
+    this.url = url;
+  }
+}
+
+/** The server took longer than the caller wanted to wait. What was asked for may still happen. */
+export class RequestTimeout extends Error {
+  constructor(what: string, ms: number) {
+    super(`${what} took longer than ${ms} ms.`);
+    this.name = 'RequestTimeout';
+  }
+}
+
+/** An option that only makes sense in the agent's own process was given to the remote `query`. */
+export class UnsupportedOption extends Error {
+  constructor(names: readonly string[]) {
+    super(
+      `Not possible over HTTP: ${names.join(', ')}. Leave ${names.length === 1 ? 'it' : 'them'} out, or configure the server instead.`,
+    );
+    this.name = 'UnsupportedOption';
+  }
+}
+
+/** The system's own name for a network failure (`ECONNREFUSED`), which fetch hides in `cause`. */
+function reasonOf(error: unknown): string {
+  let at: unknown = error;
+  for (let depth = 0; depth < 5 && at instanceof Error; depth += 1) {
+    if ('code' in at && typeof at.code === 'string') return at.code;
+    at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Reads a failed response into an `ApiError`, whatever its body is. */
+export async function toApiError(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  const body = parseObject(text);
+  const fallback = text.trim().slice(0, 300) || response.statusText || 'no further words';
+  return new ApiError({
+    status: response.status,
+    code: typeof body?.code === 'string' ? body.code : `http_${response.status}`,
+    detail: typeof body?.detail === 'string' ? body.detail : (anthropicMessage(body) ?? fallback),
+    errors: Array.isArray(body?.errors) ? (body.errors as Problem['errors']) : undefined,
+  });
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The `/v1/*` routes answer in Anthropic's own envelope: `{type: 'error', error: {type, message}}`. */
+function anthropicMessage(body: Record<string, unknown> | undefined): string | undefined {
+  const error = body?.error;
+  if (typeof error !== 'object' || error === null || !('message' in error)) return undefined;
+  return typeof error.message === 'string' ? error.message : undefined;
+}

@@ -1,0 +1,53 @@
+import type { RouteInput, RouteOutput, routes } from './contract.ts';
+
+export type Routes = typeof routes;
+/** The name of a route of the contract. */
+export type Operation = keyof Routes;
+export type Input<N extends Operation> = RouteInput<Routes[N]>;
+export type Output<N extends Operation, S extends number = 200> = RouteOutput<Routes[N], S>;
+
+type Addresses = {
+  readonly [N in Operation]: { readonly method: Routes[N]['method']; readonly path: Routes[N]['path'] };
+};
+
+/**
+ * Where each route of the contract is, without its schemas: importing the contract loads zod (70 ms cold), which
+ * a caller who only sends requests does not need. The type makes the compiler refuse a line that differs from
+ * the contract, and a route that has no line.
+ */
+export const operations: Addresses = {
+  createSession: { method: 'POST', path: '/sessions' },
+  listSessions: { method: 'GET', path: '/sessions' },
+  listAvailable: { method: 'GET', path: '/sessions/available' },
+  getSession: { method: 'GET', path: '/sessions/{session_id}' },
+  getSessionStatus: { method: 'GET', path: '/sessions/{session_id}/status' },
+  patchSession: { method: 'PATCH', path: '/sessions/{session_id}' },
+  closeSession: { method: 'DELETE', path: '/sessions/{session_id}' },
+  forkSession: { method: 'POST', path: '/sessions/{session_id}/fork' },
+  rewindSession: { method: 'POST', path: '/sessions/{session_id}/rewind' },
+  setModel: { method: 'POST', path: '/sessions/{session_id}/model' },
+  setPermissionMode: { method: 'POST', path: '/sessions/{session_id}/permission_mode' },
+  interrupt: { method: 'POST', path: '/sessions/{session_id}/interrupt' },
+  getServerInfo: { method: 'GET', path: '/sessions/{session_id}/server_info' },
+  getContext: { method: 'GET', path: '/sessions/{session_id}/context' },
+  getSessionUsage: { method: 'GET', path: '/sessions/{session_id}/usage' },
+  getUsage: { method: 'GET', path: '/usage' },
+  sendMessage: { method: 'POST', path: '/sessions/{session_id}/messages' },
+  listMessages: { method: 'GET', path: '/sessions/{session_id}/messages' },
+  listTurns: { method: 'GET', path: '/sessions/{session_id}/turns' },
+  getTurn: { method: 'GET', path: '/sessions/{session_id}/turns/{turn_id}' },
+  sessionEvents: { method: 'GET', path: '/sessions/{session_id}/events' },
+  allEvents: { method: 'GET', path: '/events' },
+  listPermissions: { method: 'GET', path: '/permissions' },
+  respondPermission: { method: 'POST', path: '/sessions/{session_id}/permissions/respond' },
+  health: { method: 'GET', path: '/health' },
+  ping: { method: 'GET', path: '/ping' },
+  ready: { method: 'GET', path: '/ready' },
+  invoke: { method: 'POST', path: '/invocations' },
+  openapi: { method: 'GET', path: '/openapi.json' },
+  docs: { method: 'GET', path: '/docs' },
+  redoc: { method: 'GET', path: '/redoc' },
+  gatewayMessages: { method: 'POST', path: '/v1/messages' },
+  gatewayCountTokens: { method: 'POST', path: '/v1/messages/count_tokens' },
+  gatewayModels: { method: 'GET', path: '/v1/models' },
+};

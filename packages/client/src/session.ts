@@ -1,0 +1,186 @@
+import type { Caller, CallOptions } from './client.ts';
+import type { Transport } from './http.ts';
+import { type Input, type Output, operations } from './operations.ts';
+import type { StreamFrame } from './schema/event.ts';
+import type { SendMessage, UserInput } from './schema/message.ts';
+import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
+import type { PermissionMode, SessionCreated } from './schema/session.ts';
+import { type Connection, readEvents } from './sse.ts';
+import { type SendOptions, type SentTurn, sendTurn } from './turn.ts';
+
+export interface EventsOptions {
+  /** Start after this event number. Default: 0, the whole log. */
+  after?: number;
+  /** Aborting ends the iteration, quietly. */
+  signal?: AbortSignal;
+  onConnection?: (connection: Connection) => void;
+}
+
+export interface SubmitOptions extends CallOptions {
+  whenBusy?: SendMessage['when_busy'];
+  idempotencyKey?: string;
+}
+
+/** What a permission handler answers: yes or no, or everything that the route takes. */
+export type PermissionAnswer = boolean | Omit<RespondPermission, 'request_id'>;
+
+/** Decides one request. The signal fires when the request was settled elsewhere in the meantime. */
+export type PermissionHandler = (
+  request: PermissionRequest,
+  context: { signal: AbortSignal },
+) => PermissionAnswer | undefined | Promise<PermissionAnswer | undefined>;
+
+/** A handle on one session of the server. It holds no state but the id; several may exist for one session. */
+export interface AgentSession {
+  readonly id: string;
+  /** What `create` answered; undefined for a handle made with `client.session(id)`. */
+  readonly created: SessionCreated | undefined;
+  /** Sends a message: await the result, or iterate the events. */
+  send(message: UserInput, options?: SendOptions): SentTurn;
+  /** Hands a message over without waiting for the answer: resolves once the server has written it down. */
+  submit(message: UserInput, options?: SubmitOptions): Promise<Output<'sendMessage', 202>>;
+  /** The session's log and, once that is read, what happens live. Reconnects by itself; ends on `signal`. */
+  events(options?: EventsOptions): AsyncGenerator<StreamFrame, void, void>;
+  /** Answers permission requests, also those already waiting. Returns a function that stops it. */
+  onPermission(handler: PermissionHandler, options?: { onError?: (error: unknown) => void }): () => void;
+  respond(answer: RespondPermission): Promise<void>;
+  info(options?: CallOptions): Promise<Output<'getSession'>>;
+  interrupt(): Promise<void>;
+  setModel(model: string | null): Promise<void>;
+  setMode(mode: PermissionMode): Promise<void>;
+  update(changes: Input<'patchSession'>['body']): Promise<Output<'patchSession'>>;
+  fork(options?: NonNullable<Input<'forkSession'>['body']>): Promise<AgentSession>;
+  rewind(messageId: string, options?: { dryRun?: boolean }): Promise<Output<'rewindSession'>>;
+  history(page?: { limit?: number; offset?: number }): Promise<Output<'listMessages'>['messages']>;
+  turns(page?: { limit?: number; after?: string }): Promise<Output<'listTurns'>['turns']>;
+  turn(turnId: string): Promise<Output<'getTurn'>>;
+  context(): Promise<Output<'getContext'>>;
+  usage(): Promise<Output<'getSessionUsage'>>;
+  serverInfo(): Promise<Output<'getServerInfo'>>;
+  /** Settles what waits and ends the agent's process. The session can be resumed later. */
+  close(): Promise<void>;
+}
+
+export interface SessionDeps {
+  transport: Transport;
+  call: Caller;
+}
+
+export function createSessionHandle(
+  { transport, call }: SessionDeps,
+  id: string,
+  created?: SessionCreated,
+): AgentSession {
+  const params = { session_id: id };
+  const session: AgentSession = {
+    id,
+    created,
+    send: (message, options) => sendTurn(transport, id, message, options),
+    submit: async (message, options = {}) => {
+      const response = await transport({
+        ...operations.sendMessage,
+        params,
+        headers: {
+          prefer: 'respond-async',
+          'idempotency-key': options.idempotencyKey ?? crypto.randomUUID(),
+        },
+        body: { message, when_busy: options.whenBusy },
+        signal: options.signal,
+        timeoutMs: options.timeoutMs ?? 60_000,
+      });
+      return (await response.json()) as Output<'sendMessage', 202>;
+    },
+    events: (options) => sessionEvents(transport, id, options),
+    onPermission: (handler, options) => answerPermissions(session, handler, options?.onError),
+    respond: async (body) => void (await call('respondPermission', { params, body })),
+    info: (options) => call('getSession', { params }, options),
+    interrupt: async () => void (await call('interrupt', { params })),
+    setModel: async (model) => void (await call('setModel', { params, body: { model } })),
+    setMode: async (mode) => void (await call('setPermissionMode', { params, body: { mode } })),
+    update: (body) => call('patchSession', { params, body }),
+    fork: async (body = {}) => {
+      const copy = await call('forkSession', { params, body });
+      return createSessionHandle({ transport, call }, copy.session_id, copy);
+    },
+    rewind: (messageId, options) =>
+      call('rewindSession', {
+        params,
+        body: { message_id: messageId, dry_run: options?.dryRun ?? false },
+      }),
+    history: async (page) => (await call('listMessages', { params, query: texts(page) })).messages,
+    turns: async (page) => (await call('listTurns', { params, query: texts(page) })).turns,
+    turn: (turn_id) => call('getTurn', { params: { session_id: id, turn_id } }),
+    context: () => call('getContext', { params }),
+    usage: () => call('getSessionUsage', { params }),
+    serverInfo: () => call('getServerInfo', { params }),
+    close: async () => void (await call('closeSession', { params })),
+  };
+  return session;
+}
+
+/** Query parameters are text. */
+function texts(page: Record<string, string | number | undefined> = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(page).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  );
+}
+
+async function* sessionEvents(
+  transport: Transport,
+  id: string,
+  options: EventsOptions = {},
+): AsyncGenerator<StreamFrame, void, void> {
+  const events = readEvents({
+    lastEventId: String(options.after ?? 0),
+    signal: options.signal,
+    onConnection: options.onConnection,
+    open: (lastEventId, signal) =>
+      transport({
+        ...operations.sessionEvents,
+        params: { session_id: id },
+        headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
+        signal,
+      }),
+  });
+  for await (const { data } of events) yield JSON.parse(data) as StreamFrame;
+}
+
+function answerPermissions(
+  session: AgentSession,
+  handler: PermissionHandler,
+  onError: (error: unknown) => void = () => undefined,
+): () => void {
+  const stop = new AbortController();
+  const open = new Map<string, AbortController>();
+
+  const decide = async (request: PermissionRequest): Promise<void> => {
+    if (open.has(request.request_id)) return;
+    const moot = new AbortController();
+    open.set(request.request_id, moot);
+    try {
+      const answer = await handler(request, { signal: moot.signal });
+      if (answer === undefined || moot.signal.aborted) return;
+      const body = typeof answer === 'boolean' ? { allowed: answer } : answer;
+      await session.respond({ request_id: request.request_id, ...body });
+    } catch (error) {
+      if (!moot.signal.aborted) onError(error);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    // One answer holds both what waits now and the event number from which to go on: nothing falls between.
+    const { pending_permissions, last_seq } = await session.info({ signal: stop.signal });
+    for (const request of pending_permissions) void decide(request);
+    for await (const frame of session.events({ after: last_seq, signal: stop.signal })) {
+      if (frame.type === 'permission.requested') void decide(frame.data);
+      else if (frame.type === 'permission.resolved') open.get(frame.data.request_id)?.abort();
+    }
+  };
+  run().catch((error: unknown) => {
+    if (!stop.signal.aborted) onError(error);
+  });
+  return () => {
+    stop.abort();
+    for (const moot of open.values()) moot.abort();
+  };
+}
