@@ -1,0 +1,217 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from './exit.ts';
+import type { Settings } from './settings.ts';
+
+const FLAGS = {
+  server: { type: 'string', value: 'URL', help: 'Address of the server' },
+  'api-key': { type: 'string', value: 'KEY', help: 'Key of the server, if it wants one' },
+  proxy: { type: 'boolean', help: "Send the agent's model calls through the server's gateway" },
+  print: { type: 'string', short: 'p', value: 'PROMPT', help: 'Answer one prompt and leave' },
+  'output-format': { type: 'string', value: 'FORMAT', help: 'text, json or stream-json (with -p)' },
+  'on-permission': { type: 'string', value: 'WHAT', help: 'deny, allow or fail (with -p; default fail)' },
+  resume: { type: 'string', short: 'r', value: 'ID', help: 'Go on with a session' },
+  continue: { type: 'boolean', short: 'c', help: 'Go on with the latest session of this folder' },
+  new: { type: 'boolean', short: 'n', help: 'Start a new session without asking' },
+  model: { type: 'string', short: 'm', value: 'MODEL', help: 'Model of the session' },
+  mode: { type: 'string', value: 'MODE', help: 'Permission mode: default, acceptEdits, plan, …' },
+  cwd: { type: 'string', value: 'DIR', help: 'Folder the agent works in (on the server)' },
+  'system-prompt': { type: 'string', value: 'TEXT', help: "Replaces the agent's own system prompt" },
+  'allowed-tools': { type: 'string', value: 'TOOLS', help: 'Tools that need no permission, with commas' },
+  'disallowed-tools': { type: 'string', value: 'TOOLS', help: 'Tools the agent may not use, with commas' },
+  'max-turns': { type: 'string', value: 'N', help: 'Most model answers in one turn' },
+  'max-budget-usd': { type: 'string', value: 'USD', help: 'Most the session may cost' },
+  image: { type: 'string', multiple: true, value: 'FILE', help: 'Send an image along (with -p)' },
+  json: { type: 'boolean', help: 'JSON output (sessions, show, events, permissions, usage, doctor)' },
+  follow: { type: 'boolean', short: 'f', help: 'Go on with new events (events)' },
+  after: { type: 'string', value: 'N', help: 'Start after this event number (events)' },
+  limit: { type: 'string', value: 'N', help: 'Most entries to show (sessions)' },
+  message: { type: 'string', value: 'TEXT', help: 'What to tell the agent (permissions deny)' },
+  'no-color': { type: 'boolean', help: 'No colours' },
+  help: { type: 'boolean', short: 'h', help: 'Show this help' },
+  version: { type: 'boolean', short: 'V', help: 'Show the version' },
+} as const;
+
+export const COMMANDS = {
+  chat: 'Talk to the agent (default)',
+  sessions: 'List sessions',
+  show: 'Show one session: show ID',
+  events: "Print a session's events: events ID [--follow] [--after N]",
+  permissions: 'What waits for an answer; permissions allow ID, permissions deny ID',
+  usage: 'Tokens and cost: usage [ID]',
+  doctor: 'Look for what is wrong with the server, keys and versions',
+  completion: 'Print shell completions: completion bash|zsh|fish',
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+export type OutputFormat = 'text' | 'json' | 'stream-json';
+export type OnPermission = 'deny' | 'allow' | 'fail';
+
+export interface Args {
+  command: CommandName | 'help' | 'version';
+  /** What follows the command. */
+  rest: string[];
+  server: string;
+  apiKey: string | undefined;
+  proxy: boolean;
+  /** The prompt of `-p`; an empty one is read from standard input. */
+  print: string | undefined;
+  outputFormat: OutputFormat;
+  onPermission: OnPermission;
+  resume: string | undefined;
+  continue: boolean;
+  new: boolean;
+  model: string | undefined;
+  mode: string | undefined;
+  cwd: string | undefined;
+  systemPrompt: string | undefined;
+  allowedTools: string[] | undefined;
+  disallowedTools: string[] | undefined;
+  maxTurns: number | undefined;
+  maxBudgetUsd: number | undefined;
+  images: string[];
+  json: boolean;
+  follow: boolean;
+  after: number | undefined;
+  limit: number | undefined;
+  message: string | undefined;
+  color: boolean;
+}
+
+/** Reads the command line; a mistake is a `UsageError` that says what to type instead. */
+export function readArgs(argv: readonly string[], settings: Settings): Args {
+  const { values, positionals } = parse(promptless(argv));
+  const [first, ...rest] = positionals;
+  if (first !== undefined && !(first in COMMANDS)) {
+    throw new UsageError(`There is no command "${first}". To send a prompt: claude-agent -p "${first} …"`);
+  }
+  const command = values.help ? 'help' : values.version ? 'version' : ((first ?? 'chat') as CommandName);
+  return {
+    command,
+    rest,
+    server: url(values.server ?? settings.server),
+    apiKey: values['api-key'] ?? settings.apiKey,
+    proxy: values.proxy ?? false,
+    print: values.print,
+    outputFormat: oneOf('--output-format', values['output-format'] ?? 'text', [
+      'text',
+      'json',
+      'stream-json',
+    ]),
+    onPermission: oneOf('--on-permission', values['on-permission'] ?? 'fail', ['deny', 'allow', 'fail']),
+    resume: values.resume,
+    continue: values.continue ?? false,
+    new: values.new ?? false,
+    model: values.model,
+    mode: values.mode,
+    cwd: values.cwd,
+    systemPrompt: values['system-prompt'],
+    allowedTools: list(values['allowed-tools']),
+    disallowedTools: list(values['disallowed-tools']),
+    maxTurns: number('--max-turns', values['max-turns'], 1, true),
+    maxBudgetUsd: number('--max-budget-usd', values['max-budget-usd'], 0.000001, false),
+    images: values.image ?? [],
+    json: values.json ?? false,
+    follow: values.follow ?? false,
+    after: number('--after', values.after, 0, true),
+    limit: number('--limit', values.limit, 1, true),
+    message: values.message,
+    color: settings.color && !values['no-color'],
+  };
+}
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({ args: argv, options: FLAGS, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** `-p` without a prompt means: the prompt is on standard input. */
+function promptless(argv: readonly string[]): string[] {
+  return argv.map((arg, index) => {
+    if (arg !== '-p' && arg !== '--print') return arg;
+    const next = argv[index + 1];
+    return next === undefined || (next.startsWith('-') && next !== '-') ? '--print=' : arg;
+  });
+}
+
+function oneOf<const T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new UsageError(`${flag} must be one of: ${allowed.join(', ')}`);
+  return found;
+}
+
+function number(flag: string, text: string | undefined, min: number, whole: boolean): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (
+    text.trim() === '' ||
+    !(value >= min) ||
+    !Number.isFinite(value) ||
+    (whole && !Number.isInteger(value))
+  ) {
+    throw new UsageError(`${flag} must be a ${whole ? 'whole ' : ''}number of at least ${min}`);
+  }
+  return value;
+}
+
+/** `Read,Bash(git log:*)`: commas inside parentheses belong to the rule. */
+function list(text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  const rules = text.match(/(?:\([^)]*\)|[^,(])+/g) ?? [];
+  return rules.map((rule) => rule.trim()).filter((rule) => rule !== '');
+}
+
+function url(text: string): string {
+  const full = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
+  if (!URL.canParse(full) || !/^https?:/.test(full)) {
+    throw new UsageError(`--server must be an address such as http://127.0.0.1:8000, not "${text}"`);
+  }
+  return full.replace(/\/+$/, '');
+}
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const flags = Object.entries(FLAGS).map(([name, flag]) => {
+    const short = 'short' in flag ? `-${flag.short}, ` : '    ';
+    const left = `  ${short}--${name}${'value' in flag ? ` ${flag.value}` : ''}`;
+    return `${left.padEnd(32)} ${flag.help}`;
+  });
+  return [
+    'claude-agent: talk to a Claude agent on a server',
+    '',
+    'Usage: claude-agent [command] [flags]',
+    '',
+    'Commands',
+    ...Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(14)} ${help}`),
+    '',
+    'Flags',
+    ...flags,
+    '',
+    'Environment',
+    '  CLAUDE_AGENT_SERVER    Address of the server (default http://127.0.0.1:8000)',
+    '  CLAUDE_AGENT_API_KEY   Key of the server',
+    '  NO_COLOR               No colours',
+    '',
+    'Exit codes',
+    '  0 done   1 the turn failed or was refused   2 wrong usage   3 the server is away',
+    '  4 a permission is needed and nobody can give it   130 interrupted',
+    '',
+  ].join('\n');
+}
+
+/** Names of all flags, for shell completion. */
+export function flagNames(): {
+  name: string;
+  short: string | undefined;
+  takesValue: boolean;
+  help: string;
+}[] {
+  return Object.entries(FLAGS).map(([name, flag]) => ({
+    name,
+    short: 'short' in flag ? flag.short : undefined,
+    takesValue: 'value' in flag,
+    help: flag.help,
+  }));
+}
