@@ -1,0 +1,130 @@
+/**
+ * `npm run chat`: a server if none answers, then the terminal client. What follows `--` goes to the client, except
+ * `--demo`, which is for the server.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const REPOSITORY = resolve(import.meta.dirname, '..');
+const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
+const CLIENT = join(REPOSITORY, 'packages/client/src/cli/main.ts');
+const NODE = [process.execPath, '--conditions=source'] as const;
+const START_TIMEOUT_MS = 30_000;
+
+const args = process.argv.slice(2);
+// npm runs scripts in the repository, and says here where the command was typed.
+const folder = process.env.INIT_CWD || process.cwd();
+const address = serverAddress();
+const clientArgs = args.filter((arg) => arg !== '--demo');
+
+let server: ChildProcess | undefined;
+let code = 1;
+try {
+  if (isLoopback(address) && !(await answers(address))) server = await startServer(address);
+  code = await runClient();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+} finally {
+  if (server) await stop(server);
+}
+process.exitCode = code;
+
+/** Where the client will look for a server: the same rules as its own. */
+function serverAddress(): URL {
+  const flag = args.findIndex((arg) => /^--server(=|$)/.test(arg));
+  const named = flag === -1 ? process.env.CLAUDE_AGENT_SERVER : (args[flag]?.split('=')[1] ?? args[flag + 1]);
+  const text = named || 'http://127.0.0.1:8000';
+  const url = URL.parse(/^https?:/.test(text) ? text : `http://${text}`);
+  if (!url) throw new Error(`--server must be an address such as http://127.0.0.1:8000, not "${text}"`);
+  return url;
+}
+
+/** Only on this machine can a server be started. */
+function isLoopback({ hostname, protocol }: URL): boolean {
+  return protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
+async function answers(url: URL): Promise<boolean> {
+  const request = fetch(new URL('/health', url), { signal: AbortSignal.timeout(2000) });
+  return (await request.catch(() => undefined))?.ok ?? false;
+}
+
+/** Starts the server with its output in a log file, and waits until it says that it listens. */
+async function startServer({ hostname, port }: URL): Promise<ChildProcess> {
+  const home = process.env.AGENT_SERVER_HOME || join(homedir(), '.claude-agent-server');
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const logFile = join(home, 'server.log');
+  const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+  const log = openSync(logFile, 'a', 0o600);
+  process.stderr.write(`Starting a server; its log is ${logFile}\n`);
+  const [node, ...flags] = NODE;
+  const where = ['--host', hostname.replace(/^\[|\]$/g, ''), '--port', port || '80', '--home', home];
+  const child = spawn(
+    node,
+    [...flags, SERVER, ...where, '--root', folder, ...(args.includes('--demo') ? ['--demo'] : [])],
+    // Its own process group: Ctrl-C in the terminal is for the client.
+    { cwd: REPOSITORY, stdio: ['ignore', 'pipe', log], detached: true },
+  );
+  const started = Date.now();
+  await new Promise<void>((ready, fail) => {
+    let seen = '';
+    const timer = setTimeout(() => fail(tooSlow(logFile)), START_TIMEOUT_MS);
+    child.stdout?.on('data', (chunk: Buffer) => {
+      seen += chunk;
+      if (/^listening on http/m.test(seen)) {
+        clearTimeout(timer);
+        process.stderr.write(
+          `${spoken(logFile, logged)}The server is ready after ${Date.now() - started} ms.\n`,
+        );
+        ready();
+      }
+    });
+    child.once('exit', (exitCode) => {
+      clearTimeout(timer);
+      fail(new Error(`The server did not start (exit code ${exitCode}):\n${tail(logFile)}`));
+    });
+  });
+  return child;
+}
+
+function tooSlow(logFile: string): Error {
+  return new Error(`The server is not ready after ${START_TIMEOUT_MS / 1000} s. See ${logFile}`);
+}
+
+/** What the server said to people since it started (its log proper is JSON): that it only has the demo model. */
+function spoken(file: string, from: number): string {
+  const lines = readFileSync(file).subarray(from).toString().split('\n');
+  const words = lines.filter((line) => line.trim() !== '' && !line.startsWith('{'));
+  return words.map((line) => `${line}\n`).join('');
+}
+
+function tail(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-10).join('\n');
+}
+
+async function runClient(): Promise<number> {
+  const [node, ...flags] = NODE;
+  // A server with a key was probably given it in this same terminal.
+  const apiKey = process.env.CLAUDE_AGENT_API_KEY || process.env.AGENT_SERVER_API_KEY;
+  const env = apiKey ? { ...process.env, CLAUDE_AGENT_API_KEY: apiKey } : process.env;
+  const child = spawn(node, [...flags, CLIENT, ...clientArgs], { cwd: folder, env, stdio: 'inherit' });
+  // Signals of the terminal reach the client by themselves; this program only has to stay.
+  const stay = (): void => undefined;
+  process.on('SIGINT', stay);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGHUP', () => child.kill('SIGHUP'));
+  return new Promise((done, fail) => {
+    child.once('error', fail);
+    child.once('exit', (exitCode, signal) => done(exitCode ?? (signal === 'SIGINT' ? 130 : 1)));
+  });
+}
+
+/** Asks the server to end, and waits until it has: it has processes of its own to bring down. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((done) => child.once('exit', () => done()));
+  child.kill('SIGTERM');
+  await gone;
+}
