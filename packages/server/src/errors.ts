@@ -33,6 +33,13 @@ export const sessionClosed = (id: string): AppError =>
     `Session ${id} is closed. Reopen it with POST /sessions {"resume_session_id": "${id}"}.`,
   );
 
+export const storageFailed = (failure: unknown): AppError =>
+  new AppError(
+    'storage_failed',
+    503,
+    `The server cannot write to its store: ${messageOf(failure)}. What it accepted before is safe; try again later.`,
+  );
+
 /** The sentence of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -11,6 +11,7 @@ import {
   type PermissionUpdate,
   type Query,
   query,
+  type RewindFilesResult,
   renameSession,
   type SDKSessionInfo,
   type SDKUserMessage,
@@ -316,7 +317,9 @@ function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'close'> {
     },
     contextUsage: async () => ({ ...(await sdk.getContextUsage()) }),
     async rewindFiles(messageId, dryRun) {
-      const result = await sdk.rewindFiles(messageId, { dryRun });
+      const result = await sdk
+        .rewindFiles(messageId, { dryRun })
+        .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }) as RewindFilesResult);
       return {
         can_rewind: result.canRewind,
         error: result.error ?? null,

@@ -1,6 +1,17 @@
-import type { AnswerItem, TurnError, TurnResult } from 'claude-agent-client';
+import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-client';
 import type { AgentMessage, TurnEnd } from '../agent/agent.ts';
-import type { TurnRecord } from '../store/store.ts';
+import { event } from '../events/log.ts';
+import type { Change, TurnRecord } from '../store/store.ts';
+
+/** Why a turn ended before its time. */
+export type InterruptReason = 'interrupted' | 'session_closed' | 'server_shutdown' | 'server_restarted';
+
+const WORDS: Record<InterruptReason, string> = {
+  interrupted: 'The turn was interrupted.',
+  session_closed: 'The session was closed.',
+  server_shutdown: 'The server was shut down during the turn. Send the message again to go on.',
+  server_restarted: 'The server ended during this turn. Send the message again to go on.',
+};
 
 interface AssistantContent {
   content: readonly {
@@ -19,37 +30,49 @@ export function answerItems(message: AgentMessage): AnswerItem[] {
   return content.flatMap((block): AnswerItem[] => {
     if (block.type === 'text' && block.text) return [{ type: 'text', content: block.text }];
     if (block.type !== 'tool_use') return [];
-    return [
-      {
-        type: 'tool_use',
-        tool_name: block.name ?? '',
-        tool_input: block.input ?? {},
-        tool_use_id: block.id ?? '',
-      },
-    ];
+    const { name = '', input = {}, id = '' } = block;
+    return [{ type: 'tool_use', tool_name: name, tool_input: input, tool_use_id: id }];
   });
 }
 
-/** The result of a turn, whether the agent ended it (`end`) or something else did. */
-export function turnResult(
+/** How a turn ended: by the agent's own word (`end`), by an error, or by an interrupt. */
+export interface Ending {
+  messages: AnswerItem[];
+  end?: TurnEnd | undefined;
+  error: TurnError | null;
+  interrupted?: InterruptReason | undefined;
+}
+
+/**
+ * The turn as it ended, and what has to be written for it. An interrupt that came too late changes nothing:
+ * a turn that ended well is completed.
+ */
+export function endTurn(
   turn: TurnRecord,
-  messages: AnswerItem[],
-  end: TurnEnd | undefined,
-  error: TurnError | null,
+  { messages, end, error, interrupted }: Ending,
   endedAt: string,
-): TurnResult {
-  const started = Date.parse(turn.startedAt ?? endedAt);
-  return {
+): { ended: TurnRecord; changes: Change[] } {
+  const reason = error !== null || end === undefined ? interrupted : undefined;
+  const state: TurnState = reason ? 'interrupted' : error ? 'failed' : 'completed';
+  const result: TurnResult = {
     session_id: turn.sessionId,
     turn_id: turn.id,
     messages,
-    is_error: error !== null,
-    error,
+    is_error: state !== 'completed',
+    error: reason ? { code: reason, message: WORDS[reason] } : error,
     stop_reason: end?.stopReason ?? null,
     cost_usd: end?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
     num_turns: end?.numTurns ?? 0,
     usage: end?.usage ?? null,
-    duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - started),
+    duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
+  };
+  const data = { result, ...(reason ? { reason } : state === 'failed' && { error }) };
+  return {
+    ended: { ...turn, state, endedAt, result },
+    changes: [
+      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set: { state, endedAt, result } },
+      event(turn.sessionId, `turn.${state}`, data, turn.id, endedAt),
+    ],
   };
 }

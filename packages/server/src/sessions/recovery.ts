@@ -2,7 +2,7 @@ import type { AnswerItem } from 'claude-agent-client';
 import type { AgentMessage } from '../agent/agent.ts';
 import { event, type Log } from '../events/log.ts';
 import type { Change, Store, TurnRecord } from '../store/store.ts';
-import { answerItems, turnResult } from './answer.ts';
+import { answerItems, endTurn } from './answer.ts';
 
 /**
  * Settles what a dead server left open, before anything else happens: a turn that was running is
@@ -40,20 +40,8 @@ export async function settleOrphans({
     );
   }
   for (const turn of await store.listTurns({ states: ['running'], limit: Number.MAX_SAFE_INTEGER })) {
-    const error = {
-      code: reason,
-      message: 'The server ended during this turn. Send the message again to go on.',
-    };
-    const result = turnResult(turn, await said(store, turn), undefined, error, now);
-    of(turn.sessionId).push(
-      {
-        kind: 'update-turn',
-        id: turn.id,
-        from: ['running'],
-        set: { state: 'interrupted', endedAt: now, result },
-      },
-      event(turn.sessionId, 'turn.interrupted', { result, reason }, turn.id, now),
-    );
+    const messages = await said(store, turn);
+    of(turn.sessionId).push(...endTurn(turn, { messages, error: null, interrupted: reason }, now).changes);
   }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);

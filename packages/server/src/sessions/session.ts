@@ -7,30 +7,35 @@ import type {
   RewindResult,
   SessionState,
   TurnError,
-  TurnState,
   UserInput,
 } from 'claude-agent-client';
 import type { Agent, AgentMessage, AgentProcess, TurnEnd } from '../agent/agent.ts';
-import { AppError, messageOf, sessionClosed } from '../errors.ts';
+import { AppError, messageOf, sessionClosed, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
-import { answerItems, turnResult } from './answer.ts';
+import { answerItems, endTurn, type InterruptReason } from './answer.ts';
+import { createWaiters } from './waiters.ts';
+import { createWarmAgent } from './warm.ts';
 
 /** An interrupt that the agent does not obey in this time ends its process instead. */
 const INTERRUPT_PATIENCE_MS = 10_000;
 /** An interrupt can reach the agent before the message that it is meant for; then it is said again. */
 const INTERRUPT_AGAIN_MS = 250;
 
-/** Why a turn ended before its time. */
-export type InterruptReason = 'interrupted' | 'session_closed' | 'server_shutdown';
-
 export interface SendRequest {
   input: UserInput;
+  /** Tells a retry from another message under the same key. */
   inputHash: string;
   idempotencyKey: string | null;
   whenBusy: 'queue' | 'reject' | 'interrupt';
+}
+
+export interface Sent {
+  turn: TurnRecord;
+  /** The idempotency key was used before: this is the turn of that time. */
+  replayed: boolean;
 }
 
 /** One session: an actor over the store, with an agent process as its warm cache. */
@@ -44,8 +49,8 @@ export interface Session {
   pendingPermissions(): PermissionRequest[];
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
-  /** Accepts a message: when this settles, the turn is durable. `replayed`: the key was used before. */
-  send(request: SendRequest): Promise<{ turn: TurnRecord; replayed: boolean }>;
+  /** Accepts a message: when this settles, the turn is durable. */
+  send(request: SendRequest): Promise<Sent>;
   /** Settles when the turn has ended, and its end is in the log. */
   ended(turnId: string): Promise<TurnRecord>;
   /** Goes on with turns that were queued before this server started. */
@@ -58,7 +63,7 @@ export interface Session {
   rewind(messageId: string, dryRun: boolean): Promise<RewindResult>;
   /** Closes for good (until somebody resumes it): settles what waits and ends the process. */
   close(): Promise<void>;
-  /** Settles when no turn runs and none will be started: the first half of a shutdown. */
+  /** Starts no further turn; settles when none runs: the first half of a shutdown. */
   drain(): Promise<void>;
   /** The second half: ends what still runs, and the process. Queued turns stay queued for the next start. */
   shutdown(): Promise<void>;
@@ -73,6 +78,7 @@ export interface SessionDeps {
   onError(error: unknown, what: string): void;
 }
 
+/** The turn that runs. */
 interface Current {
   turn: TurnRecord;
   messages: AnswerItem[];
@@ -81,21 +87,21 @@ interface Current {
   interrupted: InterruptReason | undefined;
 }
 
-type Waiter = PromiseWithResolvers<TurnRecord>;
-
+/**
+ * Makes the actor of one session. All its decisions are taken synchronously on its own variables; what they
+ * come to is then written, in that order, and shown when it is committed.
+ */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
   const { store, log, agent, defaultModel } = deps;
   const { id } = initial;
   let record = initial;
-  let process: AgentProcess | undefined;
-  let starting: Promise<AgentProcess> | undefined;
   let current: Current | undefined;
   const queue: TurnRecord[] = [];
-  const waiters = new Map<string, Waiter>();
+  const waiters = createWaiters();
   /** Messages that are being written and not yet in the queue. */
   let admitting = 0;
   let stopping = false;
-  let shownState: SessionState = process ? 'idle' : 'asleep';
+  let shownState: SessionState = 'asleep';
 
   const broker = createBroker({
     sessionId: id,
@@ -105,26 +111,52 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     onChange: () => stateChange(),
   });
 
+  const warm = createWarmAgent({
+    agent,
+    options: async () => ({
+      sessionId: id,
+      cwd: record.cwd,
+      model: record.model ?? defaultModel,
+      permissionMode: record.permissionMode,
+      title: record.title,
+      options: record.options,
+      // A server that was killed early may not know of a transcript that is there.
+      resume: record.hasTranscript || (await agent.transcript(id)) !== undefined,
+    }),
+    events: {
+      onMessage: (message, end) => onMessage(message, end),
+      onDelta: (message) => log.live(id, current?.turn.id ?? null, message),
+      onQuestion: (question) => broker.ask(current?.turn.id ?? null, question),
+      onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
+      onExit: ({ code, signal, words }) =>
+        background(onExit(words, signal ?? `code ${code}`), 'settle after the agent ended'),
+    },
+    // A turn that runs may still get its process while the server waits for it to end.
+    checkAllowed: () => current || requireOpen(),
+    onStart: () => background(write(stateChange()), 'note the new state'),
+  });
+
   const state = (): SessionState => {
     if (record.status === 'closed') return 'closed';
     if (broker.pending().length > 0) return 'waiting';
     if (current) return 'running';
-    return process ? 'idle' : 'asleep';
+    return warm.live() ? 'idle' : 'asleep';
   };
 
-  const describe = (): unknown => ({
-    state: shownState,
-    model: record.model ?? defaultModel ?? null,
-    permission_mode: record.permissionMode,
-    title: record.title,
-  });
+  const stateEvent = (): Change =>
+    event(id, 'session.state', {
+      state: shownState,
+      model: record.model ?? defaultModel ?? null,
+      permission_mode: record.permissionMode,
+      title: record.title,
+    });
 
   /** The event that tells of another state, if it is another. */
   const stateChange = (): Change[] => {
     const now = state();
     if (now === shownState) return [];
     shownState = now;
-    return [event(id, 'session.state', describe())];
+    return [stateEvent()];
   };
 
   const update = (set: Partial<SessionRecord>): Change => {
@@ -139,109 +171,93 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     work.catch((error: unknown) => deps.onError(error, what));
   };
 
+  const isOpen = (): boolean => record.status !== 'closed' && !stopping;
+
   const requireOpen = (): void => {
     if (record.status === 'closed') throw sessionClosed(id);
     if (stopping)
       throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
   };
 
-  // ---- the process
-
-  const start = async (): Promise<AgentProcess> => {
-    const options = {
-      sessionId: id,
-      cwd: record.cwd,
-      model: record.model ?? defaultModel,
-      permissionMode: record.permissionMode,
-      title: record.title,
-      options: record.options,
-      resume: record.hasTranscript || (await agent.transcript(id)) !== undefined,
-    };
-    let mine: AgentProcess | undefined;
-    let dead = false;
-    try {
-      mine = await agent.start(options, {
-        onMessage,
-        onDelta: (message) => log.live(id, current?.turn.id ?? null, message),
-        onQuestion: (question) => broker.ask(current?.turn.id ?? null, question),
-        onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
-        onExit: (exit) => {
-          dead = true;
-          if (process === mine) process = undefined;
-          background(onExit(exit.words, exit.signal ?? `code ${exit.code}`), 'settle after the agent ended');
-        },
-      });
-    } catch (error) {
-      throw new AppError('agent_start_failed', 502, `The agent cannot start: ${messageOf(error)}`);
-    }
-    if (dead) throw new AppError('agent_start_failed', 502, 'The agent ended right after its start.');
-    if (record.status === 'closed' || stopping) {
-      await mine.close();
-      throw sessionClosed(id);
-    }
-    process = mine;
-    background(write(stateChange()), 'note the new state');
-    return mine;
-  };
-
-  const wake = async (): Promise<AgentProcess> => {
-    if (record.status === 'closed') throw sessionClosed(id);
-    if (process) return process;
-    starting ??= start().finally(() => {
-      starting = undefined;
-    });
-    return starting;
-  };
-
-  const onExit = async (words: string, how: string): Promise<void> => {
-    await broker.settleAll('agent_died');
-    if (current?.sent) {
-      const message = `The agent process ended in mid-turn (${how}). The conversation is kept: the next message goes on with it.`;
-      await finish(undefined, {
-        code: 'agent_died',
-        message: words ? `${message} Its last words: ${words}` : message,
-      });
-    } else {
-      await write(stateChange());
-    }
-  };
+  // ---- what the agent says
 
   const onMessage = (message: AgentMessage, end: TurnEnd | undefined): void => {
     if (record.status === 'closed') return;
     const mine = current;
-    if (mine) mine.messages.push(...answerItems(message));
+    mine?.messages.push(...answerItems(message));
     const changes: Change[] = [event(id, 'agent.message', message, mine?.turn.id ?? null)];
     if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
     if (end) for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
     // An end that names another turn (a late one, or one that the agent began by itself) closes nothing here.
     const closes =
       end && mine?.sent && (end.turnId === mine.turn.id || (end.turnId === null && !end.ownInitiative));
-    background(closes ? finish(end, end.error, changes) : write(changes), 'store what the agent said');
+    background(
+      closes ? finish({ end, error: end.error }, changes) : write(changes),
+      'store what the agent said',
+    );
   };
 
   const noteMode = async (mode: PermissionMode): Promise<void> => {
     if (mode === record.permissionMode || record.status === 'closed') return;
-    await write([update({ permissionMode: mode }), event(id, 'session.state', describe())]);
+    await write([update({ permissionMode: mode }), stateEvent()]);
+  };
+
+  const onExit = async (words: string, how: string): Promise<void> => {
+    const died = current?.sent ? current : undefined;
+    await broker.settleAll('agent_died');
+    if (!died || current !== died) {
+      await write(stateChange());
+      return;
+    }
+    const said = words ? ` Its last words: ${words}` : '';
+    await finish({
+      error: {
+        code: 'agent_died',
+        message: `The agent process ended during the turn (${how}). The conversation is kept: the next message goes on with it.${said}`,
+      },
+    });
   };
 
   // ---- turns
 
-  /** What happens when a turn becomes the current one; the state is part of the same transaction. */
+  /** Makes a turn the current one; the changes tell of it. */
   const begin = (turn: TurnRecord): Change[] => {
     current = { turn, messages: [], sent: false, interrupted: undefined };
     return [event(id, 'turn.started', {}, turn.id), ...stateChange()];
   };
 
+  /** Makes the first queued turn the current one, if there is one and it may run. */
+  const beginNext = (now: string): { next: TurnRecord | undefined; changes: Change[] } => {
+    const next = isOpen() ? queue.shift() : undefined;
+    if (!next) return { next, changes: stateChange() };
+    next.state = 'running';
+    next.startedAt = now;
+    const started: Change = {
+      kind: 'update-turn',
+      id: next.id,
+      from: ['queued'],
+      set: { state: 'running', startedAt: now },
+    };
+    return { next, changes: [started, ...begin(next)] };
+  };
+
+  const nextFromQueue = async (): Promise<void> => {
+    if (current) return;
+    const { next, changes } = beginNext(new Date().toISOString());
+    await write(changes);
+    if (next) background(run(next), 'run a turn');
+  };
+
   const run = async (turn: TurnRecord): Promise<void> => {
+    const isMine = (): boolean => current?.turn === turn && !current.interrupted;
     try {
-      const agentProcess = await wake();
-      if (current?.turn !== turn || current.sent || current.interrupted) return;
+      const process = await warm.wake();
+      if (!current || !isMine()) return;
       current.sent = true;
-      agentProcess.send(turn.id, turn.input);
+      process.send(turn.id, turn.input);
     } catch (error) {
-      if (current?.turn !== turn || current.interrupted) return;
       const code = error instanceof AppError ? error.code : 'agent_start_failed';
-      await finish(undefined, { code, message: messageOf(error) });
+      if (isMine()) await finish({ error: { code, message: messageOf(error) } });
     }
   };
 
@@ -250,72 +266,45 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
    * @param before changes to write ahead of the turn's end
    */
   const finish = async (
-    end: TurnEnd | undefined,
-    error: TurnError | null,
+    ending: { end?: TurnEnd; error: TurnError | null },
     before: Change[] = [],
   ): Promise<void> => {
-    const ended = current;
-    if (!ended) return;
+    if (!current) return;
+    const { turn, messages, interrupted } = current;
     current = undefined;
     const now = new Date().toISOString();
-    const { turn, interrupted } = ended;
-    // An interrupt that came too late changes nothing: the turn is what its result says.
-    const outcome: TurnState = error === null ? 'completed' : interrupted ? 'interrupted' : 'failed';
-    const reason =
-      outcome === 'interrupted'
-        ? { code: interrupted ?? 'interrupted', message: WORDS[interrupted ?? 'interrupted'] }
-        : error;
-    const result = turnResult(turn, ended.messages, end, reason, now);
-    const data = {
-      result,
-      ...(outcome === 'failed' && { error }),
-      ...(outcome === 'interrupted' && { reason: reason?.code }),
-    };
-    const changes: Change[] = [
-      ...before,
-      { kind: 'update-turn', id: turn.id, from: ['running'], set: { state: outcome, endedAt: now, result } },
-      event(id, `turn.${outcome}`, data, turn.id, now),
-      update({ lastActivity: now }),
-    ];
-    const next = stopping || record.status === 'closed' ? undefined : queue.shift();
-    if (next) {
-      next.state = 'running';
-      next.startedAt = now;
-      changes.push({
-        kind: 'update-turn',
-        id: next.id,
-        from: ['queued'],
-        set: { state: 'running', startedAt: now },
-      });
-      changes.push(...begin(next));
-    } else {
-      changes.push(...stateChange());
-    }
-    const waiter = waiters.get(turn.id);
+    const { ended, changes } = endTurn(turn, { ...ending, messages, interrupted }, now);
+    const after = beginNext(now);
     try {
-      await write(changes);
-      waiter?.resolve({ ...turn, state: outcome, endedAt: now, result });
+      await write([...before, ...changes, update({ lastActivity: now }), ...after.changes]);
+      waiters.resolve(ended);
     } catch (failure) {
-      waiter?.reject(storageFailed(failure));
+      waiters.reject(turn.id, storageFailed(failure));
       throw failure;
     } finally {
-      waiters.delete(turn.id);
-      if (next) background(run(next), 'run a turn');
+      if (after.next) background(run(after.next), 'run a turn');
     }
   };
 
-  const send = async ({ input, inputHash, idempotencyKey, whenBusy }: SendRequest) => {
-    requireOpen();
+  const replay = async (key: string | null, hash: string): Promise<Sent | undefined> => {
+    const turn = key === null ? undefined : await store.getTurnByKey(id, key);
+    if (!turn) return undefined;
+    if (turn.inputHash === hash) return { turn, replayed: true };
+    throw new AppError(
+      'idempotency_conflict',
+      409,
+      `The idempotency key "${key}" was used with another message. Use a new key for a new message.`,
+    );
+  };
+
+  const send = async ({ input, inputHash, idempotencyKey, whenBusy }: SendRequest): Promise<Sent> => {
     const known = await replay(idempotencyKey, inputHash);
     if (known) return known;
     requireOpen();
     const busy = current !== undefined || queue.length > 0 || admitting > 0;
     if (busy && whenBusy === 'reject') {
-      throw new AppError(
-        'session_busy',
-        409,
-        'A turn is running. Wait for it, or send with when_busy "queue" or "interrupt".',
-      );
+      const advice = 'Wait for it, or send with when_busy "queue" or "interrupt".';
+      throw new AppError('session_busy', 409, `A turn is running. ${advice}`);
     }
     const now = new Date().toISOString();
     const turn: TurnRecord = {
@@ -330,26 +319,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       endedAt: null,
       result: null,
     };
-    const changes: Change[] = [
-      { kind: 'insert-turn', turn },
-      event(id, 'turn.queued', { message: input }, turn.id, now),
-      { kind: 'count-message', id },
-      update({ lastActivity: now }),
-    ];
-    // Nothing runs: accepted and begun in one commit, 0.3 ms sooner than in two.
-    if (!busy) changes.push(...begin(turn));
-    admitting++;
-    waiters.set(turn.id, newWaiter());
-    let accepted = false;
-    try {
-      accepted = await write(changes);
-    } catch (failure) {
-      throw storageFailed(failure);
-    } finally {
-      admitting--;
-      if (!accepted) waiters.delete(turn.id);
-      if (!accepted && !busy) await abandon();
-    }
+    waiters.expect(turn.id);
+    const accepted = await admit(turn, busy);
     if (!accepted) {
       // Only the key can be refused: the same request came twice at the same time.
       const twin = await replay(idempotencyKey, inputHash);
@@ -357,82 +328,85 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       throw new AppError('message_refused', 409, 'The message was not accepted. Send it again.');
     }
     record = { ...record, messageCount: record.messageCount + 1 };
-    if (!busy) background(run(turn), 'run a turn');
-    else if (current) {
-      queue.push(turn);
-      if (whenBusy === 'interrupt') background(interrupt('interrupted'), 'interrupt for a new message');
+    if (!busy) {
+      background(run(turn), 'run a turn');
     } else {
-      // What it waited for ended while it was being written.
       queue.push(turn);
-      await nextFromQueue();
+      if (!current) await nextFromQueue();
+      else if (whenBusy === 'interrupt') background(interrupt('interrupted'), 'interrupt for a new message');
     }
     return { turn, replayed: false };
   };
 
-  const replay = async (key: string | null, hash: string) => {
-    if (key === null) return undefined;
-    const turn = await store.getTurnByKey(id, key);
-    if (!turn) return undefined;
-    if (turn.inputHash === hash) return { turn, replayed: true };
-    throw new AppError(
-      'idempotency_conflict',
-      409,
-      `The idempotency key "${key}" was used with another message. Use a new key for a new message.`,
-    );
+  /** Writes a new turn, and begins it when nothing else runs: one commit (0.3 ms) less than in two steps. */
+  const admit = async (turn: TurnRecord, busy: boolean): Promise<boolean> => {
+    admitting++;
+    let accepted = false;
+    try {
+      accepted = await write([
+        { kind: 'insert-turn', turn },
+        event(id, 'turn.queued', { message: turn.input }, turn.id, turn.createdAt),
+        { kind: 'count-message', id },
+        update({ lastActivity: turn.createdAt }),
+        ...(busy ? [] : begin(turn)),
+      ]);
+    } catch (failure) {
+      throw storageFailed(failure);
+    } finally {
+      admitting--;
+      if (!accepted) waiters.reject(turn.id, undefined);
+      if (!accepted && !busy) {
+        // As if it had never begun.
+        current = undefined;
+        shownState = state();
+        await nextFromQueue();
+      }
+    }
+    return accepted;
   };
 
-  /** A turn that was begun but not accepted: as if it had never been. */
-  const abandon = async (): Promise<void> => {
-    current = undefined;
-    shownState = state();
-    await nextFromQueue();
-  };
-
-  const nextFromQueue = async (): Promise<void> => {
-    if (current || stopping || record.status === 'closed') return;
-    const next = queue.shift();
-    if (!next) return;
-    const now = new Date().toISOString();
-    next.state = 'running';
-    next.startedAt = now;
-    await write([
-      { kind: 'update-turn', id: next.id, from: ['queued'], set: { state: 'running', startedAt: now } },
-      ...begin(next),
-    ]);
-    background(run(next), 'run a turn');
-  };
+  // ---- ends
 
   const interrupt = async (reason: InterruptReason): Promise<void> => {
     const target = current;
     if (!target) return;
     target.interrupted ??= reason;
-    const gone = waiters.get(target.turn.id)?.promise.catch(() => {});
-    await broker.settleAll(reason);
-    const over = (): boolean => current !== target;
-    if (!target.sent && !over()) {
-      await finish(undefined, INTERRUPTED);
-    } else if (process && reason === 'interrupted') {
-      const agentProcess = process;
+    const over = waiters.over(target.turn.id);
+    const runs = (): boolean => current === target;
+    await broker.settleAll(reason === 'server_restarted' ? 'interrupted' : reason);
+    const process = warm.live();
+    // Only somebody who goes on with the session needs the agent's own word that it stopped.
+    if (runs() && target.sent && process && reason === 'interrupted') {
       const deadline = Date.now() + INTERRUPT_PATIENCE_MS;
-      while (!over() && Date.now() < deadline) {
+      while (runs() && Date.now() < deadline) {
         // A process that dies meanwhile never answers; its end settles the turn.
-        await Promise.race([
-          agentProcess.interrupt().catch(() => {}),
-          gone,
-          sleep(INTERRUPT_PATIENCE_MS, null, { ref: false }),
-        ]);
-        if (!over()) await Promise.race([gone, sleep(INTERRUPT_AGAIN_MS)]);
+        const answered = process.interrupt().catch(() => {});
+        await Promise.race([answered, over, sleep(INTERRUPT_PATIENCE_MS, undefined, { ref: false })]);
+        if (runs()) await Promise.race([over, sleep(INTERRUPT_AGAIN_MS, undefined, { ref: false })]);
       }
-      if (!over()) await agentProcess.close();
+      if (runs()) await process.close();
     }
-    if (!over()) await finish(undefined, INTERRUPTED);
-    await gone;
+    if (runs()) await finish({ error: null });
+    await over;
   };
 
-  const endProcess = async (): Promise<void> => {
-    const live = process ?? (await starting?.catch(() => undefined));
-    process = undefined;
-    await live?.close();
+  const close = async (): Promise<void> => {
+    if (record.status === 'closed') return warm.end();
+    const now = new Date().toISOString();
+    record = { ...record, status: 'closed' };
+    await interrupt('session_closed');
+    await broker.settleAll('session_closed');
+    const abandoned = queue
+      .splice(0)
+      .map((turn) => endTurn(turn, { messages: [], error: null, interrupted: 'session_closed' }, now));
+    await write([
+      ...abandoned.flatMap(({ changes }) => changes),
+      update({ status: 'closed', lastActivity: now }),
+      ...stateChange(),
+      event(id, 'session.closed', {}, null, now),
+    ]);
+    for (const { ended } of abandoned) waiters.resolve(ended);
+    await warm.end();
   };
 
   return {
@@ -443,44 +417,40 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     currentTurnId: () => current?.turn.id ?? null,
     queuedTurns: () => queue.length,
     pendingPermissions: () => broker.pending().map(permissionView),
-    wake,
+    wake: warm.wake,
     send,
+    interrupt: () => interrupt('interrupted'),
+    close,
 
     async ended(turnId) {
-      const waiter = waiters.get(turnId);
-      if (waiter) return waiter.promise;
+      const waiting = waiters.ended(turnId);
+      if (waiting) return waiting;
       const turn = await store.getTurn(id, turnId);
       if (turn?.result) return turn;
-      // Ended between the two looks, or not ours at all.
       throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
     },
 
     resumeQueue(turns) {
-      for (const turn of turns) {
-        waiters.set(turn.id, newWaiter());
-        queue.push(turn);
-      }
+      for (const turn of turns) waiters.expect(turn.id);
+      queue.push(...turns);
       background(nextFromQueue(), 'go on with queued turns');
     },
 
-    interrupt: () => interrupt('interrupted'),
-
     async setModel(model) {
       requireOpen();
-      await control((live) => live.setModel(model ?? defaultModel));
-      await write([update({ model }), event(id, 'session.state', describe())]);
+      await warm.tell((process) => process.setModel(model ?? defaultModel));
+      await write([update({ model }), stateEvent()]);
     },
 
     async setPermissionMode(mode) {
       requireOpen();
-      await control((live) => live.setPermissionMode(mode));
+      await warm.tell((process) => process.setPermissionMode(mode));
       await noteMode(mode);
     },
 
     async patch(set) {
-      const changes: Change[] = [update(set)];
-      if (set.title !== undefined) changes.push(event(id, 'session.state', describe()));
-      await write(changes);
+      const change = update(set);
+      await write(set.title === undefined ? [change] : [change, stateEvent()]);
     },
 
     async rewind(messageId, dryRun) {
@@ -488,110 +458,22 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (current) {
         throw new AppError('session_busy', 409, 'A turn is running. Interrupt it, or wait, and rewind then.');
       }
-      const live = await wake();
-      return live.rewindFiles(messageId, dryRun).catch((error: unknown) => ({
-        can_rewind: false,
-        error: messageOf(error),
-        files_changed: [],
-        insertions: 0,
-        deletions: 0,
-      }));
-    },
-
-    async close() {
-      if (record.status === 'closed') {
-        await endProcess();
-        return;
-      }
-      const now = new Date().toISOString();
-      record = { ...record, status: 'closed' };
-      await interrupt('session_closed');
-      await broker.settleAll('session_closed');
-      const abandoned = queue.splice(0);
-      const results = abandoned.map((turn) => ({
-        turn,
-        result: turnResult(
-          turn,
-          [],
-          undefined,
-          { code: 'session_closed', message: WORDS.session_closed },
-          now,
-        ),
-      }));
-      await write([
-        ...results.flatMap(({ turn, result }): Change[] => [
-          {
-            kind: 'update-turn',
-            id: turn.id,
-            from: ['queued'],
-            set: { state: 'interrupted', endedAt: now, result },
-          },
-          event(id, 'turn.interrupted', { result, reason: 'session_closed' }, turn.id, now),
-        ]),
-        update({ status: 'closed', lastActivity: now }),
-        ...stateChange(),
-        event(id, 'session.closed', {}, null, now),
-      ]);
-      for (const { turn, result } of results) {
-        waiters.get(turn.id)?.resolve({ ...turn, state: 'interrupted', endedAt: now, result });
-        waiters.delete(turn.id);
-      }
-      await endProcess();
+      const process = await warm.wake();
+      return process.rewindFiles(messageId, dryRun);
     },
 
     async drain() {
       stopping = true;
-      if (current) await waiters.get(current.turn.id)?.promise.catch(() => {});
+      if (current) await waiters.over(current.turn.id);
     },
 
     async shutdown() {
       stopping = true;
       await interrupt('server_shutdown');
       await broker.settleAll('server_shutdown');
-      await endProcess();
-      for (const waiter of waiters.values()) {
-        waiter.reject(
-          new AppError(
-            'server_stopping',
-            503,
-            'The server shut down. The message is kept and runs when it is back.',
-          ),
-        );
-      }
-      waiters.clear();
+      await warm.end();
+      const advice = 'The message is kept and runs when the server is back.';
+      waiters.rejectAll(new AppError('server_stopping', 503, `The server shut down. ${advice}`));
     },
   };
-
-  /** Tells a live process; a sleeping one is started with the new setting anyway. */
-  async function control(tell: (live: AgentProcess) => Promise<void>): Promise<void> {
-    const live = process ?? (await starting?.catch(() => undefined));
-    if (!live) return;
-    try {
-      await tell(live);
-    } catch (error) {
-      throw new AppError('agent_refused', 409, `The agent refused: ${messageOf(error)}`);
-    }
-  }
 }
-
-const WORDS: Record<InterruptReason, string> = {
-  interrupted: 'The turn was interrupted.',
-  session_closed: 'The session was closed.',
-  server_shutdown: 'The server was shut down during the turn.',
-};
-
-const INTERRUPTED: TurnError = { code: 'interrupted', message: WORDS.interrupted };
-
-function newWaiter(): Waiter {
-  const waiter = Promise.withResolvers<TurnRecord>();
-  // Nobody may be waiting when it fails.
-  waiter.promise.catch(() => {});
-  return waiter;
-}
-
-const storageFailed = (failure: unknown): AppError =>
-  new AppError(
-    'storage_failed',
-    503,
-    `The server cannot write to its store: ${messageOf(failure)}. Nothing was lost of what it accepted before.`,
-  );

@@ -1,0 +1,42 @@
+import type { TurnRecord } from '../store/store.ts';
+
+/** Who waits for the end of a turn. */
+export interface Waiters {
+  /** From now on the turn's end can be waited for. */
+  expect(turnId: string): void;
+  /** undefined when nobody expects this turn to end. */
+  ended(turnId: string): Promise<TurnRecord> | undefined;
+  /** Settles when the turn is over, however it went; at once when it is not expected to end. */
+  over(turnId: string): Promise<void>;
+  resolve(turn: TurnRecord): void;
+  reject(turnId: string, error: unknown): void;
+  rejectAll(error: unknown): void;
+}
+
+export function createWaiters(): Waiters {
+  const waiters = new Map<string, PromiseWithResolvers<TurnRecord>>();
+
+  const take = (turnId: string): PromiseWithResolvers<TurnRecord> | undefined => {
+    const waiter = waiters.get(turnId);
+    waiters.delete(turnId);
+    return waiter;
+  };
+
+  return {
+    expect(turnId) {
+      const waiter = Promise.withResolvers<TurnRecord>();
+      // Nobody may be there when it fails.
+      waiter.promise.catch(() => {});
+      waiters.set(turnId, waiter);
+    },
+    ended: (turnId) => waiters.get(turnId)?.promise,
+    async over(turnId) {
+      await waiters.get(turnId)?.promise.catch(() => {});
+    },
+    resolve: (turn) => take(turn.id)?.resolve(turn),
+    reject: (turnId, error) => take(turnId)?.reject(error),
+    rejectAll(error) {
+      for (const turnId of [...waiters.keys()]) take(turnId)?.reject(error);
+    },
+  };
+}
