@@ -52,6 +52,7 @@ export function permissionPanel(request: PermissionRequest, deps: AskDeps): Pane
   };
 
   return {
+    letters: 'ynad',
     render(width, height) {
       const waiting = deps.waiting();
       const head = `Permission Request${waiting > 1 ? ` (1 of ${waiting})` : ''}`;

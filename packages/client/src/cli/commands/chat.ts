@@ -42,9 +42,19 @@ async function pickSession(chat: Chat): Promise<string | undefined | null> {
       hint: `${ago(Date.parse(modified), now)}  ${project ?? ''}`,
     })),
   ];
-  const chosen = await chat.ui.open(
-    choosePanel({ paint, title: [paint.bold('Go on with a session?')], choices }),
-  );
+  const title = [
+    `${paint.bold('Go on with a session?')} ${paint.dim('Enter, or just start typing: a new one')}`,
+  ];
+  const panel = choosePanel({ paint, title, choices });
+  const chosen = await chat.ui.open<string>({
+    render: panel.render,
+    key(key) {
+      // Whoever begins to write wants a new session, and should not lose the first letter.
+      if (key.text === '' || /^\d$/.test(key.text)) return panel.key(key);
+      chat.prefill(key.text);
+      return { done: 'new' };
+    },
+  });
   if (chosen === undefined) return null;
   return chosen === 'new' ? undefined : chosen;
 }

@@ -10,10 +10,12 @@ export interface PanelView {
 
 /** Something that takes the input's place until it is answered. */
 export interface Panel<T> {
+  /** The letters that mean something here. Any other letter is taken for the beginning of a sentence. */
+  letters?: string;
   render(width: number, height: number): PanelView;
   /**
-   * `done` closes the panel; undefined means that it goes on. `rest` is what a reader of old prompts may still type
-   * after the letter that counted, such as the `es` of `yes`: it, and an Enter after it, answer nothing more.
+   * `done` closes the panel; undefined means that it goes on. `rest` marks an answer of one letter, which counts only
+   * when no sentence follows it: it is what may still come of its word, such as the `es` of `yes`.
    */
   key(key: Key): { done: T | undefined; rest?: string } | undefined;
 }

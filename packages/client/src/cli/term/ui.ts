@@ -1,5 +1,6 @@
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Key, readKeys } from './keys.ts';
+import { createPanelKeys, type OpenPanel } from './panel-keys.ts';
 import type { Panel } from './panels.ts';
 import type { Prompt } from './prompt.ts';
 import { createScreen, type LiveView } from './screen.ts';
@@ -35,29 +36,16 @@ export interface Ui {
   close(): void;
 }
 
-interface OpenPanel {
-  panel: Panel<unknown>;
-  /** When it came up: keys meant for the input must not answer it. */
-  shownAt: number;
-  settle(value: unknown): void;
-}
-
 /** 30 frames a second are as many as anyone can see, and leave the processor alone. */
 const FRAME_MS = 33;
-/** Who is typing when a panel comes up has this long to notice. */
-const GUARD_MS = 700;
-const SWALLOW_MS = 800;
-
 export function createUi(deps: UiDeps): Ui {
   const { stdin, stdout, paint, prompt } = deps;
   const screen = createScreen(stdout);
   const panels: OpenPanel[] = [];
+  const panelKeys = createPanelKeys();
   let timer: NodeJS.Timeout | undefined;
   let lastDraw = 0;
-  let lastTyped = 0;
   let release: (() => void) | undefined;
-  /** What may still come of a word whose first letter was the answer. */
-  let swallow: { rest: string; until: number } | undefined;
   let running = false;
 
   const draw = (): void => {
@@ -100,38 +88,13 @@ export function createUi(deps: UiDeps): Ui {
     timer = setTimeout(draw, Math.max(0, FRAME_MS - (performance.now() - lastDraw)));
   };
 
-  const isRestOfAnswer = (key: Key, now: number): boolean => {
-    if (!swallow || now > swallow.until) return false;
-    if (key.name === 'enter') {
-      swallow = undefined;
-      return true;
-    }
-    const isNext = key.text !== '' && swallow.rest.startsWith(key.text.toLowerCase());
-    swallow = isNext ? { ...swallow, rest: swallow.rest.slice(1) } : undefined;
-    return isNext;
-  };
-
   const onKey = (key: Key): void => {
-    const now = performance.now();
-    if (isRestOfAnswer(key, now)) return;
-    const open = panels[0];
-    if (open) {
-      const isGuarded = lastTyped > 0 && open.shownAt - lastTyped < GUARD_MS && now - open.shownAt < GUARD_MS;
-      const isLeaving = key.ctrl && key.name === 'c';
-      if (open.shownAt > 0 && (!isGuarded || isLeaving)) {
-        const outcome = open.panel.key(key);
-        if (outcome) {
-          if (outcome.rest !== undefined) swallow = { rest: outcome.rest, until: now + SWALLOW_MS };
-          open.settle(outcome.done);
-        }
-      }
-      refresh();
-      return;
+    if (!panelKeys.take(key, panels[0])) {
+      const outcome = prompt.key(key);
+      if (outcome === true) panelKeys.typed();
+      else if (outcome === false) deps.onKey(key);
+      else deps.onSubmit(outcome.submit);
     }
-    const outcome = prompt.key(key);
-    lastTyped = outcome === true ? now : 0;
-    if (outcome === false) deps.onKey(key);
-    else if (outcome !== true) deps.onSubmit(outcome.submit);
     refresh();
   };
 
@@ -156,7 +119,6 @@ export function createUi(deps: UiDeps): Ui {
           settle(value) {
             signal?.removeEventListener('abort', onAbort);
             panels.splice(panels.indexOf(entry), 1);
-            lastTyped = 0;
             resolve(value as never);
             refresh();
           },
@@ -177,6 +139,7 @@ export function createUi(deps: UiDeps): Ui {
       if (!running) return;
       clearTimeout(timer);
       running = false;
+      panelKeys.close();
       stdout.off('resize', refresh);
       screen.close();
       release?.();
