@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CanUseTool,
   type ElicitationResult,
@@ -32,6 +33,8 @@ import { createResultReader, fate, type ResultMessage, type ResultReader } from 
 
 /** As long may a process take until it answers the initialize request; measured: 0.3 to 1 s. */
 const START_TIMEOUT_MS = 60_000;
+/** The end of a dead process is noticed this soon after its pipes break. */
+const EXIT_NOTICE_MS = 100;
 
 export interface ClaudeDeps {
   processes: Processes;
@@ -55,14 +58,25 @@ export function createClaude({
       const inbox = createInbox();
       const abort = new AbortController();
       let owned: OwnedProcess | undefined;
+      // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
+      const moot = (signal: AbortSignal): AbortSignal => {
+        const withdrawn = new AbortController();
+        const tell = async (): Promise<void> => {
+          const died = await Promise.race([owned?.exited, sleep(EXIT_NOTICE_MS, undefined)]);
+          if (!died) withdrawn.abort();
+        };
+        if (signal.aborted) void tell();
+        else signal.addEventListener('abort', () => void tell(), { once: true });
+        return withdrawn.signal;
+      };
       const sdk = query({
         prompt: inbox.messages(),
         options: {
           ...sdkOptions(options, allowBypassPermissions),
           env: environment(options),
           abortController: abort,
-          canUseTool: askHuman(events),
-          onElicitation: askForm(events),
+          canUseTool: askHuman(events, moot),
+          onElicitation: askForm(events, moot),
           spawnClaudeCodeProcess(request) {
             owned = processes.spawn(options.sessionId, request);
             // Its streams are pipes, as asked for; ChildProcess is what the SDK documents as fitting.
@@ -242,7 +256,9 @@ const KINDS = new Map([
   ['ExitPlanMode', 'plan'],
 ] as const);
 
-function askHuman(events: AgentEvents): CanUseTool {
+type Moot = (signal: AbortSignal) => AbortSignal;
+
+function askHuman(events: AgentEvents, moot: Moot): CanUseTool {
   return async (toolName, toolInput, asked) => {
     const suggestions = asked.suggestions ?? [];
     const decision = await events.onQuestion({
@@ -257,7 +273,7 @@ function askHuman(events: AgentEvents): CanUseTool {
       decisionReason: asked.decisionReason ?? null,
       blockedPath: asked.blockedPath ?? null,
       defaultToNo: asked.defaultToNo ?? false,
-      signal: asked.signal,
+      signal: moot(asked.signal),
     });
     return permissionResult(decision, toolInput, suggestions);
   };
@@ -279,7 +295,7 @@ function permissionResult(
   };
 }
 
-function askForm(events: AgentEvents): OnElicitation {
+function askForm(events: AgentEvents, moot: Moot): OnElicitation {
   return async (request, { signal }): Promise<ElicitationResult> => {
     const decision = await events.onQuestion({
       kind: 'elicitation',
@@ -293,7 +309,7 @@ function askForm(events: AgentEvents): OnElicitation {
       decisionReason: null,
       blockedPath: null,
       defaultToNo: false,
-      signal,
+      signal: moot(signal),
     });
     if (!decision.allowed) return { action: decision.interrupt ? 'cancel' : 'decline' };
     return {

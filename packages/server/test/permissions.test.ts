@@ -1,0 +1,292 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PermissionRequest, TurnResult } from 'claude-agent-client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { processesOf } from './support/agents.ts';
+import { script } from './support/api.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+
+let server: TestServer;
+let outside: string[];
+
+beforeAll(async () => {
+  server = await startTestServer();
+  // Reads outside the working folder are asked for, and all at once.
+  outside = ['one', 'two', 'three'].map((name) => {
+    const path = join(server.userHome, `${name}.txt`);
+    writeFileSync(path, `content ${name}`);
+    return path;
+  });
+});
+afterAll(() => cleanUp(server));
+
+const readAll = () =>
+  script(
+    { tools: outside.map((file_path) => ({ name: 'Read', input: { file_path } })) },
+    { say: '{{results}}' },
+  );
+const bash = (command: string) =>
+  script(
+    { tools: [{ name: 'Bash', input: { command, description: 'test' } }] },
+    { say: 'after: {{results}}' },
+  );
+
+const respond = (sessionId: string, body: Record<string, unknown>) =>
+  server.call('POST', `/sessions/${sessionId}/permissions/respond`, body);
+
+const saidBy = (result: TurnResult): string =>
+  result.messages.map((item) => (item.type === 'text' ? item.content : '')).join('');
+
+/** Sends a message and waits until it has asked as many questions as expected. */
+async function ask(
+  sessionId: string,
+  message: unknown,
+  count = 1,
+): Promise<{ pending: PermissionRequest[]; answer: Promise<TurnResult> }> {
+  const since = (await server.status(sessionId)).last_seq;
+  const answer = server.send(sessionId, message);
+  answer.catch(() => {});
+  const pending: PermissionRequest[] = [];
+  for await (const frame of server.stream(`/sessions/${sessionId}/events?after=${since}`)) {
+    if (frame.event === 'permission.requested') pending.push(frame.data.data);
+    if (pending.length === count) break;
+    if (frame.event.startsWith('turn.') && frame.event !== 'turn.queued' && frame.event !== 'turn.started') {
+      throw new Error(`the turn ended without asking: ${JSON.stringify(frame.data.data)}`);
+    }
+  }
+  return { pending, answer };
+}
+
+async function resolution(sessionId: string, requestId: string): Promise<{ state: string; reason: string }> {
+  for await (const frame of server.stream(`/sessions/${sessionId}/events`)) {
+    if (frame.event === 'permission.resolved' && frame.data.data.request_id === requestId)
+      return frame.data.data;
+  }
+  throw new Error('never resolved');
+}
+
+/** The answers that the tools of a conversation got, by the input they had. */
+async function toolResults(sessionId: string): Promise<Map<string, string>> {
+  const { body } = await server.call<{ events: { type: string; data: Record<string, unknown> }[] }>(
+    'GET',
+    `/sessions/${sessionId}/events?limit=1000`,
+    undefined,
+    { headers: { accept: 'application/json' } },
+  );
+  const inputs = new Map<string, string>();
+  const results = new Map<string, string>();
+  for (const { type, data } of body.events) {
+    const content = (data.message as { content?: unknown } | undefined)?.content;
+    if (type !== 'agent.message' || !Array.isArray(content)) continue;
+    for (const block of content) {
+      if (block.type === 'tool_use') inputs.set(block.id, block.input.file_path ?? block.input.command);
+      if (block.type === 'tool_result') {
+        results.set(inputs.get(block.tool_use_id) ?? '', JSON.stringify(block.content));
+      }
+    }
+  }
+  return results;
+}
+
+describe('three permissions at once', () => {
+  test('are all pending, and each takes its own answer in any order', async () => {
+    const { session_id } = await server.createSession();
+    const { pending, answer } = await ask(session_id, readAll(), 3);
+    const status = await server.status(session_id);
+    expect(status.state).toBe('waiting');
+    expect(status.pending_permissions.map((each) => each.request_id)).toEqual(
+      pending.map((each) => each.request_id),
+    );
+    expect(status.pending_permission?.request_id).toBe(pending[0]?.request_id);
+    const byFile = new Map(pending.map((each) => [each.tool_input.file_path, each.request_id]));
+    const inbox = await server.call<{ permissions: PermissionRequest[] }>('GET', '/permissions');
+    for (const id of byFile.values())
+      expect(inbox.body.permissions.map((each) => each.request_id)).toContain(id);
+
+    // the last first, the first denied, the middle one last
+    await respond(session_id, { request_id: byFile.get(outside[2]), allowed: true });
+    await respond(session_id, {
+      request_id: byFile.get(outside[0]),
+      allowed: false,
+      message: 'not this one',
+    });
+    await respond(session_id, { request_id: byFile.get(outside[1]), allowed: true });
+    await answer;
+
+    const results = await toolResults(session_id);
+    expect(results.get(outside[0] ?? '')).toContain('not this one');
+    expect(results.get(outside[1] ?? '')).toContain('content two');
+    expect(results.get(outside[2] ?? '')).toContain('content three');
+  });
+
+  test('a second answer is a 409, and who is not answered in time is denied: the turn goes on', async () => {
+    const { session_id } = await server.createSession({ permission_timeout_seconds: 2 });
+    const { pending, answer } = await ask(session_id, readAll(), 3);
+    const [twice, ...late] = pending.map((each) => each.request_id);
+    expect((await respond(session_id, { request_id: twice, allowed: true })).status).toBe(200);
+    expect(await respond(session_id, { request_id: twice, allowed: false })).toMatchObject({
+      status: 409,
+      body: { code: 'permission_already_settled' },
+    });
+    for (const id of late) {
+      expect(await resolution(session_id, id)).toMatchObject({ state: 'denied', reason: 'timeout' });
+      expect((await respond(session_id, { request_id: id, allowed: true })).status).toBe(409);
+    }
+    expect(await answer).toMatchObject({ is_error: false });
+  });
+
+  test('an interrupt settles them and ends the turn', async () => {
+    const { session_id } = await server.createSession();
+    const { pending, answer } = await ask(session_id, readAll(), 3);
+    expect((await server.call('POST', `/sessions/${session_id}/interrupt`)).status).toBe(200);
+    expect(await answer).toMatchObject({ is_error: true, error: { code: 'interrupted' } });
+    for (const { request_id } of pending) {
+      expect(await resolution(session_id, request_id)).toMatchObject({
+        state: 'cancelled',
+        reason: 'interrupted',
+      });
+      expect((await respond(session_id, { request_id, allowed: true })).status).toBe(409);
+    }
+    expect((await server.status(session_id)).pending_permission).toBeNull();
+  });
+
+  test('killing the agent settles them, fails the turn, and the next message has the context', async () => {
+    const { session_id } = await server.createSession();
+    await server.send(session_id, 'say remember the number 42');
+    const { pending, answer } = await ask(session_id, readAll(), 3);
+    const agents = processesOf(session_id);
+    expect(agents).not.toEqual([]);
+    for (const { pid } of agents) process.kill(pid, 'SIGKILL');
+    expect(await answer).toMatchObject({ is_error: true, error: { code: 'agent_died' } });
+    for (const { request_id } of pending) {
+      expect(await resolution(session_id, request_id)).toMatchObject({
+        state: 'cancelled',
+        reason: 'agent_died',
+      });
+    }
+    expect(saidBy(await server.send(session_id, 'what did I say'))).toContain('remember the number 42');
+  });
+});
+
+test('an unknown request is a 404, also for a request of another session', async () => {
+  const [a, b] = await Promise.all([server.createSession(), server.createSession()]);
+  const { pending, answer } = await ask(a.session_id, bash('touch mine'));
+  const request_id = pending[0]?.request_id;
+  expect((await respond(b.session_id, { request_id, allowed: true })).status).toBe(404);
+  expect((await respond(a.session_id, { request_id: 'nonsense', allowed: true })).status).toBe(404);
+  await respond(a.session_id, { request_id, allowed: true });
+  await answer;
+});
+
+test('suggestions come as the agent gave them and go back verbatim: the same is not asked again', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch suggested'));
+  expect(pending[0]?.suggestions).toContainEqual(
+    expect.objectContaining({ type: 'addRules', behavior: 'allow' }),
+  );
+  await respond(session_id, { request_id: pending[0]?.request_id, allowed: true, apply_suggestions: true });
+  await answer;
+  // Would wait for an answer if the rule had been lost.
+  expect(await server.send(session_id, bash('touch suggested'))).toMatchObject({ is_error: false });
+  expect(existsSync(join(server.root, 'suggested'))).toBe(true);
+});
+
+test('an answer can change the input of the tool', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch wrong-name'));
+  const updated_input = { command: 'touch right-name', description: 'test' };
+  await respond(session_id, { request_id: pending[0]?.request_id, allowed: true, updated_input });
+  await answer;
+  expect(existsSync(join(server.root, 'right-name'))).toBe(true);
+  expect(existsSync(join(server.root, 'wrong-name'))).toBe(false);
+});
+
+test('a denial with interrupt ends the turn', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch never'));
+  await respond(session_id, { request_id: pending[0]?.request_id, allowed: false, interrupt: true });
+  const result = await answer;
+  expect(saidBy(result)).not.toContain('after:');
+  expect(existsSync(join(server.root, 'never'))).toBe(false);
+});
+
+test('a subagent asks through the same door, with its own id', async () => {
+  const { session_id } = await server.createSession();
+  const task = {
+    description: 'test',
+    prompt: bash('touch by-subagent'),
+    subagent_type: 'general-purpose',
+    run_in_background: false,
+  };
+  const message = script({ tools: [{ name: 'Agent', input: task }] }, { say: 'the parent goes on' });
+  const { pending, answer } = await ask(session_id, message);
+  expect(pending[0]).toMatchObject({ kind: 'tool', tool_name: 'Bash', agent_id: expect.any(String) });
+  await respond(session_id, { request_id: pending[0]?.request_id, allowed: true });
+  expect(saidBy(await answer)).toContain('the parent goes on');
+  expect(existsSync(join(server.root, 'by-subagent'))).toBe(true);
+});
+
+test('a question to the user waits for its choice, and the choice reaches the model', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, 'ask me a question');
+  const [request] = pending;
+  expect(request).toMatchObject({ kind: 'question', tool_name: 'AskUserQuestion' });
+  const questions = request?.tool_input.questions as { question: string; options: { label: string }[] }[];
+  const answers = Object.fromEntries(questions.map(({ question, options }) => [question, options[1]?.label]));
+  await respond(session_id, {
+    request_id: request?.request_id,
+    allowed: true,
+    updated_input: { ...request?.tool_input, answers },
+  });
+  expect(saidBy(await answer)).toContain(questions[0]?.options[1]?.label);
+});
+
+test('a plan waits for approval, and approval leaves plan mode', async () => {
+  const { session_id } = await server.createSession({ permission_mode: 'plan' });
+  const { pending, answer } = await ask(session_id, 'plan write planned.txt with a line');
+  const plan = pending.find((each) => each.kind === 'plan');
+  expect(plan).toMatchObject({ tool_name: 'ExitPlanMode', tool_input: { plan: expect.any(String) } });
+  await respond(session_id, { request_id: plan?.request_id, allowed: true });
+  // What was planned is then done, and asked for like anything else.
+  for await (const frame of server.stream(`/sessions/${session_id}/events`)) {
+    if (frame.event === 'turn.completed') break;
+    if (frame.event !== 'permission.requested' || frame.data.data.kind === 'plan') continue;
+    await respond(session_id, { request_id: frame.data.data.request_id, allowed: true });
+  }
+  await answer;
+  expect(readFileSync(join(server.root, 'planned.txt'), 'utf8')).toContain('a line');
+  expect((await server.status(session_id)).permission_mode).not.toBe('plan');
+});
+
+test('a form of an MCP server takes the same way, and its content arrives', async () => {
+  const { session_id } = await server.createSession({
+    mcp_servers: {
+      forms: {
+        command: process.execPath,
+        args: [fileURLToPath(new URL('./fixtures/form-server.ts', import.meta.url))],
+      },
+    },
+    allowed_tools: ['mcp__forms__order'],
+  });
+  const message = script({ tools: [{ name: 'mcp__forms__order', input: {} }] }, { say: '{{results}}' });
+  const { pending, answer } = await ask(session_id, message);
+  expect(pending[0]).toMatchObject({ kind: 'elicitation', tool_input: { message: 'How many?' } });
+  await respond(session_id, {
+    request_id: pending[0]?.request_id,
+    allowed: true,
+    updated_input: { count: 3 },
+  });
+  expect(saidBy(await answer)).toContain('accept: {"count":3}');
+});
+
+test('closing the session settles what waits', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch closed'));
+  expect((await server.call('DELETE', `/sessions/${session_id}`)).status).toBe(200);
+  expect(await answer).toMatchObject({ is_error: true, error: { code: 'session_closed' } });
+  expect(await resolution(session_id, pending[0]?.request_id ?? '')).toMatchObject({
+    state: 'cancelled',
+    reason: 'session_closed',
+  });
+});

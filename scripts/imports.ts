@@ -1,0 +1,124 @@
+/**
+ * The import graph of the packages and the rules that it keeps (ARCHITECTURE.md, "Which way the arrows point").
+ * `npm run check:imports` prints every import that breaks one.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+export interface Import {
+  /** Path of the importing file, from the repository's root. */
+  from: string;
+  /** Path of the imported file, or the name of the imported package. */
+  to: string;
+  /** Only types: nothing is loaded, so circles of these do no harm. */
+  typesOnly: boolean;
+}
+
+/** Folders of the server, lowest first: a file may import from its own layer and from those below. */
+const SERVER_LAYERS = [
+  ['errors.ts', 'version.ts'],
+  ['store/'],
+  ['events/'],
+  ['agent/', 'permissions/'],
+  ['config.ts', 'lock.ts'],
+  ['sessions/'],
+  ['http/'],
+  ['server.ts'],
+  ['main.ts', 'index.ts'],
+];
+
+/** The one file that may import the agent SDK. */
+const SDK = '@anthropic-ai/claude-agent-sdk';
+const KNOWS_THE_SDK = 'packages/server/src/agent/claude.ts';
+
+/** Which packages of ours a package may import. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'packages/client': [],
+  'packages/gateway': [],
+  'packages/server': ['claude-agent-client', 'claude-agent-gateway'],
+};
+
+/** What is wrong with an import; undefined when nothing is. */
+export function problemOf({ from, to }: Pick<Import, 'from' | 'to'>): string | undefined {
+  const home = Object.keys(MAY_IMPORT).find((folder) => from.startsWith(`${folder}/`));
+  if (home === undefined) return undefined;
+  if (to === SDK && from !== KNOWS_THE_SDK) return `only ${KNOWS_THE_SDK} may import the agent SDK`;
+  if (to.startsWith('claude-agent-') && !MAY_IMPORT[home]?.includes(to))
+    return `${home} may not import ${to}`;
+  if (to.startsWith('packages/') && !to.startsWith(`${home}/`))
+    return 'packages import each other by name only';
+  if (home === 'packages/server') {
+    const [lower, upper] = [layerOf(to), layerOf(from)];
+    if (lower !== undefined && upper !== undefined && lower > upper) return 'the arrow points up';
+  }
+  return undefined;
+}
+
+function layerOf(path: string): number | undefined {
+  const inside = path.startsWith('packages/server/src/')
+    ? path.slice('packages/server/src/'.length)
+    : undefined;
+  if (inside === undefined) return undefined;
+  const layer = SERVER_LAYERS.findIndex((names) =>
+    names.some((name) => (name.endsWith('/') ? inside.startsWith(name) : inside === name)),
+  );
+  if (layer < 0) throw new Error(`scripts/imports.ts does not know the layer of ${path}; add it.`);
+  return layer;
+}
+
+/** Every import of the packages' sources; tests are free. */
+export function readImports(root = ROOT): Import[] {
+  return Object.keys(MAY_IMPORT).flatMap((folder) =>
+    readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !/\.(test|conformance)\.ts$/.test(name))
+      .flatMap((name) => importsOf(join(root, folder, 'src', name), root)),
+  );
+}
+
+function importsOf(file: string, root: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const from = relative(root, file);
+  const statement =
+    /(?:^|\s)(import\s+type\s[^'"]*|export\s+type\s[^'"]*|[^'"]?)(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
+  return [...text.matchAll(statement)].map(([, head = '', name = '']) => ({
+    from,
+    to: name.startsWith('.') ? relative(root, resolve(dirname(file), name)) : name,
+    typesOnly: /^(import|export)\s+type\s/.test(head),
+  }));
+}
+
+/** Groups of files that import each other in a circle. */
+export function circles(imports: readonly Import[]): string[][] {
+  const next = Map.groupBy(
+    imports.filter(({ typesOnly }) => !typesOnly),
+    ({ from }) => from,
+  );
+  const done = new Set<string>();
+  const found: string[][] = [];
+  const walk = (file: string, path: string[]): void => {
+    const seen = path.indexOf(file);
+    if (seen >= 0) {
+      found.push([...path.slice(seen), file]);
+      return;
+    }
+    if (done.has(file)) return;
+    for (const { to } of next.get(file) ?? []) walk(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) walk(file, []);
+  return found;
+}
+
+if (import.meta.main) {
+  const imports = readImports();
+  const problems = imports.flatMap((each) => {
+    const problem = problemOf(each);
+    return problem ? [`${each.from} imports ${each.to}: ${problem}`] : [];
+  });
+  problems.push(...circles(imports).map((files) => `a circle: ${files.join(' -> ')}`));
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) process.exitCode = 1;
+}
