@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import type { Change, NewEvent, PermissionRecord, SessionRecord, TurnRecord } from '../../src/store/store.ts';
+
+/** The moment of all samples. */
+export const AT = '2026-01-02T03:04:05.678Z';
+
+/** A session that any store can keep. */
+export const sampleSession = (set: Partial<SessionRecord> = {}): SessionRecord => ({
+  id: randomUUID(),
+  createdAt: AT,
+  lastActivity: AT,
+  status: 'connected',
+  title: null,
+  metadata: {},
+  cwd: '/work',
+  model: null,
+  permissionMode: 'default',
+  options: { enable_proxy: false },
+  messageCount: 0,
+  hasTranscript: false,
+  forkedFrom: null,
+  lastSeq: 0,
+  ...set,
+});
+
+export const sampleTurn = (sessionId: string, set: Partial<TurnRecord> = {}): TurnRecord => ({
+  id: randomUUID(),
+  sessionId,
+  state: 'queued',
+  input: 'hello',
+  idempotencyKey: null,
+  inputHash: 'hash',
+  createdAt: AT,
+  startedAt: null,
+  endedAt: null,
+  result: null,
+  ...set,
+});
+
+export const samplePermission = (
+  sessionId: string,
+  set: Partial<PermissionRecord> = {},
+): PermissionRecord => ({
+  id: randomUUID(),
+  sessionId,
+  turnId: null,
+  kind: 'tool',
+  toolName: 'Bash',
+  toolInput: { command: 'ls' },
+  toolUseId: null,
+  agentId: null,
+  suggestions: [],
+  title: null,
+  description: null,
+  decisionReason: null,
+  blockedPath: null,
+  defaultToNo: false,
+  requestedAt: AT,
+  expiresAt: null,
+  state: 'pending',
+  reason: null,
+  resolvedAt: null,
+  ...set,
+});
+
+export const sampleEvent = (sessionId: string, set: Partial<NewEvent> = {}): Change => ({
+  kind: 'event',
+  event: { sessionId, turnId: null, type: 'agent.message', at: AT, json: '{"type":"assistant"}', ...set },
+});

@@ -1,0 +1,259 @@
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type {
+  Change,
+  PermissionRecord,
+  SessionRecord,
+  Store,
+  StoredEvent,
+  TurnRecord,
+  WriteResult,
+} from '../../src/store/store.ts';
+import { sampleEvent, samplePermission, sampleSession, sampleTurn } from './samples.ts';
+
+/** What a store holds, as plainly as it can be said; the property test compares the two. */
+export interface Model {
+  sessions: SessionRecord[];
+  turns: TurnRecord[];
+  permissions: PermissionRecord[];
+  /** Without cursors: a store is free to choose those. */
+  events: Omit<StoredEvent, 'cursor'>[];
+}
+
+type Outcome = WriteResult | 'broken';
+
+/** Writes that are made at the same time. */
+export type Command = readonly (readonly Change[])[];
+
+export const createModel = (): Model => ({
+  sessions: [],
+  turns: [],
+  permissions: [],
+  events: [],
+});
+
+// A few ids for each kind, so that writes meet: taken ids, unknown ids, second ends and second answers.
+const uuid = (kind: number, n: number): string => `00000000-0000-4000-800${kind}-00000000000${n}`;
+const id = (kind: number, max: number) => fc.integer({ min: 0, max }).map((n) => uuid(kind, n));
+const sessionId = id(1, 3);
+const turnId = id(2, 9);
+const permissionId = id(3, 9);
+const at = fc.integer({ min: 0, max: 9 }).map((n) => `2026-01-02T03:04:0${n}.000Z`);
+const turnState = fc.constantFrom<TurnRecord['state']>(
+  'queued',
+  'running',
+  'completed',
+  'failed',
+  'interrupted',
+);
+const text = fc.string({ unit: 'grapheme', maxLength: 6 }).filter((value) => !value.includes('\0'));
+const json = fc.jsonValue({ depthSize: 'small' }).map((value) => JSON.parse(JSON.stringify({ value })));
+const sessionSet = fc.record(
+  {
+    title: fc.option(text),
+    metadata: json,
+    lastActivity: at,
+    status: fc.constantFrom<SessionRecord['status']>('connected', 'closed'),
+    hasTranscript: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+
+const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 6, arbitrary: eventChange() },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(sessionId, sessionSet)
+      .map(([key, set]): Change => ({ kind: 'insert-session', session: sampleSession({ id: key, ...set }) })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(sessionId, sessionSet)
+      .map(([key, set]): Change => ({ kind: 'update-session', id: key, set })),
+  },
+  { weight: 1, arbitrary: sessionId.map((key): Change => ({ kind: 'count-message', id: key })) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({
+        id: turnId,
+        sessionId,
+        state: turnState,
+        input: text.map((value) => `say ${value}`),
+        idempotencyKey: fc.option(fc.constantFrom('k1', 'k2')),
+        endedAt: fc.option(at),
+      })
+      .map((set): Change => ({ kind: 'insert-turn', turn: sampleTurn(set.sessionId, set) })),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({
+        id: turnId,
+        from: fc.uniqueArray(turnState, { minLength: 1, maxLength: 3 }),
+        set: fc.record({ state: turnState, endedAt: fc.option(at) }, { requiredKeys: ['state'] }),
+      })
+      .map((set): Change => ({ kind: 'update-turn', ...set })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ id: permissionId, sessionId, toolInput: json, defaultToNo: fc.boolean() }).map(
+      (set): Change => ({
+        kind: 'insert-permission',
+        permission: samplePermission(set.sessionId, set),
+      }),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ id: permissionId, state: fc.constantFrom('allowed', 'denied'), resolvedAt: at })
+      .map((set): Change => ({ kind: 'settle-permission', reason: 'answered', ...set })),
+  },
+);
+
+function eventChange(): fc.Arbitrary<Change> {
+  const type = fc.constantFrom('agent.message', 'session.state', 'permission.requested');
+  return fc
+    .tuple(sessionId, fc.option(turnId), type, json)
+    .map(([key, turn, kind, data]) =>
+      sampleEvent(key, { turnId: turn, type: kind, json: JSON.stringify(data) }),
+    );
+}
+
+/** Sessions first, so that most of what follows has something to work on. */
+export const commands = (): fc.Arbitrary<Command[]> =>
+  fc
+    .array(fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 25,
+    })
+    .map((list) => [
+      [0, 1, 2].map((n): Change[] => [
+        { kind: 'insert-session', session: sampleSession({ id: uuid(1, n) }) },
+      ]),
+      ...list,
+    ]);
+
+/** Writes to both, and compares what each said and all that each then holds. */
+export async function runCommand(store: Store, model: Model, command: Command): Promise<void> {
+  const outcomes = await Promise.all(
+    command.map((changes) => store.write(changes).catch((): Outcome => 'broken')),
+  );
+  for (const [n, changes] of command.entries()) {
+    const outcome = outcomes[n];
+    const expected = writeToModel(model, changes);
+    expect(
+      typeof outcome === 'object' && outcome.ok
+        ? { ok: true, events: outcome.events.map(withoutCursor) }
+        : outcome,
+    ).toEqual(expected);
+  }
+  await compare(store, model);
+}
+
+const withoutCursor = ({ cursor: _, ...event }: StoredEvent): Omit<StoredEvent, 'cursor'> => event;
+
+async function compare(store: Store, model: Model): Promise<void> {
+  for (const session of model.sessions) {
+    expect(await store.getSession(session.id)).toEqual(session);
+    const events = model.events.filter((event) => event.sessionId === session.id);
+    expect((await store.readEvents(session.id, 0, 999)).map(withoutCursor)).toEqual(events);
+    expect(await store.listTurns({ sessionId: session.id, limit: 999 })).toEqual(
+      model.turns.filter((turn) => turn.sessionId === session.id),
+    );
+    for (const key of ['k1', 'k2']) {
+      expect(await store.getTurnByKey(session.id, key)).toEqual(
+        model.turns.find((turn) => turn.sessionId === session.id && turn.idempotencyKey === key),
+      );
+    }
+  }
+  for (const permission of model.permissions) {
+    expect(await store.getPermission(permission.sessionId, permission.id)).toEqual(permission);
+  }
+  expect(await store.pendingPermissions()).toEqual(model.permissions.filter((p) => p.state === 'pending'));
+  expect((await store.readControlEvents(0, 999)).map(withoutCursor)).toEqual(
+    model.events.filter((event) => event.type !== 'agent.message'),
+  );
+  const newest = model.sessions.toSorted((a, b) => (a.lastActivity + a.id < b.lastActivity + b.id ? 1 : -1));
+  expect((await store.listSessions({ status: 'all', limit: 999 })).sessions).toEqual(newest);
+  expect(await store.countSessions('connected')).toBe(
+    newest.filter((each) => each.status === 'connected').length,
+  );
+  expect((await store.usage()).turns).toBe(model.turns.filter((turn) => turn.endedAt !== null).length);
+}
+
+function writeToModel(model: Model, changes: readonly Change[]): unknown {
+  const copy = structuredClone(model);
+  const events: Model['events'] = [];
+  for (const [index, each] of changes.entries()) {
+    const outcome = applyToModel(copy, each, events);
+    if (outcome === 'refused') return { ok: false, refused: index };
+    if (outcome === 'broken') return 'broken';
+  }
+  Object.assign(model, copy);
+  return { ok: true, events };
+}
+
+function applyToModel(model: Model, each: Change, events: Model['events']): 'refused' | 'broken' | undefined {
+  const sessionOf = (key: string) => model.sessions.find((session) => session.id === key);
+  switch (each.kind) {
+    case 'insert-session':
+      if (sessionOf(each.session.id)) return 'refused';
+      model.sessions.push({ ...each.session, lastSeq: 0 });
+      return undefined;
+    case 'update-session': {
+      const session = sessionOf(each.id);
+      if (!session) return 'refused';
+      Object.assign(session, each.set);
+      return undefined;
+    }
+    case 'count-message': {
+      const session = sessionOf(each.id);
+      if (!session) return 'refused';
+      session.messageCount++;
+      return undefined;
+    }
+    case 'insert-turn': {
+      const { turn } = each;
+      const key = turn.idempotencyKey;
+      const mine = model.turns.filter((other) => other.sessionId === turn.sessionId);
+      if (key !== null && mine.some((other) => other.idempotencyKey === key)) return 'refused';
+      if (!sessionOf(turn.sessionId) || model.turns.some((other) => other.id === turn.id)) return 'broken';
+      model.turns.push(turn);
+      return undefined;
+    }
+    case 'update-turn': {
+      const turn = model.turns.find((other) => other.id === each.id);
+      if (!turn || !each.from.includes(turn.state)) return 'refused';
+      Object.assign(turn, each.set);
+      return undefined;
+    }
+    case 'insert-permission': {
+      const { permission } = each;
+      const taken = model.permissions.some((other) => other.id === permission.id);
+      if (!sessionOf(permission.sessionId) || taken) return 'broken';
+      model.permissions.push(permission);
+      return undefined;
+    }
+    case 'settle-permission': {
+      const permission = model.permissions.find((other) => other.id === each.id);
+      if (permission?.state !== 'pending') return 'refused';
+      const { state, reason, resolvedAt } = each;
+      Object.assign(permission, { state, reason, resolvedAt });
+      return undefined;
+    }
+    case 'add-usage':
+      return undefined;
+    case 'event': {
+      const session = sessionOf(each.event.sessionId);
+      if (!session) return 'broken';
+      const stored = { ...each.event, seq: ++session.lastSeq };
+      model.events.push(stored);
+      events.push(stored);
+      return undefined;
+    }
+  }
+}
