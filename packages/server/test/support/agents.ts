@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Whether this machine lets a test look into other processes. */
+export const CAN_SEE_PROCESSES = process.platform === 'linux';
+
+/** The processes that belong to a session, oldest first (the agent itself), each with its environment. */
+export function processesOf(sessionId: string): { pid: number; env: Record<string, string> }[] {
+  const mark = `CLAUDE_AGENT_SERVER_SESSION=${sessionId}`;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const entries = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
+        if (!entries.includes(mark)) return [];
+        const env = Object.fromEntries(
+          entries.filter(Boolean).map((entry) => {
+            const equals = entry.indexOf('=');
+            return [entry.slice(0, equals), entry.slice(equals + 1)] as const;
+          }),
+        );
+        return [{ pid: Number(name), env }];
+      } catch {
+        // gone meanwhile, or another user's
+        return [];
+      }
+    })
+    .sort((a, b) => a.pid - b.pid);
+}
