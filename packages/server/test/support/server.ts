@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,8 @@ export interface TestServer extends Api {
 export interface TestServerOptions {
   args?: string[];
   env?: Record<string, string>;
+  /** What the configuration file says. */
+  config?: Record<string, unknown>;
   /** Options of the scripted model. */
   model?: DemoOptions;
   /** Start on the folders (and the model) of a server that ran before. */
@@ -42,6 +44,7 @@ export interface TestServerOptions {
 export async function startTestServer({
   args = [],
   env = {},
+  config,
   model,
   on,
 }: TestServerOptions = {}): Promise<TestServer> {
@@ -54,11 +57,24 @@ export async function startTestServer({
   const root = on?.root ?? folder('work');
   const home = on?.home ?? folder('home');
   const userHome = on?.userHome ?? folder('user');
+  const configFile = config && join(home, 'config.json');
+  if (configFile) writeFileSync(configFile, JSON.stringify(config));
   const demo = on?.demo ?? (await startDemoServer(model));
 
   const child = spawn(
     process.execPath,
-    ['--conditions=source', MAIN, '--port', '0', '--home', home, '--root', root, ...args],
+    [
+      '--conditions=source',
+      MAIN,
+      '--port',
+      '0',
+      '--home',
+      home,
+      '--root',
+      root,
+      ...(configFile ? ['--config', configFile] : []),
+      ...args,
+    ],
     {
       cwd: root,
       env: {
