@@ -1,0 +1,115 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Config, ConfigError, readConfig } from './config.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'config-test-')));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Reads a configuration in a folder of its own, with an environment of its own. */
+function read(argv: string[] = [], env: Record<string, string> = {}): Config {
+  const config = readConfig(argv, { HOME: folder, INIT_CWD: folder, ...env });
+  if (config === 'help') throw new Error('help was not asked for');
+  return config;
+}
+
+const file = (content: unknown): string => {
+  const path = join(folder, 'config.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+
+describe('the defaults', () => {
+  test('are loopback, port 8000, a home below HOME, and the folder that the command was typed in', () => {
+    expect(read()).toMatchObject({
+      host: '127.0.0.1',
+      port: 8000,
+      home: join(folder, '.claude-agent-server'),
+      roots: [folder],
+      permissionTimeoutSeconds: 300,
+      bodyLimitBytes: 10 * 1024 * 1024,
+      allowBypassPermissions: false,
+    });
+  });
+
+  test('without a credential the demo model answers; with one it does not; --demo decides', () => {
+    expect(read()).toMatchObject({ demo: true, demoAsked: false, credential: undefined });
+    const env = { ANTHROPIC_API_KEY: 'x' };
+    expect(read([], env)).toMatchObject({ demo: false, credential: 'ANTHROPIC_API_KEY' });
+    expect(read(['--demo'], env)).toMatchObject({ demo: true, demoAsked: true, credential: undefined });
+  });
+});
+
+describe('flags, environment and file', () => {
+  test('flags win over the environment, the environment over the file', () => {
+    const config = file({ home: 'from-file', port: 1, model: 'file-model' });
+    expect(read(['--config', config])).toMatchObject({
+      home: join(folder, 'from-file'),
+      port: 1,
+      model: 'file-model',
+    });
+    const env = { AGENT_SERVER_HOME: 'from-env', ANTHROPIC_MODEL: 'env-model' };
+    expect(read(['--config', config], env)).toMatchObject({
+      home: join(folder, 'from-env'),
+      model: 'env-model',
+    });
+    const flags = ['--config', config, '--home', 'from-flag', '--port', '2'];
+    expect(read(flags, env)).toMatchObject({ home: join(folder, 'from-flag'), port: 2 });
+  });
+
+  test('roots are real paths, as many as given', () => {
+    mkdirSync(join(folder, 'a'));
+    symlinkSync(join(folder, 'a'), join(folder, 'link'));
+    expect(read(['--root', 'a', '--root', 'link', '--root', folder]).roots).toEqual([
+      join(folder, 'a'),
+      join(folder, 'a'),
+      folder,
+    ]);
+  });
+
+  test('the configuration cannot be changed later', () => {
+    expect(Object.isFrozen(read())).toBe(true);
+  });
+
+  test('--help asks for the usage', () => {
+    expect(readConfig(['--help'], {})).toBe('help');
+  });
+});
+
+describe('keys', () => {
+  test('come from the environment and from a file, one a line', () => {
+    const keys = join(folder, 'keys');
+    writeFileSync(keys, '# comment\n one \n\ntwo\n');
+    const env = { AGENT_SERVER_API_KEY: 'zero', AGENT_SERVER_API_KEYS_FILE: keys };
+    expect(read([], env).apiKeys).toEqual(['zero', 'one', 'two']);
+  });
+
+  test('with one, any address may be listened on', () => {
+    expect(read(['--host', '0.0.0.0'], { AGENT_SERVER_API_KEY: 'k' }).host).toBe('0.0.0.0');
+  });
+});
+
+describe('what is wrong is refused with a sentence', () => {
+  test.each<[string, () => Config, string]>([
+    ['an open address without a key', () => read(['--host', '192.168.0.1']), 'API key'],
+    ['an unknown flag', () => read(['--prot', '1']), 'Usage:'],
+    ['a port that is none', () => read(['--port', '99999']), '--port'],
+    ['a root that is not there', () => read(['--root', 'nowhere']), 'does not exist'],
+    ['a file that is not JSON', () => read(['--config', file('{')]), 'cannot be read'],
+    ['a setting that nobody knows', () => read(['--config', file({ prot: 1 })]), 'prot'],
+    ['a setting of the wrong type', () => read(['--config', file({ port: '1' })]), 'port'],
+    [
+      'an empty file of keys',
+      () => read([], { AGENT_SERVER_API_KEYS_FILE: file('\n# none\n') }),
+      'holds no key',
+    ],
+    ['no file of keys', () => read([], { AGENT_SERVER_API_KEYS_FILE: '/nowhere' }), 'cannot be read'],
+  ])('%s', (_, act, sentence) => {
+    expect(act).toThrow(ConfigError);
+    expect(act).toThrow(sentence);
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { circles, problemOf, readImports } from './imports.ts';
+
+const value = (from: string, to: string) => ({ from, to, typesOnly: false });
+
+describe('the import graph of this repository', () => {
+  test('keeps its rules', () => {
+    const imports = readImports();
+    // a check that reads nothing would pass as well
+    expect(imports.length).toBeGreaterThan(100);
+    expect(imports.filter((each) => problemOf(each)).map((each) => `${each.from} -> ${each.to}`)).toEqual([]);
+    expect(circles(imports)).toEqual([]);
+  });
+});
+
+describe('the check', () => {
+  test.each([
+    [
+      'the agent SDK anywhere else',
+      'packages/server/src/sessions/session.ts',
+      '@anthropic-ai/claude-agent-sdk',
+    ],
+    ['the server in the client', 'packages/client/src/client.ts', 'claude-agent-server'],
+    ['the client in the gateway', 'packages/gateway/src/index.ts', 'claude-agent-client'],
+    ['another package by its path', 'packages/server/src/main.ts', 'packages/client/src/index.ts'],
+    ['http in sessions', 'packages/server/src/sessions/session.ts', 'packages/server/src/http/app.ts'],
+    ['events in the store', 'packages/server/src/store/sqlite.ts', 'packages/server/src/events/log.ts'],
+  ])('finds %s', (_, from, to) => {
+    expect(problemOf({ from, to })).toBeDefined();
+  });
+
+  test('finds circles, but not of types', () => {
+    expect(circles([value('a', 'b'), value('b', 'c'), value('c', 'a')])).toEqual([['a', 'b', 'c', 'a']]);
+    expect(circles([value('a', 'b'), { ...value('b', 'a'), typesOnly: true }])).toEqual([]);
+  });
+});
