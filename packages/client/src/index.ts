@@ -1,8 +1,17 @@
+export * from './agent-message.ts';
 export * from './client.ts';
 export * from './contract.ts';
 export * from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';
 export type { Input, Operation, Output } from './operations.ts';
+export { type Query, query } from './query.ts';
+export type {
+  CanUseTool,
+  PermissionResult,
+  PermissionUpdate,
+  QueryOptions,
+  UserPrompt,
+} from './query-options.ts';
 export * from './schema/common.ts';
 export * from './schema/error.ts';
 export * from './schema/event.ts';

@@ -162,7 +162,7 @@ function mcpServers(init: Json): McpServer[] {
 /** A token delta: the SDK's `stream_event`. Subagents' own words are not shown. */
 export function readStreamEvent(view: ViewState, message: Json): Reduced {
   const event = object(message.event);
-  if (message.type !== 'stream_event' || !event || typeof message.parent_tool_use_id === 'string') {
+  if (!event || typeof message.parent_tool_use_id === 'string') {
     return { view, items: [] };
   }
   switch (event.type) {

@@ -75,7 +75,10 @@ export interface Reduced {
 
 /** What a frame changes on the screen. A durable event that was seen before changes nothing. */
 export function reduce(view: ViewState, frame: StreamFrame): Reduced {
-  if (frame.type === 'agent.delta') return readStreamEvent(view, frame.data);
+  if (frame.type === 'agent.delta') {
+    const { data } = frame;
+    return data.type === 'stream_event' ? readStreamEvent(view, data) : readAgentMessage(view, data);
+  }
   if (frame.type === 'agent.partial') return readPartial(view, frame.data.blocks);
   if (frame.seq <= view.lastSeq) return { view, items: [] };
   return reduceEvent({ ...view, lastSeq: frame.seq }, frame);

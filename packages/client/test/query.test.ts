@@ -1,0 +1,160 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AgentMessage, type CanUseTool, query, type UserPrompt } from '../src/index.ts';
+import { cleanUp, script, startTestServer, type TestServer } from './support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => cleanUp(server));
+
+async function collect(messages: AsyncIterable<AgentMessage>): Promise<AgentMessage[]> {
+  const all: AgentMessage[] = [];
+  for await (const message of messages) all.push(message);
+  return all;
+}
+
+const shape = (messages: AgentMessage[]): string[] =>
+  messages.map((message) => ('subtype' in message ? `${message.type}/${message.subtype}` : message.type));
+
+const user = (content: string): UserPrompt => ({
+  type: 'user',
+  message: { role: 'user', content },
+  parent_tool_use_id: null,
+});
+
+const write = (file: string): string =>
+  script(
+    { tools: [{ name: 'Write', input: { file_path: join(server.root, file), content: 'x' } }] },
+    { say: 'Done.' },
+  );
+
+test('yields what the SDK yields: init, the answer, the result', async () => {
+  const messages = await collect(query({ prompt: 'say hello', options: { server: server.url } }));
+  expect(shape(messages)).toEqual(['system/init', 'assistant', 'result/success']);
+  expect(messages.at(-1)).toMatchObject({ result: 'hello', is_error: false });
+});
+
+test('a permission callback is asked as in the SDK, and its answer counts', async () => {
+  const asked: Parameters<CanUseTool>[] = [];
+  const canUseTool: CanUseTool = async (...question) => {
+    asked.push(question);
+    return question[1].file_path === join(server.root, 'yes.txt')
+      ? { behavior: 'allow', updatedInput: { ...question[1], content: 'changed on the way' } }
+      : { behavior: 'deny', message: 'Only yes.txt.' };
+  };
+  const options = { server: server.url, canUseTool };
+  await collect(query({ prompt: write('yes.txt'), options }));
+  const messages = await collect(query({ prompt: write('no.txt'), options }));
+  expect(readFileSync(join(server.root, 'yes.txt'), 'utf8')).toBe('changed on the way');
+  expect(existsSync(join(server.root, 'no.txt'))).toBe(false);
+  expect(JSON.stringify(messages)).toContain('Only yes.txt.');
+  expect(asked[0]).toMatchObject([
+    'Write',
+    { content: 'x' },
+    { toolUseID: expect.any(String), suggestions: [{}] },
+  ]);
+});
+
+test('suggestions given back are applied: the next edit is not asked for', async () => {
+  let asked = 0;
+  const file = (name: string) => ({ file_path: join(server.root, name), content: 'x' });
+  const prompt = script(
+    { tools: [{ name: 'Write', input: file('a.txt') }] },
+    { tools: [{ name: 'Write', input: file('b.txt') }] },
+    { say: 'Done.' },
+  );
+  const canUseTool: CanUseTool = async (_, input, { suggestions = [] }) => {
+    asked += 1;
+    return { behavior: 'allow', updatedInput: input, updatedPermissions: suggestions };
+  };
+  await collect(query({ prompt, options: { server: server.url, canUseTool } }));
+  expect(existsSync(join(server.root, 'b.txt'))).toBe(true);
+  expect(asked).toBe(1);
+});
+
+test('without a callback, permissions are denied', async () => {
+  const messages = await collect(query({ prompt: write('never.txt'), options: { server: server.url } }));
+  expect(messages.at(-1)).toMatchObject({ type: 'result', permission_denials: [{ tool_name: 'Write' }] });
+});
+
+test('token deltas come when asked for', async () => {
+  const options = { server: server.url, includePartialMessages: true };
+  const messages = await collect(query({ prompt: 'say in pieces', options }));
+  const text = messages
+    .flatMap((message) => (message.type === 'stream_event' ? [message.event.delta?.text ?? ''] : []))
+    .join('');
+  expect(text).toBe('in pieces');
+});
+
+test('a stream of prompts is one conversation', async () => {
+  async function* prompts(): AsyncGenerator<UserPrompt> {
+    yield user('say one');
+    yield user('what did I say');
+  }
+  const messages = await collect(query({ prompt: prompts(), options: { server: server.url } }));
+  const results = messages.filter((message) => message.type === 'result');
+  expect(results).toHaveLength(2);
+  expect(JSON.stringify(results[1])).toContain('say one');
+});
+
+test('goes on with an earlier conversation', async () => {
+  const first = await collect(query({ prompt: 'say remember', options: { server: server.url } }));
+  const resume = first.at(-1)?.session_id ?? '';
+  const second = await collect(query({ prompt: 'what did I say', options: { server: server.url, resume } }));
+  expect(JSON.stringify(second)).toContain('say remember');
+  const forked = await collect(
+    query({ prompt: 'what did I say', options: { server: server.url, resume, forkSession: true } }),
+  );
+  expect(forked.at(-1)?.session_id).not.toBe(resume);
+});
+
+test('can be interrupted, and asked about commands and models', async () => {
+  const running = query({
+    prompt: script({ hold: 'interrupted', say: 'never' }),
+    options: { server: server.url },
+  });
+  const reading = collect(running);
+  await server.demo.model.gates.reached('interrupted');
+  expect(await running.supportedCommands()).toContainEqual(expect.objectContaining({ name: 'compact' }));
+  await running.interrupt();
+  expect(shape(await reading).at(-1)).not.toBe('result/success');
+});
+
+test('an abort ends it with the reason, and the turn on the server', async () => {
+  const abortController = new AbortController();
+  const running = query({
+    prompt: script({ hold: 'aborted', say: 'never' }),
+    options: { server: server.url, abortController, keepSession: true },
+  });
+  const reading = collect(running);
+  await server.demo.model.gates.reached('aborted');
+  abortController.abort(new Error('enough'));
+  await expect(reading).rejects.toThrow('enough');
+  const session = await running.session();
+  expect((await session.turns())[0]?.state).toBe('interrupted');
+});
+
+test('leaving the loop ends the turn and the session', async () => {
+  const running = query({ prompt: 'count to 2000 slowly', options: { server: server.url } });
+  for await (const message of running) if (message.type === 'system') break;
+  const session = await running.session();
+  expect((await session.info()).status).toBe('closed');
+  expect((await session.turns())[0]?.state).toBe('interrupted');
+});
+
+test('an option that cannot work over HTTP is refused, not ignored', async () => {
+  const options = { server: server.url, hooks: {} };
+  await expect(collect(query({ prompt: 'say no', options }))).rejects.toMatchObject({
+    name: 'UnsupportedOption',
+    message: expect.stringContaining('hooks'),
+  });
+});
+
+test('a prompt that the server refuses throws', async () => {
+  await expect(collect(query({ prompt: ' ', options: { server: server.url } }))).rejects.toMatchObject({
+    status: 422,
+  });
+});
