@@ -1,7 +1,13 @@
+/**
+ * What one session's log can carry: SSE frames per second to many readers, and durable appends per second.
+ *
+ * Run: node --conditions=source bench/events.ts [runs=5] [deliveries=200000]
+ */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,15 +22,19 @@ import type { HttpEnv } from '../packages/server/src/http/auth.ts';
 import { eventRoutes } from '../packages/server/src/http/routes/events.ts';
 import { openSqliteStore } from '../packages/server/src/store/sqlite.ts';
 import { sampleSession } from '../packages/server/test/support/samples.ts';
-import { cpuSeconds, median, table, whole } from './support/measure.ts';
+import { median, printTable } from './support/table.ts';
 
 const SUBSCRIBERS = fileURLToPath(new URL('./support/subscribers.ts', import.meta.url));
+/** Processor time of this process so far, of all its threads. */
+const cpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
 /** Frames that the slowest reader may be behind before the bench waits: far from being cut off. */
 const WINDOW = 2_000;
 
 interface Delivery {
-  subscribers: number;
-  burst: number;
   framesPerSecond: number;
   framesPerCpuSecond: number;
 }
@@ -51,7 +61,7 @@ async function deliver(subscribers: number, burst: number, deliveries: number): 
   const app = new Hono<HttpEnv>();
   const sessions = { get: async () => session };
   eventRoutes(app, { store, feed, sessions } as unknown as AppDeps);
-  const http = createAdaptorServer({ fetch: app.fetch });
+  const http = createAdaptorServer({ fetch: app.fetch, createServer }) as Server;
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   const { port } = http.address() as AddressInfo;
@@ -107,20 +117,13 @@ async function deliver(subscribers: number, burst: number, deliveries: number): 
   await store.close();
   const delivered = frames * subscribers;
   return {
-    subscribers,
-    burst,
     framesPerSecond: delivered / seconds,
     framesPerCpuSecond: delivered / used,
   };
 }
 
-interface Appends {
-  sessions: number;
-  perSecond: number;
-}
-
 /** Durable appends per second: each session waits for its event to be committed before it writes the next. */
-async function append(sessions: number, milliseconds: number): Promise<Appends> {
+async function append(sessions: number, milliseconds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-events-'));
   const store = openSqliteStore(join(folder, 'server.db'));
   const log = createLog({ store, feed: createFeed() });
@@ -140,56 +143,49 @@ async function append(sessions: number, milliseconds: number): Promise<Appends> 
   const seconds = (performance.now() - start) / 1000;
   await store.close();
   rmSync(folder, { recursive: true });
-  return { sessions, perSecond: count / seconds };
+  return count / seconds;
 }
 
-export interface EventsBench {
-  deliveries: Delivery[];
-  appends: Appends[];
-}
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
-/** Runs everything `runs` times and gives the medians. */
-export async function benchEvents({ runs = 5, deliveries = 200_000 } = {}): Promise<EventsBench> {
+/** Runs everything `runs` times and prints the medians. */
+export async function benchEvents({ runs = 5, deliveries = 200_000 } = {}): Promise<void> {
   const repeat = async <T>(work: () => Promise<T>): Promise<T[]> => {
     const results: T[] = [];
     for (let n = 0; n < runs; n++) results.push(await work());
     return results;
   };
-  const rows: Delivery[] = [];
+  const frames: string[][] = [];
   for (const burst of [1, 8]) {
     for (const subscribers of [1, 100, 1_000]) {
       // A single reader of single frames is the slowest of all; it needs fewer for a steady number.
       const amount = subscribers === 1 ? deliveries / 4 : deliveries;
       const results = await repeat(() => deliver(subscribers, burst, amount));
-      rows.push({
-        subscribers,
-        burst,
-        framesPerSecond: median(results.map((each) => each.framesPerSecond)),
-        framesPerCpuSecond: median(results.map((each) => each.framesPerCpuSecond)),
-      });
+      frames.push([
+        `${subscribers}`,
+        `${burst}`,
+        whole(median(results.map((each) => each.framesPerSecond))),
+        whole(median(results.map((each) => each.framesPerCpuSecond))),
+      ]);
     }
   }
-  const appends: Appends[] = [];
+  printTable(
+    `SSE frames of one session over loopback HTTP (medians of ${runs} runs)`,
+    ['subscribers', 'published at once', 'frames/s delivered', 'frames per core-second'],
+    frames,
+  );
+  const appends: string[][] = [];
   for (const sessions of [1, 20]) {
-    const results = await repeat(() => append(sessions, 1_000));
-    appends.push({ sessions, perSecond: median(results.map((each) => each.perSecond)) });
+    appends.push([`${sessions}`, whole(median(await repeat(() => append(sessions, 1_000))))]);
   }
-  return { deliveries: rows, appends };
+  printTable(
+    `Durable appends to the log, SQLite with synchronous=FULL (medians of ${runs} runs)`,
+    ['sessions', 'appends/s'],
+    appends,
+  );
 }
 
-/** The tables that `npm run bench` prints. */
-export function formatEvents({ deliveries, appends }: EventsBench): string {
-  const frames = deliveries.map(({ subscribers, burst, framesPerSecond, framesPerCpuSecond }) => ({
-    subscribers,
-    'published at once': burst,
-    'frames/s delivered': whole(framesPerSecond),
-    'frames per core-second': whole(framesPerCpuSecond),
-  }));
-  const writes = appends.map(({ sessions, perSecond }) => ({
-    sessions,
-    'durable appends/s': whole(perSecond),
-  }));
-  return `SSE frames of one session over loopback HTTP\n${table(frames)}\n\nAppends to the log (SQLite, synchronous=FULL)\n${table(writes)}\n`;
+if (import.meta.main) {
+  const [runs, deliveries] = process.argv.slice(2).map(Number);
+  await benchEvents({ ...(runs && { runs }), ...(deliveries && { deliveries }) });
 }
-
-if (import.meta.main) console.log(formatEvents(await benchEvents()));
