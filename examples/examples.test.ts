@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -53,6 +62,31 @@ const TESTS: Record<string, (lines: string[]) => void> = {
 
 test.each(Object.entries(TESTS))('%s does what it says', async (name, check) => {
   check(await example(name));
+});
+
+test('the query example does the same on the agent SDK in-process: only the import differs', async () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'claude-agent-sdk-')));
+  try {
+    const source = readFileSync(join(import.meta.dirname, 'query.ts'), 'utf8');
+    const sdk = import.meta.resolve('@anthropic-ai/claude-agent-sdk');
+    writeFileSync(join(folder, 'query.ts'), source.replace(`from 'claude-agent-client'`, `from '${sdk}'`));
+    const { stdout } = await run(process.execPath, [join(folder, 'query.ts')], {
+      cwd: folder,
+      env: {
+        PATH: process.env.PATH,
+        HOME: folder,
+        ANTHROPIC_BASE_URL: server.demo.url,
+        ANTHROPIC_API_KEY: 'test-key',
+        ANTHROPIC_MODEL: 'demo',
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+      },
+    });
+    rmSync(join(server.root, 'greeting.txt'), { force: true });
+    expect(stdout.trimEnd().split('\n')).toEqual(await example('query'));
+    expect(readFileSync(join(folder, 'greeting.txt'), 'utf8')).toBe('Hello from afar');
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 });
 
 test('every example is tested', () => {
