@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { JsonObject, queryInteger, SessionId, Timestamp, TurnId } from './schema/common.ts';
+import {
+  ArgumentText,
+  JsonObject,
+  ModelName,
+  queryInteger,
+  SessionId,
+  Timestamp,
+  TurnId,
+} from './schema/common.ts';
 import { Problem } from './schema/error.ts';
 import { SessionEvent } from './schema/event.ts';
 import { HistoryMessage, SendMessage, Turn, TurnAccepted, TurnResult, TurnState } from './schema/message.ts';
@@ -103,7 +111,7 @@ export const routes = {
     query: z.object({
       limit: queryInteger(1, 1000).optional(),
       offset: queryInteger(0, 1_000_000).optional(),
-      cwd: z.string().optional(),
+      cwd: ArgumentText.optional(),
     }),
     responses: {
       200: { description: 'Newest first', schema: z.object({ sessions: z.array(AvailableSession) }) },
@@ -183,7 +191,7 @@ export const routes = {
     tag: 'sessions',
     summary: 'Change the model; null is the default model',
     ...session,
-    body: z.object({ model: z.string().min(1).nullable() }).meta({ id: 'SetModel' }),
+    body: z.object({ model: ModelName.nullable() }).meta({ id: 'SetModel' }),
     responses: {
       200: {
         description: 'Changed',

@@ -19,3 +19,14 @@ export const queryInteger = (min: number, max: number) =>
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.int().min(min).max(max));
+
+const noNul = (text: string): boolean => !text.includes('\0');
+
+/**
+ * Text that becomes an argument, an environment variable or a path of the agent process: those end at a NUL
+ * character and have a largest length.
+ */
+export const ArgumentText = z.string().min(1).max(4096).refine(noNul, 'must not contain a NUL character');
+
+/** A model's name. Which names there are is for providers to say. */
+export const ModelName = z.string().min(1).max(256).refine(noNul, 'must not contain a NUL character');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+import { ArgumentText, JsonObject, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
 import { PermissionRequest } from './permission.ts';
 
 export const PermissionMode = z.enum([
@@ -53,15 +53,15 @@ export const SessionOptions = z.object({
     .boolean()
     .default(false)
     .meta({ description: "Send model calls through this server's gateway" }),
-  allowed_tools: z.array(z.string().min(1)).optional(),
-  disallowed_tools: z.array(z.string().min(1)).optional(),
-  additional_directories: z.array(z.string().min(1)).optional(),
+  allowed_tools: z.array(ArgumentText).optional(),
+  disallowed_tools: z.array(ArgumentText).optional(),
+  additional_directories: z.array(ArgumentText).optional(),
   mcp_servers: z.record(z.string().min(1), McpServer).optional(),
   agents: z.record(z.string().min(1), SubagentDefinition).optional(),
   max_turns: z.int().min(1).optional(),
   max_budget_usd: z.number().positive().optional(),
-  fallback_model: z.string().min(1).optional(),
-  background_model: z.string().min(1).optional(),
+  fallback_model: ModelName.optional(),
+  background_model: ModelName.optional(),
   effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
   output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
   setting_sources: z.array(z.enum(['user', 'project', 'local'])).optional(),
@@ -77,8 +77,8 @@ export type SessionOptions = z.infer<typeof SessionOptions>;
 export const CreateSession = SessionOptions.extend({
   resume_session_id: SessionId.optional(),
   fork: z.boolean().default(false).meta({ description: 'With resume_session_id: continue in a copy' }),
-  model: z.string().min(1).optional(),
-  cwd: z.string().min(1).optional(),
+  model: ModelName.optional(),
+  cwd: ArgumentText.optional(),
   title: z.string().min(1).max(500).optional(),
   metadata: Metadata.optional(),
   permission_mode: PermissionMode.optional(),

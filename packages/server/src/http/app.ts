@@ -42,12 +42,15 @@ export interface AppDeps {
 export function createApp(deps: AppDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
 
-  app.onError((error, c) =>
-    problemResponse(
-      asAppError(error, (unforeseen) => deps.onError(unforeseen, `${c.req.method} ${c.req.path}`)),
-      c.req.path,
-    ),
-  );
+  app.onError((thrown, c) => {
+    const error = asAppError(thrown, (unforeseen) =>
+      deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
+    );
+    const response = problemResponse(error, c.req.path);
+    // The rest of the body is not read, so the connection ends here; a client that is not told reuses it.
+    if (error.status === 413) response.headers.set('connection', 'close');
+    return response;
+  });
   app.notFound((c) =>
     problemResponse(
       new AppError(

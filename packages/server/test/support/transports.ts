@@ -15,7 +15,7 @@ export interface Transport {
 }
 
 /** The routes themselves. */
-const direct = (api: Api): Transport => ({
+export const direct = (api: Api): Transport => ({
   call: (method, path, { body, headers, ...call } = {}) =>
     api.call(method, concrete(path, call), body, headers && { headers }),
   stream: (method, path, { body, headers, ...call } = {}) =>

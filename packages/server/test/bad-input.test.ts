@@ -1,0 +1,262 @@
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { type RouteSpec, routes, type SessionCreated } from 'claude-agent-client';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { validFor } from './support/arbitraries.ts';
+import { at, type Calls, callsOver, expectProblem, UNKNOWN, write } from './support/calls.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+import { direct, type Transport } from './support/transports.ts';
+
+// What bad input gets: a problem document with a status from 4xx, a code, and a sentence that helps.
+
+let server: TestServer;
+let api: Transport;
+let calls: Calls;
+let session: SessionCreated;
+beforeAll(async () => {
+  server = await startTestServer();
+  api = direct(server);
+  calls = callsOver(api);
+  session = await calls.create();
+});
+afterAll(() => cleanUp(server));
+
+const all = (Object.entries(routes) as [string, RouteSpec][]).map(([name, spec]) => ({ name, ...spec }));
+/** The Messages API has an error form of its own. */
+const ours = all.filter(({ tag }) => tag !== 'gateway');
+const ofSessions = ours.filter(({ path }) => path.includes('{session_id}'));
+const withBody = ours.filter(({ body }) => body);
+
+/** One body that a route accepts, the same in every run. */
+const bodyFor = ({ body }: RouteSpec): unknown =>
+  body && fc.sample(validFor(body), { seed: 1, numRuns: 1 })[0];
+
+const paramsOf = (session_id: string) => ({ params: { session_id, turn_id: UNKNOWN } });
+
+describe('every route with a session in its path', () => {
+  test.each(ofSessions)('$method $path: an unknown session is a 404', async (spec) => {
+    const answer = await api.call(spec.method, spec.path, { ...paramsOf(UNKNOWN), body: bodyFor(spec) });
+    expect(expectProblem(answer, 404, 'session_not_found').detail).toContain(UNKNOWN);
+  });
+
+  test.each(ofSessions)('$method $path: what cannot be an id is a 404', async (spec) => {
+    for (const id of ['1', 'x y', '../health', "' or 1=1", '\0', 'é'.repeat(300)]) {
+      const answer = await api.call(spec.method, spec.path, { ...paramsOf(id), body: bodyFor(spec) });
+      expectProblem(answer, 404, 'not_found');
+    }
+  });
+});
+
+describe('every route with a body', () => {
+  const call = (spec: RouteSpec, text: string) =>
+    api.call(spec.method, spec.path, { ...paramsOf(session.session_id), body: text });
+
+  test.each(withBody)('$method $path: broken JSON is a 400 that says where', async (spec) => {
+    for (const text of ['{', '{"a": 1,}', "{'a': 1}", 'undefined', '{"a": "\u0001"}', '\ufeff{', '[1] 2']) {
+      expect(expectProblem(await call(spec, text), 400, 'malformed_json').detail).toMatch(/JSON/);
+    }
+  });
+
+  test.each(withBody)('$method $path: JSON that is no object is a 422', async (spec) => {
+    for (const text of ['null', '7', '"text"', '[]', 'true', '[{}]']) {
+      expect(expectProblem(await call(spec, text), 422, 'validation_failed').errors).toHaveLength(1);
+    }
+  });
+
+  test.each(withBody)('$method $path: a wrong type is a 422 that names the field', async (spec) => {
+    const fields = Object.keys(toObjectSchema(spec));
+    const wrong = fields.filter((field) => !accepts(spec, field));
+    expect(wrong.length).toBeGreaterThan(0);
+    for (const field of wrong) {
+      const body = { ...(bodyFor(spec) as object), [field]: { 7: [null] } };
+      const problem = expectProblem(await call(spec, JSON.stringify(body)), 422, 'validation_failed');
+      expect(problem.errors?.map(({ path }) => path.split('.').slice(0, 2).join('.'))).toContain(
+        `body.${field}`,
+      );
+      expect(problem.detail).toContain(field);
+    }
+  });
+
+  test.each(withBody.filter(({ bodyRequired }) => bodyRequired !== false))(
+    '$method $path: no body at all is a 422',
+    async (spec) => {
+      expectProblem(await call(spec, ''), 422, 'body_missing');
+      expectProblem(await call(spec, ' \n'), 422, 'body_missing');
+    },
+  );
+
+  test.each(withBody)('$method $path: JSON nested without end is a 422', async (spec) => {
+    const deep = `{"metadata": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    expectProblem(await call(spec, deep), 422, 'too_deep');
+  });
+
+  test('a body over the limit of 10 MB is a 413, with and without a length', async () => {
+    const body = JSON.stringify({ message: 'x'.repeat(11 * 1024 * 1024) });
+    const path = `/sessions/${session.session_id}/messages`;
+    expect(expectProblem(await server.call('POST', path, body), 413, 'body_too_large').detail).toContain(
+      'body_limit_bytes',
+    );
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: new Blob([body]).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    expect([response.status, await response.json()]).toMatchObject([413, { code: 'body_too_large' }]);
+    expect((await calls.status(session.session_id)).message_count).toBe(0);
+  });
+
+  function toObjectSchema({
+    body,
+  }: RouteSpec): Record<string, { safeParse(value: unknown): { success: boolean } }> {
+    return (body as unknown as { shape: ReturnType<typeof toObjectSchema> }).shape;
+  }
+  function accepts(spec: RouteSpec, field: string): boolean {
+    return toObjectSchema(spec)[field]?.safeParse({ 7: [null] }).success ?? true;
+  }
+});
+
+describe('every route with a query', () => {
+  test.each(ours.filter(({ query }) => query))('$method $path: a wrong value is a 422', async (spec) => {
+    for (const name of Object.keys(spec.query?.shape ?? {})) {
+      if (['cursor', 'cwd'].includes(name)) continue;
+      for (const value of ['-1', '1.5', 'x', '', '99999999999999999999']) {
+        const answer = await api.call(spec.method, spec.path, {
+          ...paramsOf(session.session_id),
+          query: { [name]: value },
+          headers: { accept: 'application/json' },
+        });
+        const problem = expectProblem(answer, 422, 'validation_failed');
+        expect(problem.errors?.[0]?.path).toBe(`query.${name}`);
+      }
+    }
+  });
+});
+
+test.each(all)('$method $path: another method is a problem from 4xx', async (spec) => {
+  for (const method of ['PUT', 'PROPFIND', 'OPTIONS']) {
+    const answer = await api.call(method, spec.path, paramsOf(session.session_id));
+    expect([method, answer.status]).toEqual([method, 404]);
+    expect(answer.body).toHaveProperty(spec.path.startsWith('/v1/') ? 'error' : 'detail');
+  }
+});
+
+describe('a folder to work in', () => {
+  const create = (body: unknown) => api.call('POST', '/sessions', { body });
+
+  test('that does not exist is a 422', async () => {
+    const problem = expectProblem(await create({ cwd: join(server.root, 'nowhere') }), 422, 'cwd_not_found');
+    expect(problem.detail).toContain('nowhere');
+  });
+
+  test('outside the roots is a 403, whether it exists or not, and the roots are named', async () => {
+    for (const cwd of [
+      '/',
+      '/etc',
+      '/nowhere/at/all',
+      join(server.root, '..'),
+      '../home',
+      `${server.root}2`,
+    ]) {
+      const problem = expectProblem(await create({ cwd }), 403, 'cwd_not_allowed');
+      expect(problem.detail).toContain(server.root);
+    }
+  });
+
+  test('reached by a link out of a root is a 403', async () => {
+    symlinkSync('/etc', join(server.root, 'shortcut'));
+    expectProblem(await create({ cwd: 'shortcut' }), 403, 'cwd_not_allowed');
+    expectProblem(await create({ cwd: join(server.root, 'shortcut', 'ssl') }), 403, 'cwd_not_allowed');
+    expectProblem(await create({ additional_directories: ['shortcut'] }), 403, 'cwd_not_allowed');
+    const listing = await api.call('GET', '/sessions/available', { query: { cwd: 'shortcut' } });
+    expectProblem(listing, 403, 'cwd_not_allowed');
+  });
+
+  test('that is a file is a 422', async () => {
+    mkdirSync(join(server.root, 'box'), { recursive: true });
+    symlinkSync('nowhere', join(server.root, 'dangling'));
+    expectProblem(await create({ cwd: 'dangling' }), 422, 'cwd_not_found');
+  });
+});
+
+describe('texts that no program can be given', () => {
+  test.each([
+    { model: 'a\0b' },
+    { fallback_model: '\0' },
+    { background_model: 'x\0' },
+    { allowed_tools: ['Ba\0sh'] },
+    { disallowed_tools: ['\0'] },
+    { additional_directories: ['\0'] },
+    { cwd: '\0' },
+  ])('%j is a 422, not an agent that cannot start', async (body) => {
+    expectProblem(await api.call('POST', '/sessions', { body }), 422, 'validation_failed');
+  });
+});
+
+test('a resume_session_id that is no UUID is a 422', async () => {
+  for (const resume_session_id of ['latest', '', 7, null, `${session.session_id}x`]) {
+    const answer = await api.call('POST', '/sessions', { body: { resume_session_id } });
+    const problem = expectProblem(answer, 422, 'validation_failed');
+    expect(problem.errors?.[0]?.path).toBe('body.resume_session_id');
+  }
+});
+
+test('two answers to one permission: the second is a 409 that says how it was settled', async () => {
+  const answer = calls.send(session.session_id, write(join(server.root, 'never.txt')));
+  const request_id = (await calls.asked(session.session_id)).pending_permission?.request_id;
+  await calls.respond(session.session_id, { request_id, allowed: false });
+  const second = await calls.respond(session.session_id, { request_id, allowed: true });
+  expect(expectProblem(second, 409, 'permission_already_settled').detail).toContain('denied');
+  await answer;
+});
+
+test('calls that need an open session are a 409 on a closed one, and it says how to reopen it', async () => {
+  const { session_id } = await calls.create();
+  await calls.close(session_id);
+  const needOpen = ofSessions.filter(({ responses }) => responses[409] && responses[502]);
+  expect(needOpen.map(({ name }) => name)).toEqual(expect.arrayContaining(['sendMessage', 'setModel']));
+  for (const spec of needOpen) {
+    if (spec.name === 'forkSession') continue;
+    const answer = await api.call(spec.method, spec.path, { ...at(session_id), body: bodyFor(spec) });
+    const problem = expectProblem(answer, 409, 'session_closed');
+    expect(problem.detail).toContain(`{"resume_session_id": "${session_id}"}`);
+  }
+});
+
+test('an idempotency key that is too long or empty is a 422', async () => {
+  for (const key of ['', 'k'.repeat(256)]) {
+    const answer = await api.call('POST', '/sessions/{session_id}/messages', {
+      ...at(session.session_id),
+      body: { message: 'say hello' },
+      headers: { 'idempotency-key': key },
+    });
+    expectProblem(answer, 422, 'validation_failed');
+  }
+});
+
+test('unknown fields are ignored', async () => {
+  const answer = await api.call('PATCH', '/sessions/{session_id}', {
+    ...at(session.session_id),
+    body: { title: 'a title', colour: 'blue', __proto__: { admin: true } },
+  });
+  expect(answer).toMatchObject({ status: 200, body: { title: 'a title' } });
+  expect(answer.body).not.toHaveProperty('colour');
+});
+
+test('the Messages API answers bad input in its own form', async () => {
+  for (const body of ['{', '[]', '{}', '{"model": "demo"}', '{"model": 7}']) {
+    const answer = await api.call('POST', '/v1/messages', { body });
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.body).toMatchObject({
+      type: 'error',
+      error: { type: expect.any(String), message: expect.stringMatching(/./) },
+    });
+  }
+});
+
+test('after all of that the server is well, and wrote no error in its log', async () => {
+  expect((await server.call('GET', '/health')).status).toBe(200);
+  expect(server.stderr()).not.toMatch(/"level":[56]0/);
+});
