@@ -21,6 +21,9 @@ import { VERSION } from './version.ts';
 /** Between two words of the demo model: slow enough to be seen, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
 
+/** Longer than the idle time of usual proxies (60 s), so that they never reuse a connection we just closed. */
+const KEEP_ALIVE_MS = 65_000;
+
 /** A running server. */
 export interface Server {
   url: string;
@@ -82,6 +85,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   try {
     await sessions.recover();
     http = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer }) as HttpServer;
+    http.keepAliveTimeout = KEEP_ALIVE_MS;
     url = await listen(http, config);
   } catch (error) {
     await store.close();

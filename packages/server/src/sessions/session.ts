@@ -451,6 +451,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     async patch(set) {
       const change = update(set);
       await write(set.title === undefined ? [change] : [change, stateEvent()]);
+      // The agent's own lists, and its terminal program, then show the title too.
+      if (set.title && record.hasTranscript) background(agent.rename(id, set.title), 'title the transcript');
     },
 
     async rewind(messageId, dryRun) {
