@@ -66,6 +66,8 @@ export interface AgentMessage {
 }
 
 export interface AgentEvents {
+  /** The agent has begun to work on a message; what it says from now on, until the end, is the answer. */
+  onTaken(turnId: string): void;
   /** A message to keep, verbatim; `end` is set on the one that ends a turn. */
   onMessage(message: AgentMessage, end: TurnEnd | undefined): void;
   /** A token delta: shown, not kept. */

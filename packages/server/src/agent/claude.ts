@@ -29,7 +29,7 @@ import type {
   Transcript,
 } from './agent.ts';
 import type { OwnedProcess, Processes } from './processes.ts';
-import { createResultReader, fate, type ResultMessage, type ResultReader } from './results.ts';
+import { createResultReader, fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
 /** As long may a process take until it answers the initialize request; measured: 0.3 to 1 s. */
 const START_TIMEOUT_MS = 60_000;
@@ -237,6 +237,8 @@ async function readMessages(sdk: Query, events: AgentEvents, readResult: ResultR
       const { permissionMode } = sdkMessage as { permissionMode?: StartOptions['permissionMode'] };
       if (permissionMode) events.onPermissionMode(permissionMode);
     }
+    const taken = takenUp(message);
+    if (taken !== undefined) events.onTaken(taken);
     switch (fate(message)) {
       case 'keep':
         events.onMessage(

@@ -84,6 +84,20 @@ function difference(before: ModelUsage, after: ModelUsage): UsageRow[] {
 }
 
 /**
+ * The id of the user message that the agent begins to work on, when a message tells of one. Before that, it
+ * may still be busy with something of its own: the report of a background task, say.
+ */
+export function takenUp(message: AgentMessage): string | undefined {
+  const { command_uuid, user_message_uuid, user_message_uuids } = message as {
+    command_uuid?: string;
+    user_message_uuid?: string;
+    user_message_uuids?: string[];
+  };
+  if (message.type === 'command_lifecycle') return message.state === 'started' ? command_uuid : undefined;
+  return user_message_uuid ?? user_message_uuids?.at(-1);
+}
+
+/**
  * What becomes of a message: kept for good, shown live only, or left out. Progress that the next message
  * supersedes is not worth a commit; command_lifecycle is the SDK's own bookkeeping.
  */

@@ -17,7 +17,9 @@ export interface Subscriber {
 export interface Joined {
   /** Number of the newest event that was published before this subscription, if any was. */
   head: number | undefined;
-  /** What the blocks in progress hold at this moment. */
+  /** The turn that runs at this moment. */
+  turnId: string | null;
+  /** What its blocks in progress hold. */
   blocks: PartialBlock[];
   leave(): void;
 }
@@ -25,6 +27,8 @@ export interface Joined {
 /** Live fan-out of what the log has committed. */
 export interface Feed {
   publish(sessionId: string, frame: Frame): void;
+  /** Number of the newest event of a session that was published, if that is known. */
+  head(sessionId: string): number | undefined;
   /** All that one session shows, from now on. */
   join(sessionId: string, subscriber: Subscriber): Joined;
   /** Control events of all sessions, from now on. */
@@ -36,7 +40,7 @@ interface Channel {
   subscribers: Set<Subscriber>;
   partials: Partials;
   head: number | undefined;
-  turnRuns: boolean;
+  turnId: string | null;
   pending: Frame[];
 }
 
@@ -90,6 +94,7 @@ export function createFeed(): Feed {
     if (ended) subscriber.onEnd();
     return {
       head: channel.head,
+      turnId: channel.turnId,
       blocks: channel.partials.blocks(),
       leave() {
         channel.subscribers.delete(subscriber);
@@ -103,7 +108,8 @@ export function createFeed(): Feed {
   };
 
   const forgetIfUnused = (sessionId: string, channel: Channel): void => {
-    if (channel.subscribers.size === 0 && !channel.turnRuns) channels.delete(sessionId);
+    if (channel.subscribers.size > 0 || channel.turnId !== null) return;
+    if (channels.get(sessionId) === channel) channels.delete(sessionId);
   };
 
   return {
@@ -118,6 +124,7 @@ export function createFeed(): Feed {
       push(channel, frame, (each) => encodeForSession(sessionId, each));
       forgetIfUnused(sessionId, channel);
     },
+    head: (sessionId) => channels.get(sessionId)?.head,
     join(sessionId, subscriber) {
       const channel = channelOf(sessionId);
       return join(channel, subscriber, () => forgetIfUnused(sessionId, channel));
@@ -139,7 +146,7 @@ const newChannel = (): Channel => ({
   subscribers: new Set(),
   partials: createPartials(),
   head: undefined,
-  turnRuns: false,
+  turnId: null,
   pending: [],
 });
 
@@ -174,12 +181,13 @@ function followDurable(channel: Channel, event: StoredEvent): void {
       }
       break;
     case 'turn.started':
-      channel.turnRuns = true;
+      channel.turnId = event.turnId;
+      channel.partials.clear();
       break;
     case 'turn.completed':
     case 'turn.failed':
     case 'turn.interrupted':
-      channel.turnRuns = false;
+      channel.turnId = null;
       channel.partials.clear();
       break;
   }

@@ -13,11 +13,12 @@ import { type Frame, liveFrame } from './frames.ts';
 const PAGE = 500;
 /** A reader this far behind is cut off and comes back with Last-Event-ID: 4 MiB is about 10,000 deltas. */
 const MAX_BEHIND_BYTES = 4 * 1024 * 1024;
-/** As many batches may arrive while a reader catches up; with more it is cut off as well. */
-const MAX_WAITING = 10_000;
+/** The old events go out in pieces of about this size, each when the reader has taken the one before. */
+const PIECE_BYTES = 64 * 1024;
 /** Proxies close silent connections after 30 to 60 seconds. */
 const KEEP_ALIVE_MS = 15_000;
 
+const CONNECTED = Buffer.from(': connected\n\n');
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 
 export interface StreamDeps {
@@ -32,11 +33,12 @@ export function streamSession(
 ): ReadableStream<Uint8Array> {
   return openStream({
     after,
+    head: () => feed.head(sessionId),
     join: (subscriber) => feed.join(sessionId, subscriber),
     read: (from, limit) => store.readEvents(sessionId, from, limit),
     position: (event) => event.seq,
     encode: (frame) => encodeForSession(sessionId, frame),
-    partial: (blocks) => liveFrame('agent.partial', sessionId, null, { blocks }),
+    partial: ({ turnId, blocks }) => liveFrame('agent.partial', sessionId, turnId, { blocks }),
   });
 }
 
@@ -47,11 +49,15 @@ export function streamTurn(
 ): ReadableStream<Uint8Array> {
   return openStream({
     after: start - 1,
+    head: () => feed.head(sessionId),
     join: (subscriber) => feed.join(sessionId, subscriber),
     read: (from, limit) => store.readEvents(sessionId, from, limit),
     position: (event) => event.seq,
     encode: (frame) => encodeForSession(sessionId, frame),
-    partial: (blocks) => liveFrame('agent.partial', sessionId, turnId, { blocks }),
+    partial: (joined) =>
+      joined.turnId === turnId
+        ? liveFrame('agent.partial', sessionId, turnId, { blocks: joined.blocks })
+        : '',
     only: (frame) => frame.turnId === turnId,
     isLast: (event) => event.turnId === turnId && isTurnEnd(event.type),
   });
@@ -64,6 +70,7 @@ export async function streamAll(
 ): Promise<ReadableStream<Uint8Array>> {
   return openStream({
     after: after ?? (await store.lastCursor()),
+    head: () => undefined,
     join: (subscriber) => feed.joinAll(subscriber),
     read: (from, limit) => store.readControlEvents(from, limit),
     position: (event) => event.cursor,
@@ -76,11 +83,14 @@ export const isTurnEnd = (type: string): boolean =>
 
 interface Source {
   after: number;
+  /** The newest event that was published, if that is known. */
+  head(): number | undefined;
   join(subscriber: Subscriber): Joined;
   read(after: number, limit: number): Promise<StoredEvent[]>;
   position(event: StoredEvent): number;
   encode(frame: Frame): string;
-  partial?(blocks: Joined['blocks']): string;
+  /** What a reader has to know of the blocks that are being written when it joins. */
+  partial?(joined: Joined): string;
   /** Leave out other frames. */
   only?(frame: Frame): boolean;
   /** End after this event. */
@@ -88,14 +98,14 @@ interface Source {
 }
 
 /**
- * Subscribe, replay from the store, then let through what arrived meanwhile and was not replayed: every
- * durable event once and in order, wherever the reader was cut before.
+ * Replay from the store at the reader's pace; subscribe; replay what came in between; then let through what
+ * is published: every durable event once and in order, wherever the reader was cut before.
  */
 function openStream(source: Source): ReadableStream<Uint8Array> {
   let joined: Joined | undefined;
   let keepAlive: NodeJS.Timeout | undefined;
   let done = false;
-  /** Batches that arrive during the replay; undefined once it is over. */
+  /** Batches that arrive during the last part of the replay; undefined once it is over. */
   let waiting: Batch[] | undefined = [];
   let shown = source.after;
   let onRoom = (): void => {};
@@ -117,7 +127,8 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
     const send = (bytes: Uint8Array): void => {
       if (done || bytes.length === 0) return;
       controller.enqueue(bytes);
-      if ((controller.desiredSize ?? 0) > -MAX_BEHIND_BYTES) return;
+      // The replay waits for its reader; what happens now does not.
+      if (waiting || (controller.desiredSize ?? 0) > -MAX_BEHIND_BYTES) return;
       stop();
       controller.error(new Error('The reader is too slow; it can come back with Last-Event-ID.'));
     };
@@ -143,7 +154,6 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
       if (done) return;
       if (waiting) {
         waiting.push(batch);
-        if (waiting.length > MAX_WAITING) finish();
         return;
       }
       const durable = batch.frames.filter((frame) => frame.durable);
@@ -159,30 +169,43 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
       send(batch.bytes());
     };
 
-    joined = source.join({ onBatch, onEnd: finish });
-    if (done) return joined.leave();
-    keepAlive = setInterval(() => send(KEEP_ALIVE), KEEP_ALIVE_MS);
-    // Headers leave with the first bytes: a reader of a silent session wants to know that it is in.
-    send(Buffer.from(': connected\n\n'));
-
-    const head = joined.head ?? Number.POSITIVE_INFINITY;
-    while (!done && shown < head) {
-      const page = await source.read(shown, PAGE);
-      show(
-        page
-          .filter((event) => source.position(event) <= head)
-          .map((event): Frame => ({ durable: true, turnId: event.turnId, event })),
-      );
-      if (page.length < PAGE) break;
+    const room = async (): Promise<void> => {
       while (!done && (controller.desiredSize ?? 0) <= 0) {
         await new Promise<void>((resolve) => {
           onRoom = resolve;
         });
       }
-    }
+    };
+
+    /**
+     * Shows what the store has, but nothing that is committed and not yet published: it comes with the
+     * deltas that belong before it.
+     */
+    const replay = async (head: () => number | undefined): Promise<void> => {
+      while (!done) {
+        const end = head() ?? Number.POSITIVE_INFINITY;
+        if (shown >= end) return;
+        const page = (await source.read(shown, PAGE)).filter((event) => source.position(event) <= end);
+        if (page.length === 0) return;
+        for (const piece of inPieces(page)) {
+          if (done) return;
+          show(piece.map((event): Frame => ({ durable: true, turnId: event.turnId, event })));
+          if (!joined) await room();
+        }
+      }
+    };
+
+    keepAlive = setInterval(() => send(KEEP_ALIVE), KEEP_ALIVE_MS);
+    // Headers leave with the first bytes: a reader of a silent session wants to know that it is in.
+    send(CONNECTED);
+    await replay(source.head);
     if (done) return;
-    const { blocks } = joined;
-    if (blocks.length > 0 && source.partial) send(Buffer.from(source.partial(blocks)));
+    const subscription = source.join({ onBatch, onEnd: finish });
+    joined = subscription;
+    if (done) return subscription.leave();
+    await replay(() => subscription.head);
+    if (done) return;
+    if (subscription.blocks.length > 0) send(Buffer.from(source.partial?.(subscription) ?? ''));
     const missed = waiting ?? [];
     waiting = undefined;
     for (const batch of missed) show(batch.frames);
@@ -200,6 +223,20 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
       pull: () => onRoom(),
       cancel: stop,
     },
-    new ByteLengthQueuingStrategy({ highWaterMark: 64 * 1024 }),
+    new ByteLengthQueuingStrategy({ highWaterMark: PIECE_BYTES }),
   );
+}
+
+function* inPieces(events: readonly StoredEvent[]): Generator<StoredEvent[]> {
+  let piece: StoredEvent[] = [];
+  let size = 0;
+  for (const event of events) {
+    piece.push(event);
+    size += event.json.length;
+    if (size < PIECE_BYTES) continue;
+    yield piece;
+    piece = [];
+    size = 0;
+  }
+  if (piece.length > 0) yield piece;
 }

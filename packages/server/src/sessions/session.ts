@@ -84,6 +84,8 @@ interface Current {
   messages: AnswerItem[];
   /** The agent has the message. */
   sent: boolean;
+  /** The agent works on the message: what it says belongs to the answer. */
+  taken: boolean;
   interrupted: InterruptReason | undefined;
 }
 
@@ -124,9 +126,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       resume: record.hasTranscript || (await agent.transcript(id)) !== undefined,
     }),
     events: {
+      onTaken(turnId) {
+        if (current?.turn.id === turnId) current.taken = true;
+      },
       onMessage: (message, end) => onMessage(message, end),
-      onDelta: (message) => log.live(id, current?.turn.id ?? null, message),
-      onQuestion: (question) => broker.ask(current?.turn.id ?? null, question),
+      onDelta: (message) => log.live(id, answered()?.turn.id ?? null, message),
+      onQuestion: (question) => broker.ask(answered()?.turn.id ?? null, question),
       onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
       onExit: ({ code, signal, words }) =>
         background(onExit(words, signal ?? `code ${code}`), 'settle after the agent ended'),
@@ -181,16 +186,19 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   // ---- what the agent says
 
+  /** The turn that the agent is answering; it may be busy with something of its own. */
+  const answered = (): Current | undefined => (current?.taken ? current : undefined);
+
   const onMessage = (message: AgentMessage, end: TurnEnd | undefined): void => {
     if (record.status === 'closed') return;
-    const mine = current;
+    const mine = answered();
     mine?.messages.push(...answerItems(message));
     const changes: Change[] = [event(id, 'agent.message', message, mine?.turn.id ?? null)];
     if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
     if (end) for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
     // An end that names another turn (a late one, or one that the agent began by itself) closes nothing here.
     const closes =
-      end && mine?.sent && (end.turnId === mine.turn.id || (end.turnId === null && !end.ownInitiative));
+      end && current?.sent && (end.turnId === current.turn.id || (end.turnId === null && !end.ownInitiative));
     background(
       closes ? finish({ end, error: end.error }, changes) : write(changes),
       'store what the agent said',
@@ -222,7 +230,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   /** Makes a turn the current one; the changes tell of it. */
   const begin = (turn: TurnRecord): Change[] => {
-    current = { turn, messages: [], sent: false, interrupted: undefined };
+    current = { turn, messages: [], sent: false, taken: false, interrupted: undefined };
     return [event(id, 'turn.started', {}, turn.id), ...stateChange()];
   };
 

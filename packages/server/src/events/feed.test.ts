@@ -1,0 +1,179 @@
+import { expect, test } from 'vitest';
+import type { StoredEvent } from '../store/store.ts';
+import { createFeed, type Feed } from './feed.ts';
+import type { Frame } from './frames.ts';
+
+const S = 'session-1';
+const flushed = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const durable = (seq: number, type = 'agent.message', more: Partial<StoredEvent> = {}): Frame => {
+  const event = { sessionId: S, seq, cursor: 100 + seq, at: '', turnId: null, type, json: '{}', ...more };
+  return { durable: true, turnId: event.turnId, event };
+};
+const stream = (event: Record<string, unknown>): Frame => ({
+  durable: false,
+  turnId: 'turn-1',
+  type: 'agent.delta',
+  message: { type: 'stream_event', parent_tool_use_id: null, event },
+});
+const word = (text: string): Frame =>
+  stream({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } });
+const messageStart = stream({ type: 'message_start', message: { id: 'm' } });
+const blockStart = stream({ type: 'content_block_start', index: 0, content_block: { type: 'text' } });
+
+/** A subscriber that keeps what it is given, batch by batch. */
+function listen(feed: Feed, sessionId?: string) {
+  const batches: string[] = [];
+  let ended = 0;
+  const subscriber = {
+    onBatch: (batch: { bytes(): Uint8Array }) => batches.push(Buffer.from(batch.bytes()).toString()),
+    onEnd: () => {
+      ended++;
+    },
+  };
+  const joined = sessionId === undefined ? feed.joinAll(subscriber) : feed.join(sessionId, subscriber);
+  const ids = () => [...batches.join('').matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]));
+  return { joined, batches, ids, ended: () => ended };
+}
+
+test('frames of one turn of the event loop leave together, in order, and encoded once', async () => {
+  const feed = createFeed();
+  const [one, two] = [listen(feed, S), listen(feed, S)];
+  feed.publish(S, durable(1));
+  feed.publish(S, word('x'));
+  feed.publish(S, durable(2));
+  expect(one.batches).toEqual([]);
+  await flushed();
+  expect(one.batches).toHaveLength(1);
+  expect(two.batches).toEqual(one.batches);
+  expect(one.batches[0]).toMatch(
+    /^id: 1\nevent: agent\.message\ndata: .*\n\nevent: agent\.delta\n.*\n\nid: 2\n/,
+  );
+  feed.publish(S, durable(3));
+  await flushed();
+  expect(one.batches).toHaveLength(2);
+});
+
+test('who joins does not get what was published before, even if it has not left yet', async () => {
+  const feed = createFeed();
+  const early = listen(feed, S);
+  feed.publish(S, durable(1));
+  const late = listen(feed, S);
+  expect(late.joined.head).toBe(1);
+  feed.publish(S, durable(2));
+  await flushed();
+  expect(early.ids()).toEqual([1, 2]);
+  expect(late.ids()).toEqual([2]);
+});
+
+test('a subscriber hears its own session only', async () => {
+  const feed = createFeed();
+  const mine = listen(feed, S);
+  feed.publish('session-2', durable(7, 'turn.queued', { sessionId: 'session-2' }));
+  feed.publish(S, durable(1));
+  await flushed();
+  expect(mine.ids()).toEqual([1]);
+});
+
+test('the global feed carries the control events of all sessions, by cursor, and no agent messages or deltas', async () => {
+  const feed = createFeed();
+  const all = listen(feed);
+  feed.publish(S, durable(1, 'turn.queued'));
+  feed.publish(S, durable(2));
+  feed.publish(S, word('x'));
+  feed.publish('session-2', durable(1, 'turn.queued', { sessionId: 'session-2', cursor: 500 }));
+  await flushed();
+  expect(all.ids()).toEqual([101, 500]);
+});
+
+test('who left gets nothing more, also of what was on its way; leaving twice harms nobody', async () => {
+  const feed = createFeed();
+  const first = listen(feed, S);
+  feed.publish(S, durable(1));
+  first.joined.leave();
+  const second = listen(feed, S);
+  first.joined.leave();
+  feed.publish(S, durable(2));
+  await flushed();
+  expect(first.ids()).toEqual([]);
+  expect(second.ids()).toEqual([2]);
+});
+
+test('who leaves while others are being served holds nobody back', async () => {
+  const feed = createFeed();
+  const leaver = { joined: undefined as ReturnType<Feed['join']> | undefined, count: 0 };
+  leaver.joined = feed.join(S, {
+    onBatch() {
+      leaver.count++;
+      leaver.joined?.leave();
+    },
+    onEnd() {},
+  });
+  const other = listen(feed, S);
+  feed.publish(S, durable(1));
+  await flushed();
+  feed.publish(S, durable(2));
+  await flushed();
+  expect(leaver.count).toBe(1);
+  expect(other.ids()).toEqual([1, 2]);
+});
+
+test('who joins in the middle of a block is told what it holds, also when nobody read before', async () => {
+  const feed = createFeed();
+  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+  for (const frame of [messageStart, blockStart, word('a'), word('b')]) feed.publish(S, frame);
+  const { joined } = listen(feed, S);
+  expect(joined).toMatchObject({ head: 1, turnId: 'turn-1', blocks: [{ message_id: 'm', text: 'ab' }] });
+
+  feed.publish(S, durable(2, 'agent.message', { json: '{"type":"assistant","parent_tool_use_id":null}' }));
+  expect(listen(feed, S).joined.blocks).toEqual([]);
+});
+
+test('messages that complete no block leave it in progress', () => {
+  const feed = createFeed();
+  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+  for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
+  feed.publish(S, durable(2, 'agent.message', { json: '{"type":"user","parent_tool_use_id":null}' }));
+  feed.publish(S, durable(3, 'agent.message', { json: '{"type":"assistant","parent_tool_use_id":"task"}' }));
+  feed.publish(S, durable(4, 'permission.requested'));
+  expect(listen(feed, S).joined.blocks).toMatchObject([{ text: 'a' }]);
+});
+
+test.each(['turn.completed', 'turn.failed', 'turn.interrupted'])('%s ends what was in progress', (type) => {
+  const feed = createFeed();
+  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+  const reader = listen(feed, S);
+  for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
+  feed.publish(S, durable(2, type, { turnId: 'turn-1' }));
+  expect(listen(feed, S).joined).toMatchObject({ head: 2, turnId: null, blocks: [] });
+  reader.joined.leave();
+});
+
+test('the next turn starts with nothing in progress, even if the end of the one before was never told', () => {
+  const feed = createFeed();
+  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+  for (const frame of [messageStart, blockStart, word('lost')]) feed.publish(S, frame);
+  feed.publish(S, durable(3, 'turn.started', { turnId: 'turn-2' }));
+  expect(listen(feed, S).joined).toMatchObject({ turnId: 'turn-2', blocks: [] });
+});
+
+test('knows the newest published number of a session that is read or runs, and forgets it after that', () => {
+  const feed = createFeed();
+  feed.publish(S, durable(1));
+  expect(feed.head(S)).toBeUndefined();
+  feed.publish(S, durable(2, 'turn.started', { turnId: 'turn-1' }));
+  expect(feed.head(S)).toBe(2);
+  feed.publish(S, durable(3, 'turn.completed', { turnId: 'turn-1' }));
+  expect(feed.head(S)).toBeUndefined();
+});
+
+test('the end is told to everybody once what was published has left; who comes later is told at once', async () => {
+  const feed = createFeed();
+  const [reader, all] = [listen(feed, S), listen(feed)];
+  feed.publish(S, durable(1, 'session.closed'));
+  feed.end();
+  expect(reader.ids()).toEqual([1]);
+  expect(all.ids()).toEqual([101]);
+  expect([reader.ended(), all.ended()]).toEqual([1, 1]);
+  expect(listen(feed, S).ended()).toBe(1);
+});
