@@ -46,3 +46,77 @@ test('what the agent does by itself, when a background task reports, is in no me
   );
   expect(told?.data.turn_id).toBeNull();
 });
+
+const words = (count: number) => Array.from({ length: count }, (_, n) => `w${n}`).join(' ');
+
+test('whenever a turn is interrupted, the next message gets its own answer', async () => {
+  const { session_id } = await server.createSession();
+  // Before the agent has the message, while it begins, at the first words, in the middle, at the end.
+  for (const moment of [0, 0, 1, 2, 3, 5, 8, 13, 21, 29, 30]) {
+    const since = (await server.status(session_id)).last_seq;
+    const stream = server.stream(`/sessions/${session_id}/events?after=${since}`);
+    const cut = server.send(session_id, script({ say: words(30), word_delay_ms: 3 }));
+    let deltas = 0;
+    for await (const frame of stream) {
+      if (frame.event === 'agent.delta') deltas++;
+      if (deltas >= moment || frame.event === 'turn.completed') break;
+    }
+    const [interrupted, result] = await Promise.all([
+      server.call('POST', `/sessions/${session_id}/interrupt`),
+      cut,
+    ]);
+    expect(interrupted).toMatchObject({ status: 200, body: { status: 'interrupted' } });
+    // The end may have been quicker than the interrupt; then the answer is whole.
+    if (result.is_error) expect(result.error?.code).toBe('interrupted');
+    else expect(text(result)).toBe(words(30));
+    expect(text(await server.send(session_id, script({ say: `after ${moment}` })))).toBe(`after ${moment}`);
+  }
+});
+
+test('an interrupt in mid-turn ends that turn only: queued messages keep their order and their answers', async () => {
+  const { session_id } = await server.createSession();
+  const held = server.send(session_id, script({ hold: 'mid', say: 'never' }));
+  await server.demo.model.gates.reached('mid');
+  const queued = ['one', 'two', 'three'].map((say) => server.send(session_id, script({ say })));
+  await expect.poll(async () => (await server.status(session_id)).queued_turns).toBe(3);
+  await server.call('POST', `/sessions/${session_id}/interrupt`);
+  expect(await held).toMatchObject({ is_error: true, error: { code: 'interrupted' }, messages: [] });
+  expect((await Promise.all(queued)).map(text)).toEqual(['one', 'two', 'three']);
+});
+
+test('an interrupt reaches a command that runs', async () => {
+  const { session_id } = await server.createSession({ allowed_tools: ['Bash'] });
+  const since = (await server.status(session_id)).last_seq;
+  const running = server.send(
+    session_id,
+    script(
+      { tools: [{ name: 'Bash', input: { command: 'sleep 60', description: 'long' } }] },
+      { say: 'over' },
+    ),
+  );
+  await firstFrame(
+    server.stream(`/sessions/${session_id}/events?after=${since}`),
+    (frame) => frame.event === 'agent.message' && JSON.stringify(frame.data.data).includes('tool_use'),
+  );
+  await server.call('POST', `/sessions/${session_id}/interrupt`);
+  expect(await running).toMatchObject({ is_error: true, error: { code: 'interrupted' } });
+});
+
+test('a turn that fails at the model is a result with the reason, and the next one works', async () => {
+  const { session_id } = await server.createSession();
+  const failed = await server.send(
+    session_id,
+    script({ error: { status: 400, message: 'refused by the test' } }),
+  );
+  expect(failed).toMatchObject({
+    is_error: true,
+    error: { message: expect.stringContaining('refused by the test') },
+  });
+  expect(text(await server.send(session_id, script({ say: 'fine' })))).toBe('fine');
+});
+
+test('an interrupt of nothing is fine', async () => {
+  const { session_id } = await server.createSession();
+  expect((await server.call('POST', `/sessions/${session_id}/interrupt`)).status).toBe(200);
+  expect((await server.status(session_id)).state).toBe('idle');
+});
