@@ -78,17 +78,22 @@ export function createApi(url: string): Api {
       });
       if (!response.ok || !response.body)
         throw new Error(`HTTP ${response.status}: ${await response.text()}`);
-      let text = '';
-      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-        text += chunk;
-        for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-          const frame = readFrame(text.slice(0, end));
-          text = text.slice(end + 2);
-          if (frame) yield frame;
-        }
-      }
+      yield* sseFrames(response.body);
     },
   };
+}
+
+/** The frames of an SSE body; comments are passed over. */
+export async function* sseFrames(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<SseFrame> {
+  let text = '';
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const frame = readFrame(text.slice(0, end));
+      text = text.slice(end + 2);
+      if (frame) yield frame;
+    }
+  }
 }
 
 /** undefined for comments. */

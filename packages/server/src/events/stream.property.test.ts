@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type SseFrame, sseFrames } from '../../test/support/api.ts';
+import { sampleSession } from '../../test/support/samples.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { createFeed } from './feed.ts';
+import { createLog, event } from './log.ts';
+import { streamSession } from './stream.ts';
+
+const S = '00000000-0000-4000-8000-00000000000a';
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A turn is a list of blocks; a block is the list of its words. */
+type Turn = readonly (readonly string[])[];
+
+/** What can happen next, in any order. */
+type Step = 'agent' | 'tick' | 'commit' | 'read' | { cut: number };
+
+const READERS = 3;
+const turns: fc.Arbitrary<Turn[]> = fc.array(
+  fc.array(fc.array(fc.constantFrom('a', 'bb', 'c c', 'é'), { maxLength: 5 }), { maxLength: 3 }),
+  { minLength: 1, maxLength: 4 },
+);
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant<Step>('agent') },
+    { weight: 3, arbitrary: fc.constant<Step>('tick') },
+    { weight: 3, arbitrary: fc.constant<Step>('commit') },
+    { weight: 3, arbitrary: fc.constant<Step>('read') },
+    { weight: 2, arbitrary: fc.nat({ max: READERS - 1 }).map((cut): Step => ({ cut })) },
+  ),
+  { maxLength: 120 },
+);
+
+/** A store whose commits are reported late (in order), and whose reads take their time (in any order). */
+function slowStore(real: Store) {
+  const commits: (() => void)[] = [];
+  const reads: (() => void)[] = [];
+  const held = (list: (() => void)[]): Promise<void> => new Promise((resolve) => list.push(resolve));
+  const store: Store = {
+    ...real,
+    async write(changes) {
+      const turn = held(commits);
+      const result = await real.write(changes);
+      await turn;
+      return result;
+    },
+    async readEvents(...query) {
+      // Half of them wait before they look, half of them after.
+      if (reads.length % 2) await held(reads);
+      const events = await real.readEvents(...query);
+      if (reads.length % 2 === 0) await held(reads);
+      return events;
+    },
+  };
+  return {
+    store,
+    commit: () => commits.shift()?.(),
+    read: () => reads.pop()?.(),
+    busy: () => commits.length + reads.length > 0,
+  };
+}
+
+/** Does what an agent does, one small step at a time. */
+function* agent(log: ReturnType<typeof createLog>, script: readonly Turn[]): Generator<void> {
+  const write = (type: string, data: unknown, turnId: string) =>
+    void log.write(S, [event(S, type, data, turnId)]);
+  for (const [t, blocks] of script.entries()) {
+    const turnId = `turn-${t}`;
+    const live = (data: Record<string, unknown>) =>
+      log.live(S, turnId, { type: 'stream_event', parent_tool_use_id: null, event: data });
+    write('turn.queued', {}, turnId);
+    yield;
+    write('turn.started', {}, turnId);
+    yield;
+    for (const [b, words] of blocks.entries()) {
+      const id = `${t}-${b}`;
+      live({ type: 'message_start', message: { id } });
+      live({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } });
+      yield;
+      for (const text of words) {
+        live({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } });
+        yield;
+      }
+      if (words.length > 3) write('session.state', {}, turnId);
+      write(
+        'agent.message',
+        { type: 'assistant', parent_tool_use_id: null, id, text: words.join('') },
+        turnId,
+      );
+      yield;
+      live({ type: 'content_block_stop', index: 0 });
+    }
+    write('turn.completed', {}, turnId);
+    yield;
+  }
+}
+
+/** A reader that can be cut, and checks in each connection that what it is shown live fits together. */
+function createReader(open: (after: number) => ReadableStream<Uint8Array>) {
+  const seen: number[] = [];
+  const problems: string[] = [];
+  let reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  const check = (frame: SseFrame, now: { id: string; text: string; live: boolean }): void => {
+    const { data } = frame.data;
+    if (frame.id !== undefined) seen.push(Number(frame.id));
+    if (frame.event === 'agent.partial') {
+      now.live = true;
+      if (now.id) problems.push('a partial frame for a reader that knows the block');
+      now.id = data.blocks[0].message_id;
+      now.text = data.blocks[0].text;
+    } else if (frame.event === 'agent.delta') {
+      const { type, message, delta } = data.event;
+      if (type === 'message_start') Object.assign(now, { live: true, id: message.id, text: '' });
+      else if (type === 'content_block_delta' && !now.id) problems.push(`a delta of an unknown block`);
+      else if (type === 'content_block_delta') now.text += delta.text;
+    } else if (frame.event === 'agent.message') {
+      if (now.id && now.id !== data.id) problems.push(`a message of ${data.id} while ${now.id} is written`);
+      if (now.id && now.text !== data.text) problems.push(`${now.text} was shown for ${data.text}`);
+      if (now.live && !now.id) problems.push(`the block ${data.id} was not shown live`);
+      now.id = '';
+    } else if (frame.event === 'turn.completed' && now.id) {
+      problems.push('a turn ended in the middle of a block');
+    }
+  };
+
+  const connect = (): void => {
+    const mine = open(seen.at(-1) ?? 0).getReader();
+    reader = mine;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        const { done, value } = await mine.read();
+        if (done || reader !== mine) controller.close();
+        else controller.enqueue(new Uint8Array(value));
+      },
+    });
+    const now = { id: '', text: '', live: false };
+    void (async () => {
+      for await (const frame of sseFrames(body)) if (reader === mine) check(frame, now);
+    })();
+  };
+  connect();
+
+  return {
+    seen,
+    problems,
+    cut() {
+      const old = reader;
+      connect();
+      void old.cancel();
+    },
+    close: () => reader.cancel(),
+  };
+}
+
+test('every durable event once and in order, and partial text plus deltas is the text of the block, however publishing, joining, cutting, slow reads and slow commits interleave', async () => {
+  await fc.assert(
+    fc.asyncProperty(turns, steps, async (script, list) => {
+      const real = openSqliteStore(':memory:');
+      await real.write([{ kind: 'insert-session', session: sampleSession({ id: S }) }]);
+      const slow = slowStore(real);
+      const feed = createFeed();
+      const log = createLog({ store: slow.store, feed });
+      const work = agent(log, script);
+      const readers = Array.from({ length: READERS }, () =>
+        createReader((after) => streamSession({ store: slow.store, feed }, { sessionId: S, after })),
+      );
+      for (const step of list) {
+        if (step === 'agent') work.next();
+        else if (step === 'tick') await tick();
+        else if (step === 'commit') slow.commit();
+        else if (step === 'read') slow.read();
+        else readers[step.cut]?.cut();
+      }
+      // The rest of the story, then everything that still waits.
+      for (let more = true; more; more = !work.next().done) await tick();
+      for (let quiet = 0; quiet < 8; quiet++) {
+        await tick();
+        if (slow.busy()) quiet = 0;
+        slow.commit();
+        slow.read();
+      }
+      const last = (await real.getSession(S))?.lastSeq ?? 0;
+      for (const reader of readers) {
+        expect(reader.problems).toEqual([]);
+        expect(reader.seen).toEqual(Array.from({ length: last }, (_, n) => n + 1));
+        await reader.close();
+      }
+      await real.close();
+    }),
+    { numRuns: 200 },
+  );
+}, 60_000);
