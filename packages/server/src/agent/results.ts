@@ -103,6 +103,8 @@ export function takenUp(message: AgentMessage): string | undefined {
  */
 export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
   if (message.type === 'stream_event' || message.type === 'tool_progress') return 'show';
-  if (message.type === 'system' && message.subtype === 'status') return 'show';
+  // One `thinking_tokens` comes with every delta of a thinking block.
+  if (message.type === 'system' && (message.subtype === 'status' || message.subtype === 'thinking_tokens'))
+    return 'show';
   return message.type === 'command_lifecycle' || message.type === 'keep_alive' ? 'drop' : 'keep';
 }
