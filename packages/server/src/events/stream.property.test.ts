@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type SseFrame, sseFrames } from '../../test/support/api.ts';
+import { sseFrames } from '../../test/support/api.ts';
+import { createLiveCheck } from '../../test/support/live-check.ts';
 import { sampleSession } from '../../test/support/samples.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
@@ -84,11 +85,8 @@ function* agent(log: ReturnType<typeof createLog>, script: readonly Turn[]): Gen
         yield;
       }
       if (words.length > 3) write('session.state', {}, turnId);
-      write(
-        'agent.message',
-        { type: 'assistant', parent_tool_use_id: null, id, text: words.join('') },
-        turnId,
-      );
+      const message = { id, content: [{ type: 'text', text: words.join('') }] };
+      write('agent.message', { type: 'assistant', parent_tool_use_id: null, message }, turnId);
       yield;
       live({ type: 'content_block_stop', index: 0 });
     }
@@ -103,29 +101,6 @@ function createReader(open: (after: number) => ReadableStream<Uint8Array>) {
   const problems: string[] = [];
   let reader: ReadableStreamDefaultReader<Uint8Array>;
 
-  const check = (frame: SseFrame, now: { id: string; text: string; live: boolean }): void => {
-    const { data } = frame.data;
-    if (frame.id !== undefined) seen.push(Number(frame.id));
-    if (frame.event === 'agent.partial') {
-      now.live = true;
-      if (now.id) problems.push('a partial frame for a reader that knows the block');
-      now.id = data.blocks[0].message_id;
-      now.text = data.blocks[0].text;
-    } else if (frame.event === 'agent.delta') {
-      const { type, message, delta } = data.event;
-      if (type === 'message_start') Object.assign(now, { live: true, id: message.id, text: '' });
-      else if (type === 'content_block_delta' && !now.id) problems.push(`a delta of an unknown block`);
-      else if (type === 'content_block_delta') now.text += delta.text;
-    } else if (frame.event === 'agent.message') {
-      if (now.id && now.id !== data.id) problems.push(`a message of ${data.id} while ${now.id} is written`);
-      if (now.id && now.text !== data.text) problems.push(`${now.text} was shown for ${data.text}`);
-      if (now.live && !now.id) problems.push(`the block ${data.id} was not shown live`);
-      now.id = '';
-    } else if (frame.event === 'turn.completed' && now.id) {
-      problems.push('a turn ended in the middle of a block');
-    }
-  };
-
   const connect = (): void => {
     const mine = open(seen.at(-1) ?? 0).getReader();
     reader = mine;
@@ -136,9 +111,13 @@ function createReader(open: (after: number) => ReadableStream<Uint8Array>) {
         else controller.enqueue(new Uint8Array(value));
       },
     });
-    const now = { id: '', text: '', live: false };
+    const check = createLiveCheck(problems);
     void (async () => {
-      for await (const frame of sseFrames(body)) if (reader === mine) check(frame, now);
+      for await (const frame of sseFrames(body)) {
+        if (reader !== mine) return;
+        if (frame.id !== undefined) seen.push(Number(frame.id));
+        check(frame);
+      }
     })();
   };
   connect();
