@@ -73,8 +73,12 @@ function* agent(log: ReturnType<typeof createLog>, script: readonly Turn[]): Gen
       log.live(S, turnId, { type: 'stream_event', parent_tool_use_id: null, event: data });
     write('turn.queued', {}, turnId);
     yield;
-    write('turn.started', {}, turnId);
-    yield;
+    // The agent gets a message when it is known that its turn is durable.
+    let started = false;
+    void log.write(S, [event(S, 'turn.started', {}, turnId)]).then(() => {
+      started = true;
+    });
+    while (!started) yield;
     for (const [b, words] of blocks.entries()) {
       const id = `${t}-${b}`;
       live({ type: 'message_start', message: { id } });
@@ -154,7 +158,10 @@ test('every durable event once and in order, and partial text plus deltas is the
         else readers[step.cut]?.cut();
       }
       // The rest of the story, then everything that still waits.
-      for (let more = true; more; more = !work.next().done) await tick();
+      for (let more = true; more; more = !work.next().done) {
+        slow.commit();
+        await tick();
+      }
       for (let quiet = 0; quiet < 8; quiet++) {
         await tick();
         if (slow.busy()) quiet = 0;
