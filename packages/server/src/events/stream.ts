@@ -182,10 +182,11 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
      * deltas that belong before it.
      */
     const replay = async (head: () => number | undefined): Promise<void> => {
-      while (!done) {
+      while (!done && shown < (head() ?? Number.POSITIVE_INFINITY)) {
+        const stored = await source.read(shown, PAGE);
+        // Asked after the read: what was published while it took its time counts.
         const end = head() ?? Number.POSITIVE_INFINITY;
-        if (shown >= end) return;
-        const page = (await source.read(shown, PAGE)).filter((event) => source.position(event) <= end);
+        const page = stored.filter((event) => source.position(event) <= end);
         if (page.length === 0) return;
         for (const piece of inPieces(page)) {
           if (done) return;
@@ -193,6 +194,12 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
           if (!joined) await room();
         }
       }
+    };
+
+    /** What arrived since this reader joined begins here; the replay ends before it. */
+    const beforeWaiting = (): number | undefined => {
+      const first = waiting?.flatMap((batch) => batch.frames).find((frame) => frame.durable);
+      return first && source.position(first.event) - 1;
     };
 
     keepAlive = setInterval(() => send(KEEP_ALIVE), KEEP_ALIVE_MS);
@@ -203,7 +210,7 @@ function openStream(source: Source): ReadableStream<Uint8Array> {
     const subscription = source.join({ onBatch, onEnd: finish });
     joined = subscription;
     if (done) return subscription.leave();
-    await replay(() => subscription.head);
+    await replay(() => subscription.head ?? beforeWaiting());
     if (done) return;
     if (subscription.blocks.length > 0) send(Buffer.from(source.partial?.(subscription) ?? ''));
     const missed = waiting ?? [];
