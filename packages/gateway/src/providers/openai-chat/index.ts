@@ -1,9 +1,10 @@
 import { readAll } from '../../http/transport.ts';
 import { createSequencer } from '../../messages/sequencer.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
+import { postJson } from '../shared/post-json.ts';
 import { createFailer, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { createNameTable } from '../shared/tool-names.ts';
-import { readError, UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
+import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { convertRequest } from './convert-request.ts';
 import { type ChatReader, createChatReader } from './convert-stream.ts';
 import type { ChatChunk } from './types.ts';
@@ -22,59 +23,10 @@ const optional = [
   'tool_choice',
 ];
 
-/** The optional field that an upstream's 400 is about. */
-function refusedField(upstream: UpstreamFailure, body: Record<string, unknown>): string | undefined {
-  if (upstream.status !== 400 && upstream.status !== 422) return undefined;
-  const words =
-    /unsupported|not support|unrecognized|unknown|extra|unexpected|not permitted|not allowed|invalid/i;
-  if (!words.test(upstream.message)) return undefined;
-  // The longest name first: `max_completion_tokens` is often named as the remedy for `max_tokens`.
-  const quoted = /['"`]([a-z_]+)['"`]/.exec(upstream.message)?.[1];
-  if (quoted && quoted in body && optional.includes(quoted)) return quoted;
-  return optional.find((name) => name in body && new RegExp(`\\b${name}\\b`).test(upstream.message));
-}
-
 function endpoint(call: Call): string {
   const { baseUrl, settings } = call.target;
   const url = `${baseUrl}/chat/completions`;
   return settings.apiVersion ? `${url}?api-version=${encodeURIComponent(settings.apiVersion)}` : url;
-}
-
-async function post(call: Call, stream: boolean) {
-  const { target } = call;
-  const key = `${target.provider}/${target.model}`;
-  for (;;) {
-    const learned = call.learned.get(key);
-    const body = convertRequest(call.request(), {
-      provider: target.provider,
-      model: target.model,
-      facts: target.facts,
-      openai: target.settings.flavor === 'openai',
-      stream,
-      sessionId: call.sessionId,
-      refused: new Set([...target.refuses, ...(learned ?? [])]),
-    });
-    const response = await call.send({
-      url: endpoint(call),
-      method: 'POST',
-      headers: {
-        ...target.headers,
-        'content-type': 'application/json',
-        accept: stream ? 'text/event-stream' : 'application/json',
-        'accept-encoding': 'identity',
-      },
-      body: JSON.stringify(body),
-      signal: call.signal,
-      timeoutMs: target.timeoutMs,
-      idleTimeoutMs: target.idleTimeoutMs,
-    });
-    if (response.status < 400) return response;
-    const text = (await readAll(response.body)).toString();
-    const upstream = readError(response.status, response.headers, text);
-    const refused = refusedField(upstream, body);
-    if (!refused || learned?.has(refused)) throw new UpstreamError(upstream);
-    call.learned.set(key, new Set([...(learned ?? []), refused]));
-  }
 }
 
 /** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
@@ -98,7 +50,17 @@ export const openaiChat: Provider = {
       toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
       fail: failer.fail,
     });
-    const response = await post(call, stream);
+    const response = await postJson(call, endpoint(call), optional, (refused) =>
+      convertRequest(request, {
+        provider: call.target.provider,
+        model: call.target.model,
+        facts: call.target.facts,
+        openai: call.target.settings.flavor === 'openai',
+        stream,
+        sessionId: call.sessionId,
+        refused,
+      }),
+    );
     const isStream = stream && !response.headers['content-type']?.includes('json');
     if (!isStream) {
       return { kind: 'events', batches: readWhole(call, response.body, sequencer, reader) };

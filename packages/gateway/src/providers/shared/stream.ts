@@ -56,7 +56,8 @@ export async function* readEventStream(
   } catch (error) {
     if (error instanceof TransportError && error.kind !== 'aborted') {
       failer.fail(fromTransport(error, call.target.provider));
-    } else if (error instanceof UpstreamError || error instanceof GatewayError) throw error;
+    } else if (error instanceof UpstreamError) failer.fail(error.upstream);
+    else if (error instanceof GatewayError) throw error;
     else if (error instanceof TransportError) return;
     else
       failer.fail({ status: 502, message: `${call.target.provider} sent something unreadable`, headers: {} });
