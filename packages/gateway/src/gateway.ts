@@ -20,6 +20,8 @@ export interface GatewayOptions extends GatewayHooks {
   demo?: LocalModel;
   /** How requests leave; for recording, replaying and tests. */
   transport?: Transport;
+  /** Providers work without keys: for replaying, where nothing is really asked. */
+  keyless?: boolean;
   /** The same as a fetch function. */
   fetch?: typeof fetch;
 }
@@ -45,7 +47,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const send = options.transport ?? (options.fetch ? fetchTransport(options.fetch) : own?.send);
   if (!send) throw new Error('a gateway needs a transport');
   const catalogue = loadCatalogue();
-  const registry = createProviderRegistry(config, catalogue);
+  const registry = createProviderRegistry(config, catalogue, options.keyless);
   const resolve = createResolver(config, catalogue, registry, options.demo ? demoTarget : undefined);
   const route = createMessagesRoute({
     config,

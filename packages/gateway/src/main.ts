@@ -10,13 +10,18 @@ import {
   readConfigFile,
 } from './config.ts';
 import { createDemoModel } from './demo/index.ts';
-import { createGateway, type Gateway } from './gateway.ts';
+import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { keysOf } from './http/keys.ts';
+import { createTransport } from './http/transport.ts';
+import { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
 
 const usage = `claude-agent-gateway: one Messages endpoint, every model
 
   claude-agent-gateway [options]              serve POST /v1/messages
   claude-agent-gateway providers [options]    every provider, and what is missing for it
+
+  claude-agent-gateway record --cassette <file>    serve, and write every exchange with an upstream to a file
+  claude-agent-gateway replay --cassette <file>    serve from such a file: no keys, no cost, the same answers
 
   --host <address>    where to listen (127.0.0.1)
   --port <number>     0 takes any free port (4000)
@@ -32,8 +37,8 @@ function readOptions() {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '4000' },
       config: { type: 'string' },
+      cassette: { type: 'string' },
       demo: { type: 'boolean', default: false },
-      all: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -50,9 +55,18 @@ function loadConfig(path: string | undefined, demo: boolean): GatewayConfig {
   return demo ? { ...config, models: { '*': 'demo', ...config.models } } : config;
 }
 
-function build(config: GatewayConfig): Gateway {
+/** What `record` and `replay` put between the gateway and its upstreams. */
+function cassetteOptions(command: string, file: string | undefined): Partial<GatewayOptions> {
+  if (command !== 'record' && command !== 'replay') return {};
+  if (!file) throw new ConfigError(`${command} needs a file: ${command} --cassette <file>`);
+  if (command === 'record') return { transport: recordTransport(createTransport().send, file) };
+  return { transport: replayTransport(readCassette(file)), keyless: true };
+}
+
+function build(config: GatewayConfig, options: Partial<GatewayOptions>): Gateway {
   const keys = keysOf(config);
   return createGateway({
+    ...options,
     config,
     demo: createDemoModel().fetch,
     log: (entry) => console.error(JSON.stringify({ at: new Date().toISOString(), ...entry })),
@@ -100,9 +114,12 @@ async function serve(gateway: Gateway, host: string, port: number): Promise<void
 async function main(): Promise<void> {
   const options = readOptions();
   if (options.help) return void process.stdout.write(usage);
-  const gateway = build(loadConfig(options.config, options.demo));
-  if (options.command === 'providers') return printProviders(gateway);
-  if (options.command !== 'serve') throw new ConfigError(`unknown command ${options.command}\n\n${usage}`);
+  const { command } = options;
+  const config = loadConfig(options.config, options.demo);
+  const gateway = build(config, cassetteOptions(command, options.cassette));
+  if (command === 'providers') return printProviders(gateway);
+  if (!['serve', 'record', 'replay'].includes(command))
+    throw new ConfigError(`unknown command ${command}\n\n${usage}`);
   await serve(gateway, options.host, options.port);
 }
 

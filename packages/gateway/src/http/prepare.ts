@@ -108,6 +108,10 @@ async function* passed(
       if (error && !begun) throw new UpstreamError(describeError(error));
       if (error) meter.error = error.type;
       if (!events) continue;
+      if (!begun && !bytes.plausible()) {
+        const message = `${call.target.provider} sent something that is not a message stream`;
+        throw new UpstreamError({ status: 502, message, headers: {} });
+      }
       begun = true;
       yield events;
     }

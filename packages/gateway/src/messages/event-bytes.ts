@@ -9,6 +9,8 @@ export interface EventBytes {
   push(bytes: Uint8Array): Buffer | undefined;
   /** The end of a stream that no blank line closed. */
   rest(): Buffer | undefined;
+  /** False while nothing of what came looks like Anthropic's stream. */
+  plausible(): boolean;
   /** The error event, when the stream has one. */
   error(): { type: string; message: string } | undefined;
 }
@@ -18,6 +20,7 @@ const crlfBlankLine = Buffer.from('\r\n\r\n');
 
 export function createEventBytes(meter: Meter): EventBytes {
   let tail: Buffer | undefined;
+  let plausible = false;
   let failed: { type: string; message: string } | undefined;
 
   function read(event: string): void {
@@ -31,8 +34,10 @@ export function createEventBytes(meter: Meter): EventBytes {
         delta?: { stop_reason?: string };
         error?: { type?: string; message?: string };
       };
-      if (data.type === 'message_start') readUsage(meter, data.message?.usage);
-      else if (data.type === 'message_delta') {
+      if (data.type === 'message_start') {
+        plausible = true;
+        readUsage(meter, data.message?.usage);
+      } else if (data.type === 'message_delta') {
         readUsage(meter, data.usage);
         meter.stopReason = data.delta?.stop_reason;
       } else if (data.type === 'message_stop') meter.complete = true;
@@ -46,6 +51,7 @@ export function createEventBytes(meter: Meter): EventBytes {
   }
 
   function inspect(events: Buffer): void {
+    if (events.includes('"ping"')) plausible = true;
     if (!events.includes('message_') && !events.includes('event: error') && !events.includes('event:error'))
       return;
     for (const event of events.toString().split(/\r?\n\r?\n/)) {
@@ -76,6 +82,7 @@ export function createEventBytes(meter: Meter): EventBytes {
       inspect(events);
       return meter.complete ? events : undefined;
     },
+    plausible: () => plausible,
     error: () => failed,
   };
 }

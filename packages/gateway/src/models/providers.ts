@@ -38,7 +38,11 @@ interface Connection {
   settings: Record<string, string>;
 }
 
-export function createProviderRegistry(config: GatewayConfig, catalogue: Catalogue): ProviderRegistry {
+export function createProviderRegistry(
+  config: GatewayConfig,
+  catalogue: Catalogue,
+  keyless = false,
+): ProviderRegistry {
   const { env } = config;
   const first = (names: readonly string[]): string | undefined => {
     for (const name of names) if (env[name]) return env[name];
@@ -68,7 +72,11 @@ export function createProviderRegistry(config: GatewayConfig, catalogue: Catalog
     const keys = keyNames(id, listed);
     const settings: Record<string, string> = {};
     const missing: string[] = [];
-    const key = own.api_key ?? (own.api_key_env ? env[own.api_key_env] : undefined) ?? first(keys);
+    const key =
+      own.api_key ??
+      (own.api_key_env ? env[own.api_key_env] : undefined) ??
+      first(keys) ??
+      (keyless ? 'replay' : undefined);
     const given = own.base_url ?? first(baseUrlNames(id, keys));
     let baseUrl = given ?? known?.baseUrl;
     if (baseUrl === undefined && listed?.api) {
@@ -78,13 +86,14 @@ export function createProviderRegistry(config: GatewayConfig, catalogue: Catalog
       });
     }
     if (id === 'ollama' && baseUrl && !baseUrl.includes('://')) baseUrl = `http://${baseUrl}`;
+    if (keyless) baseUrl ??= 'http://replay.invalid';
     if (id === 'azure') baseUrl = connectAzure(own, baseUrl, settings, missing);
     if (id === 'amazon-bedrock') connectBedrock(own, key, settings, missing);
     if (id.startsWith('google-vertex')) connectVertex(own, key, settings, missing);
 
-    const keyless =
+    const keylessProvider =
       known?.keyless ?? (own.base_url !== undefined && own.api_key_env === undefined && !listed);
-    if (!key && !keyless) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
+    if (!key && !keylessProvider) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
     const needsUrl = !['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'].includes(id);
     if (!baseUrl && needsUrl && missing.every((name) => !name.includes('RESOURCE'))) {
       missing.push(`providers.${id}.base_url`);
@@ -93,7 +102,7 @@ export function createProviderRegistry(config: GatewayConfig, catalogue: Catalog
       baseUrl: baseUrl?.replace(/\/+$/, ''),
       key,
       missing,
-      keyless,
+      keyless: keylessProvider,
       explicitUrl: given !== undefined,
       settings,
     };
@@ -211,7 +220,7 @@ export function createProviderRegistry(config: GatewayConfig, catalogue: Catalog
     return {
       id,
       name: listed?.name ?? knownProviders[id]?.name ?? id,
-      ready: missing.length === 0,
+      ready: keyless || missing.length === 0,
       missing,
       keyNames: keyNames(id, listed),
       keyless: connection.keyless,

@@ -19,8 +19,8 @@ export interface DialectFixture {
   stream(turn: Turn): Buffer;
   /** An error answer in the provider's own shape. */
   error(message: string, status: number): unknown;
-  /** Whether it can show thinking. */
-  thinks: boolean;
+  /** Whether cached tokens are reported. */
+  caches: boolean;
 }
 
 const facts = { context: 100_000, output: 8_000, images: true, pdf: true, reasoning: true };
@@ -41,7 +41,7 @@ const openaiChat: DialectFixture = {
   name: 'openai-chat',
   provider: (url) => ({ api: 'openai-chat', base_url: `${url}/v1`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  thinks: true,
+  caches: true,
   error: (message, status) => ({
     error: { message, type: 'x', code: status === 400 ? null : String(status) },
   }),
@@ -76,7 +76,7 @@ const openaiResponses: DialectFixture = {
   name: 'openai-responses',
   provider: (url) => ({ api: 'openai-responses', base_url: `${url}/v1`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  thinks: true,
+  caches: true,
   error: (message) => ({ error: { message, type: 'invalid_request_error', code: null } }),
   stream(turn) {
     const events: { type: string; [field: string]: unknown }[] = [{ type: 'response.created', response: {} }];
@@ -146,7 +146,7 @@ const gemini: DialectFixture = {
   name: 'google',
   provider: (url) => ({ api: 'google', base_url: `${url}/v1beta`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  thinks: true,
+  caches: true,
   error: (message, status) => ({ error: { code: status, message, status: 'X' } }),
   stream(turn) {
     const chunk = (parts: unknown[], more: object = {}) => ({
@@ -177,7 +177,7 @@ const cohere: DialectFixture = {
   name: 'cohere',
   provider: (url) => ({ api: 'cohere', base_url: `${url}/v2`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  thinks: true,
+  caches: false,
   error: (message) => ({ message }),
   stream(turn) {
     const events: { type: string; [field: string]: unknown }[] = [{ type: 'message-start', id: 'x' }];
@@ -244,7 +244,7 @@ const bedrock: DialectFixture = {
   name: 'amazon-bedrock',
   provider: (url) => ({ api: 'amazon-bedrock', base_url: url, api_key: 'k', models: { m: facts } }),
   contentType: 'application/vnd.amazon.eventstream',
-  thinks: true,
+  caches: true,
   error: (message) => ({ message }),
   stream(turn) {
     const frames: Buffer[] = [bedrockFrame('messageStart', { role: 'assistant' })];
@@ -254,20 +254,20 @@ const bedrock: DialectFixture = {
     const stop = (at: number) => frames.push(bedrockFrame('contentBlockStop', { contentBlockIndex: at }));
     if (turn.thinking) {
       const at = index++;
-      for (const text of pieces(turn.thinking)) delta(at, { reasoningContent: { text } });
+      for (const text of pieces(turn.thinking, 20)) delta(at, { reasoningContent: { text } });
       delta(at, { reasoningContent: { signature: 'SIG' } });
       stop(at);
     }
     if (turn.text) {
       const at = index++;
-      for (const text of pieces(turn.text)) delta(at, { text });
+      for (const text of pieces(turn.text, 20)) delta(at, { text });
       stop(at);
     }
     for (const tool of turn.tools ?? []) {
       const at = index++;
       const start = { toolUse: { toolUseId: tool.id, name: tool.name } };
       frames.push(bedrockFrame('contentBlockStart', { contentBlockIndex: at, start }));
-      for (const input of pieces(JSON.stringify(tool.input), 7)) delta(at, { toolUse: { input } });
+      for (const input of pieces(JSON.stringify(tool.input), 16)) delta(at, { toolUse: { input } });
       stop(at);
     }
     frames.push(bedrockFrame('messageStop', { stopReason: turn.tools?.length ? 'tool_use' : 'end_turn' }));
@@ -289,7 +289,7 @@ const anthropic: DialectFixture = {
   name: 'anthropic',
   provider: (url) => ({ api: 'anthropic', base_url: url, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  thinks: true,
+  caches: true,
   error: (message, status) => ({
     type: 'error',
     error: {

@@ -108,9 +108,18 @@ export function createPartReader(options: PartReaderOptions): PartReader {
           break;
         case 'finish': {
           sequencer.usage(convertUsage(part.usage));
-          if (part.finishReason.unified === 'error') {
-            const reason = part.finishReason.raw ?? 'an error';
-            options.fail({ status: 502, message: `the answer ended with ${reason}`, headers: {} });
+          const { unified, raw } = part.finishReason;
+          if (unified === 'error') {
+            options.fail({ status: 502, message: `the answer ended with ${raw ?? 'an error'}`, headers: {} });
+            break;
+          }
+          // The packages end a stream that broke off with this, as if nothing had happened.
+          if (unified === 'interrupted' || (unified === 'other' && raw === undefined)) {
+            options.fail({
+              status: 502,
+              message: `${provider} ended its answer in the middle.`,
+              headers: {},
+            });
             break;
           }
           const stop = mapStopReason(part.finishReason, options.stopSequences);

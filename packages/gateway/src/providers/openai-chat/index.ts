@@ -61,7 +61,8 @@ export const openaiChat: Provider = {
         refused,
       }),
     );
-    const isStream = stream && !response.headers['content-type']?.includes('json');
+    const type = response.headers['content-type'] ?? '';
+    const isStream = type.includes('event-stream') || (stream && !type.includes('json'));
     if (!isStream) {
       return { kind: 'events', batches: readWhole(call, response.body, sequencer, reader) };
     }

@@ -52,7 +52,8 @@ export const openaiResponses: Provider = {
         sessionId: call.sessionId,
       }),
     );
-    if (!stream || response.headers['content-type']?.includes('json')) {
+    const type = response.headers['content-type'] ?? '';
+    if (!type.includes('event-stream') && (!stream || type.includes('json'))) {
       const text = (await readAll(response.body)).toString();
       return { kind: 'events', batches: readWhole(text) };
     }
