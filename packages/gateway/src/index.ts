@@ -1,1 +1,16 @@
+export { ConfigError, type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export * from './demo/index.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+export { credentialOf } from './http/keys.ts';
+export type {
+  Authorization,
+  BudgetAnswer,
+  GatewayHooks,
+  LogEntry,
+  Subject,
+  UsageRecord,
+} from './http/messages-route.ts';
+export { createTransport, type Transport, TransportError } from './http/transport.ts';
+export { checkStream } from './messages/check-stream.ts';
+export type { LocalModel } from './providers/demo.ts';
+export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';

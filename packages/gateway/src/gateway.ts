@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { GatewayConfig } from './config.ts';
+import { type Answer, fromNode, fromRequest, type Incoming, toNode, toResponse } from './http/answer.ts';
+import { createMessagesRoute, type GatewayHooks } from './http/messages-route.ts';
+import { createTransport, fetchTransport, type Transport, TransportError } from './http/transport.ts';
+import { errorBody, failure, GatewayError } from './messages/errors.ts';
+import { loadCatalogue } from './models/catalogue.ts';
+import { type CatalogueListing, listModels, pageOf } from './models/listing.ts';
+import { createPricing } from './models/prices.ts';
+import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
+import { createResolver } from './models/resolve.ts';
+import { findSelf } from './models/self.ts';
+import { createDemoProvider, demoTarget, type LocalModel } from './providers/demo.ts';
+import { createProviderLoader } from './providers/index.ts';
+
+export interface GatewayOptions extends GatewayHooks {
+  config: GatewayConfig;
+  /** Answers for the models `demo`, `demo-…` and `demo/…`, without any upstream. */
+  demo?: LocalModel;
+  /** How requests leave; for recording, replaying and tests. */
+  transport?: Transport;
+  /** Providers work without keys: for replaying, where nothing is really asked. */
+  keyless?: boolean;
+  /** The same as a fetch function. */
+  fetch?: typeof fetch;
+}
+
+export interface Gateway {
+  /** Answers a web-standard request: mount it under any server. */
+  fetch(request: Request): Promise<Response>;
+  /** Answers a request of node:http itself, which is quicker: no Request, Response or web stream in between. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** What `GET /v1/models` lists. */
+  models(): CatalogueListing[];
+  /** Every provider, and what is missing for it to work. */
+  providers(): ProviderStatus[];
+  /** The sentence to stop with when one of these addresses (host:port) is also an upstream; undefined when none is. */
+  findSelf(addresses: readonly string[]): string | undefined;
+  close(): void;
+}
+
+/** Creates the gateway: one Messages endpoint in front of every configured provider. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { config } = options;
+  const own = options.transport || options.fetch ? undefined : createTransport();
+  const send = options.transport ?? (options.fetch ? fetchTransport(options.fetch) : own?.send);
+  if (!send) throw new Error('a gateway needs a transport');
+  const catalogue = loadCatalogue();
+  const registry = createProviderRegistry(config, catalogue, options.keyless);
+  const resolve = createResolver(config, catalogue, registry, options.demo ? demoTarget : undefined);
+  const route = createMessagesRoute({
+    config,
+    hooks: options,
+    send,
+    resolve,
+    costOf: createPricing(config, catalogue),
+    load: createProviderLoader(options.demo ? createDemoProvider(options.demo) : undefined),
+    keyHint: (provider) => registry.status(provider).keyNames.join(' or ') || 'its api_key',
+  });
+
+  function json(value: unknown): Answer {
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+  }
+
+  async function dispatch(incoming: Incoming, requestId: string): Promise<Answer> {
+    const { method, path } = incoming;
+    if (path === '/v1/messages' && method === 'POST') return route.messages(incoming, requestId);
+    if (path === '/v1/messages/count_tokens' && method === 'POST')
+      return route.countTokens(incoming, requestId);
+    if (path === '/' && (method === 'HEAD' || method === 'GET')) {
+      return {
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: method === 'HEAD' ? '' : 'ok\n',
+      };
+    }
+    if (path === '/v1/models' && method === 'GET') {
+      await route.admit(incoming);
+      return json(pageOf(listModels(config, catalogue, registry), new URLSearchParams(incoming.query)));
+    }
+    if (path.startsWith('/v1/models/') && method === 'GET') {
+      await route.admit(incoming);
+      const id = decodeURIComponent(path.slice('/v1/models/'.length));
+      const found = listModels(config, catalogue, registry).find((model) => model.id === id);
+      if (found) return json(found);
+      throw new GatewayError(failure(404, `model: ${id}`));
+    }
+    throw new GatewayError(failure(404, `There is no ${method} ${path} here.`));
+  }
+
+  async function answer(incoming: Incoming): Promise<Answer> {
+    const requestId = randomUUID().replaceAll('-', '');
+    let result: Answer;
+    try {
+      result = await dispatch(incoming, requestId);
+    } catch (error) {
+      result = toErrorAnswer(error, requestId, options.log);
+    }
+    result.headers['request-id'] ??= `req_${requestId}`;
+    return result;
+  }
+
+  return {
+    async fetch(request) {
+      const { incoming, gone } = fromRequest(request);
+      return toResponse(await answer(incoming), gone);
+    },
+    async handle(request, response) {
+      const result = await answer(fromNode(request, response));
+      if (response.destroyed) {
+        // The client is gone: end the stream, so that what it holds (upstream, concurrency slot) is given back.
+        const { body } = result;
+        if (typeof body === 'object' && Symbol.asyncIterator in body) {
+          // A generator has to begin for its `finally` to run.
+          const pieces = body[Symbol.asyncIterator]();
+          await pieces.next().catch(() => {});
+          await pieces.return?.(undefined);
+        }
+        return;
+      }
+      await toNode(result, response);
+    },
+    models: () => listModels(config, catalogue, registry),
+    providers: () => registry.list(),
+    findSelf: (addresses) => findSelf(registry, addresses),
+    close() {
+      own?.close();
+    },
+  };
+}
+
+function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log']): Answer {
+  const gone = error instanceof TransportError && error.kind === 'aborted';
+  const told =
+    error instanceof GatewayError
+      ? error.failure
+      : failure(500, 'The gateway met an error of its own; its log says more under this request id.');
+  if (!(error instanceof GatewayError) && !gone) {
+    log?.({
+      level: 'error',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      request_id: `req_${requestId}`,
+    });
+  }
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (told.retryAfterSeconds !== undefined) headers['retry-after'] = String(told.retryAfterSeconds);
+  return { status: told.status, headers, body: errorBody(told, `req_${requestId}`) };
+}

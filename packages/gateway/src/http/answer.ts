@@ -1,0 +1,172 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pingText } from '../messages/sse.ts';
+import { TransportError } from './transport.ts';
+
+/** A request, whichever server it came through. */
+export interface Incoming {
+  method: string;
+  path: string;
+  /** With its `?`, or empty. */
+  query: string;
+  headers: Record<string, string>;
+  body(limit: number): Promise<Uint8Array | undefined>;
+  signal: AbortSignal;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  /** A stream consists of whole SSE events, so that a ping may be written between any two pieces. */
+  body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
+  /** A `ping` event is written after so long a silence. */
+  pingMs?: number;
+}
+
+const isWhole = (body: Answer['body']): body is string | Uint8Array =>
+  typeof body === 'string' || body instanceof Uint8Array;
+
+/** The request that node:http received; its signal fires when the client goes away before the answer is complete. */
+export function fromNode(request: IncomingMessage, response: ServerResponse): Incoming {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  return {
+    method: request.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? '' : url.slice(mark),
+    headers: request.headers as Record<string, string>,
+    signal: controller.signal,
+    body: (limit) =>
+      new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        request.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          // The rest is read and thrown away: a client that is still sending would not see the answer.
+          if (size <= limit) chunks.push(chunk);
+        });
+        request.on('end', () =>
+          resolve(size > limit ? undefined : chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)),
+        );
+        request.on('error', reject);
+        request.on('close', () => {
+          if (!request.complete) reject(new Error('the client went away'));
+        });
+      }),
+  };
+}
+
+/** Writes an answer through node:http, minding how fast the client reads. */
+export async function toNode(answer: Answer, response: ServerResponse): Promise<void> {
+  const { body } = answer;
+  if (isWhole(body)) {
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      'content-length': String(Buffer.byteLength(body)),
+    });
+    response.end(body);
+    return;
+  }
+  response.writeHead(answer.status, answer.headers);
+  response.flushHeaders();
+  let last = Date.now();
+  const pingMs = answer.pingMs;
+  const timer = pingMs
+    ? setInterval(() => {
+        if (Date.now() - last < pingMs || response.writableNeedDrain) return;
+        response.write(pingText);
+        last = Date.now();
+      }, pingMs / 2)
+    : undefined;
+  try {
+    for await (const piece of body) {
+      last = Date.now();
+      if (response.destroyed) return;
+      if (!response.write(piece)) await drained(response);
+    }
+    response.end();
+  } catch (error) {
+    // The head has gone out: all that is left is to break off. A client that went away is no error.
+    response.destroy();
+    if (!(error instanceof TransportError && error.kind === 'aborted')) throw error;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
+}
+
+/** The same for a web-standard server. The abort controller hears when the reader of the answer gives up. */
+export function fromRequest(request: Request): { incoming: Incoming; gone: AbortController } {
+  const gone = new AbortController();
+  if (request.signal.aborted) gone.abort();
+  else request.signal.addEventListener('abort', () => gone.abort(), { once: true });
+  const url = new URL(request.url);
+  return {
+    gone,
+    incoming: {
+      method: request.method,
+      path: url.pathname,
+      query: url.search,
+      headers: Object.fromEntries(request.headers),
+      signal: gone.signal,
+      async body(limit) {
+        const bytes = new Uint8Array(await request.arrayBuffer());
+        return bytes.byteLength > limit ? undefined : bytes;
+      },
+    },
+  };
+}
+
+export function toResponse(answer: Answer, gone: AbortController): Response {
+  const { body } = answer;
+  const init = { status: answer.status, headers: answer.headers };
+  if (isWhole(body)) return new Response(body as BodyInit, init);
+  const encoder = new TextEncoder();
+  const pieces = body[Symbol.asyncIterator]();
+  let timer: NodeJS.Timeout | undefined;
+  let last = Date.now();
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      const pingMs = answer.pingMs;
+      if (!pingMs) return;
+      timer = setInterval(() => {
+        if (Date.now() - last < pingMs || (controller.desiredSize ?? 0) <= 0) return;
+        controller.enqueue(encoder.encode(pingText));
+        last = Date.now();
+      }, pingMs / 2);
+    },
+    async pull(controller) {
+      try {
+        const next = await pieces.next();
+        last = Date.now();
+        if (next.done) {
+          clearInterval(timer);
+          controller.close();
+        } else controller.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value);
+      } catch (error) {
+        clearInterval(timer);
+        controller.error(error);
+      }
+    },
+    async cancel() {
+      clearInterval(timer);
+      gone.abort();
+      await pieces.return?.(undefined);
+    },
+  });
+  return new Response(stream, init);
+}

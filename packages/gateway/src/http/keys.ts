@@ -1,0 +1,43 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { GatewayConfig } from '../config.ts';
+import type { GatewayHooks } from './messages-route.ts';
+
+/** The key that a request carries, in either of the two headers. */
+export function credentialOf(headers: Record<string, string>): string | undefined {
+  const bearer = /^Bearer\s+(.+)$/i.exec(headers.authorization ?? '')?.[1];
+  return headers['x-api-key'] || bearer;
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest();
+
+/** The keys and budgets of a configuration, for the gateway as a program of its own; spending is kept in memory. */
+export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget' | 'onUsage'> {
+  if (config.keys.length === 0) return {};
+  const known = config.keys.map(({ id, key, budget_usd }) => ({
+    id,
+    digest: digest(key),
+    budget: budget_usd,
+  }));
+  const spent = new Map<string, number>();
+  return {
+    authorize(headers) {
+      const given = digest(credentialOf(headers) ?? '');
+      const match = known.find((entry) => timingSafeEqual(entry.digest, given));
+      return match ? { ok: true, subject: { keyId: match.id } } : { ok: false };
+    },
+    budget: {
+      check({ keyId }) {
+        const entry = known.find(({ id }) => id === keyId);
+        const used = spent.get(keyId ?? '') ?? 0;
+        if (entry?.budget === undefined || used < entry.budget) return { ok: true };
+        return {
+          ok: false,
+          message: `The budget of the key ${keyId} is spent: $${used.toFixed(4)} of $${entry.budget.toFixed(2)}.`,
+        };
+      },
+    },
+    onUsage({ subject, cost_usd }) {
+      if (subject.keyId && cost_usd) spent.set(subject.keyId, (spent.get(subject.keyId) ?? 0) + cost_usd);
+    },
+  };
+}

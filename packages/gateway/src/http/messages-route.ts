@@ -1,0 +1,372 @@
+import type { GatewayConfig } from '../config.ts';
+import { failure, GatewayError, refuse } from '../messages/errors.ts';
+import { createCalibration, estimateRequest } from '../messages/estimate.ts';
+import type { Meter } from '../messages/meter.ts';
+import { parseBody, parseRequest } from '../messages/parse.ts';
+import { encodeEvents } from '../messages/sse.ts';
+import type { MessagesRequest } from '../messages/types.ts';
+import type { CostOf } from '../models/prices.ts';
+import type { Resolution } from '../models/resolve.ts';
+import type { Call, Dialect, Provider, Target } from '../providers/provider.ts';
+import { createAffinity } from '../routing/affinity.ts';
+import { createHealth } from '../routing/health.ts';
+import { createLimiter } from '../routing/limiter.ts';
+import { createRouter, type Routed } from '../routing/route.ts';
+import type { Answer, Incoming } from './answer.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import { type Transport, TransportError } from './transport.ts';
+
+/** Who a request is from, as the host of the gateway knows it. */
+export interface Subject {
+  keyId?: string;
+  sessionId?: string;
+}
+
+/** One request, for accounts and metrics. */
+export interface UsageRecord {
+  request_id: string;
+  subject: Subject;
+  session_id: string | undefined;
+  agent_id: string | undefined;
+  parent_agent_id: string | undefined;
+  /** The name that the client asked for. */
+  requested_model: string;
+  /** Who answered, and the model's name there. */
+  provider: string | undefined;
+  model: string | undefined;
+  stream: boolean;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_input_tokens: number;
+  cache_creation_input_tokens: number;
+  /** Dollars; undefined when nobody knows a price. */
+  cost_usd: number | undefined;
+  latency_ms: number;
+  /** Until the first event; undefined when there was none. */
+  ttft_ms: number | undefined;
+  status: number;
+  /** The type of the error that the client got, also in the middle of a stream; `aborted` when it went away. */
+  error: string | undefined;
+}
+
+export interface LogEntry {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  request_id?: string;
+  provider?: string;
+  model?: string;
+  status?: number;
+}
+
+export interface GatewayHooks {
+  /** Who may use the gateway. Without it everybody may: for hosts that have asked already. */
+  authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
+  /** Told of every request once it is over. */
+  onUsage?: (record: UsageRecord) => void;
+  budget?: { check(subject: Subject): BudgetAnswer | Promise<BudgetAnswer> };
+  log?: (entry: LogEntry) => void;
+}
+
+export type Authorization = { ok: true; subject: Subject } | { ok: false };
+export type BudgetAnswer = { ok: true } | { ok: false; message: string };
+
+export interface MessagesRouteOptions {
+  config: GatewayConfig;
+  hooks: GatewayHooks;
+  send: Transport;
+  resolve(name: string): Resolution;
+  costOf: CostOf;
+  load(dialect: Dialect): Promise<Provider>;
+  keyHint(provider: string): string;
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** The session that Claude Code names in its header, or inside `metadata.user_id`. */
+function sessionOf(subject: Subject, incoming: Incoming, body: Record<string, unknown>): string | undefined {
+  if (subject.sessionId) return subject.sessionId;
+  const header = incoming.headers['x-claude-code-session-id'];
+  if (header) return header;
+  const user = (body.metadata as { user_id?: unknown } | undefined)?.user_id;
+  if (typeof user !== 'string' || !user.startsWith('{')) return undefined;
+  try {
+    const id = (JSON.parse(user) as { session_id?: unknown }).session_id;
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `POST /v1/messages` and `/v1/messages/count_tokens`. */
+export function createMessagesRoute(options: MessagesRouteOptions) {
+  const { config, hooks } = options;
+  const calibration = createCalibration();
+  const learned = new Map<string, Set<string>>();
+  const pingMs = config.ping_seconds * 1000;
+
+  const route = createRouter<Prepared>({
+    retries: config.retries,
+    queueTimeoutMs: config.queue_timeout_seconds * 1000,
+    health: createHealth(config.cool_down_seconds * 1000, Date.now),
+    limiter: createLimiter(),
+    affinity: createAffinity(Date.now),
+    attempt: async (call) => prepare(call, await (await options.load(call.target.dialect)).send(call)),
+    keyHint: options.keyHint,
+    now: Date.now,
+    sleep,
+    onAttempt({ target, failure: upstream }) {
+      hooks.log?.({
+        level: 'warn',
+        message: upstream.message,
+        provider: target.provider,
+        model: target.model,
+        status: upstream.status,
+      });
+    },
+  });
+
+  async function admit(incoming: Incoming): Promise<Subject> {
+    if (!hooks.authorize) return {};
+    const result = await hooks.authorize(incoming.headers);
+    if (result.ok) return result.subject;
+    return refuse(
+      401,
+      'The gateway does not know this key. Send its key as `x-api-key` or `Authorization: Bearer`.',
+    );
+  }
+
+  async function open(incoming: Incoming, requestId: string) {
+    const subject = await admit(incoming);
+    const raw = await incoming.body(config.max_body_mb * 1_048_576);
+    if (!raw) refuse(413, `The request is larger than ${config.max_body_mb} MB.`);
+    const { model, stream, body } = parseBody(raw);
+    const resolution = options.resolve(model);
+    const target = resolution.targets[0];
+    if (!target) refuse(404, `model: ${model}`);
+    const call = createCall(
+      incoming,
+      requestId,
+      subject,
+      raw,
+      body as Record<string, unknown>,
+      stream,
+      target,
+    );
+    return { subject, model, resolution, call };
+  }
+
+  function createCall(
+    incoming: Incoming,
+    requestId: string,
+    subject: Subject,
+    raw: Uint8Array,
+    body: Record<string, unknown>,
+    stream: boolean,
+    target: Target,
+  ): Call {
+    let request: MessagesRequest | undefined;
+    let estimate: number | undefined;
+    const readRequest = () => {
+      request ??= parseRequest(body);
+      return request;
+    };
+    const model = String(body.model);
+    return {
+      target,
+      raw,
+      body,
+      stream,
+      headers: incoming.headers,
+      query: incoming.query,
+      signal: incoming.signal,
+      send: options.send,
+      learned,
+      sessionId: sessionOf(subject, incoming, body),
+      requestId,
+      request: readRequest,
+      inputTokens() {
+        estimate ??= calibration.apply(model, estimateRequest(readRequest()));
+        return estimate;
+      },
+    };
+  }
+
+  /** Tells the host what a request came to. The price is looked up after the answer has gone out. */
+  function account(
+    context: { subject: Subject; model: string; call: Call; started: number; firstAt: number | undefined },
+    outcome: {
+      status: number;
+      error?: string | undefined;
+      target?: Target | undefined;
+      meter?: Meter | undefined;
+    },
+  ): void {
+    if (!hooks.onUsage) return;
+    const { call, subject, started, firstAt } = context;
+    const { target, meter } = outcome;
+    const ended = performance.now();
+    const usage = meter?.usage;
+    const emit = (cost: number | undefined) =>
+      hooks.onUsage?.({
+        request_id: `req_${call.requestId}`,
+        subject,
+        session_id: call.sessionId,
+        agent_id: call.headers['x-claude-code-agent-id'],
+        parent_agent_id: call.headers['x-claude-code-parent-agent-id'],
+        requested_model: context.model,
+        provider: target?.provider,
+        model: target?.model,
+        stream: call.stream,
+        input_tokens: usage?.input_tokens ?? 0,
+        output_tokens: usage?.output_tokens ?? 0,
+        cache_read_input_tokens: usage?.cache_read_input_tokens ?? 0,
+        cache_creation_input_tokens: usage?.cache_creation_input_tokens ?? 0,
+        cost_usd: cost,
+        latency_ms: ended - started,
+        ttft_ms: firstAt === undefined ? undefined : firstAt - started,
+        status: outcome.status,
+        error: outcome.error,
+      });
+    if (!usage || !target) return void emit(usage ? undefined : 0);
+    options.costOf(target.provider, target.model, usage).then(emit, (error: unknown) => {
+      hooks.log?.({ level: 'error', message: `no price: ${String(error)}`, provider: target.provider });
+      emit(undefined);
+    });
+  }
+
+  async function* errorStream(error: unknown, requestId: string): AsyncGenerator<string> {
+    if (error instanceof TransportError && error.kind === 'aborted') return;
+    const told =
+      error instanceof GatewayError ? error.failure : failure(500, 'The gateway met an error of its own.');
+    if (!(error instanceof GatewayError)) {
+      hooks.log?.({
+        level: 'error',
+        message: String((error as Error).stack ?? error),
+        request_id: requestId,
+      });
+    }
+    yield encodeEvents([{ type: 'error', error: { type: told.type, message: told.message } }]);
+  }
+
+  async function messages(incoming: Incoming, requestId: string): Promise<Answer> {
+    const started = performance.now();
+    const { subject, model, resolution, call } = await open(incoming, requestId);
+    const context = { subject, model, call, started, firstAt: undefined as number | undefined };
+    if (hooks.budget) {
+      const budget = await hooks.budget.check(subject);
+      if (!budget.ok) {
+        account(context, { status: 402, error: 'billing_error' });
+        refuse(402, budget.message);
+      }
+    }
+
+    function fail(error: unknown): void {
+      if (error instanceof TransportError && error.kind === 'aborted') {
+        account(context, { status: 499, error: 'aborted' });
+      } else if (error instanceof GatewayError) {
+        account(context, { status: error.failure.status, error: error.failure.type });
+      } else account(context, { status: 500, error: 'api_error' });
+    }
+
+    function finish({ reply, target, release }: Routed<Prepared>, completed: boolean): void {
+      release();
+      const { meter } = reply;
+      if (meter.complete) calibration.learn(model, reply.estimate, meter.usage);
+      const error = meter.error ?? (completed ? undefined : 'aborted');
+      account(context, { status: completed ? 200 : 499, error, target, meter });
+    }
+
+    async function* relay(routed: Routed<Prepared>, pieces: AsyncIterable<string | Uint8Array>) {
+      let completed = false;
+      try {
+        yield* pieces;
+        completed = true;
+      } finally {
+        finish(routed, completed);
+      }
+    }
+
+    function toAnswer(routed: Routed<Prepared>): Answer {
+      context.firstAt = performance.now();
+      const { reply } = routed;
+      if (typeof reply.body === 'string' || reply.body instanceof Uint8Array) {
+        finish(routed, true);
+        return { status: reply.status, headers: reply.headers, body: reply.body };
+      }
+      return { status: reply.status, headers: reply.headers, body: relay(routed, reply.body), pingMs };
+    }
+
+    const routing = route(call, resolution).then(toAnswer, (error: unknown) => {
+      fail(error);
+      throw error;
+    });
+    if (!call.stream) return routing;
+    return orPings(routing, requestId);
+  }
+
+  /**
+   * A stream whose upstream is silent for long begins with pings, so that the client knows it is alive; an error then
+   * comes as an event. Until then a failure still has its own status, and nothing is committed.
+   */
+  async function orPings(routing: Promise<Answer>, requestId: string): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<'silence'>((resolve) => {
+      timer = setTimeout(resolve, pingMs, 'silence');
+    });
+    const first = await Promise.race([routing, silence]).finally(() => clearTimeout(timer));
+    if (first !== 'silence') return first;
+    async function* later(): AsyncGenerator<string | Uint8Array> {
+      let answer: Answer;
+      try {
+        answer = await routing;
+      } catch (error) {
+        yield* errorStream(error, requestId);
+        return;
+      }
+      if (typeof answer.body === 'string' || answer.body instanceof Uint8Array) yield answer.body;
+      else yield* answer.body;
+    }
+    return { status: 200, headers: streamHeaders(), body: later(), pingMs };
+  }
+
+  async function countTokens(incoming: Incoming, requestId: string): Promise<Answer> {
+    const { call } = await open(incoming, requestId);
+    let count: number | undefined;
+    try {
+      const provider = await options.load(call.target.dialect);
+      count = await provider.countTokens?.(call);
+    } catch (error) {
+      // An upstream that cannot count is no reason to fail: the client only wants to know when to compact.
+      hooks.log?.({
+        level: 'info',
+        message: `count_tokens estimated: ${String(error)}`,
+        request_id: requestId,
+      });
+    }
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ input_tokens: count ?? call.inputTokens() }),
+    };
+  }
+
+  return { messages, countTokens, admit };
+}
+
+export function streamHeaders(): Record<string, string> {
+  return {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+  };
+}

@@ -1,0 +1,171 @@
+import { createCollector } from '../messages/collect.ts';
+import { createEventBytes } from '../messages/event-bytes.ts';
+import { createMeter, type Meter, readUsage } from '../messages/meter.ts';
+import { createSseReader, encodeEvents } from '../messages/sse.ts';
+import { messageToEvents } from '../messages/to-events.ts';
+import type { AnswerMessage, StreamEvent } from '../messages/types.ts';
+import type { Call, Reply } from '../providers/provider.ts';
+import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
+import { streamHeaders } from './messages-route.ts';
+import { readAll, TransportError } from './transport.ts';
+
+/** A reply whose beginning is there, so that it can be given to the client without a second thought. */
+export interface Prepared {
+  status: number;
+  headers: Record<string, string>;
+  body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
+  meter: Meter & { error?: string };
+  /** What the input was estimated at, for calibration; 0 when nobody estimated. */
+  estimate: number;
+}
+
+/**
+ * Waits for the first piece of a reply, or for all of it when the client wants it whole. What fails until then is
+ * thrown and may be tried again; what fails afterwards ends the stream with an `error` event.
+ */
+export async function prepare(call: Call, reply: Reply): Promise<Prepared> {
+  const meter: Prepared['meter'] = createMeter();
+  if (reply.kind === 'events') {
+    const estimate = call.inputTokens();
+    if (!call.stream) {
+      const message = await collect(reply.batches, meter);
+      return { status: 200, headers: jsonHeaders(), body: JSON.stringify(message), meter, estimate };
+    }
+    const body = await primed(encoded(reply.batches, meter));
+    return { status: 200, headers: streamHeaders(), body, meter, estimate };
+  }
+  if (reply.stream && call.stream) {
+    const body = await primed(passed(reply.body, meter, call));
+    return { status: reply.status, headers: reply.headers, body, meter, estimate: 0 };
+  }
+  const bytes = await readAll(reply.body);
+  const message = reply.stream ? await collect(parsed(bytes), meter) : readMessage(bytes, call);
+  readUsage(meter, message.usage);
+  meter.complete = true;
+  if (!call.stream) {
+    const body = reply.stream ? JSON.stringify(message) : bytes;
+    const headers = reply.stream ? { ...reply.headers, ...jsonHeaders() } : reply.headers;
+    return { status: reply.status, headers, body, meter, estimate: 0 };
+  }
+  // A stream was asked for and the upstream does not stream.
+  const body = encodeEvents(messageToEvents(message));
+  return { status: 200, headers: streamHeaders(), body, meter, estimate: 0 };
+}
+
+const jsonHeaders = () => ({ 'content-type': 'application/json' });
+
+async function primed<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
+  const first = await pieces.next();
+  return (async function* () {
+    try {
+      if (!first.done) yield first.value;
+      yield* pieces;
+    } finally {
+      await pieces.return(undefined);
+    }
+  })();
+}
+
+async function* encoded(
+  batches: AsyncIterable<StreamEvent[]>,
+  meter: Prepared['meter'],
+): AsyncGenerator<string> {
+  for await (const events of batches) {
+    note(events, meter);
+    yield encodeEvents(events);
+  }
+}
+
+function note(events: readonly StreamEvent[], meter: Prepared['meter']): void {
+  for (const event of events) {
+    if (event.type === 'message_start') readUsage(meter, event.message.usage);
+    else if (event.type === 'message_delta') {
+      readUsage(meter, event.usage);
+      meter.stopReason = event.delta.stop_reason;
+    } else if (event.type === 'message_stop') meter.complete = true;
+    else if (event.type === 'error') meter.error = event.error.type;
+  }
+}
+
+/** Anthropic's bytes, in whole events; an error event where the upstream broke off. */
+async function* passed(
+  body: AsyncIterable<Uint8Array>,
+  meter: Prepared['meter'],
+  call: Call,
+): AsyncGenerator<string | Uint8Array> {
+  const bytes = createEventBytes(meter);
+  let begun = false;
+  const broken = (why: string) => {
+    const message = `${call.target.provider} ended its answer in the middle${why}.`;
+    if (!begun) throw new UpstreamError({ status: 502, message, headers: {} });
+    meter.error = 'api_error';
+    return encodeEvents([{ type: 'error', error: { type: 'api_error', message } }]);
+  };
+  try {
+    for await (const chunk of body) {
+      const events = bytes.push(chunk);
+      const error = bytes.error();
+      if (error && !begun) throw new UpstreamError(describeError(error));
+      if (error) meter.error = error.type;
+      if (!events) continue;
+      if (!begun && !bytes.plausible()) {
+        const message = `${call.target.provider} sent something that is not a message stream`;
+        throw new UpstreamError({ status: 502, message, headers: {} });
+      }
+      begun = true;
+      yield events;
+    }
+  } catch (error) {
+    if (!(error instanceof TransportError) || error.kind === 'aborted') throw error;
+    if (!begun) throw error;
+    yield broken(`: ${error.message}`);
+    return;
+  }
+  const rest = bytes.rest();
+  if (rest) yield rest;
+  if (!meter.complete) yield broken('');
+}
+
+async function collect(
+  batches: AsyncIterable<StreamEvent[]>,
+  meter: Prepared['meter'],
+): Promise<AnswerMessage> {
+  const collector = createCollector();
+  for await (const events of batches) {
+    note(events, meter);
+    collector.push(events);
+  }
+  const { message, error, complete } = collector.result();
+  // Nothing has gone to the client yet, so this can still be tried again.
+  if (error) throw new UpstreamError(describeError(error));
+  if (!message || !complete) {
+    throw new UpstreamError({ status: 502, message: 'the answer broke off', headers: {} });
+  }
+  return message;
+}
+
+async function* parsed(bytes: Buffer): AsyncGenerator<StreamEvent[]> {
+  const reader = createSseReader();
+  for (const { data } of [...reader.push(bytes), ...reader.end()]) {
+    try {
+      yield [JSON.parse(data) as StreamEvent];
+    } catch {
+      throw new UpstreamError({ status: 502, message: 'the answer is not JSON', headers: {} });
+    }
+  }
+}
+
+function readMessage(bytes: Buffer, call: Call): AnswerMessage {
+  try {
+    const message = JSON.parse(bytes.toString()) as AnswerMessage;
+    if (message?.type === 'message' && Array.isArray(message.content)) return message;
+  } catch {
+    // Said below.
+  }
+  const text = bytes.subarray(0, 200).toString();
+  throw new UpstreamError({
+    status: 502,
+    message: `${call.target.provider} sent something that is not a message: ${text}`,
+    headers: {},
+  });
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env node
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
+import {
+  ConfigError,
+  createConfig,
+  type GatewayConfig,
+  processEnvironment,
+  readConfigFile,
+} from './config.ts';
+import { createDemoModel } from './demo/index.ts';
+import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { keysOf } from './http/keys.ts';
+import { createTransport } from './http/transport.ts';
+import { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
+
+const usage = `claude-agent-gateway: one Messages endpoint, every model
+
+  claude-agent-gateway [options]              serve POST /v1/messages
+  claude-agent-gateway providers [options]    every provider, and what is missing for it
+
+  claude-agent-gateway record --cassette <file>    serve, and write every exchange with an upstream to a file
+  claude-agent-gateway replay --cassette <file>    serve from such a file: no keys, no cost, the same answers
+
+  --host <address>    where to listen (127.0.0.1)
+  --port <number>     0 takes any free port (4000)
+  --config <file>     JSON; see the README of this package
+  --demo              answer every model from the built-in demo model, offline
+  --help
+`;
+
+function readOptions() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '4000' },
+      config: { type: 'string' },
+      cassette: { type: 'string' },
+      demo: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new ConfigError(`--port ${values.port} is not a port: give a number from 0 to 65535`);
+  }
+  return { ...values, port, command: positionals[0] ?? 'serve' };
+}
+
+function loadConfig(path: string | undefined, demo: boolean): GatewayConfig {
+  const env = processEnvironment();
+  const config = path ? readConfigFile(path, env) : createConfig({}, env);
+  return demo ? { ...config, models: { '*': 'demo', ...config.models } } : config;
+}
+
+/** What `record` and `replay` put between the gateway and its upstreams. */
+function cassetteOptions(command: string, file: string | undefined): Partial<GatewayOptions> {
+  if (command !== 'record' && command !== 'replay') return {};
+  if (!file) throw new ConfigError(`${command} needs a file: ${command} --cassette <file>`);
+  if (command === 'record') return { transport: recordTransport(createTransport().send, file) };
+  return { transport: replayTransport(readCassette(file)), keyless: true };
+}
+
+function build(config: GatewayConfig, options: Partial<GatewayOptions>): Gateway {
+  const keys = keysOf(config);
+  return createGateway({
+    ...options,
+    config,
+    demo: createDemoModel().fetch,
+    log: (entry) => console.error(JSON.stringify({ at: new Date().toISOString(), ...entry })),
+    ...keys,
+  });
+}
+
+function printProviders(gateway: Gateway): void {
+  const list = gateway.providers();
+  const width = Math.max(...list.map((provider) => provider.id.length));
+  for (const provider of list) {
+    const state = provider.ready ? 'ready' : `set ${provider.missing.join(' and ')}`;
+    console.log(`${provider.id.padEnd(width)}  ${String(provider.models).padStart(4)} models  ${state}`);
+  }
+  console.log(`${list.length} providers, ${list.filter((provider) => provider.ready).length} ready`);
+}
+
+async function serve(gateway: Gateway, host: string, port: number): Promise<void> {
+  const server = createServer((request, response) => {
+    gateway.handle(request, response).catch((error: unknown) => {
+      console.error(JSON.stringify({ level: 'error', message: String(error) }));
+      response.destroy();
+    });
+  });
+  // The client's requests run for minutes; Node would cut them off after five.
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  const self = gateway.findSelf([`${shown}:${address.port}`]);
+  if (self) throw new ConfigError(self);
+  console.log(`listening on http://${shown}:${address.port}`);
+  const stop = () => {
+    server.close(() => gateway.close());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), 10_000).unref();
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options.help) return void process.stdout.write(usage);
+  const { command } = options;
+  const config = loadConfig(options.config, options.demo);
+  const gateway = build(config, cassetteOptions(command, options.cassette));
+  if (command === 'providers') return printProviders(gateway);
+  if (!['serve', 'record', 'replay'].includes(command))
+    throw new ConfigError(`unknown command ${command}\n\n${usage}`);
+  await serve(gateway, options.host, options.port);
+}
+
+main().catch((error: unknown) => {
+  const told = error instanceof ConfigError || (error as { code?: string }).code !== undefined;
+  console.error(told ? (error as Error).message : error);
+  process.exit(1);
+});

@@ -1,0 +1,55 @@
+/** A failure as the client will see it: Anthropic's status, type and sentence. */
+export interface Failure {
+  status: number;
+  type: string;
+  message: string;
+  retryAfterSeconds?: number;
+}
+
+const types: Record<number, string> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  504: 'timeout_error',
+  529: 'overloaded_error',
+};
+
+/** Anthropic's error type for a status. */
+export function errorType(status: number): string {
+  return types[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
+}
+
+export function failure(status: number, message: string, retryAfterSeconds?: number): Failure {
+  return {
+    status,
+    type: errorType(status),
+    message,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  };
+}
+
+/** Thrown inside the gateway and turned into an answer in one place (gateway.ts). */
+export class GatewayError extends Error {
+  readonly failure: Failure;
+  constructor(cause: Failure) {
+    super(cause.message);
+    this.failure = cause;
+  }
+}
+
+export function refuse(status: number, message: string): never {
+  throw new GatewayError(failure(status, message));
+}
+
+/** The JSON body of an error answer. */
+export function errorBody(cause: Failure, requestId: string): string {
+  return JSON.stringify({
+    type: 'error',
+    error: { type: cause.type, message: cause.message },
+    request_id: requestId,
+  });
+}

@@ -1,0 +1,25 @@
+import type { Usage } from './types.ts';
+
+/** What one answer used, as far as it is known. */
+export interface Meter {
+  usage: Usage;
+  stopReason: string | undefined;
+  complete: boolean;
+}
+
+export function createMeter(): Meter {
+  return {
+    usage: { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
+    stopReason: undefined,
+    complete: false,
+  };
+}
+
+/** Takes over the counts that a usage object has; the later one wins, as in Anthropic's stream. */
+export function readUsage(meter: Meter, usage: unknown): void {
+  if (typeof usage !== 'object' || usage === null) return;
+  for (const name of Object.keys(meter.usage) as (keyof Usage)[]) {
+    const value = (usage as Record<string, unknown>)[name];
+    if (typeof value === 'number') meter.usage[name] = value;
+  }
+}

@@ -1,0 +1,301 @@
+import { createStopScanner } from './stop-sequences.ts';
+import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
+
+export interface SequencerOptions {
+  id: string;
+  model: string;
+  /** Tokens known or estimated before the answer starts; the client's context meter reads them. */
+  inputTokens: number;
+  /** Stop sequences that the gateway has to watch for because the provider does not. */
+  stopSequences?: readonly string[];
+}
+
+/**
+ * Turns what a provider sends, in whatever order, into Anthropic's stream, where one block is open at a time.
+ *
+ * Providers interleave: two tool calls in turns, a text that ends after the next block has begun. Text and thinking
+ * may be split into two blocks without harm, the JSON of a tool call may not. So a tool call stays open until it is
+ * complete and everything else waits behind it in order of arrival; a text is closed as soon as something else comes.
+ */
+export interface Sequencer {
+  text(delta: string): void;
+  thinking(delta: string): void;
+  /** The signature of the thinking so far; a block of its own when that thinking is already closed. */
+  signature(signature: string): void;
+  redacted(data: string): void;
+  toolStart(key: string, id: string, name: string): void;
+  toolInput(key: string, json: string): void;
+  toolEnd(key: string): void;
+  /** What a tool call has received so far; undefined for one that never started. */
+  toolJson(key: string): string | undefined;
+  hasTools(): boolean;
+  usage(usage: Partial<Usage>): void;
+  finish(reason: StopReason, stopSequence?: string | null): void;
+  fail(type: string, message: string): void;
+  /** True after the end, or once a stop sequence was met: the rest of the upstream's answer is not wanted. */
+  finished(): boolean;
+  /** The events since the last call. */
+  take(): StreamEvent[];
+}
+
+interface ToolCall {
+  key: string;
+  id: string;
+  name: string;
+  json: string;
+  sent: number;
+  ended: boolean;
+}
+
+type Waiting = ToolCall | { text: string } | { thinking: string } | { signature: string } | { data: string };
+
+function isCompleteJson(text: string): boolean {
+  const trimmed = text.trimEnd();
+  if (!trimmed.endsWith('}')) return false;
+  try {
+    JSON.parse(trimmed);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function startsObject(json: string): boolean {
+  return json.charCodeAt(0) === 123 || json.trimStart().startsWith('{');
+}
+
+/** Some providers send `null`, or the arguments as a string that holds the JSON: nothing of that was sent on yet. */
+function wholeInput(json: string): string {
+  if (startsObject(json) || json === '') return json;
+  try {
+    const value: unknown = JSON.parse(json);
+    if (value === null || value === '') return '{}';
+    if (typeof value === 'string' && startsObject(value)) return value;
+    return JSON.stringify({ value });
+  } catch {
+    return json.trim() === '' ? '' : json;
+  }
+}
+
+export function createSequencer(options: SequencerOptions): Sequencer {
+  let events: StreamEvent[] = [];
+  let started = false;
+  let done = false;
+  let index = -1;
+  let open: 'text' | 'thinking' | 'tool' | undefined;
+  let signed = false;
+  let current: ToolCall | undefined;
+  let written = 0;
+  const tools = new Map<string, ToolCall>();
+  const waiting: Waiting[] = [];
+  const scanner = options.stopSequences?.length ? createStopScanner(options.stopSequences) : undefined;
+  const usage: Usage = {
+    input_tokens: options.inputTokens,
+    output_tokens: 0,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 0,
+  };
+  let reported = false;
+
+  function start(): void {
+    if (started) return;
+    started = true;
+    events.push({
+      type: 'message_start',
+      message: {
+        id: options.id,
+        type: 'message',
+        role: 'assistant',
+        model: options.model,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { ...usage, output_tokens: 1 },
+      },
+    });
+  }
+
+  function close(): void {
+    if (open === undefined) return;
+    events.push({ type: 'content_block_stop', index });
+    open = undefined;
+    current = undefined;
+  }
+
+  function begin(kind: 'text' | 'thinking' | 'tool' | undefined, block: AnswerBlock): void {
+    start();
+    close();
+    index += 1;
+    open = kind;
+    signed = false;
+    events.push({ type: 'content_block_start', index, content_block: block });
+  }
+
+  function delta(value: Delta): void {
+    events.push({ type: 'content_block_delta', index, delta: value });
+  }
+
+  function writeText(text: string): void {
+    if (text === '') return;
+    if (open !== 'text') begin('text', { type: 'text', text: '' });
+    written += text.length;
+    delta({ type: 'text_delta', text });
+  }
+
+  function writeThinking(text: string): void {
+    if (open !== 'thinking' || signed) begin('thinking', { type: 'thinking', thinking: '', signature: '' });
+    written += text.length;
+    if (text !== '') delta({ type: 'thinking_delta', thinking: text });
+  }
+
+  function writeSignature(signature: string): void {
+    if (open !== 'thinking' || signed) begin('thinking', { type: 'thinking', thinking: '', signature: '' });
+    delta({ type: 'signature_delta', signature });
+    signed = true;
+  }
+
+  function writeRedacted(data: string): void {
+    begin(undefined, { type: 'redacted_thinking', data });
+    events.push({ type: 'content_block_stop', index });
+  }
+
+  function writeTool(tool: ToolCall): void {
+    if (current !== tool) {
+      begin('tool', { type: 'tool_use', id: tool.id, name: tool.name, input: {} });
+      current = tool;
+    }
+    if (tool.ended) tool.json = wholeInput(tool.json);
+    if (tool.sent < tool.json.length && startsObject(tool.json)) {
+      const part = tool.json.slice(tool.sent);
+      tool.sent = tool.json.length;
+      written += part.length;
+      delta({ type: 'input_json_delta', partial_json: part });
+    }
+    if (tool.ended) close();
+  }
+
+  /** The open tool call keeps the floor until its JSON is whole. */
+  function busy(): boolean {
+    if (current === undefined) return false;
+    if (!current.ended && isCompleteJson(current.json)) {
+      current.ended = true;
+      close();
+    }
+    return current !== undefined;
+  }
+
+  function drain(): void {
+    while (waiting.length > 0 && !busy()) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      if ('key' in next) writeTool(next);
+      else if ('text' in next) writeText(next.text);
+      else if ('thinking' in next) writeThinking(next.thinking);
+      else if ('signature' in next) writeSignature(next.signature);
+      else writeRedacted(next.data);
+    }
+  }
+
+  function put(item: Waiting): void {
+    if (done) return;
+    waiting.push(item);
+    drain();
+  }
+
+  function flushText(): void {
+    const rest = scanner?.flush();
+    if (rest) put({ text: rest });
+  }
+
+  function seal(reason: StopReason, stopSequence: string | null): void {
+    start();
+    for (const tool of tools.values()) {
+      tool.ended = true;
+      tool.json = wholeInput(tool.json);
+      if (reason !== 'max_tokens' && tool.json !== '' && !isCompleteJson(tool.json)) {
+        fail('api_error', `The provider sent a call of the tool ${tool.name} whose arguments are not JSON.`);
+        return;
+      }
+    }
+    if (current) writeTool(current);
+    drain();
+    close();
+    if (!reported) usage.output_tokens = Math.max(1, Math.ceil(written / 4));
+    events.push(
+      {
+        type: 'message_delta',
+        delta: { stop_reason: withTools(reason), stop_sequence: stopSequence },
+        usage: { ...usage },
+      },
+      { type: 'message_stop' },
+    );
+    done = true;
+  }
+
+  /** Providers say `stop` after tool calls, and `tool_calls` without any. */
+  function withTools(reason: StopReason): StopReason {
+    if (reason === 'end_turn' && tools.size > 0) return 'tool_use';
+    return reason === 'tool_use' && tools.size === 0 ? 'end_turn' : reason;
+  }
+
+  function fail(type: string, message: string): void {
+    if (done) return;
+    done = true;
+    events.push({ type: 'error', error: { type, message } });
+  }
+
+  return {
+    text(text) {
+      if (done || text === '') return;
+      if (!scanner) return put({ text });
+      const found = scanner.push(text);
+      if (found.text !== '') put({ text: found.text });
+      if (found.match !== undefined) seal('stop_sequence', found.match);
+    },
+    thinking: (thinking) => put({ thinking }),
+    signature: (signature) => put({ signature }),
+    redacted(data) {
+      flushText();
+      put({ data });
+    },
+    toolStart(key, id, name) {
+      if (done || tools.has(key)) return;
+      flushText();
+      const tool: ToolCall = { key, id, name, json: '', sent: 0, ended: false };
+      tools.set(key, tool);
+      put(tool);
+    },
+    toolInput(key, json) {
+      const tool = tools.get(key);
+      if (done || !tool || json === '' || (tool.ended && json.trim() === '')) return;
+      tool.json += json;
+      if (current === tool) writeTool(tool);
+      else drain();
+    },
+    toolEnd(key) {
+      const tool = tools.get(key);
+      if (done || !tool) return;
+      tool.ended = true;
+      if (current === tool) writeTool(tool);
+      drain();
+    },
+    toolJson: (key) => tools.get(key)?.json,
+    hasTools: () => tools.size > 0,
+    usage(update) {
+      Object.assign(usage, update);
+      if (update.output_tokens !== undefined) reported = true;
+    },
+    finish(reason, stopSequence = null) {
+      if (done) return;
+      flushText();
+      seal(reason, stopSequence);
+    },
+    fail,
+    finished: () => done,
+    take() {
+      const taken = events;
+      events = [];
+      return taken;
+    },
+  };
+}

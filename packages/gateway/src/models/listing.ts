@@ -1,0 +1,67 @@
+import type { GatewayConfig } from '../config.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ProviderRegistry } from './providers.ts';
+
+/** One model in the form of Anthropic's list. */
+export interface CatalogueListing {
+  type: 'model';
+  id: string;
+  display_name: string;
+  created_at: string;
+}
+
+const unknownDate = '1970-01-01T00:00:00Z';
+
+/** The models that can be used now: the configuration's names, then those of every provider that is ready. */
+export function listModels(
+  config: GatewayConfig,
+  catalogue: Catalogue,
+  registry: ProviderRegistry,
+): CatalogueListing[] {
+  const list: CatalogueListing[] = [];
+  const add = (id: string, released: string) =>
+    list.push({
+      type: 'model',
+      id,
+      display_name: id,
+      created_at: released ? `${released.padEnd(10, '-01').slice(0, 10)}T00:00:00Z` : unknownDate,
+    });
+  for (const name of Object.keys(config.models)) if (!name.includes('*')) add(name, '');
+  for (const status of registry.list()) {
+    if (!status.ready) continue;
+    for (const model of Object.keys(config.providers[status.id]?.models ?? {}))
+      add(`${status.id}/${model}`, '');
+    const listed = catalogue.providers.get(status.id);
+    // Local servers and cloud accounts have only what their owner put there; a listing would be a guess.
+    if (!listed || status.keyless) continue;
+    for (const id of listed.modelIds()) {
+      const model = listed.model(id);
+      if (!model || model.deprecated) continue;
+      add(status.id === 'anthropic' ? id : `${status.id}/${id}`, model.released);
+    }
+  }
+  return list;
+}
+
+/** A page in Anthropic's manner: `limit` (20), `after_id`, `before_id`. */
+export function pageOf(list: readonly CatalogueListing[], query: URLSearchParams) {
+  const asked = Number(query.get('limit') ?? 20);
+  const limit = Number.isInteger(asked) ? Math.min(Math.max(asked, 1), 1_000) : 20;
+  const after = query.get('after_id');
+  const before = query.get('before_id');
+  let from = 0;
+  let to = list.length;
+  if (after) from = list.findIndex((model) => model.id === after) + 1;
+  if (before) {
+    const at = list.findIndex((model) => model.id === before);
+    if (at >= 0) to = at;
+    from = Math.max(0, to - limit);
+  }
+  const data = list.slice(from, Math.min(to, from + limit));
+  return {
+    data,
+    has_more: before ? from > 0 : from + data.length < to,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+  };
+}

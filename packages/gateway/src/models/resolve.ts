@@ -1,0 +1,102 @@
+import type { GatewayConfig, Route } from '../config.ts';
+import { refuse } from '../messages/errors.ts';
+import type { Target } from '../providers/provider.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ProviderRegistry } from './providers.ts';
+
+export interface Resolution {
+  targets: Target[];
+  /** Sessions are spread over the targets instead of taking them in order. */
+  spread: boolean;
+}
+
+/** From the name in a request to the upstreams that can serve it, the preferred one first. */
+export function createResolver(
+  config: GatewayConfig,
+  catalogue: Catalogue,
+  registry: ProviderRegistry,
+  demo: Target | undefined,
+): (name: string) => Resolution {
+  const cache = new Map<string, Resolution>();
+  const wildcards = Object.entries(config.models)
+    .filter(([pattern]) => pattern.includes('*'))
+    .sort(([a], [b]) => b.length - a.length)
+    .map(([pattern, route]) => ({ match: wildcard(pattern), route }));
+
+  function routeFor(name: string): { route: Route; captured: string } | undefined {
+    const exact = Object.hasOwn(config.models, name) ? config.models[name] : undefined;
+    if (exact) return { route: exact, captured: name };
+    for (const { match, route } of wildcards) {
+      const captured = match(name);
+      if (captured !== undefined) return { route, captured };
+    }
+    return undefined;
+  }
+
+  function resolve(name: string, seen: readonly string[]): Resolution {
+    const found = seen.includes(name) ? undefined : routeFor(name);
+    if (found) {
+      const { route, captured } = found;
+      const list = typeof route === 'string' ? [route] : Array.isArray(route) ? route : route.targets;
+      const targets = list.flatMap(
+        (entry) =>
+          resolve(
+            entry.replace('*', () => captured),
+            [...seen, name],
+          ).targets,
+      );
+      return { targets, spread: typeof route === 'object' && !Array.isArray(route) && route.spread === true };
+    }
+    if (demo && (name === 'demo' || name.startsWith('demo/') || name.startsWith('demo-'))) {
+      return { targets: [{ ...demo, model: name }], spread: false };
+    }
+    const slash = name.indexOf('/');
+    if (slash > 0) {
+      const provider = registry.canonical(name.slice(0, slash));
+      if (registry.has(provider)) return { targets: [ready(provider, name.slice(slash + 1))], spread: false };
+    }
+    const provider = catalogue.providerOf(name);
+    if (provider) return { targets: [ready(provider, name)], spread: false };
+    if (config.default_model && !seen.includes(config.default_model)) {
+      return resolve(config.default_model, [...seen, name, config.default_model]);
+    }
+    return refuse(
+      404,
+      `model: ${name}. No provider is known for this name. Write it as provider/model (openai/gpt-4.1, ` +
+        'ollama/qwen3), or give it a target under `models` in the gateway configuration.',
+    );
+  }
+
+  function ready(provider: string, model: string): Target {
+    // Some providers have the model's name in the path of their URL.
+    if (!/^[\w.:@/+,~ -]{1,256}$/.test(model) || model.includes('..')) {
+      refuse(400, `model: ${JSON.stringify(model.slice(0, 80))} is not a model name.`);
+    }
+    const status = registry.status(provider);
+    if (!status.ready) {
+      refuse(
+        400,
+        `The model ${model} is served by ${status.name}, which is not configured: set ${status.missing.join(' and ')} ` +
+          'where the gateway runs, or send the name to another provider under `models` in its configuration.',
+      );
+    }
+    return registry.target(provider, model);
+  }
+
+  return (name) => {
+    const cached = cache.get(name);
+    if (cached) return cached;
+    const resolution = resolve(name, []);
+    // Names come from clients: without a bound anyone could fill the memory.
+    if (cache.size >= 1_000) cache.clear();
+    cache.set(name, resolution);
+    return resolution;
+  };
+}
+
+/** `claude-*` and the like; gives what the first `*` stands for. */
+function wildcard(pattern: string): (name: string) => string | undefined {
+  const escaped = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const expression = new RegExp(`^${escaped.join('(.*)')}$`);
+  return (name) => expression.exec(name)?.[1];
+}

@@ -1,0 +1,275 @@
+import type {
+  JSONSchema7,
+  LanguageModelV4CallOptions,
+  LanguageModelV4FilePart,
+  LanguageModelV4Message,
+  LanguageModelV4TextPart,
+  LanguageModelV4ToolResultOutput,
+  LanguageModelV4ToolResultPart,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider';
+import { openOrigin } from '../../messages/origin.ts';
+import { createIdUnwrapper } from '../../messages/tool-ids.ts';
+import type { ContentBlock, MessagesRequest, ToolResultBlock } from '../../messages/types.ts';
+import type { Dialect, ModelFacts } from '../provider.ts';
+import {
+  asText,
+  blocksOf,
+  joinTexts,
+  mediaOf,
+  omitted,
+  refuseMedia,
+  systemTexts,
+} from '../shared/content.ts';
+import { isObject, toolSchema } from '../shared/schema.ts';
+import { answerSchema, effortOf, maxTokens } from '../shared/settings.ts';
+import { shortenToolName } from '../shared/tool-names.ts';
+import { offeredTools } from '../shared/tools.ts';
+
+export interface AiSdkOptions {
+  provider: string;
+  dialect: Dialect;
+  model: string;
+  facts: ModelFacts;
+}
+
+type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
+
+/** Providers whose tool results can hold images; for the others they follow in the user's message. */
+const imagesInResults: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
+
+/** A Messages request in the terms of the AI SDK's provider interface. */
+export function convertRequest(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4CallOptions {
+  const tools = offeredTools(request, options.provider);
+  const limit = maxTokens(request, options.facts);
+  const effort = effortOf(request);
+  const schema = answerSchema(request);
+  const choice = request.tool_choice;
+  const reasoning = options.facts.reasoning ? effort : undefined;
+  const isGoogle = options.dialect === 'google' || options.dialect === 'google-vertex';
+  const thoughts: SharedV4ProviderOptions = isGoogle
+    ? {
+        google: { thinkingConfig: { includeThoughts: true } },
+        vertex: { thinkingConfig: { includeThoughts: true } },
+      }
+    : {};
+  return {
+    prompt: convertMessages(request, options),
+    ...(limit === undefined ? {} : { maxOutputTokens: limit }),
+    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    ...(request.top_p === undefined ? {} : { topP: request.top_p }),
+    ...(request.top_k === undefined ? {} : { topK: request.top_k }),
+    ...(request.stop_sequences?.length ? { stopSequences: request.stop_sequences } : {}),
+    ...(reasoning === undefined ? {} : { reasoning }),
+    ...(options.facts.reasoning ? { providerOptions: thoughts } : {}),
+    ...(schema ? { responseFormat: { type: 'json' as const, schema: schema as JSONSchema7 } } : {}),
+    ...(tools.length > 0
+      ? {
+          tools: tools.map((tool) => ({
+            type: 'function' as const,
+            name: shortenToolName(tool.name),
+            ...(tool.description ? { description: tool.description } : {}),
+            inputSchema: toolSchema(tool.input_schema) as JSONSchema7,
+          })),
+          toolChoice:
+            choice?.type === 'tool'
+              ? { type: 'tool' as const, toolName: shortenToolName(choice.name) }
+              : { type: choice?.type === 'any' ? ('required' as const) : (choice?.type ?? 'auto') },
+        }
+      : {}),
+  };
+}
+
+function convertMessages(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4Message[] {
+  const out: LanguageModelV4Message[] = [];
+  const names = new Map<string, string>();
+  for (const message of request.messages) {
+    for (const block of blocksOf(message.content)) {
+      if (block.type === 'tool_use') names.set(block.id, shortenToolName(block.name));
+    }
+  }
+  const id = createIdUnwrapper(names.keys());
+  let open: string[] = [];
+
+  const result = (call: string, output: LanguageModelV4ToolResultOutput): LanguageModelV4ToolResultPart => ({
+    type: 'tool-result',
+    toolCallId: id(call),
+    toolName: names.get(call) ?? 'unknown',
+    output,
+  });
+
+  /** Every call gets its result: providers refuse the conversation otherwise, and an interrupted turn has none. */
+  function push(results: LanguageModelV4ToolResultPart[]): void {
+    const missing = open.map((call) =>
+      result(call, { type: 'error-text', value: 'No result: interrupted.' }),
+    );
+    open = [];
+    const content = [...results, ...missing];
+    if (content.length > 0) out.push({ role: 'tool', content });
+  }
+
+  const system = systemTexts(request).join('\n\n');
+  if (system !== '') {
+    const cached = blocksOf(request.system ?? '').some(
+      (block) => block.type === 'text' && block.cache_control,
+    );
+    out.push({ role: 'system', content: system, ...(cached ? cachePoint(options) : {}) });
+  }
+  for (const message of request.messages) {
+    const blocks = blocksOf(message.content);
+    if (message.role === 'system') {
+      push([]);
+      const text = joinTexts(message.content);
+      if (text !== '') {
+        // These providers take a system message only at the beginning.
+        const wrapped = `<system-reminder>\n${text}\n</system-reminder>`;
+        out.push({ role: 'user', content: [{ type: 'text', text: wrapped }] });
+      }
+    } else if (message.role === 'assistant') {
+      push([]);
+      const converted = convertAssistant(blocks, options, id);
+      if (converted.message) out.push(converted.message);
+      open = converted.calls;
+    } else {
+      const results: LanguageModelV4ToolResultPart[] = [];
+      const attached: UserPart[] = [];
+      const parts: UserPart[] = [];
+      for (const block of blocks) {
+        if (block.type === 'tool_result') {
+          const { output, media } = convertResult(block, options);
+          if (open.includes(block.tool_use_id)) {
+            open = open.filter((call) => call !== block.tool_use_id);
+            results.push(result(block.tool_use_id, output));
+          } else
+            parts.push({ type: 'text', text: `[Result of an earlier tool call]\n${outputText(output)}` });
+          attached.push(...media);
+        } else parts.push(...userParts(block, options));
+      }
+      push(results);
+      const content = [...attached, ...parts];
+      const cached = blocks.some((block) => 'cache_control' in block && block.cache_control);
+      if (content.length > 0) out.push({ role: 'user', content, ...(cached ? cachePoint(options) : {}) });
+    }
+  }
+  push([]);
+  return out;
+}
+
+/** Bedrock caches only where it is told to, and only for Claude and Nova. */
+function cachePoint(options: AiSdkOptions): { providerOptions?: SharedV4ProviderOptions } {
+  if (options.dialect === 'amazon-bedrock' && /anthropic\.claude|amazon\.nova/.test(options.model)) {
+    return { providerOptions: { bedrock: { cachePoint: { type: 'default' } } } };
+  }
+  if (options.dialect === 'google-vertex-anthropic') {
+    return { providerOptions: { anthropic: { cacheControl: { type: 'ephemeral' } } } };
+  }
+  return {};
+}
+
+function convertAssistant(
+  blocks: readonly ContentBlock[],
+  options: AiSdkOptions,
+  id: (value: string) => string,
+): { message: LanguageModelV4Message | undefined; calls: string[] } {
+  const content: Extract<LanguageModelV4Message, { role: 'assistant' }>['content'] = [];
+  const calls: string[] = [];
+  const kept = toolMetadata(blocks, options.provider);
+  for (const block of blocks) {
+    if (block.type === 'tool_use') {
+      calls.push(block.id);
+      const metadata = kept.get(block.id);
+      content.push({
+        type: 'tool-call',
+        toolCallId: id(block.id),
+        toolName: shortenToolName(block.name),
+        input: block.input ?? {},
+        ...(metadata ? { providerOptions: metadata } : {}),
+      });
+    } else if (block.type === 'thinking') {
+      const origin = openOrigin(block.signature);
+      if (origin?.from === options.provider && isObject(origin.data)) {
+        const providerOptions = origin.data as SharedV4ProviderOptions;
+        content.push({ type: 'reasoning', text: block.thinking, providerOptions });
+      }
+    } else if (block.type !== 'redacted_thinking') {
+      const text = asText(block);
+      if (text !== '') content.push({ type: 'text', text });
+    }
+  }
+  return { message: content.length > 0 ? { role: 'assistant', content } : undefined, calls };
+}
+
+/** What the provider wants back with a tool call (Gemini's thought signatures), kept in redacted thinking. */
+function toolMetadata(
+  blocks: readonly ContentBlock[],
+  provider: string,
+): Map<string, SharedV4ProviderOptions> {
+  const kept = new Map<string, SharedV4ProviderOptions>();
+  for (const block of blocks) {
+    if (block.type !== 'redacted_thinking') continue;
+    const origin = openOrigin(block.data);
+    if (origin?.from === provider && origin.tool && isObject(origin.data)) {
+      kept.set(origin.tool, origin.data as SharedV4ProviderOptions);
+    }
+  }
+  return kept;
+}
+
+function outputText(output: LanguageModelV4ToolResultOutput): string {
+  return 'value' in output && typeof output.value === 'string' ? output.value : JSON.stringify(output);
+}
+
+function convertResult(
+  block: ToolResultBlock,
+  options: AiSdkOptions,
+): { output: LanguageModelV4ToolResultOutput; media: UserPart[] } {
+  const parts: UserPart[] = [];
+  const media: UserPart[] = [];
+  for (const part of blocksOf(block.content ?? '')) {
+    if (part.type !== 'image' && part.type !== 'document') {
+      parts.push({ type: 'text', text: asText(part) });
+      continue;
+    }
+    const converted = convertMedia(part, options);
+    if (!converted) parts.push({ type: 'text', text: omitted(part, options.model) });
+    else if (converted.type === 'text' || imagesInResults.includes(options.dialect)) parts.push(converted);
+    else {
+      parts.push({ type: 'text', text: `[The ${part.type} is in the next message.]` });
+      media.push({ type: 'text', text: `[The ${part.type} that the tool returned:]` }, converted);
+    }
+  }
+  if (parts.every((part) => part.type === 'text')) {
+    const text = parts.map((part) => part.text).join('\n');
+    const value = text === '' ? '(no output)' : text;
+    return { output: { type: block.is_error ? 'error-text' : 'text', value }, media };
+  }
+  const value = block.is_error ? [{ type: 'text' as const, text: 'Error:' }, ...parts] : parts;
+  return { output: { type: 'content', value }, media };
+}
+
+function userParts(block: ContentBlock, options: AiSdkOptions): UserPart[] {
+  if (block.type === 'image' || block.type === 'document') {
+    return [convertMedia(block, options) ?? refuseMedia(block, options.model)];
+  }
+  if (block.type === 'thinking' || block.type === 'redacted_thinking') return [];
+  const text = asText(block);
+  return text === '' ? [] : [{ type: 'text', text }];
+}
+
+/** Undefined when the model is known not to read it. */
+function convertMedia(
+  block: Extract<ContentBlock, { type: 'image' | 'document' }>,
+  options: AiSdkOptions,
+): UserPart | undefined {
+  const media = mediaOf(block, options.provider);
+  if (media.kind === 'text') return { type: 'text', text: media.text };
+  if ((media.kind === 'image' ? options.facts.images : options.facts.pdf) === false) return undefined;
+  const data: LanguageModelV4FilePart['data'] =
+    'url' in media ? { type: 'url', url: new URL(media.url) } : { type: 'data', data: media.base64 };
+  return {
+    type: 'file',
+    data,
+    mediaType: media.mediaType,
+    ...(media.name ? { filename: media.name } : {}),
+  };
+}

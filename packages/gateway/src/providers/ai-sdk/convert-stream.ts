@@ -1,0 +1,151 @@
+import type {
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+  SharedV4ProviderMetadata,
+} from '@ai-sdk/provider';
+import { sealOrigin } from '../../messages/origin.ts';
+import type { Sequencer } from '../../messages/sequencer.ts';
+import { toClientId } from '../../messages/tool-ids.ts';
+import type { Usage } from '../../messages/types.ts';
+import type { UpstreamFailure } from '../shared/upstream-error.ts';
+import { describeSdkError } from './errors.ts';
+import { mapStopReason } from './map-stop-reason.ts';
+
+export interface PartReader {
+  push(part: LanguageModelV4StreamPart): void;
+  end(): void;
+}
+
+export interface PartReaderOptions {
+  provider: string;
+  sequencer: Sequencer;
+  stopSequences: readonly string[];
+  toolName(name: string): string;
+  fail(failure: UpstreamFailure): void;
+}
+
+/** Reads the parts of an AI SDK provider's stream, which may overlap in any way, into a sequencer. */
+export function createPartReader(options: PartReaderOptions): PartReader {
+  const { sequencer, provider } = options;
+  const used = new Set<string>();
+  const clientIds = new Map<string, string>();
+  const kept = new Set<string>();
+  const reasoning = new Map<string, SharedV4ProviderMetadata | undefined>();
+
+  const hasMetadata = (
+    metadata: SharedV4ProviderMetadata | undefined,
+  ): metadata is SharedV4ProviderMetadata => metadata !== undefined && Object.keys(metadata).length > 0;
+
+  function clientId(id: string): string {
+    const known = clientIds.get(id);
+    if (known) return known;
+    const created = toClientId(id, used);
+    used.add(created);
+    used.add(id);
+    clientIds.set(id, created);
+    return created;
+  }
+
+  /** A tool call's signature goes back with it, so the client keeps it beside the call. */
+  function keep(id: string, metadata: SharedV4ProviderMetadata | undefined): void {
+    if (!hasMetadata(metadata) || kept.has(id)) return;
+    kept.add(id);
+    sequencer.redacted(sealOrigin({ from: provider, tool: clientId(id), data: metadata }));
+  }
+
+  function startTool(id: string, name: string, metadata: SharedV4ProviderMetadata | undefined): void {
+    if (sequencer.toolJson(id) !== undefined) return;
+    keep(id, metadata);
+    sequencer.toolStart(id, clientId(id), options.toolName(name));
+  }
+
+  return {
+    push(part) {
+      if (sequencer.finished()) return;
+      switch (part.type) {
+        case 'text-delta':
+          sequencer.text(part.delta);
+          break;
+        case 'reasoning-start':
+          reasoning.set(part.id, part.providerMetadata);
+          break;
+        case 'reasoning-delta':
+          if (hasMetadata(part.providerMetadata)) reasoning.set(part.id, part.providerMetadata);
+          if (part.delta !== '') sequencer.thinking(part.delta);
+          break;
+        case 'reasoning-end': {
+          const metadata = hasMetadata(part.providerMetadata)
+            ? part.providerMetadata
+            : reasoning.get(part.id);
+          sequencer.signature(
+            sealOrigin({ from: provider, ...(hasMetadata(metadata) ? { data: metadata } : {}) }),
+          );
+          break;
+        }
+        case 'tool-input-start':
+          if (!part.providerExecuted) startTool(part.id, part.toolName, part.providerMetadata);
+          break;
+        case 'tool-input-delta':
+          sequencer.toolInput(part.id, part.delta);
+          break;
+        case 'tool-input-end':
+          sequencer.toolEnd(part.id);
+          break;
+        case 'tool-call': {
+          if (part.providerExecuted) break;
+          startTool(part.toolCallId, part.toolName, part.providerMetadata);
+          const have = sequencer.toolJson(part.toolCallId) ?? '';
+          if (have === '') sequencer.toolInput(part.toolCallId, part.input);
+          sequencer.toolEnd(part.toolCallId);
+          keep(part.toolCallId, part.providerMetadata);
+          break;
+        }
+        case 'file':
+          sequencer.text(`[The model made a file of type ${part.mediaType}, which cannot be shown here.]`);
+          break;
+        case 'error':
+          options.fail(describeSdkError(part.error, provider));
+          break;
+        case 'finish': {
+          sequencer.usage(convertUsage(part.usage));
+          const { unified, raw } = part.finishReason;
+          if (unified === 'error') {
+            options.fail({ status: 502, message: `the answer ended with ${raw ?? 'an error'}`, headers: {} });
+            break;
+          }
+          // The packages end a stream that broke off with this, as if nothing had happened.
+          if (unified === 'interrupted' || (unified === 'other' && raw === undefined)) {
+            options.fail({
+              status: 502,
+              message: `${provider} ended its answer in the middle.`,
+              headers: {},
+            });
+            break;
+          }
+          const stop = mapStopReason(part.finishReason, options.stopSequences);
+          sequencer.finish(stop.reason, stop.sequence);
+          break;
+        }
+      }
+    },
+    end() {
+      if (sequencer.finished()) return;
+      options.fail({ status: 502, message: `${provider} ended its answer in the middle.`, headers: {} });
+    },
+  };
+}
+
+export function convertUsage(usage: LanguageModelV4Usage): Partial<Usage> {
+  const { total, noCache, cacheRead = 0, cacheWrite = 0 } = usage.inputTokens;
+  const input = noCache ?? (total === undefined ? undefined : Math.max(0, total - cacheRead - cacheWrite));
+  return {
+    ...(total || input
+      ? {
+          input_tokens: input ?? 0,
+          cache_read_input_tokens: cacheRead,
+          cache_creation_input_tokens: cacheWrite,
+        }
+      : {}),
+    ...(usage.outputTokens.total ? { output_tokens: usage.outputTokens.total } : {}),
+  };
+}

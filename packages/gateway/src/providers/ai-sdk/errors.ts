@@ -1,0 +1,27 @@
+import { APICallError, InvalidPromptError, UnsupportedFunctionalityError } from '@ai-sdk/provider';
+import { TransportError } from '../../http/transport.ts';
+import { describeError, fromTransport, readError, type UpstreamFailure } from '../shared/upstream-error.ts';
+
+/** An error of a provider package as the upstream failure that it stands for. */
+export function describeSdkError(error: unknown, provider: string): UpstreamFailure {
+  const transport = error instanceof TransportError ? error : (error as { cause?: unknown } | null)?.cause;
+  if (transport instanceof TransportError) return fromTransport(transport, provider);
+  if (APICallError.isInstance(error)) {
+    const status = error.statusCode ?? 502;
+    // A 200 whose body the package could not read is the upstream's fault.
+    if (status < 400) return { status: 502, message: `${provider} sent something unreadable`, headers: {} };
+    const read = readError(status, error.responseHeaders ?? {}, error.responseBody ?? '');
+    return error.responseBody ? read : { ...read, message: error.message };
+  }
+  if (UnsupportedFunctionalityError.isInstance(error) || InvalidPromptError.isInstance(error)) {
+    return { status: 400, message: error.message, headers: {} };
+  }
+  if (error instanceof Error && error.name.startsWith('AI_')) {
+    return {
+      status: 502,
+      message: `${provider} sent something unreadable: ${error.message.slice(0, 200)}`,
+      headers: {},
+    };
+  }
+  return describeError(error instanceof Error ? error.message : error);
+}

@@ -1,0 +1,74 @@
+import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import { createSequencer } from '../../messages/sequencer.ts';
+import type { StreamEvent } from '../../messages/types.ts';
+import type { Call, Dialect, Provider, Reply } from '../provider.ts';
+import { createFailer } from '../shared/stream.ts';
+import { createNameTable } from '../shared/tool-names.ts';
+import { UpstreamError } from '../shared/upstream-error.ts';
+import { convertRequest } from './convert-request.ts';
+import { createPartReader, type PartReader } from './convert-stream.ts';
+import { describeSdkError } from './errors.ts';
+import { loadFactory } from './models.ts';
+
+/** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
+export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
+  const createModel = await loadFactory(dialect);
+  return {
+    async send(call: Call): Promise<Reply> {
+      const request = call.request();
+      const { target } = call;
+      const stopSequences = request.stop_sequences ?? [];
+      const sequencer = createSequencer({
+        id: `msg_${call.requestId}`,
+        model: request.model,
+        inputTokens: call.inputTokens(),
+      });
+      const failer = createFailer(call, sequencer);
+      const reader = createPartReader({
+        provider: target.provider,
+        sequencer,
+        stopSequences,
+        toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
+        fail: failer.fail,
+      });
+      const options = convertRequest(request, {
+        provider: target.provider,
+        dialect,
+        model: target.model,
+        facts: target.facts,
+      });
+      let stream: ReadableStream<LanguageModelV4StreamPart>;
+      try {
+        ({ stream } = await createModel(call).doStream({ ...options, abortSignal: call.signal }));
+      } catch (error) {
+        throw new UpstreamError(describeSdkError(error, target.provider));
+      }
+      return { kind: 'events', batches: read(call, stream, reader) };
+
+      async function* read(
+        of: Call,
+        parts: ReadableStream<LanguageModelV4StreamPart>,
+        into: PartReader,
+      ): AsyncGenerator<StreamEvent[]> {
+        try {
+          for await (const part of parts) {
+            into.push(part);
+            const events = sequencer.take();
+            if (events.length > 0) {
+              failer.sent();
+              yield events;
+            }
+            if (sequencer.finished()) return;
+          }
+          into.end();
+        } catch (error) {
+          if (of.signal.aborted) return;
+          if (error instanceof UpstreamError) throw error;
+          failer.fail(describeSdkError(error, target.provider));
+        }
+        const events = sequencer.take();
+        if (events.length > 0) yield events;
+      }
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { LanguageModelV4 } from '@ai-sdk/provider';
+import { transportFetch } from '../../http/transport.ts';
+import type { Call, Dialect } from '../provider.ts';
+
+export type ModelFactory = (call: Call) => LanguageModelV4;
+
+/** Loads a provider's package and says how to make one of its models. */
+export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
+  switch (dialect) {
+    case 'google': {
+      const { createGoogle } = await import('@ai-sdk/google');
+      return (call) =>
+        createGoogle({ ...common(call), apiKey: call.target.settings.key ?? 'none' }).languageModel(
+          call.target.model,
+        );
+    }
+    case 'google-vertex': {
+      const { createGoogleVertex } = await import('@ai-sdk/google-vertex');
+      return (call) => createGoogleVertex(vertex(call)).languageModel(call.target.model);
+    }
+    case 'google-vertex-anthropic': {
+      const { createGoogleVertexAnthropic } = await import('@ai-sdk/google-vertex/anthropic');
+      return (call) => {
+        const { apiKey: _key, ...settings } = vertex(call);
+        return createGoogleVertexAnthropic(settings).languageModel(call.target.model);
+      };
+    }
+    case 'amazon-bedrock': {
+      const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
+      return (call) => {
+        const { key, region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } =
+          call.target.settings;
+        return createAmazonBedrock({
+          ...common(call),
+          region: region ?? 'us-east-1',
+          ...(key ? { apiKey: key } : {}),
+          ...(AWS_ACCESS_KEY_ID ? { accessKeyId: AWS_ACCESS_KEY_ID } : {}),
+          ...(AWS_SECRET_ACCESS_KEY ? { secretAccessKey: AWS_SECRET_ACCESS_KEY } : {}),
+          ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+        }).languageModel(call.target.model);
+      };
+    }
+    case 'cohere': {
+      const { createCohere } = await import('@ai-sdk/cohere');
+      return (call) =>
+        createCohere({ ...common(call), apiKey: call.target.settings.key ?? 'none' }).languageModel(
+          call.target.model,
+        );
+    }
+    default:
+      throw new Error(`no provider package speaks ${dialect}`);
+  }
+}
+
+function common(call: Call) {
+  const { baseUrl, timeoutMs, idleTimeoutMs, headers } = call.target;
+  // The package writes its own credential header; what else the configuration adds goes along.
+  const { authorization: _authorization, ...extra } = headers;
+  return {
+    fetch: transportFetch(call.send, { timeoutMs, idleTimeoutMs }),
+    headers: extra,
+    ...(baseUrl === '' ? {} : { baseURL: baseUrl }),
+  };
+}
+
+function vertex(call: Call) {
+  const { key, project, location, credentials } = call.target.settings;
+  return {
+    ...common(call),
+    ...(key ? { apiKey: key } : {}),
+    ...(project ? { project } : {}),
+    ...(location ? { location } : {}),
+    ...(credentials ? { googleAuthOptions: { keyFilename: credentials } } : {}),
+  };
+}

@@ -1,0 +1,86 @@
+import { openOrigin } from '../../messages/origin.ts';
+import type { JsonObject } from '../../messages/types.ts';
+import type { Call } from '../provider.ts';
+import { isObject } from '../shared/schema.ts';
+
+/** The same bytes with another model name: the 42 KB around it are not written anew when the name is unmistakable. */
+export function withModel(call: Call): string {
+  const text = Buffer.from(call.raw.buffer, call.raw.byteOffset, call.raw.byteLength).toString();
+  const field = `"model":${JSON.stringify(call.body.model)}`;
+  const at = text.indexOf(field);
+  if (at >= 0 && text.indexOf('"model"') === at && text.indexOf('"model"', at + 1) < 0) {
+    return `${text.slice(0, at)}"model":${JSON.stringify(call.target.model)}${text.slice(at + field.length)}`;
+  }
+  return JSON.stringify({ ...call.body, model: call.target.model });
+}
+
+/** Fields that need a beta header, which only Anthropic gets. */
+const betaFields = ['context_management', 'mcp_servers', 'container', 'speed', 'betas'];
+
+interface AdaptOptions {
+  model: string;
+  firstParty: boolean;
+  refused?: ReadonlySet<string> | undefined;
+  withoutThinking: boolean;
+}
+
+/** A copy of the body for an upstream that is not the one the conversation began with, or not Anthropic itself. */
+export function adaptBody(body: JsonObject, options: AdaptOptions): JsonObject {
+  const out: JsonObject = { ...body, model: options.model };
+  if (Array.isArray(body.messages)) {
+    out.messages = body.messages.map((message) => withoutForeignThinking(message, options.withoutThinking));
+  }
+  if (options.firstParty) return out;
+  for (const field of betaFields) delete out[field];
+  for (const field of options.refused ?? []) delete out[field];
+  if (Array.isArray(body.system)) {
+    out.system = body.system.filter(
+      (block) => !(isObject(block) && String(block.text).startsWith('x-anthropic-billing-header')),
+    );
+  }
+  if (Array.isArray(body.tools)) {
+    out.tools = body.tools.map((tool) => {
+      if (!isObject(tool)) return tool;
+      const { defer_loading: _deferred, eager_input_streaming: _eager, ...rest } = tool;
+      return rest;
+    });
+  }
+  if (Array.isArray(out.messages)) out.messages = out.messages.map(systemAsUser);
+  return out;
+}
+
+/** Thinking that another provider signed is a 400 at Anthropic, and unsigned thinking too. */
+function withoutForeignThinking(message: unknown, all: boolean): unknown {
+  if (!isObject(message) || !Array.isArray(message.content)) return message;
+  const content = message.content.filter((block) => {
+    if (!isObject(block)) return true;
+    if (block.type === 'thinking') {
+      return !all && openOrigin(String(block.signature ?? '')) === undefined;
+    }
+    if (block.type === 'redacted_thinking') {
+      return !all && openOrigin(String(block.data ?? '')) === undefined;
+    }
+    return true;
+  });
+  if (content.length === message.content.length) return message;
+  // A message must not become empty: the turn was only thinking.
+  return { ...message, content: content.length > 0 ? content : [{ type: 'text', text: '(thinking)' }] };
+}
+
+/** A `system` message inside `messages` is Anthropic's own extension; tool references are too. */
+function systemAsUser(message: unknown): unknown {
+  if (!isObject(message)) return message;
+  if (message.role === 'system') return { ...message, role: 'user' };
+  if (!Array.isArray(message.content)) return message;
+  let changed = false;
+  const content = message.content.map((block) => {
+    if (!isObject(block) || block.type !== 'tool_result' || !Array.isArray(block.content)) return block;
+    const parts = block.content.map((part) => {
+      if (!isObject(part) || part.type !== 'tool_reference') return part;
+      changed = true;
+      return { type: 'text', text: `The tool ${String(part.tool_name)} is available now.` };
+    });
+    return { ...block, content: parts };
+  });
+  return changed ? { ...message, content } : message;
+}

@@ -1,0 +1,62 @@
+import type { Call, Provider, Target } from './provider.ts';
+import { readError, UpstreamError } from './shared/upstream-error.ts';
+
+/** Answers Messages requests in this process: the built-in demo model, or a test's own. */
+export type LocalModel = (request: Request) => Promise<Response> | Response;
+
+export const demoTarget: Target = {
+  provider: 'demo',
+  dialect: 'demo',
+  model: 'demo',
+  baseUrl: 'http://demo.invalid',
+  headers: {},
+  settings: {},
+  facts: {},
+  firstParty: true,
+  refuses: [],
+  timeoutMs: 300_000,
+  idleTimeoutMs: 120_000,
+  maxConcurrency: Number.POSITIVE_INFINITY,
+};
+
+async function* read(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (stream) yield* stream;
+}
+
+export function createDemoProvider(model: LocalModel): Provider {
+  async function ask(call: Call, path: string): Promise<Response> {
+    const response = await model(
+      new Request(`http://demo.invalid${path}${call.query}`, {
+        method: 'POST',
+        headers: call.headers,
+        body: call.raw as BodyInit,
+        signal: call.signal,
+      }),
+    );
+    if (response.status >= 400) {
+      const headers = Object.fromEntries(response.headers);
+      throw new UpstreamError(readError(response.status, headers, await response.text()));
+    }
+    return response;
+  }
+  return {
+    async send(call) {
+      const response = await ask(call, '/v1/messages');
+      const headers = Object.fromEntries(response.headers);
+      delete headers['content-length'];
+      return {
+        kind: 'bytes',
+        status: response.status,
+        headers,
+        body: read(response.body),
+        stream: headers['content-type']?.includes('text/event-stream') ?? false,
+      };
+    },
+    async countTokens(call) {
+      const answer = (await (await ask(call, '/v1/messages/count_tokens')).json()) as {
+        input_tokens?: number;
+      };
+      return answer.input_tokens;
+    },
+  };
+}

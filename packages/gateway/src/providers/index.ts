@@ -1,0 +1,28 @@
+import type { Dialect, Provider } from './provider.ts';
+
+const loaders: Readonly<Record<Exclude<Dialect, 'demo'>, () => Promise<Provider>>> = {
+  anthropic: async () => (await import('./anthropic/index.ts')).anthropic,
+  'openai-chat': async () => (await import('./openai-chat/index.ts')).openaiChat,
+  'openai-responses': async () => (await import('./openai-responses/index.ts')).openaiResponses,
+  google: async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google'),
+  'google-vertex': async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google-vertex'),
+  'google-vertex-anthropic': async () =>
+    (await import('./ai-sdk/index.ts')).createAiSdkProvider('google-vertex-anthropic'),
+  'amazon-bedrock': async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('amazon-bedrock'),
+  cohere: async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('cohere'),
+};
+
+/** Loads what a dialect needs when it is first used. */
+export function createProviderLoader(demo: Provider | undefined): (dialect: Dialect) => Promise<Provider> {
+  const loaded = new Map<Dialect, Promise<Provider>>();
+  if (demo) loaded.set('demo', Promise.resolve(demo));
+  return (dialect) => {
+    let provider = loaded.get(dialect);
+    if (!provider) {
+      if (dialect === 'demo') throw new Error('the demo model is not part of this gateway');
+      provider = loaders[dialect]();
+      loaded.set(dialect, provider);
+    }
+    return provider;
+  };
+}

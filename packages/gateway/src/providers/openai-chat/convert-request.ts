@@ -1,0 +1,273 @@
+import { refuse } from '../../messages/errors.ts';
+import { openOrigin } from '../../messages/origin.ts';
+import { createIdUnwrapper } from '../../messages/tool-ids.ts';
+import type { ContentBlock, Message, MessagesRequest, ToolResultBlock } from '../../messages/types.ts';
+import type { ModelFacts } from '../provider.ts';
+import {
+  asText,
+  blocksOf,
+  joinTexts,
+  mediaOf,
+  omitted,
+  refuseMedia,
+  systemTexts,
+} from '../shared/content.ts';
+import { toolSchema } from '../shared/schema.ts';
+import { answerSchema, effortOf, maxTokens } from '../shared/settings.ts';
+import { shortenToolName } from '../shared/tool-names.ts';
+import { offeredTools } from '../shared/tools.ts';
+import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall } from './types.ts';
+
+export interface ChatOptions {
+  provider: string;
+  model: string;
+  facts: ModelFacts;
+  /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
+  openai: boolean;
+  /** Parameters that this upstream has refused before. */
+  refused?: ReadonlySet<string>;
+  stream: boolean;
+  sessionId?: string | undefined;
+}
+
+/** A Messages request as a Chat Completions request. */
+export function convertRequest(request: MessagesRequest, options: ChatOptions): ChatRequest {
+  const tools = offeredTools(request, options.provider);
+  const refused = options.refused ?? new Set<string>();
+  const body: ChatRequest = { model: options.model, messages: convertMessages(request, options) };
+  const put = (name: string, value: unknown) => {
+    if (value !== undefined && !refused.has(name)) body[name] = value;
+  };
+
+  const limit = maxTokens(request, options.facts);
+  const reasoning = options.facts.reasoning === true;
+  if (limit !== undefined) {
+    // OpenAI's reasoning models answer 400 to a limit that leaves no room to think (`max_tokens: 1` as a probe).
+    const value = options.openai && reasoning ? Math.max(limit, 16) : limit;
+    const modern = (options.openai && reasoning) || refused.has('max_tokens');
+    put(modern && !refused.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens', value);
+  }
+  if (!(options.openai && reasoning)) {
+    put('temperature', request.temperature);
+    put('top_p', request.top_p);
+  }
+  if (!options.openai) put('top_k', request.top_k);
+  if (reasoning) put('reasoning_effort', effortOf(request));
+
+  if (tools.length > 0) {
+    body.tools = tools.map((tool) => ({
+      type: 'function',
+      function: {
+        name: shortenToolName(tool.name),
+        ...(tool.description ? { description: tool.description } : {}),
+        parameters: toolSchema(tool.input_schema),
+      },
+    }));
+    const choice = request.tool_choice;
+    if (choice?.type === 'any') put('tool_choice', 'required');
+    else if (choice?.type === 'none') put('tool_choice', 'none');
+    else if (choice?.type === 'tool') {
+      put('tool_choice', { type: 'function', function: { name: shortenToolName(choice.name) } });
+    } else if (choice?.type === 'auto') put('tool_choice', 'auto');
+    if (choice && 'disable_parallel_tool_use' in choice && choice.disable_parallel_tool_use) {
+      put('parallel_tool_calls', false);
+    }
+  }
+
+  const schema = answerSchema(request);
+  if (schema) {
+    put('response_format', {
+      type: 'json_schema',
+      json_schema: { name: 'answer', schema, ...(options.openai ? { strict: true } : {}) },
+    });
+  }
+  if (options.openai && options.sessionId) put('prompt_cache_key', options.sessionId);
+  if (options.stream) {
+    body.stream = true;
+    put('stream_options', { include_usage: true });
+  }
+  return body;
+}
+
+/** Every tool call that has an answer, and the ids in the order of the conversation. */
+function toolIds(messages: readonly Message[]): string[] {
+  const ids: string[] = [];
+  for (const message of messages) {
+    for (const block of blocksOf(message.content)) {
+      if (block.type === 'tool_use') ids.push(block.id);
+    }
+  }
+  return ids;
+}
+
+function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMessage[] {
+  const out: ChatMessage[] = [];
+  const unwrap = createIdUnwrapper(toolIds(request.messages));
+  const id = (value: string) => (options.provider === 'mistral' ? nineCharacters(value) : unwrap(value));
+  /** Calls of the last assistant message that wait for a result, in order. */
+  let open: string[] = [];
+
+  const system = systemTexts(request).join('\n\n');
+  if (system !== '') out.push({ role: 'system', content: system });
+
+  /** Chat Completions refuses a call without a result, which an interrupted turn leaves behind. */
+  function settle(): void {
+    for (const call of open)
+      out.push({ role: 'tool', tool_call_id: id(call), content: 'No result: interrupted.' });
+    open = [];
+  }
+
+  for (const message of request.messages) {
+    if (message.role === 'system') {
+      settle();
+      const text = joinTexts(message.content);
+      // Only OpenAI's own models know a system message in the middle; chat templates elsewhere refuse it.
+      if (text === '') continue;
+      out.push(
+        options.openai ? { role: 'system', content: text } : { role: 'user', content: wrapSystem(text) },
+      );
+    } else if (message.role === 'assistant') {
+      settle();
+      const converted = convertAssistant(blocksOf(message.content), options, id);
+      if (converted) out.push(converted.message);
+      open = converted?.calls ?? [];
+    } else {
+      const { results, parts } = convertUser(blocksOf(message.content), options, open);
+      for (const result of results) {
+        out.push({ role: 'tool', tool_call_id: id(result.id), content: result.text });
+        open = open.filter((call) => call !== result.id);
+      }
+      settle();
+      if (parts.length > 0) out.push({ role: 'user', content: simplest(parts) });
+    }
+  }
+  settle();
+  return out;
+}
+
+function wrapSystem(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
+}
+
+function nineCharacters(id: string): string {
+  let hash = 0n;
+  for (const byte of Buffer.from(id)) hash = (hash * 1_099_511_628_211n + BigInt(byte)) & 0xffff_ffff_ffffn;
+  return hash.toString(36).padStart(9, '0').slice(-9);
+}
+
+function simplest(parts: ChatPart[]): string | ChatPart[] {
+  return parts.every((part) => part.type === 'text') ? parts.map((part) => part.text).join('\n\n') : parts;
+}
+
+function convertAssistant(
+  blocks: readonly ContentBlock[],
+  options: ChatOptions,
+  id: (value: string) => string,
+): { message: ChatMessage; calls: string[] } | undefined {
+  const texts: string[] = [];
+  const calls: ChatToolCall[] = [];
+  const callIds: string[] = [];
+  let reasoning = '';
+  for (const block of blocks) {
+    if (block.type === 'tool_use') {
+      calls.push({
+        id: id(block.id),
+        type: 'function',
+        function: { name: shortenToolName(block.name), arguments: JSON.stringify(block.input ?? {}) },
+      });
+      callIds.push(block.id);
+    } else if (block.type === 'thinking') {
+      const own = openOrigin(block.signature)?.from === options.provider;
+      if (own && options.facts.echoReasoning) reasoning += block.thinking;
+    } else if (block.type !== 'redacted_thinking') {
+      const text = asText(block);
+      if (text !== '') texts.push(text);
+    }
+  }
+  if (texts.length === 0 && calls.length === 0 && reasoning === '') return undefined;
+  // DeepSeek and Kimi want their reasoning back on tool turns, and an empty one rather than none.
+  const echo = options.facts.echoReasoning && (reasoning !== '' || calls.length > 0);
+  return {
+    message: {
+      role: 'assistant',
+      content: texts.length > 0 ? texts.join('\n\n') : calls.length > 0 ? null : '',
+      ...(calls.length > 0 ? { tool_calls: calls } : {}),
+      ...(echo ? { reasoning_content: reasoning } : {}),
+    },
+    calls: callIds,
+  };
+}
+
+function convertUser(
+  blocks: readonly ContentBlock[],
+  options: ChatOptions,
+  open: readonly string[],
+): { results: { id: string; text: string }[]; parts: ChatPart[] } {
+  const results: { id: string; text: string }[] = [];
+  /** Images out of tool results come first: they belong to what was before. */
+  const attached: ChatPart[] = [];
+  const parts: ChatPart[] = [];
+  for (const block of blocks) {
+    if (block.type === 'tool_result') {
+      const { text, media } = convertResult(block, options);
+      if (open.includes(block.tool_use_id) && !results.some((result) => result.id === block.tool_use_id)) {
+        results.push({ id: block.tool_use_id, text });
+      } else {
+        parts.push({ type: 'text', text: `[Result of an earlier tool call]\n${text}` });
+      }
+      attached.push(...media);
+    } else if (block.type === 'image' || block.type === 'document') {
+      parts.push(convertMedia(block, options) ?? refuseMedia(block, options.model));
+    } else if (block.type !== 'thinking' && block.type !== 'redacted_thinking') {
+      const text = asText(block);
+      if (text !== '') parts.push({ type: 'text', text });
+    }
+  }
+  return { results, parts: [...attached, ...parts] };
+}
+
+/** Chat Completions takes only text in a tool's result: images follow in the next user message. */
+function convertResult(block: ToolResultBlock, options: ChatOptions): { text: string; media: ChatPart[] } {
+  const texts: string[] = [];
+  const media: ChatPart[] = [];
+  for (const part of blocksOf(block.content ?? '')) {
+    if (part.type === 'image' || part.type === 'document') {
+      const converted = convertMedia(part, options);
+      if (!converted) texts.push(omitted(part, options.model));
+      else if (converted.type === 'text') texts.push(converted.text);
+      else {
+        texts.push(`[The ${part.type} is in the next message.]`);
+        media.push({ type: 'text', text: `[The ${part.type} that the tool returned:]` }, converted);
+      }
+    } else {
+      texts.push(asText(part));
+    }
+  }
+  const text = texts.join('\n');
+  return { text: block.is_error ? `Error: ${text}` : text === '' ? '(no output)' : text, media };
+}
+
+/** Undefined when the model is known not to read it. */
+function convertMedia(
+  block: Extract<ContentBlock, { type: 'image' | 'document' }>,
+  options: ChatOptions,
+): ChatPart | undefined {
+  const media = mediaOf(block, options.provider);
+  if (media.kind === 'text') return { type: 'text', text: media.text };
+  if (media.kind === 'image') {
+    if (options.facts.images === false) return undefined;
+    const url = 'url' in media ? media.url : `data:${media.mediaType};base64,${media.base64}`;
+    return { type: 'image_url', image_url: { url } };
+  }
+  if (options.facts.pdf === false) return undefined;
+  if ('url' in media) {
+    refuse(400, `${options.provider} takes no PDF by URL. Send the document's data as base64.`);
+  }
+  return {
+    type: 'file',
+    file: {
+      filename: media.name ?? 'document.pdf',
+      file_data: `data:${media.mediaType};base64,${media.base64}`,
+    },
+  };
+}

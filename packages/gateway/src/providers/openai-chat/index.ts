@@ -1,0 +1,117 @@
+import { readAll } from '../../http/transport.ts';
+import { createSequencer } from '../../messages/sequencer.ts';
+import type { Call, Provider, Reply } from '../provider.ts';
+import { postJson } from '../shared/post-json.ts';
+import { createFailer, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
+import { createNameTable } from '../shared/tool-names.ts';
+import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
+import { convertRequest } from './convert-request.ts';
+import { type ChatReader, createChatReader } from './convert-stream.ts';
+import type { ChatChunk } from './types.ts';
+
+/** Fields that make the answer better but that it can do without; an upstream that refuses one is asked without it. */
+const optional = [
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'reasoning_effort',
+  'parallel_tool_calls',
+  'temperature',
+  'top_p',
+  'top_k',
+  'prompt_cache_key',
+  'tool_choice',
+];
+
+function endpoint(call: Call): string {
+  const { baseUrl, settings } = call.target;
+  const url = `${baseUrl}/chat/completions`;
+  return settings.apiVersion ? `${url}?api-version=${encodeURIComponent(settings.apiVersion)}` : url;
+}
+
+/** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
+export const openaiChat: Provider = {
+  async send(call: Call): Promise<Reply> {
+    const request = call.request();
+    const stops = request.stop_sequences ?? [];
+    // Chat Completions does not say which stop sequence was met, so the gateway watches for them itself; then it has
+    // to read along, so that it can stop the upstream at the right place.
+    const stream = call.stream || stops.length > 0;
+    const sequencer = createSequencer({
+      id: `msg_${call.requestId}`,
+      model: request.model,
+      inputTokens: call.inputTokens(),
+      stopSequences: stops,
+    });
+    const failer = createFailer(call, sequencer);
+    const reader = createChatReader({
+      provider: call.target.provider,
+      sequencer,
+      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
+      fail: failer.fail,
+    });
+    const response = await postJson(call, endpoint(call), optional, (refused) =>
+      convertRequest(request, {
+        provider: call.target.provider,
+        model: call.target.model,
+        facts: call.target.facts,
+        openai: call.target.settings.flavor === 'openai',
+        stream,
+        sessionId: call.sessionId,
+        refused,
+      }),
+    );
+    const type = response.headers['content-type'] ?? '';
+    const isStream = type.includes('event-stream') || (stream && !type.includes('json'));
+    if (!isStream) {
+      return { kind: 'events', batches: readWhole(call, response.body, sequencer, reader) };
+    }
+    let complete = false;
+    const batches = readEventStream(call, response.body, sequencer, failer, {
+      onMessage(message) {
+        if (message.data === '[DONE]') {
+          complete = true;
+          reader.end(true);
+        } else if (message.data !== '' && !complete) pushJson(reader, message.data, call, failer.fail);
+      },
+      onEnd: () => reader.end(complete),
+    });
+    return { kind: 'events', batches };
+  },
+};
+
+function pushJson(
+  reader: ChatReader,
+  text: string,
+  call: Call,
+  fail: (upstream: UpstreamFailure) => void,
+): void {
+  let chunk: unknown;
+  try {
+    chunk = JSON.parse(text);
+  } catch {
+    fail({ status: 502, message: `${call.target.provider} sent a chunk that is not JSON`, headers: {} });
+    return;
+  }
+  if (typeof chunk === 'object' && chunk !== null) reader.push(chunk as ChatChunk);
+}
+
+async function* readWhole(
+  call: Call,
+  body: AsyncIterable<Uint8Array>,
+  sequencer: ReturnType<typeof createSequencer>,
+  reader: ChatReader,
+) {
+  const answer = parseUpstreamJson((await readAll(body)).toString(), call.target.provider);
+  const chunk = answer as ChatChunk;
+  if (!chunk || typeof chunk !== 'object' || (!chunk.choices?.length && !chunk.error)) {
+    throw new UpstreamError({
+      status: 502,
+      message: `${call.target.provider} answered without any choice`,
+      headers: {},
+    });
+  }
+  reader.push(chunk);
+  reader.end(true);
+  yield sequencer.take();
+}

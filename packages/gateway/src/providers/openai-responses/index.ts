@@ -1,0 +1,79 @@
+import { readAll } from '../../http/transport.ts';
+import { createSequencer } from '../../messages/sequencer.ts';
+import type { StreamEvent } from '../../messages/types.ts';
+import type { Call, Provider, Reply } from '../provider.ts';
+import { postJson } from '../shared/post-json.ts';
+import { createFailer, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
+import { createNameTable } from '../shared/tool-names.ts';
+import { UpstreamError } from '../shared/upstream-error.ts';
+import { convertRequest } from './convert-request.ts';
+import { createResponsesReader } from './convert-stream.ts';
+import type { ResponseObject, ResponsesEvent } from './types.ts';
+
+const optional = [
+  'reasoning',
+  'include',
+  'max_output_tokens',
+  'parallel_tool_calls',
+  'prompt_cache_key',
+  'temperature',
+  'top_p',
+  'store',
+];
+
+/** OpenAI's Responses API, for its reasoning models and for those who have taken it over. */
+export const openaiResponses: Provider = {
+  async send(call: Call): Promise<Reply> {
+    const request = call.request();
+    const { target } = call;
+    const stops = request.stop_sequences ?? [];
+    // Responses has no stop sequences: the gateway reads along and stops the upstream itself.
+    const stream = call.stream || stops.length > 0;
+    const sequencer = createSequencer({
+      id: `msg_${call.requestId}`,
+      model: request.model,
+      inputTokens: call.inputTokens(),
+      stopSequences: stops,
+    });
+    const failer = createFailer(call, sequencer);
+    const reader = createResponsesReader({
+      provider: target.provider,
+      sequencer,
+      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
+      fail: failer.fail,
+    });
+    const response = await postJson(call, `${target.baseUrl}/responses`, optional, (refused) =>
+      convertRequest(request, {
+        provider: target.provider,
+        model: target.model,
+        facts: target.facts,
+        refused,
+        stream,
+        sessionId: call.sessionId,
+      }),
+    );
+    const type = response.headers['content-type'] ?? '';
+    if (!type.includes('event-stream') && (!stream || type.includes('json'))) {
+      const text = (await readAll(response.body)).toString();
+      return { kind: 'events', batches: readWhole(text) };
+    }
+    const batches = readEventStream(call, response.body, sequencer, failer, {
+      onMessage(message) {
+        if (message.data === '' || message.data === '[DONE]') return;
+        const event = parseUpstreamJson(message.data, target.provider);
+        if (typeof event === 'object' && event !== null) reader.push(event as ResponsesEvent);
+      },
+      onEnd: reader.end,
+    });
+    return { kind: 'events', batches };
+
+    async function* readWhole(text: string): AsyncGenerator<StreamEvent[]> {
+      const answer = parseUpstreamJson(text, target.provider) as ResponseObject | null;
+      if (!answer || typeof answer !== 'object' || (!Array.isArray(answer.output) && !answer.error)) {
+        throw new UpstreamError({ status: 502, message: 'the answer has no output', headers: {} });
+      }
+      reader.whole(answer);
+      yield sequencer.take();
+    }
+  },
+};

@@ -1,0 +1,84 @@
+import type { Transport } from '../http/transport.ts';
+import type { MessagesRequest, StreamEvent } from '../messages/types.ts';
+
+/** The families of upstream protocols that the gateway speaks. */
+export type Dialect =
+  | 'anthropic'
+  | 'openai-chat'
+  | 'openai-responses'
+  | 'google'
+  | 'google-vertex'
+  | 'google-vertex-anthropic'
+  | 'amazon-bedrock'
+  | 'cohere'
+  | 'demo';
+
+/** What the catalogue or the configuration knows about a model. */
+export interface ModelFacts {
+  context?: number;
+  output?: number;
+  images?: boolean;
+  pdf?: boolean;
+  reasoning?: boolean;
+  tools?: boolean;
+  structured?: boolean;
+  /** The provider wants `reasoning_content` back on tool turns. */
+  echoReasoning?: boolean;
+}
+
+/** One upstream that can serve a request: a provider with its key, and the model's name there. */
+export interface Target {
+  provider: string;
+  dialect: Dialect;
+  model: string;
+  baseUrl: string;
+  /** Sent with each request; the credential is among them. Never logged. */
+  headers: Record<string, string>;
+  /** Settings that a provider's own package needs (region, project, resource, key). */
+  settings: Record<string, string>;
+  facts: ModelFacts;
+  /** Anthropic itself, the only one that gets billing and beta headers. */
+  firstParty: boolean;
+  /** Parameters that this upstream is known to refuse. */
+  refuses: readonly string[];
+  timeoutMs: number;
+  idleTimeoutMs: number;
+  maxConcurrency: number;
+}
+
+export interface Call {
+  target: Target;
+  /** The bytes as they came, and what they parse to. */
+  raw: Uint8Array;
+  body: Record<string, unknown>;
+  /** The checked request; throws a 400 on first use when it is not one. */
+  request(): MessagesRequest;
+  stream: boolean;
+  headers: Record<string, string>;
+  query: string;
+  signal: AbortSignal;
+  send: Transport;
+  /** What a provider refused before, by provider and model: not sent again. */
+  learned: Map<string, Set<string>>;
+  inputTokens(): number;
+  sessionId: string | undefined;
+  requestId: string;
+}
+
+export type Reply =
+  /** Anthropic's own bytes, to be handed on. */
+  | {
+      kind: 'bytes';
+      status: number;
+      headers: Record<string, string>;
+      body: AsyncIterable<Uint8Array>;
+      stream: boolean;
+    }
+  /** Events of one message, batched as they came from the network. */
+  | { kind: 'events'; batches: AsyncIterable<StreamEvent[]> };
+
+export interface Provider {
+  send(call: Call): Promise<Reply>;
+  /** Counts tokens upstream; undefined when this upstream cannot. */
+  countTokens?(call: Call): Promise<number | undefined>;
+}

@@ -1,0 +1,77 @@
+import { TransportError } from '../../http/transport.ts';
+import { failure, GatewayError } from '../../messages/errors.ts';
+import type { Sequencer } from '../../messages/sequencer.ts';
+import { createSseReader, type SseMessage } from '../../messages/sse.ts';
+import type { StreamEvent } from '../../messages/types.ts';
+import type { Call } from '../provider.ts';
+import { fromTransport, toFailure, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
+
+/**
+ * The two lives of a failure: before the first event it is thrown, so that another attempt can be made; after it the
+ * client has half a message and gets an `error` event.
+ */
+export function createFailer(
+  call: Call,
+  sequencer: Sequencer,
+): { fail(upstream: UpstreamFailure): void; sent(): void } {
+  let begun = false;
+  return {
+    sent() {
+      begun = true;
+    },
+    fail(upstream) {
+      if (!begun) throw new UpstreamError(upstream);
+      const told = toFailure(upstream, call.target.provider, 'its configuration', {
+        inputTokens: call.inputTokens(),
+        maxTokens: undefined,
+        context: call.target.facts.context,
+      });
+      sequencer.fail(told.type, told.message);
+    },
+  };
+}
+
+/** Reads an upstream's SSE body through `onMessage`, giving the sequencer's events batch by batch. */
+export async function* readEventStream(
+  call: Call,
+  body: AsyncIterable<Uint8Array>,
+  sequencer: Sequencer,
+  failer: ReturnType<typeof createFailer>,
+  handlers: { onMessage(message: SseMessage): void; onEnd(): void },
+): AsyncGenerator<StreamEvent[]> {
+  const reader = createSseReader();
+  try {
+    for await (const bytes of body) {
+      for (const message of reader.push(bytes)) handlers.onMessage(message);
+      const events = sequencer.take();
+      if (events.length > 0) {
+        failer.sent();
+        yield events;
+      }
+      // A stop sequence was met, or an error came: what follows is not wanted, and leaving the loop cancels it.
+      if (sequencer.finished()) return;
+    }
+    for (const message of reader.end()) handlers.onMessage(message);
+    handlers.onEnd();
+  } catch (error) {
+    if (error instanceof TransportError && error.kind !== 'aborted') {
+      failer.fail(fromTransport(error, call.target.provider));
+    } else if (error instanceof UpstreamError) failer.fail(error.upstream);
+    else if (error instanceof GatewayError) throw error;
+    else if (error instanceof TransportError) return;
+    else
+      failer.fail({ status: 502, message: `${call.target.provider} sent something unreadable`, headers: {} });
+  }
+  const events = sequencer.take();
+  if (events.length > 0) yield events;
+}
+
+/** JSON that a provider sent, or a failure that says so. */
+export function parseUpstreamJson(text: string, provider: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    const told = failure(502, `${provider} sent something that is not JSON: ${text.slice(0, 200)}`);
+    throw new UpstreamError({ status: told.status, message: told.message, headers: {} });
+  }
+}

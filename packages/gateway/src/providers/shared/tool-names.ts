@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto';
+
+// Anthropic takes tool names of up to 128 characters, most others 64, and Gemini wants a letter or `_` first.
+const accepted = /^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$/;
+
+/** The same short name for the same long one in every request, so that the conversation's history still fits. */
+export function shortenToolName(name: string): string {
+  if (accepted.test(name)) return name;
+  const clean = name.replace(/[^a-zA-Z0-9_-]/g, '_').replace(/^(?![a-zA-Z_])/, '_');
+  return `${clean.slice(0, 55)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+}
+
+/** The way back from short names to the request's own. */
+export function createNameTable(names: Iterable<string>): (name: string) => string {
+  const back = new Map<string, string>();
+  for (const name of names) {
+    const short = shortenToolName(name);
+    if (short !== name) back.set(short, name);
+  }
+  return (name) => back.get(name) ?? name;
+}

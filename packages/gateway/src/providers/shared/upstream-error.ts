@@ -1,0 +1,219 @@
+import type { TransportError } from '../../http/transport.ts';
+import { type Failure, failure } from '../../messages/errors.ts';
+import { isObject } from './schema.ts';
+
+/** What an upstream answered instead of a message. */
+export interface UpstreamFailure {
+  status: number;
+  message: string;
+  /** The upstream's own word for it (`context_length_exceeded`, say). */
+  code?: string;
+  headers: Record<string, string>;
+  /** The upstream speaks Anthropic's dialect: its own type is kept. */
+  type?: string;
+}
+
+/** Thrown by a provider before the first event; the routing decides what happens next. */
+export class UpstreamError extends Error {
+  readonly upstream: UpstreamFailure;
+  constructor(upstream: UpstreamFailure) {
+    super(upstream.message);
+    this.upstream = upstream;
+  }
+}
+
+/** Reads the error out of an upstream's body, whatever its shape. */
+export function readError(status: number, headers: Record<string, string>, text: string): UpstreamFailure {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (Array.isArray(body)) body = body[0];
+  const described = isObject(body) ? describeError(body.error ?? body) : undefined;
+  const plain = text.startsWith('<') ? '' : text.slice(0, 500);
+  return {
+    status,
+    message: described?.message || plain || `the upstream answered ${status}`,
+    headers,
+    ...(described?.code === undefined ? {} : { code: described.code }),
+    ...(described?.type === undefined ? {} : { type: described.type }),
+  };
+}
+
+/** The error object of a body or of a chunk in mid-stream. */
+export function describeError(error: unknown): UpstreamFailure {
+  if (typeof error === 'string') return { status: 502, message: error, headers: {} };
+  if (!isObject(error)) return { status: 502, message: 'the upstream sent an error', headers: {} };
+  const detail = error.message ?? error.detail ?? error.msg ?? error.Message;
+  const message = typeof detail === 'string' ? detail : JSON.stringify(detail ?? error).slice(0, 500);
+  const raw = isObject(error.metadata) && typeof error.metadata.raw === 'string' ? error.metadata.raw : '';
+  const numeric = Number(error.code ?? error.status);
+  const type = typeof error.type === 'string' ? error.type : undefined;
+  const code = [error.code, error.status, error.type].find((value) => typeof value === 'string');
+  const status =
+    Number.isInteger(numeric) && numeric >= 400 && numeric < 600
+      ? numeric
+      : (statusOfType[type ?? ''] ?? 502);
+  return {
+    status,
+    message: raw === '' ? message : `${message}: ${raw.slice(0, 500)}`,
+    headers: {},
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(type === undefined ? {} : { type }),
+  };
+}
+
+const statusOfType: Record<string, number> = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  permission_error: 403,
+  not_found_error: 404,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  rate_limit_exceeded: 429,
+  overloaded_error: 529,
+  server_error: 500,
+  api_error: 500,
+};
+
+const overflowWords =
+  /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model/i;
+
+export function isOverflow(upstream: UpstreamFailure): boolean {
+  if (
+    upstream.status !== 400 &&
+    upstream.status !== 413 &&
+    upstream.status !== 422 &&
+    upstream.status < 500
+  ) {
+    return false;
+  }
+  if (/rate|quota|per minute|TPM/i.test(upstream.message) && !/context/i.test(upstream.message)) return false;
+  return upstream.code === 'context_length_exceeded' || overflowWords.test(upstream.message);
+}
+
+interface Numbers {
+  input: number;
+  output: number | undefined;
+  limit: number;
+}
+
+const number = '([\\d][\\d,_]*)';
+const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
+  // OpenAI, vLLM, DeepSeek, OpenRouter: limit, total, and often the parts.
+  {
+    pattern: new RegExp(
+      `maximum context length is ${number}[^\\d]+${number} tokens? \\(${number}[^,]*,(?: ${number} of tool input,)? ?${number}`,
+      'i',
+    ),
+    read: ([limit = 0, , input = 0, tools = 0, output = 0]) => ({ input: input + tools, output, limit }),
+  },
+  {
+    pattern: new RegExp(
+      `(?:maximum context length|max(?:imum)? prompt length|context window)\\D*?${number}\\D+${number}`,
+      'i',
+    ),
+    read: ([limit = 0, input = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Gemini: tokens, then limit.
+  {
+    pattern: new RegExp(`input token count \\(?${number}\\)?\\D+${number}`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Anthropic's own words.
+  {
+    pattern: new RegExp(`prompt is too long: ${number} tokens > ${number}`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Mistral: "Prompt contains N tokens ... M maximum context length"; llama.cpp: "request (N tokens) exceeds ... (M tokens)".
+  {
+    pattern: new RegExp(`(?:contains|request) \\(?${number} tokens\\D+${number}`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
+  },
+];
+
+function numbersIn(message: string): Numbers | undefined {
+  for (const form of forms) {
+    const match = form.pattern.exec(message);
+    if (!match) continue;
+    const numbers = form.read(match.slice(1).map((text) => Number((text ?? '0').replace(/[,_]/g, ''))));
+    if (numbers.limit > 0) return numbers;
+  }
+  return undefined;
+}
+
+export interface OverflowFacts {
+  inputTokens: number;
+  maxTokens: number | undefined;
+  context: number | undefined;
+}
+
+/** The sentence that makes the client compact or ask for less: it reads the numbers. */
+function overflowMessage(message: string, facts: OverflowFacts): string {
+  const found = numbersIn(message);
+  const limit = found?.limit ?? facts.context ?? facts.inputTokens;
+  const output = found?.output ?? (found && found.input < limit ? facts.maxTokens : undefined);
+  // A provider that counts prompt and answer together: the prompt alone would fit.
+  if (found && output !== undefined && found.input < limit && found.input + output > limit) {
+    return `input length and \`max_tokens\` exceed context limit: ${found.input} + ${output} > ${limit}, decrease input length or \`max_tokens\` and try again`;
+  }
+  const input = found?.input ?? facts.inputTokens;
+  return `prompt is too long: ${Math.max(input, limit + 1)} tokens > ${limit} maximum`;
+}
+
+/** Seconds to wait, from any of the headers that providers use. */
+export function retryAfter(headers: Record<string, string>, now: number = Date.now()): number | undefined {
+  const milliseconds = Number(headers['retry-after-ms']);
+  if (milliseconds > 0) return Math.ceil(milliseconds / 1000);
+  const value = headers['retry-after'];
+  if (value === undefined) return undefined;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, Math.ceil(seconds));
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
+}
+
+/** What the client is told about an upstream's failure. */
+export function toFailure(
+  upstream: UpstreamFailure,
+  provider: string,
+  keyHint: string,
+  facts: OverflowFacts,
+): Failure {
+  if (isOverflow(upstream)) return failure(400, overflowMessage(upstream.message, facts));
+  const { status, message } = upstream;
+  const says = `${provider}: ${message}`;
+  const wait = retryAfter(upstream.headers);
+  switch (status) {
+    case 401:
+      return failure(401, `${says} (Check the key that the gateway has for ${provider}: ${keyHint}.)`);
+    case 402:
+      return failure(402, `${says} (The account at ${provider} has to be paid up.)`);
+    case 403:
+    case 404:
+    case 413:
+      return failure(status, says);
+    case 429:
+      return failure(429, says, wait ?? 5);
+    case 408:
+    case 504:
+    case 524:
+      return failure(504, says);
+    case 503:
+    case 529:
+      return failure(529, says, wait);
+    default:
+      if (status >= 500) return failure(status === 500 ? 500 : 502, says, wait);
+      return failure(status >= 400 ? 400 : 502, says);
+  }
+}
+
+/** A failure of the connection, as if the upstream had answered it. */
+export function fromTransport(error: TransportError, provider: string): UpstreamFailure {
+  if (error.kind === 'timeout') {
+    return { status: 504, message: `${provider} did not answer in time (${error.message})`, headers: {} };
+  }
+  return { status: 502, message: `${provider} cannot be reached (${error.message})`, headers: {} };
+}

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { ConfigError } from '../config.ts';
+import type { Transport, UpstreamRequest, UpstreamResponse } from '../http/transport.ts';
+import { TransportError } from '../http/transport.ts';
+
+// A cassette is a file of JSON lines, one exchange with an upstream each, with all credentials taken out. Replaying
+// answers a request from the exchange that asked the same thing. «The same» leaves out what changes from run to run:
+// the system prompt (it names the day, the directory and the machine), ids, dates and the session.
+
+const exchangeSchema = z.object({
+  request: z.object({ method: z.string(), path: z.string(), body: z.string() }),
+  response: z.object({
+    status: z.number(),
+    headers: z.record(z.string(), z.string()),
+    /** The pieces in which the answer came, in base64. */
+    chunks: z.array(z.string()),
+    /** The connection broke after the last piece. */
+    broken: z.boolean().optional(),
+  }),
+});
+
+export type Exchange = z.infer<typeof exchangeSchema>;
+
+const volatile = new Set([
+  'metadata',
+  'prompt_cache_key',
+  'system',
+  'instructions',
+  'systemInstruction',
+  'user',
+  'safety_identifier',
+  'signature',
+  'data',
+  'cache_control',
+  'context_management',
+]);
+
+const patterns: [RegExp, string][] = [
+  [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<uuid>'],
+  [/\b(toolu|call|msg|req|fc|rs)_[A-Za-z0-9_-]{8,}/g, '<id>'],
+  [/\b\d{4}-\d{2}-\d{2}(T[\d:.]+Z?)?/g, '<date>'],
+];
+
+function steady(value: unknown): unknown {
+  if (typeof value === 'string') {
+    let text = value;
+    for (const [pattern, name] of patterns) text = text.replace(pattern, name);
+    return text;
+  }
+  if (Array.isArray(value)) {
+    return value.filter((item) => !isSystemMessage(item)).map(steady);
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value)
+    // An image's `data` is what was asked about; a redacted thinking's is not.
+    .filter(
+      ([name, item]) =>
+        !volatile.has(name) || (name === 'data' && typeof item === 'string' && item.length > 4_096),
+    )
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, item]) => [name, steady(item)]));
+}
+
+function isSystemMessage(item: unknown): boolean {
+  return typeof item === 'object' && item !== null && 'role' in item && item.role === 'system';
+}
+
+function steadyBody(body: string): string {
+  try {
+    return JSON.stringify(steady(JSON.parse(body)));
+  } catch {
+    return body;
+  }
+}
+
+function keyOf(request: Exchange['request']): string {
+  const text = `${request.method} ${request.path}\n${steadyBody(request.body)}`;
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The path of a URL, with queries that may hold a credential left out. */
+function pathOf(url: string): string {
+  const parsed = new URL(url, 'http://replay.invalid');
+  for (const name of [...parsed.searchParams.keys()]) {
+    if (/key|token|sig|secret|credential/i.test(name)) parsed.searchParams.delete(name);
+  }
+  return parsed.pathname + parsed.search;
+}
+
+const secretHeader = /authorization|api-key|token|secret|cookie/i;
+
+/** Every credential of a request, wherever else it may turn up. */
+function secretsOf(request: UpstreamRequest): string[] {
+  return Object.entries(request.headers)
+    .filter(([name]) => secretHeader.test(name))
+    .map(([, value]) => value.replace(/^Bearer\s+/i, ''))
+    .filter((value) => value.length >= 6);
+}
+
+function without(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '<removed>'), text);
+}
+
+const keptHeaders = ['content-type', 'retry-after', 'retry-after-ms'];
+
+/** Passes everything on and writes each exchange to the cassette once its answer is over. */
+export function recordTransport(send: Transport, file: string): Transport {
+  closeSync(openSync(file, 'a', 0o600));
+  return async (request) => {
+    const secrets = secretsOf(request);
+    const body = request.body === undefined ? '' : Buffer.from(request.body as Uint8Array).toString();
+    const response = await send(request);
+    const headers = Object.fromEntries(
+      keptHeaders.flatMap((name) => (response.headers[name] ? [[name, response.headers[name]]] : [])),
+    );
+    const exchange: Exchange = {
+      request: { method: request.method, path: pathOf(request.url), body: without(body, secrets) },
+      response: { status: response.status, headers, chunks: [] },
+    };
+    return { ...response, body: taped(response, exchange, file, secrets) };
+  };
+}
+
+async function* taped(
+  response: UpstreamResponse,
+  exchange: Exchange,
+  file: string,
+  secrets: readonly string[],
+): AsyncGenerator<Uint8Array> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response.body) {
+      chunks.push(Buffer.from(chunk));
+      yield chunk;
+    }
+  } catch (error) {
+    exchange.response.broken = true;
+    throw error;
+  } finally {
+    exchange.response.chunks = chunks.map((chunk) => {
+      // Latin-1 keeps every byte as it is.
+      const text = without(chunk.toString('latin1'), secrets);
+      return Buffer.from(text, 'latin1').toString('base64');
+    });
+    appendFileSync(file, `${JSON.stringify(exchange)}\n`);
+  }
+}
+
+export function readCassette(file: string): Exchange[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    throw new ConfigError(`cannot read the cassette ${file}: record one with \`record --cassette ${file}\``);
+  }
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, at) => {
+      try {
+        return exchangeSchema.parse(JSON.parse(line));
+      } catch {
+        throw new ConfigError(`${file}: line ${at + 1} is not an exchange of a cassette`);
+      }
+    });
+}
+
+/** Answers from a cassette. A question that was asked several times gets its answers in turn, the last one again. */
+export function replayTransport(exchanges: readonly Exchange[]): Transport {
+  const byKey = new Map<string, { answers: Exchange[]; next: number }>();
+  for (const exchange of exchanges) {
+    const key = keyOf(exchange.request);
+    const entry = byKey.get(key) ?? { answers: [], next: 0 };
+    entry.answers.push(exchange);
+    byKey.set(key, entry);
+  }
+  return async (request) => {
+    const body = request.body === undefined ? '' : Buffer.from(request.body as Uint8Array).toString();
+    const asked = { method: request.method, path: pathOf(request.url), body };
+    const entry = byKey.get(keyOf(asked));
+    if (!entry) return unknown(asked, exchanges);
+    const exchange = entry.answers[Math.min(entry.next, entry.answers.length - 1)];
+    entry.next += 1;
+    if (!exchange) return unknown(asked, exchanges);
+    return { status: exchange.response.status, headers: exchange.response.headers, body: played(exchange) };
+  };
+}
+
+async function* played(exchange: Exchange): AsyncGenerator<Uint8Array> {
+  for (const chunk of exchange.response.chunks) yield Buffer.from(chunk, 'base64');
+  if (exchange.response.broken)
+    throw new TransportError('broken', 'the recorded connection was closed in mid-answer');
+}
+
+/** A 400 that says which request the cassette does not have, and where the nearest one differs. */
+function unknown(asked: Exchange['request'], exchanges: readonly Exchange[]): UpstreamResponse {
+  const body = steadyBody(asked.body);
+  let nearest = '';
+  let common = -1;
+  for (const exchange of exchanges) {
+    if (exchange.request.path !== asked.path) continue;
+    const other = steadyBody(exchange.request.body);
+    let same = 0;
+    while (same < body.length && same < other.length && body[same] === other[same]) same += 1;
+    if (same > common) {
+      common = same;
+      nearest = other;
+    }
+  }
+  const around = (text: string) => JSON.stringify(text.slice(Math.max(0, common - 30), common + 60));
+  const difference =
+    common < 0
+      ? `The cassette has ${exchanges.length} exchanges, none of them with this path.`
+      : `The nearest one differs here: asked ${around(body)}, recorded ${around(nearest)}.`;
+  const message = `The cassette does not know this request: ${asked.method} ${asked.path}. ${difference} Record it again.`;
+  return {
+    status: 400,
+    headers: { 'content-type': 'application/json' },
+    body: (async function* () {
+      yield Buffer.from(JSON.stringify({ type: 'error', error: { type: 'invalid_request_error', message } }));
+    })(),
+  };
+}
