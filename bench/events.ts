@@ -1,7 +1,7 @@
 /**
  * What one session's log can carry: SSE frames per second to many readers, and durable appends per second.
  *
- * Run: node --conditions=source bench/events.ts [runs=5] [deliveries=200000]
+ * Run: node --conditions=claude-agent-source bench/events.ts [runs=5] [deliveries=200000]
  */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -70,7 +70,7 @@ async function deliver(subscribers: number, burst: number, deliveries: number): 
     SUBSCRIBERS,
     [`http://127.0.0.1:${port}/sessions/${session.id}/events`, `${subscribers}`],
     {
-      execArgv: ['--conditions=source'],
+      execArgv: ['--conditions=claude-agent-source'],
     },
   );
   let slowest = 0;

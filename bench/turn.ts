@@ -2,7 +2,7 @@
  * The same prompts through the agent SDK in this process and through the server over HTTP, alternating in
  * one run, against the same scripted model. Measures what the server adds.
  *
- * Run: node --conditions=source bench/turn.ts [turns=60] [sessions=10]
+ * Run: node --conditions=claude-agent-source bench/turn.ts [turns=60] [sessions=10]
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';

@@ -25,7 +25,7 @@ afterAll(() => cleanUp(server));
 /** Runs an example as its reader would, against a server of the test; its lines of output. */
 async function example(name: string): Promise<string[]> {
   const file = join(import.meta.dirname, `${name}.ts`);
-  const { stdout } = await run(process.execPath, ['--conditions=source', file], {
+  const { stdout } = await run(process.execPath, ['--conditions=claude-agent-source', file], {
     env: { ...process.env, CLAUDE_AGENT_SERVER: server.url },
   });
   return stdout.trimEnd().split('\n');

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
 const CLIENT = join(REPOSITORY, 'packages/client/src/cli/main.ts');
-const NODE = [process.execPath, '--conditions=source'] as const;
+const NODE = [process.execPath, '--conditions=claude-agent-source'] as const;
 const START_TIMEOUT_MS = 30_000;
 
 const args = process.argv.slice(2);

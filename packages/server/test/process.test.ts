@@ -15,7 +15,7 @@ async function runToEnd(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number; said: string }> {
-  const child = spawn(process.execPath, ['--conditions=source', MAIN, ...args], {
+  const child = spawn(process.execPath, ['--conditions=claude-agent-source', MAIN, ...args], {
     env: { PATH: process.env.PATH ?? '', CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -214,7 +214,7 @@ function writer(file: string, { limitKb, pause }: { limitKb?: number; pause?: bo
         await new Promise((resolve) => process.stdin.once('data', resolve));
       }
     }`;
-  const node = [process.execPath, '--conditions=source', '--input-type=module', '-e', code];
+  const node = [process.execPath, '--conditions=claude-agent-source', '--input-type=module', '-e', code];
   const command =
     limitKb === undefined
       ? node

@@ -64,7 +64,7 @@ export async function startTestServer({
   const child = spawn(
     process.execPath,
     [
-      '--conditions=source',
+      '--conditions=claude-agent-source',
       MAIN,
       '--port',
       '0',
