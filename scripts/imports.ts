@@ -22,7 +22,7 @@ const SERVER_LAYERS = [
   ['errors.ts', 'version.ts'],
   ['store/'],
   ['events/'],
-  ['agent/', 'permissions/'],
+  ['agent/', 'permissions/', 'gateway/'],
   ['config.ts', 'lock.ts'],
   ['sessions/'],
   ['http/'],

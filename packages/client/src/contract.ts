@@ -24,6 +24,7 @@ import {
   SessionCreated,
   SessionDetail,
   SessionStatus,
+  TotalUsage,
   Usage,
 } from './schema/session.ts';
 
@@ -271,7 +272,7 @@ export const routes = {
     path: '/usage',
     tag: 'server',
     summary: 'Tokens and cost of all sessions',
-    responses: { 200: { description: 'Sums so far', schema: Usage } },
+    responses: { 200: { description: 'Sums so far', schema: TotalUsage } },
   }),
 
   // messages and turns

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PermissionMode } from 'claude-agent-client';
+import { createConfig as createGatewayConfig, type GatewayConfig } from 'claude-agent-gateway';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 
@@ -25,8 +26,27 @@ const ConfigFile = z.strictObject({
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   pass_env: z.array(z.string().min(1)).optional(),
+  api_keys: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1),
+        key: z.string().min(8),
+        budget_usd: z.number().positive().optional(),
+      }),
+    )
+    .optional(),
+  gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).optional(),
 });
+
+/** Somebody who may use this server. */
+export interface ApiKey {
+  /** Names the key in accounts and budgets; the key itself is never shown. */
+  id: string;
+  key: string;
+  /** Dollars that model calls through the gateway may cost in all. */
+  budgetUsd?: number | undefined;
+}
 
 /** Everything that can be set, read once at start and frozen. */
 export interface Config {
@@ -44,7 +64,8 @@ export interface Config {
   credential: string | undefined;
   /** Default model of new sessions; undefined leaves it to the agent. */
   model: string | undefined;
-  apiKeys: readonly string[];
+  apiKeys: readonly ApiKey[];
+  gateway: GatewayConfig;
   allowBypassPermissions: boolean;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
@@ -100,7 +121,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     typedIn,
     flags.home ?? env.AGENT_SERVER_HOME ?? file.home ?? join(env.HOME ?? homedir(), '.claude-agent-server'),
   );
-  const apiKeys = readKeys(env, file.api_keys_file);
+  const apiKeys = readKeys(env, file);
   if (!isLoopback(host) && apiKeys.length === 0) {
     throw new ConfigError(
       `${host} can be reached from other machines, so an API key is needed: set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
@@ -119,6 +140,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     credential: demo ? undefined : credential,
     model: env.ANTHROPIC_MODEL || file.model,
     apiKeys,
+    gateway: readGateway(file.gateway, env, demo),
     allowBypassPermissions: file.allow_bypass_permissions ?? false,
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
@@ -172,9 +194,14 @@ function readRoot(path: string): string {
   return realpathSync(path);
 }
 
-function readKeys(env: NodeJS.ProcessEnv, fromFile: string | undefined): string[] {
-  const keys = env.AGENT_SERVER_API_KEY ? [env.AGENT_SERVER_API_KEY] : [];
-  const path = env.AGENT_SERVER_API_KEYS_FILE || fromFile;
+function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
+  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd }) => ({
+    id,
+    key,
+    budgetUsd: budget_usd,
+  }));
+  if (env.AGENT_SERVER_API_KEY) keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY });
+  const path = env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
   if (!path) return keys;
   let text: string;
   try {
@@ -182,11 +209,24 @@ function readKeys(env: NodeJS.ProcessEnv, fromFile: string | undefined): string[
   } catch {
     throw new ConfigError(`The file of API keys ${path} cannot be read.`);
   }
-  const listed = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+  const listed = text.split('\n').flatMap((line, index) => {
+    const key = line.trim();
+    return key === '' || key.startsWith('#') ? [] : [{ id: `line-${index + 1}`, key }];
+  });
   if (listed.length === 0)
     throw new ConfigError(`The file of API keys ${path} holds no key: write one a line.`);
   return [...keys, ...listed];
+}
+
+/** The gateway's own part of the file. In demo mode every model's name leads to the demo model. */
+function readGateway(
+  part: Record<string, unknown> | undefined,
+  env: NodeJS.ProcessEnv,
+  demo: boolean,
+): GatewayConfig {
+  try {
+    return createGatewayConfig({ ...part, ...(demo && { models: { '*': 'demo' } }) }, env);
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error));
+  }
 }

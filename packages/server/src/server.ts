@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
-import { createDemoModel } from 'claude-agent-gateway';
+import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude.ts';
 import { sessionEnvironment } from './agent/environment.ts';
@@ -10,8 +10,9 @@ import { createProcesses } from './agent/processes.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
+import { createAccounts } from './gateway/accounts.ts';
 import { createApp } from './http/app.ts';
-import { createSessionTokens } from './http/auth.ts';
+import { createIdentify, createSessionTokens } from './http/auth.ts';
 import { takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -42,6 +43,30 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   const feed = createFeed();
   const log = createLog({ store, feed });
   const tokens = createSessionTokens();
+  const identify = createIdentify(config.apiKeys, tokens);
+  const accounts = createAccounts({
+    store,
+    keyBudgets: new Map(
+      config.apiKeys.flatMap(({ id, budgetUsd }) => (budgetUsd === undefined ? [] : [[id, budgetUsd]])),
+    ),
+    onError,
+  });
+  const gateway = createGateway({
+    config: config.gateway,
+    demo: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }).fetch,
+    // The lock has let the request in; here only whose it is matters.
+    authorize: (headers) => {
+      const principal = identify(headers);
+      if (principal?.kind === 'session') return { ok: true, subject: { sessionId: principal.sessionId } };
+      return { ok: true, subject: principal?.kind === 'key' ? { keyId: principal.id } : {} };
+    },
+    budget: accounts,
+    onUsage(record) {
+      accounts.book(record);
+      logger.debug({ call: record }, 'a model call');
+    },
+    log: ({ level, message, ...more }) => logger[level](more, message),
+  });
   const folders = createFolders(config.roots);
   const defaultModel = config.model ?? (config.demo ? 'demo' : undefined);
   let url = '';
@@ -51,7 +76,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     allowBypassPermissions: config.allowBypassPermissions,
     environment: (session) =>
       sessionEnvironment(config, session, { url, token: tokens.mint(session.sessionId) }),
-    isOwnModel: (session) => config.demo || session.options.enable_proxy,
+    meter: ({ sessionId, options }) =>
+      config.demo || options.enable_proxy ? () => accounts.take(sessionId) : undefined,
   });
   const sessions = createSessions({
     store,
@@ -70,13 +96,11 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     agent,
     sessions,
     folders,
-    tokens,
+    identify,
     host: config.host,
-    apiKeys: config.apiKeys,
     bodyLimitBytes: config.bodyLimitBytes,
     defaultModel,
-    demoModel: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }),
-    demoForAll: config.demo,
+    gateway,
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });
@@ -92,6 +116,13 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     home.release();
     throw error;
   }
+  const itself = gateway.findSelf([new URL(url).host]);
+  if (itself) {
+    http.close();
+    await store.close();
+    home.release();
+    throw new ConfigError(itself);
+  }
   await sessions.resumeQueued();
 
   return {
@@ -100,6 +131,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
       await sessions.shutdown(config.shutdownGraceSeconds);
       feed.end();
       await closeHttp(http);
+      gateway.close();
       await store.close();
       home.release();
     },

@@ -188,3 +188,9 @@ export const Usage = ModelUsage.extend({
   by_model: z.record(z.string(), ModelUsage),
 }).meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;
+
+/** What all sessions used, and what each API key spent on model calls through the gateway. */
+export const TotalUsage = Usage.extend({ cost_usd_by_key: z.record(z.string(), z.number()) }).meta({
+  id: 'TotalUsage',
+});
+export type TotalUsage = z.infer<typeof TotalUsage>;

@@ -57,6 +57,8 @@ export interface TurnEnd {
   structuredOutput?: unknown;
   /** What this turn alone used, by model. */
   spent: UsageRow[];
+  /** `spent` is in the session's account already: the gateway booked each call. */
+  isBooked: boolean;
 }
 
 /** Anything the agent process says, as its SDK gives it. */

@@ -19,6 +19,7 @@ import {
 } from '@anthropic-ai/claude-agent-sdk';
 import type { UserInput } from 'claude-agent-client';
 import { AppError, messageOf } from '../errors.ts';
+import type { UsageRow } from '../store/store.ts';
 import type {
   Agent,
   AgentEvents,
@@ -29,7 +30,14 @@ import type {
   Transcript,
 } from './agent.ts';
 import type { OwnedProcess, Processes } from './processes.ts';
-import { createResultReader, fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
+import {
+  createResultReader,
+  fate,
+  type ResultMessage,
+  type ResultReader,
+  spentByAccountOfSdk,
+  takenUp,
+} from './results.ts';
 
 /** As long may a process take until it answers the initialize request; measured: 0.3 to 1 s. */
 const START_TIMEOUT_MS = 60_000;
@@ -40,22 +48,21 @@ export interface ClaudeDeps {
   processes: Processes;
   /** The whole environment of a session's process. */
   environment(session: StartOptions): Record<string, string>;
-  /** Whether this server answers a session's model calls itself; what they cost is then not the SDK's to say. */
-  isOwnModel(session: StartOptions): boolean;
+  /**
+   * For a session whose model calls go through this server's gateway: what it spent since the last time. The
+   * gateway knows real prices; the SDK invents one for every name that it does not know.
+   */
+  meter(session: StartOptions): (() => UsageRow[]) | undefined;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
 
 /** The agent through its SDK: the only file that knows it. */
-export function createClaude({
-  processes,
-  environment,
-  isOwnModel,
-  allowBypassPermissions,
-}: ClaudeDeps): Agent {
+export function createClaude({ processes, environment, meter, allowBypassPermissions }: ClaudeDeps): Agent {
   return {
     async start(options, events) {
       const inbox = createInbox();
+      const metered = meter(options);
       const abort = new AbortController();
       let owned: OwnedProcess | undefined;
       // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
@@ -73,6 +80,9 @@ export function createClaude({
         prompt: inbox.messages(),
         options: {
           ...sdkOptions(options, allowBypassPermissions),
+          // The gateway holds a metered session to its budget, by real prices.
+          ...(!metered &&
+            options.options.max_budget_usd !== undefined && { maxBudgetUsd: options.options.max_budget_usd }),
           env: environment(options),
           abortController: abort,
           canUseTool: askHuman(events, moot),
@@ -93,11 +103,13 @@ export function createClaude({
       };
 
       let reported = '';
-      const reading = readMessages(sdk, events, createResultReader({ free: isOwnModel(options) })).catch(
-        (error: unknown) => {
-          reported = messageOf(error);
-        },
-      );
+      const reading = readMessages(
+        sdk,
+        events,
+        createResultReader({ spentBy: metered ?? spentByAccountOfSdk(), isBooked: metered !== undefined }),
+      ).catch((error: unknown) => {
+        reported = messageOf(error);
+      });
 
       try {
         await within(START_TIMEOUT_MS, Promise.race([sdk.initializationResult(), reading.then(failStart)]));
@@ -189,7 +201,6 @@ function sdkOptions(start: StartOptions, allowBypassPermissions: boolean): Optio
   if (options.mcp_servers) given.mcpServers = options.mcp_servers as NonNullable<Options['mcpServers']>;
   if (options.agents) given.agents = options.agents as NonNullable<Options['agents']>;
   if (options.max_turns !== undefined) given.maxTurns = options.max_turns;
-  if (options.max_budget_usd !== undefined) given.maxBudgetUsd = options.max_budget_usd;
   if (options.fallback_model !== undefined) given.fallbackModel = options.fallback_model;
   if (options.effort !== undefined) given.effort = options.effort;
   if (options.output_format !== undefined) given.outputFormat = options.output_format;

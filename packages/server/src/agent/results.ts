@@ -33,29 +33,37 @@ export interface ResultMessage {
 
 export type ResultReader = (message: ResultMessage) => TurnEnd;
 
-/**
- * Reads result messages of one process. What a turn used is the difference to the result before, because
- * the SDK's `modelUsage` grows over the life of the process.
- *
- * @param free the model costs nothing (the demo model); the SDK invents a price for names it does not know
- */
-export function createResultReader({ free }: { free: boolean }): ResultReader {
+export interface ResultReaderOptions {
+  /** What the turn that a result ends has used, by model. */
+  spentBy(message: ResultMessage): UsageRow[];
+  /** That is in the session's account already. */
+  isBooked: boolean;
+}
+
+/** Reads result messages of one process. */
+export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): ResultReader {
+  return (message) => ({
+    turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
+    ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
+    isError: message.is_error,
+    error: message.is_error ? errorOf(message) : null,
+    stopReason: message.stop_reason,
+    numTurns: message.num_turns,
+    durationMs: message.duration_ms,
+    usage: Object.assign({}, message.usage),
+    ...(message.structured_output !== undefined && { structuredOutput: message.structured_output }),
+    spent: spentBy(message),
+    isBooked,
+  });
+}
+
+/** What a turn used by the SDK's own account: its `modelUsage` grows over the life of the process. */
+export function spentByAccountOfSdk(): (message: ResultMessage) => UsageRow[] {
   let before: ModelUsage = {};
-  return (message) => {
-    const spent = difference(before, message.modelUsage).map((row) => (free ? { ...row, costUsd: 0 } : row));
-    before = message.modelUsage;
-    return {
-      turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
-      ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
-      isError: message.is_error,
-      error: message.is_error ? errorOf(message) : null,
-      stopReason: message.stop_reason,
-      numTurns: message.num_turns,
-      durationMs: message.duration_ms,
-      usage: Object.assign({}, message.usage),
-      ...(message.structured_output !== undefined && { structuredOutput: message.structured_output }),
-      spent,
-    };
+  return ({ modelUsage }) => {
+    const spent = difference(before, modelUsage);
+    before = modelUsage;
+    return spent;
   };
 }
 

@@ -1,4 +1,5 @@
 import { type RouteSpec, routes } from 'claude-agent-client';
+import type { Gateway } from 'claude-agent-gateway';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Agent } from '../agent/agent.ts';
@@ -7,7 +8,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store } from '../store/store.ts';
-import { type HttpEnv, lock, type SessionTokens } from './auth.ts';
+import { type HttpEnv, type Identify, lock } from './auth.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -25,15 +26,11 @@ export interface AppDeps {
   agent: Agent;
   sessions: Sessions;
   folders: Folders;
-  tokens: SessionTokens;
+  identify: Identify;
   host: string;
-  apiKeys: readonly string[];
   bodyLimitBytes: number;
   defaultModel: string | undefined;
-  /** Answers the model calls that the demo model serves. */
-  demoModel: { fetch(request: Request): Promise<Response> };
-  /** True: the demo model answers every model call, whatever the model's name. */
-  demoForAll: boolean;
+  gateway: Gateway;
   version: string;
   onError(error: unknown, what: string): void;
 }
@@ -64,19 +61,19 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
 
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
-  app.use(lock({ host: deps.host, apiKeys: deps.apiKeys, tokens: deps.tokens, openPaths }));
-  app.use(
-    bodyLimit({
-      maxSize: deps.bodyLimitBytes,
-      onError() {
-        throw new AppError(
-          'body_too_large',
-          413,
-          `The body is larger than ${deps.bodyLimitBytes} bytes. Send less, or raise "body_limit_bytes" in the configuration.`,
-        );
-      },
-    }),
-  );
+  app.use(lock({ host: deps.host, identify: deps.identify, openPaths }));
+  const limit = bodyLimit({
+    maxSize: deps.bodyLimitBytes,
+    onError() {
+      throw new AppError(
+        'body_too_large',
+        413,
+        `The body is larger than ${deps.bodyLimitBytes} bytes. Send less, or raise "body_limit_bytes" in the configuration.`,
+      );
+    },
+  });
+  // Model calls carry whole conversations with their images; the gateway has a limit of its own.
+  app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : limit(c, next)));
 
   healthRoutes(app, deps);
   sessionRoutes(app, deps);

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
-import { isLoopback } from '../config.ts';
+import { type ApiKey, isLoopback } from '../config.ts';
 import { AppError } from '../errors.ts';
 
 /**
@@ -41,43 +41,55 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
+/** The id of the API key behind a request; null where none was needed. */
+export const keyOf = (principal: Principal): string | null =>
+  principal.kind === 'key' ? principal.id : null;
+
+/** Tells who sends a request, from its headers; undefined for nobody that is known here. */
+export type Identify = (headers: {
+  authorization?: string | undefined;
+  'x-api-key'?: string | undefined;
+}) => Principal | undefined;
+
+export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens): Identify {
+  return (headers) => {
+    const given = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? headers['x-api-key'];
+    const sessionId = given === undefined ? undefined : tokens.verify(given);
+    if (sessionId !== undefined) return { kind: 'session', sessionId };
+    if (apiKeys.length === 0) return { kind: 'local' };
+    // All keys are compared, whichever fits, so that the time tells nothing.
+    const [fits] = apiKeys.filter(({ key }) => sameText(given ?? '', key));
+    return fits && { kind: 'key', id: fits.id };
+  };
+}
+
 export interface LockOptions {
   host: string;
-  apiKeys: readonly string[];
-  tokens: SessionTokens;
+  identify: Identify;
   /** Paths that are open to everybody. */
   openPaths: ReadonlySet<string>;
 }
 
 /** Lets in whom it should: first by where a request comes from, then by its key. */
-export function lock({ host, apiKeys, tokens, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
+export function lock({ host, identify, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
   const onLoopback = isLoopback(host);
   return async (c, next) => {
     checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
-    const key = bearer(c.req.header('authorization')) ?? c.req.header('x-api-key');
-    const sessionId = key === undefined ? undefined : tokens.verify(key);
-    if (sessionId !== undefined) {
-      if (!c.req.path.startsWith('/v1/')) {
-        throw new AppError('forbidden', 403, 'The key of an agent process opens the gateway only.');
-      }
-      c.set('principal', { kind: 'session', sessionId });
-    } else if (apiKeys.length === 0 || openPaths.has(c.req.path)) {
-      c.set('principal', { kind: 'local' });
-    } else {
-      // All keys are compared, whichever fits, so that the time tells nothing.
-      const fits = apiKeys.filter((known) => sameText(key ?? '', known));
-      const found = fits[0];
-      if (found === undefined) {
-        throw new AppError(
-          'unauthorized',
-          401,
-          key === undefined
-            ? 'This server wants an API key: send it as "Authorization: Bearer …" or "x-api-key: …".'
-            : 'This API key is not known here.',
-        );
-      }
-      c.set('principal', { kind: 'key', id: createHash('sha256').update(found).digest('hex').slice(0, 12) });
+    const principal = identify({
+      authorization: c.req.header('authorization'),
+      'x-api-key': c.req.header('x-api-key'),
+    });
+    if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
+      throw new AppError('forbidden', 403, 'The key of an agent process opens the gateway only.');
     }
+    if (!principal && !openPaths.has(c.req.path)) {
+      throw new AppError(
+        'unauthorized',
+        401,
+        'This server wants an API key that it knows: send it as "Authorization: Bearer …" or "x-api-key: …".',
+      );
+    }
+    c.set('principal', principal ?? { kind: 'local' });
     await next();
   };
 }
@@ -107,8 +119,4 @@ function sameOrigin(origin: string, host: string): boolean {
   } catch {
     return false;
   }
-}
-
-function bearer(header: string | undefined): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
 }

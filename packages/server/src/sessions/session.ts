@@ -195,7 +195,9 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     mine?.messages.push(...answerItems(message));
     const changes: Change[] = [event(id, 'agent.message', message, mine?.turn.id ?? null)];
     if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
-    if (end) for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
+    if (end && !end.isBooked) {
+      for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
+    }
     // An end that names another turn (a late one, or one that the agent began by itself) closes nothing here.
     const closes =
       end && current?.sent && (end.turnId === current.turn.id || (end.turnId === null && !end.ownInitiative));

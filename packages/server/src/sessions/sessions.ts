@@ -21,8 +21,9 @@ type Create = z.output<typeof CreateSession>;
 
 /** All sessions of this server: admission, lookup, shutdown. Actors are made when first asked for. */
 export interface Sessions {
-  create(request: Create): Promise<SessionCreated>;
-  fork(sessionId: string, request: ForkSession): Promise<SessionCreated>;
+  /** @param createdBy id of the API key that asks, if one was needed */
+  create(request: Create, createdBy: string | null): Promise<SessionCreated>;
+  fork(sessionId: string, request: ForkSession, createdBy: string | null): Promise<SessionCreated>;
   /** @throws AppError 404 */
   get(sessionId: string): Promise<Session>;
   /** Like get, for calls that need an open session. @throws AppError 404, 409 */
@@ -171,7 +172,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     actors.delete(session.id);
   };
 
-  const resume = async (id: string, request: Create): Promise<SessionCreated> => {
+  const resume = async (id: string, request: Create, createdBy: string | null): Promise<SessionCreated> => {
     const known = await find(id);
     if (known && known.record().status !== 'closed') {
       await known.wake();
@@ -208,7 +209,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       );
     }
     const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? undefined });
-    const record = newRecord({ ...request, title: request.title }, { id, cwd, mode, hasTranscript: true });
+    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
     await insert(record);
     return connect(record, true);
   };
@@ -217,6 +218,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     source: string,
     upToMessageId: string | undefined,
     request: Create,
+    createdBy: string | null,
   ): Promise<SessionCreated> => {
     const parent = (await find(source))?.record();
     const transcript = await agent.transcript(source);
@@ -230,7 +232,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     }
     const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? undefined });
     const id = await agent.fork(source, { upToMessageId, title: request.title });
-    const record = newRecord(request, { id, cwd, mode, hasTranscript: true, forkedFrom: source });
+    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom: source });
     if (parent) {
       const { enable_proxy: proxied, ...own } = record.options;
       record.options = { ...parent.options, ...own, enable_proxy: proxied || parent.options.enable_proxy };
@@ -242,30 +244,35 @@ export function createSessions(deps: SessionsDeps): Sessions {
   };
 
   return {
-    async create(request) {
+    async create(request, createdBy) {
       requireRunning();
       const { resume_session_id: source } = request;
       if (source !== undefined) {
         return request.fork
-          ? branch(source, undefined, request)
-          : inLine(source, () => resume(source, request));
+          ? branch(source, undefined, request, createdBy)
+          : inLine(source, () => resume(source, request, createdBy));
       }
       const { cwd, mode } = await admit(request);
-      const record = newRecord(request, { id: randomUUID(), cwd, mode, hasTranscript: false });
+      const record = newRecord(request, { id: randomUUID(), cwd, mode, createdBy, hasTranscript: false });
       await insert(record);
       return connect(record, false);
     },
 
-    async fork(sessionId, { up_to_message_id, title, metadata }) {
+    async fork(sessionId, { up_to_message_id, title, metadata }, createdBy) {
       requireRunning();
       const { cwd } = (await get(sessionId)).record();
-      return branch(sessionId, up_to_message_id, {
-        enable_proxy: false,
-        fork: true,
-        cwd,
-        ...(title !== undefined && { title }),
-        ...(metadata !== undefined && { metadata }),
-      });
+      return branch(
+        sessionId,
+        up_to_message_id,
+        {
+          enable_proxy: false,
+          fork: true,
+          cwd,
+          ...(title !== undefined && { title }),
+          ...(metadata !== undefined && { metadata }),
+        },
+        createdBy,
+      );
     },
 
     get,
@@ -321,7 +328,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
 /** A session that does not exist yet. */
 function newRecord(
   request: Create,
-  given: { id: string; cwd: string; mode: PermissionMode; hasTranscript: boolean; forkedFrom?: string },
+  given: Pick<SessionRecord, 'id' | 'cwd' | 'createdBy' | 'hasTranscript'> & {
+    mode: PermissionMode;
+    forkedFrom?: string;
+  },
 ): SessionRecord {
   const now = new Date().toISOString();
   return {
@@ -339,6 +349,7 @@ function newRecord(
     messageCount: 0,
     hasTranscript: given.hasTranscript,
     forkedFrom: given.forkedFrom ?? null,
+    createdBy: given.createdBy,
     lastSeq: 0,
   };
 }

@@ -20,6 +20,7 @@ const SESSION: Columns<SessionRecord> = {
   messageCount: 'number',
   hasTranscript: 'boolean',
   forkedFrom: 'text',
+  createdBy: 'text',
   lastSeq: 'number',
 };
 

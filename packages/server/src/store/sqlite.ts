@@ -143,6 +143,14 @@ export function openSqliteStore(path: string): Store {
         );
         return true;
       }
+      case 'add-key-usage':
+        run(
+          `insert into key_usage values (?, ?)
+           on conflict (key_id) do update set cost_usd = cost_usd + excluded.cost_usd`,
+          change.keyId,
+          change.costUsd,
+        );
+        return true;
       case 'event':
         return append(change.event);
     }
@@ -331,6 +339,15 @@ export function openSqliteStore(path: string): Store {
         sessionId ?? null,
       );
       return { turns: Number(turns?.n), rows };
+    },
+
+    async keyUsage() {
+      return new Map(
+        all('select key_id, cost_usd from key_usage').map((row) => [
+          String(row.key_id),
+          Number(row.cost_usd),
+        ]),
+      );
     },
 
     async close() {

@@ -41,6 +41,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
           },
           hasTranscript: true,
           forkedFrom: randomUUID(),
+          createdBy: 'a-key',
         });
         const empty = await newSession();
         expect(await store.getSession(full.id)).toEqual(full);
@@ -553,6 +554,21 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await store.usage(a.id)).toEqual({ turns: 0, rows: [usage('x', 10), usage('y', 3)] });
         expect(await store.usage()).toEqual({ turns: 0, rows: [usage('x', 10), usage('y', 103)] });
         expect(await store.usage(randomUUID())).toEqual({ turns: 0, rows: [] });
+      });
+
+      test('of an API key is summed, whoever spends', async () => {
+        expect(await store.keyUsage()).toEqual(new Map());
+        await store.write([{ kind: 'add-key-usage', keyId: 'team', costUsd: 0.5 }]);
+        await store.write([
+          { kind: 'add-key-usage', keyId: 'team', costUsd: 0.25 },
+          { kind: 'add-key-usage', keyId: 'other', costUsd: 1 },
+        ]);
+        expect(await store.keyUsage()).toEqual(
+          new Map([
+            ['team', 0.75],
+            ['other', 1],
+          ]),
+        );
       });
 
       test('counts the turns that ended', async () => {

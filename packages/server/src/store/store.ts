@@ -27,6 +27,8 @@ export interface SessionRecord {
   /** True once the agent has a transcript under this id, so that a new process must resume it. */
   hasTranscript: boolean;
   forkedFrom: string | null;
+  /** Id of the API key that made it; its budget pays for model calls through the gateway. */
+  createdBy: string | null;
   /** Number of the newest event. */
   lastSeq: number;
 }
@@ -121,6 +123,7 @@ export type Change =
       resolvedAt: string;
     }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
+  | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent };
 
 /** `refused` is the index of the change whose condition did not hold; nothing of the write was kept. */
@@ -171,6 +174,8 @@ export interface Store {
 
   /** Sums by model, of one session or of all. */
   usage(sessionId?: string): Promise<{ turns: number; rows: UsageRow[] }>;
+  /** Dollars that each API key has spent, by its id. */
+  keyUsage(): Promise<Map<string, number>>;
 
   close(): Promise<void>;
 }

@@ -19,6 +19,7 @@ export const sampleSession = (set: Partial<SessionRecord> = {}): SessionRecord =
   messageCount: 0,
   hasTranscript: false,
   forkedFrom: null,
+  createdBy: null,
   lastSeq: 0,
   ...set,
 });

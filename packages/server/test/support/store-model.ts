@@ -246,6 +246,7 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
       return undefined;
     }
     case 'add-usage':
+    case 'add-key-usage':
       return undefined;
     case 'event': {
       const session = sessionOf(each.event.sessionId);

@@ -1,35 +1,14 @@
 import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
 import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
 
-/** Names under which the demo model can be asked for. */
-const isDemo = (model: unknown): boolean => model === 'demo';
-
-/** The Messages endpoints: the bytes go on as they came, the gateway package reads them. */
-export function gatewayRoutes(app: Hono<HttpEnv>, { demoModel, demoForAll }: AppDeps): void {
-  for (const route of [routes.gatewayMessages, routes.gatewayCountTokens]) {
-    app.post(route.path, async (c) => {
-      if (!demoForAll && !isDemo(modelIn(await c.req.raw.clone().text()))) throw noProvider();
-      return demoModel.fetch(c.req.raw);
-    });
+/** The gateway's endpoints: it reads and answers these requests itself, errors included. */
+export function gatewayRoutes(app: Hono<HttpEnv>, { gateway }: AppDeps): void {
+  for (const { method, path } of [routes.gatewayMessages, routes.gatewayCountTokens, routes.gatewayModels]) {
+    app.on(method, path, (c) => gateway.fetch(c.req.raw));
   }
-  app.get(routes.gatewayModels.path, (c) => demoModel.fetch(c.req.raw));
+  app.get('/v1/models/:id{.+}', (c) => gateway.fetch(c.req.raw));
+  // Claude Code looks here whether its base URL answers.
+  app.get('/', (c) => c.text('claude-agent-server: see /docs\n'));
 }
-
-function modelIn(body: string): unknown {
-  try {
-    const request: unknown = JSON.parse(body);
-    return typeof request === 'object' && request !== null && 'model' in request ? request.model : undefined;
-  } catch {
-    throw new AppError('malformed_json', 400, 'The body is not valid JSON.');
-  }
-}
-
-const noProvider = (): AppError =>
-  new AppError(
-    'provider_not_configured',
-    404,
-    'This gateway serves the model "demo" only. Name it, or start the server with --demo to answer every model name with it.',
-  );

@@ -3,7 +3,7 @@ import type { Hono } from 'hono';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
 import type { AppDeps } from '../app.ts';
-import type { HttpEnv } from '../auth.ts';
+import { type HttpEnv, keyOf } from '../auth.ts';
 import { mount } from '../mount.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -24,7 +24,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     };
   };
 
-  mount(app, routes.createSession, ({ body }) => sessions.create(body));
+  mount(app, routes.createSession, ({ body }, c) => sessions.create(body, keyOf(c.get('principal'))));
 
   mount(app, routes.listSessions, async ({ query }) => {
     const { limit = DEFAULT_LIMIT, cursor, status = 'connected' } = query;
@@ -77,7 +77,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'closed' };
   });
 
-  mount(app, routes.forkSession, ({ params, body }) => sessions.fork(params.session_id, body));
+  mount(app, routes.forkSession, ({ params, body }, c) =>
+    sessions.fork(params.session_id, body, keyOf(c.get('principal'))),
+  );
 
   mount(app, routes.rewindSession, async ({ params, body }) => {
     const session = await sessions.getOpen(params.session_id);
@@ -120,5 +122,8 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return usageView(await store.usage(session.id));
   });
 
-  mount(app, routes.getUsage, async () => usageView(await store.usage()));
+  mount(app, routes.getUsage, async () => ({
+    ...usageView(await store.usage()),
+    cost_usd_by_key: Object.fromEntries(await store.keyUsage()),
+  }));
 }
