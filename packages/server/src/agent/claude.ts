@@ -52,7 +52,7 @@ export interface ClaudeDeps {
    * For a session whose model calls go through this server's gateway: what it spent since the last time. The
    * gateway knows real prices; the SDK invents one for every name that it does not know.
    */
-  meter(session: StartOptions): (() => UsageRow[]) | undefined;
+  meter(session: StartOptions): (() => Promise<UsageRow[]>) | undefined;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
@@ -254,7 +254,7 @@ async function readMessages(sdk: Query, events: AgentEvents, readResult: ResultR
       case 'keep':
         events.onMessage(
           message,
-          message.type === 'result' ? readResult(message as unknown as ResultMessage) : undefined,
+          message.type === 'result' ? await readResult(message as unknown as ResultMessage) : undefined,
         );
         break;
       case 'show':

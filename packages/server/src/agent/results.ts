@@ -31,18 +31,18 @@ export interface ResultMessage {
   origin?: { kind: string };
 }
 
-export type ResultReader = (message: ResultMessage) => TurnEnd;
+export type ResultReader = (message: ResultMessage) => Promise<TurnEnd>;
 
 export interface ResultReaderOptions {
   /** What the turn that a result ends has used, by model. */
-  spentBy(message: ResultMessage): UsageRow[];
+  spentBy(message: ResultMessage): UsageRow[] | Promise<UsageRow[]>;
   /** That is in the session's account already. */
   isBooked: boolean;
 }
 
 /** Reads result messages of one process. */
 export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): ResultReader {
-  return (message) => ({
+  return async (message) => ({
     turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
     ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
     isError: message.is_error,
@@ -52,7 +52,7 @@ export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): 
     durationMs: message.duration_ms,
     usage: Object.assign({}, message.usage),
     ...(message.structured_output !== undefined && { structuredOutput: message.structured_output }),
-    spent: spentBy(message),
+    spent: await spentBy(message),
     isBooked,
   });
 }
