@@ -82,6 +82,7 @@ export const routes = {
       200: { description: 'The session is ready', schema: SessionCreated },
       403: problem('Folder or permission mode not allowed by the configuration'),
       404: problem('No such session to resume'),
+      409: problem('There is nothing to fork yet, or the session was closed meanwhile'),
       ...invalid,
       502: problem('The agent cannot start; its own words are in `detail`'),
     },

@@ -99,7 +99,8 @@ export async function runChat(
   const footerLine = (width: number): string => {
     if (away !== undefined) return paint.yellow(`  ! ${away}`);
     const view = follower?.view;
-    return view ? footer(view, width, paint) : paint.dim('  connecting…');
+    if (view) return footer(view, width, paint);
+    return ui.busy ? '' : paint.dim('  connecting…');
   };
 
   const aboveInput = (width: number, height: number): string[] => {

@@ -20,8 +20,8 @@ const REST_MS = 800;
 export interface PanelKeys {
   /** True when the key was for a panel, or for one that has just closed. */
   take(key: Key, open: OpenPanel | undefined): boolean;
-  /** Tells that the user writes a message right now. */
-  typed(): void;
+  /** Tells that the user writes a message right now, or has just sent it. */
+  typed(isSent: boolean): void;
   close(): void;
 }
 
@@ -69,8 +69,8 @@ export function createPanelKeys(): PanelKeys {
   };
 
   return {
-    typed() {
-      lastTyped = performance.now();
+    typed(isSent) {
+      lastTyped = isSent ? Number.NEGATIVE_INFINITY : performance.now();
     },
     close() {
       clearTimeout(held?.timer);

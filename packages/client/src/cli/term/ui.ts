@@ -91,9 +91,9 @@ export function createUi(deps: UiDeps): Ui {
   const onKey = (key: Key): void => {
     if (!panelKeys.take(key, panels[0])) {
       const outcome = prompt.key(key);
-      if (outcome === true) panelKeys.typed();
-      else if (outcome === false) deps.onKey(key);
-      else deps.onSubmit(outcome.submit);
+      if (outcome !== false) panelKeys.typed(outcome !== true);
+      if (outcome === false) deps.onKey(key);
+      else if (outcome !== true) deps.onSubmit(outcome.submit);
     }
     refresh();
   };

@@ -59,6 +59,9 @@ export function toolResult(call: ToolCall, width: number, paint: Paint): string[
   if (result.isError)
     return shorten(plain(errorText(result.text)), 6, width, paint).map((line) => paint.red(line));
   if (call.name === 'TodoWrite') return todoLines(call.input, paint);
+  if (call.name === 'AskUserQuestion')
+    return answerLines(result.details, width) ?? shorten(plain(result.text), 4, width, paint);
+  if (call.name === 'ExitPlanMode') return [paint.dim('The plan was approved')];
   const hunks = hunksOfCall(call);
   if (hunks) return renderHunks(hunks, String(call.input.file_path ?? ''), width, paint, 40);
   if (call.name === 'Read') return [paint.dim(readSummary(result.text))];
@@ -89,6 +92,15 @@ function shorten(lines: readonly string[], most: number, width: number, paint: P
 function readSummary(text: string): string {
   const lines = text.split('\n').filter((line) => /^\s*\d+[→\t]/.test(line)).length;
   return lines > 0 ? `${lines} ${lines === 1 ? 'line' : 'lines'}` : oneLine(text).slice(0, 80);
+}
+
+/** What the user chose, question by question. */
+function answerLines(details: unknown, width: number): string[] | undefined {
+  const answers = (details as { answers?: unknown } | null | undefined)?.answers;
+  if (typeof answers !== 'object' || answers === null) return undefined;
+  return Object.entries(answers).map(([question, chosen]) =>
+    truncate(`${oneLine(question)} → ${oneLine(String(chosen))}`, width),
+  );
 }
 
 function todoLines(input: Record<string, unknown>, paint: Paint): string[] {
