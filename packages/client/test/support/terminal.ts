@@ -10,7 +10,7 @@ const run = promisify(execFile);
 /** The program, from its sources. */
 export const PROGRAM = [
   process.execPath,
-  '--conditions=source',
+  '--conditions=claude-agent-source',
   resolve(import.meta.dirname, '../../src/cli/main.ts'),
 ];
 
