@@ -123,7 +123,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       title: record.title,
       options: record.options,
       // A server that was killed early may not know of a transcript that is there.
-      resume: record.hasTranscript || (await agent.transcript(id)) !== undefined,
+      resume: record.hasTranscript || (record.messageCount > 0 && (await agent.transcript(id)) !== undefined),
     }),
     events: {
       onTaken(turnId) {
