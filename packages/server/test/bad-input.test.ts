@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type RouteSpec, routes, type SessionCreated } from 'claude-agent-client';
 import fc from 'fast-check';
@@ -106,6 +109,33 @@ describe('every route with a body', () => {
     expect([response.status, await response.json()]).toMatchObject([413, { code: 'body_too_large' }]);
     expect((await calls.status(session.session_id)).message_count).toBe(0);
   });
+
+  test('a large body that nobody reads does not spoil the connection for the next request', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const large = 'x'.repeat(1024 * 1024);
+    for (const [method, path] of [
+      ['POST', '/nowhere'],
+      ['POST', '/sessions/1/model'],
+      ['DELETE', `/sessions/${UNKNOWN}`],
+    ]) {
+      expect(await over(agent, method, path, large)).toBe(404);
+      expect(await over(agent, 'GET', '/health')).toBe(200);
+    }
+    agent.destroy();
+  });
+
+  async function over(agent: Agent, method = 'GET', path = '/', body?: string): Promise<number | undefined> {
+    const sent = httpRequest(server.url + path, {
+      agent,
+      method,
+      ...(body !== undefined && { headers: { 'content-length': body.length } }),
+    });
+    sent.end(body);
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    await once(answer, 'end');
+    return answer.statusCode;
+  }
 
   function toObjectSchema({
     body,
@@ -242,6 +272,45 @@ test('unknown fields are ignored', async () => {
   });
   expect(answer).toMatchObject({ status: 200, body: { title: 'a title' } });
   expect(answer.body).not.toHaveProperty('colour');
+});
+
+test('a payload for a query that is no plain value is a 422, through /invocations', async () => {
+  for (const limit of [{ toString: 1 }, [], {}, [1, 2], 'x']) {
+    const answer = await server.call('POST', '/invocations', {
+      method: 'GET',
+      path: '/sessions',
+      payload: { limit },
+    });
+    expectProblem(answer, 422, 'validation_failed');
+  }
+});
+
+test('what looks like an id but is broken text is a 404, through /invocations', async () => {
+  const answer = await server.call('POST', '/invocations', {
+    method: 'GET',
+    path: '/sessions/{session_id}',
+    path_params: { session_id: '\ud800' },
+  });
+  expectProblem(answer, 404, 'not_found');
+});
+
+test('a file of the documentation that does not exist is a 404', async () => {
+  for (const name of ['x.js', '__proto__', 'constructor', '..%2f..%2fpackage.json']) {
+    expectProblem(await server.call('GET', `/docs/assets/${name}`), 404, 'route_not_found');
+  }
+});
+
+test('a client that hangs up in the middle of its body is no error of the server', async () => {
+  const { hostname, port } = new URL(server.url);
+  for (const length of ['content-length: 1000', 'transfer-encoding: chunked']) {
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST /sessions HTTP/1.1\r\nhost: ${hostname}\r\n${length}\r\n\r\n5\r\n{"a":`);
+    await once(socket, 'connect');
+    // What was sent is with the server once it has answered somebody else.
+    await server.call('GET', '/health');
+    socket.destroy();
+    await once(socket, 'close');
+  }
 });
 
 test('the Messages API answers bad input in its own form', async () => {

@@ -26,6 +26,7 @@ export interface MessagesRequest {
   tools?: { name?: unknown; input_schema?: unknown }[] | undefined;
   output_config?: { format?: { schema?: unknown } } | undefined;
   stream?: boolean | undefined;
+  max_tokens?: number | undefined;
 }
 
 /** A tool call made since the latest prompt, with its result once there is one. */

@@ -59,6 +59,16 @@ describe('POST /v1/messages', () => {
     });
   });
 
+  it('answers at once when one token is wanted: somebody asks whether the model exists', async () => {
+    const started = performance.now();
+    const response = await post(createDemoModel({ wordDelayMs: 200 }), ask('Hi', { max_tokens: 1 }));
+    expect(await response.json()).toMatchObject({
+      content: [{ type: 'text', text: 'Hi' }],
+      stop_reason: 'max_tokens',
+    });
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
   it('tells whoever asks what came in', async () => {
     const onRequest = vi.fn();
     await post(createDemoModel({ onRequest }), ask('hi'), { headers: { 'x-api-key': 'k' } });

@@ -13,6 +13,9 @@ export interface Scenario {
   steps: Step[] | ((conversation: Conversation) => Step[]);
 }
 
+/** Claude Code asks a model that it does not know for one token, to see whether it exists. */
+const PROBE: Step = { say: 'Hi', stop_reason: 'max_tokens' };
+
 /** Decides what to answer next; the same conversation always gives the same step. */
 export function nextStep(
   conversation: Conversation,
@@ -32,6 +35,7 @@ function scriptFor(
   request: MessagesRequest,
   scenarios: readonly Scenario[],
 ): readonly Step[] | undefined {
+  if (request.max_tokens === 1) return [PROBE];
   const title = titleStep(conversation, request);
   if (title) return [title];
   const scenario = scenarios.find((candidate) => matches(candidate, conversation.prompt));

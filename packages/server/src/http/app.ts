@@ -18,6 +18,7 @@ import { invocationRoutes } from './routes/invocations.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { skipUnreadBody } from './unread.ts';
 
 /** What the routes need; made in main.ts. */
 export interface AppDeps {
@@ -43,10 +44,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     const error = asAppError(thrown, (unforeseen) =>
       deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
     );
-    const response = problemResponse(error, c.req.path);
-    // The rest of the body is not read, so the connection ends here; a client that is not told reuses it.
-    if (error.status === 413) response.headers.set('connection', 'close');
-    return response;
+    return problemResponse(error, c.req.path);
   });
   app.notFound((c) =>
     problemResponse(
@@ -59,6 +57,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     ),
   );
 
+  app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
   app.use(lock({ host: deps.host, identify: deps.identify, openPaths }));

@@ -38,6 +38,9 @@ function envelope(error: AppError): Response {
 /** Whatever was thrown as an AppError; what we did not foresee is a 500 that tells nothing of the inside. */
 export function asAppError(error: unknown, onUnforeseen: (error: unknown) => void): AppError {
   if (error instanceof AppError) return error;
+  if (isHangUp(error)) {
+    return new AppError('body_incomplete', 400, 'The connection ended before the body did. Send it again.');
+  }
   onUnforeseen(error);
   if (isStorageError(error)) {
     return new AppError(
@@ -52,6 +55,12 @@ export function asAppError(error: unknown, onUnforeseen: (error: unknown) => voi
     'The server made a mistake. Its log says more; please report it.',
   );
 }
+
+/** The client went away while its body was read: nobody's mistake here, and nobody is left to be answered. */
+const isHangUp = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.message === 'Client connection prematurely closed.' ||
+    (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
 
 const isStorageError = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

@@ -9,11 +9,11 @@ import { mount } from '../mount.ts';
 import { openApiDocument } from '../openapi.ts';
 
 /** The files that the two pages load, by their name here: from the installed packages, never from a CDN. */
-const ASSETS: Record<string, { file: string; type: string }> = {
-  'swagger-ui.css': { file: 'swagger-ui-dist/swagger-ui.css', type: 'text/css' },
-  'swagger-ui-bundle.js': { file: 'swagger-ui-dist/swagger-ui-bundle.js', type: 'text/javascript' },
-  'redoc.standalone.js': { file: 'redoc/bundles/redoc.standalone.js', type: 'text/javascript' },
-};
+const ASSETS = new Map([
+  ['swagger-ui.css', { file: 'swagger-ui-dist/swagger-ui.css', type: 'text/css' }],
+  ['swagger-ui-bundle.js', { file: 'swagger-ui-dist/swagger-ui-bundle.js', type: 'text/javascript' }],
+  ['redoc.standalone.js', { file: 'redoc/bundles/redoc.standalone.js', type: 'text/javascript' }],
+]);
 
 const page = (title: string, head: string, body: string): Response =>
   new Response(
@@ -48,7 +48,7 @@ export function docRoutes(app: Hono<HttpEnv>, { version }: AppDeps): void {
   );
 
   app.get('/docs/assets/:name', async (c) => {
-    const asset = ASSETS[c.req.param('name')];
+    const asset = ASSETS.get(c.req.param('name'));
     if (!asset) throw new AppError('route_not_found', 404, 'There is no such file.');
     const bytes = await readFile(require.resolve(asset.file));
     return c.body(bytes, 200, { 'content-type': asset.type, 'cache-control': 'public, max-age=3600' });

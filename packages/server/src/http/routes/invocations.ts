@@ -44,7 +44,7 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
 function targetUrl(path: string, params: Record<string, string>, base: string): URL {
   const filled = path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
     const value = params[name];
-    return value === undefined ? whole : encodeURIComponent(value);
+    return value === undefined ? whole : encodeURIComponent(value.toWellFormed());
   });
   try {
     // Only the path may be chosen; the origin is always this server.
@@ -67,6 +67,8 @@ function isSelf(url: URL): boolean {
 function addQuery(url: URL, payload: unknown): void {
   if (typeof payload !== 'object' || payload === null) return;
   for (const [name, value] of Object.entries(payload)) {
-    if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
+    if (value === null || value === undefined) continue;
+    // An object may not even have a text (its toString may be anything); as JSON the route can refuse it.
+    url.searchParams.set(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
   }
 }

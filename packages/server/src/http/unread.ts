@@ -1,0 +1,46 @@
+import type { MiddlewareHandler } from 'hono';
+import type { HttpEnv } from './auth.ts';
+
+/** Node takes this much off a connection by itself. */
+const HARMLESS_BYTES = 32 * 1024;
+/** Enough for an honest client that sent to the wrong place; who sends more is cut off. */
+const PATIENCE_MS = 2_000;
+const PATIENCE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * An answer that comes before the request's body was read (an unknown path, a wrong key, a body over the
+ * limit) leaves the connection in the middle of that body. Measured: the client's next request on it is cut
+ * off after half a second, and a client that is still sending may never see the answer. So the rest is read
+ * and thrown away first; when it does not end, the client is told that the connection does.
+ */
+export function skipUnreadBody(): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    await next();
+    const length = c.req.header('content-length');
+    const isStream = c.req.header('transfer-encoding') !== undefined;
+    const { body, bodyUsed } = c.req.raw;
+    if (bodyUsed ? c.res.status !== 413 : !isStream && Number(length ?? 0) <= HARMLESS_BYTES) return;
+    if (!body || body.locked || !(await skip(body))) c.header('connection', 'close');
+  };
+}
+
+/** Reads to the end. False: there is too much of it. */
+async function skip(body: ReadableStream<Uint8Array>): Promise<boolean> {
+  const reader = body.getReader();
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
+  const late = new Promise<undefined>((resolve) => {
+    deadline.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  try {
+    for (let bytes = 0; bytes <= PATIENCE_BYTES; ) {
+      const chunk = await Promise.race([reader.read(), late]);
+      if (chunk === undefined) return false;
+      if (chunk.done) return true;
+      bytes += chunk.value.length;
+    }
+    return false;
+  } catch {
+    // the client is gone
+    return false;
+  }
+}

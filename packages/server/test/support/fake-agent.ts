@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises';
+import type { HistoryMessage, UserInput } from 'claude-agent-client';
+import type { Agent, AgentEvents, AgentProcess, StartOptions, TurnEnd } from '../../src/agent/agent.ts';
+import { AppError } from '../../src/errors.ts';
+
+/** Nobody answers the agent's questions for so long: it goes on without. */
+const PATIENCE_MS = 60;
+
+/** What a process does with a message; the message's own text decides, so that runs can be repeated. */
+const HABITS = ['answer', 'answer', 'answer', 'ask', 'ask twice', 'fail', 'die', 'dawdle'] as const;
+
+/**
+ * An agent without a process, a model or a disk, for tests that need thousands of sessions and turns. It
+ * echoes; it also asks, fails, dies and dawdles.
+ */
+export function createFakeAgent(): Agent {
+  const transcripts = new Map<string, { cwd: string; messages: HistoryMessage[] }>();
+
+  const start = async (options: StartOptions, events: AgentEvents): Promise<AgentProcess> => {
+    await soon();
+    const { sessionId } = options;
+    const transcript = transcripts.get(sessionId) ?? { cwd: options.cwd, messages: [] };
+    let running = new AbortController();
+    let gone = false;
+
+    const say = (text: string): void =>
+      events.onMessage(
+        {
+          type: 'assistant',
+          parent_tool_use_id: null,
+          message: { id: randomUUID(), content: [{ type: 'text', text }] },
+        },
+        undefined,
+      );
+    const end = (turnId: string, error: TurnEnd['error']): void => {
+      events.onMessage(
+        { type: 'result', subtype: error ? 'error_during_execution' : 'success' },
+        {
+          turnId,
+          ownInitiative: false,
+          isError: error !== null,
+          error,
+          stopReason: error ? null : 'end_turn',
+          numTurns: 1,
+          durationMs: 1,
+          usage: { input_tokens: 1, output_tokens: 1 },
+          spent: [
+            {
+              model: options.model ?? 'fake',
+              inputTokens: 1,
+              outputTokens: 1,
+              cacheReadInputTokens: 0,
+              cacheCreationInputTokens: 0,
+              costUsd: 0.001,
+            },
+          ],
+        },
+      );
+    };
+    const exit = (words: string): void => {
+      if (gone) return;
+      gone = true;
+      running.abort();
+      events.onExit({ code: 1, signal: null, words });
+    };
+    const ask = (text: string): Promise<unknown> =>
+      events.onQuestion({
+        kind: 'tool',
+        toolName: 'Echo',
+        toolInput: { text },
+        toolUseId: randomUUID(),
+        agentId: null,
+        suggestions: [{ type: 'setMode', mode: 'acceptEdits', destination: 'session' }],
+        title: text,
+        description: null,
+        decisionReason: null,
+        blockedPath: null,
+        defaultToNo: false,
+        signal: AbortSignal.any([running.signal, AbortSignal.timeout(PATIENCE_MS)]),
+      });
+
+    const turn = async (turnId: string, input: UserInput): Promise<void> => {
+      const stop = new AbortController();
+      running = stop;
+      const text = typeof input === 'string' ? input : JSON.stringify(input);
+      const habit = HABITS[(text.length + (text.codePointAt(0) ?? 0)) % HABITS.length] ?? 'answer';
+      transcripts.set(sessionId, transcript);
+      transcript.messages.push({ uuid: turnId, type: 'user', message: input, parent_tool_use_id: null });
+      await soon();
+      events.onTaken(turnId);
+      if (habit === 'die') return exit(`could not bear ${text.slice(0, 20)}`);
+      events.onDelta({ type: 'stream_event', event: { type: 'message_start' }, parent_tool_use_id: null });
+      if (habit === 'ask' || habit === 'ask twice')
+        await Promise.all(habit === 'ask' ? [ask(text)] : [ask(text), ask(text)]);
+      if (habit === 'dawdle') await sleep(20, null, { signal: stop.signal }).catch(() => {});
+      if (gone) return;
+      if (stop.signal.aborted) return end(turnId, { code: 'error_during_execution', message: 'interrupted' });
+      say(text);
+      transcript.messages.push({
+        uuid: randomUUID(),
+        type: 'assistant',
+        message: text,
+        parent_tool_use_id: null,
+      });
+      end(turnId, habit === 'fail' ? { code: 'api_error', message: text } : null);
+    };
+
+    return {
+      pid: undefined,
+      send: (turnId, input) => void turn(turnId, input),
+      async interrupt() {
+        running.abort();
+        return [];
+      },
+      setModel: async () => {},
+      setPermissionMode: async (mode) => events.onPermissionMode(mode),
+      serverInfo: async () => ({ commands: [], output_style: 'default', capabilities: [] }),
+      contextUsage: async () => ({ totalTokens: transcript.messages.length }),
+      async rewindFiles(messageId) {
+        const found = transcript.messages.some(({ uuid }) => uuid === messageId);
+        const error = found ? null : 'There is no such message.';
+        return { can_rewind: found, error, files_changed: [], insertions: 0, deletions: 0 };
+      },
+      async close() {
+        await soon();
+        exit('');
+      },
+    };
+  };
+
+  const view = ([sessionId, { cwd }]: [string, { cwd: string }]) => ({
+    sessionId,
+    modified: new Date(0),
+    preview: 'fake',
+    cwd,
+  });
+
+  return {
+    start,
+    transcripts: async ({ cwd }) =>
+      [...transcripts].filter(([, transcript]) => cwd === undefined || transcript.cwd === cwd).map(view),
+    async transcript(sessionId) {
+      const transcript = transcripts.get(sessionId);
+      return transcript && view([sessionId, transcript]);
+    },
+    history: async (sessionId, { limit, offset }) =>
+      (transcripts.get(sessionId)?.messages ?? []).slice(offset, offset + limit),
+    async fork(sessionId, { upToMessageId }) {
+      const source = transcripts.get(sessionId);
+      const last = source?.messages.findIndex(({ uuid }) => uuid === upToMessageId) ?? -1;
+      if (!source || (upToMessageId !== undefined && last < 0))
+        throw new AppError('cannot_fork', 409, 'There is no such message.');
+      const id = randomUUID();
+      transcripts.set(id, { ...source, messages: source.messages.slice(0, last < 0 ? undefined : last + 1) });
+      return id;
+    },
+    rename: async () => {},
+    sweep: async () => 0,
+  };
+}

@@ -1,0 +1,76 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDemoModel } from 'claude-agent-gateway';
+import { createFeed } from '../../src/events/feed.ts';
+import { createLog } from '../../src/events/log.ts';
+import { createApp } from '../../src/http/app.ts';
+import { createSessionTokens } from '../../src/http/auth.ts';
+import { createFolders } from '../../src/sessions/folders.ts';
+import { createSessions, type Sessions } from '../../src/sessions/sessions.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createFakeAgent } from './fake-agent.ts';
+
+/** Everything of a server but sockets and agent processes. */
+export interface InProcess {
+  fetch(request: Request): Promise<Response>;
+  store: Store;
+  sessions: Sessions;
+  root: string;
+  /** What was thrown that nobody foresaw. */
+  errors: { what: string; error: unknown }[];
+  close(): Promise<void>;
+}
+
+/** Puts the real parts together as server.ts does, on a store in memory and the fake agent. */
+export function createInProcess(): InProcess {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
+  const errors: InProcess['errors'] = [];
+  const store = openSqliteStore(':memory:');
+  const feed = createFeed();
+  const log = createLog({ store, feed });
+  const agent = createFakeAgent();
+  const folders = createFolders([root]);
+  const onError = (error: unknown, what: string): void => void errors.push({ what, error });
+  const sessions = createSessions({
+    store,
+    log,
+    agent,
+    folders,
+    defaultModel: 'fake',
+    defaultPermissionMode: 'default',
+    allowBypassPermissions: false,
+    permissionTimeoutSeconds: 300,
+    onError,
+  });
+  const app = createApp({
+    store,
+    feed,
+    agent,
+    sessions,
+    folders,
+    tokens: createSessionTokens(),
+    host: '127.0.0.1',
+    apiKeys: [],
+    bodyLimitBytes: 1024 * 1024,
+    defaultModel: 'fake',
+    demoModel: createDemoModel(),
+    demoForAll: false,
+    version: '0.0.0',
+    onError,
+  });
+  return {
+    fetch: async (request) => app.fetch(request),
+    store,
+    sessions,
+    root,
+    errors,
+    async close() {
+      await sessions.shutdown(0);
+      feed.end();
+      await store.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
