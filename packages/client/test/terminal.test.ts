@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { AgentClient } from '../src/index.ts';
+import { AgentClient, type AgentSession } from '../src/index.ts';
 import { cleanUp, script, startTestServer, type TestServer } from './support/server.ts';
 import { openTerminal, requireTmux, type Terminal } from './support/terminal.ts';
 
@@ -43,6 +43,12 @@ async function readyChat(options?: ChatOptions): Promise<Terminal> {
   await terminal.shows(`${READY}`);
   await terminal.shows('demo · ');
   return terminal;
+}
+
+/** The session that was used last: the one on the screen. */
+async function shownSession(): Promise<AgentSession> {
+  const { sessions } = await client.sessions.list({ limit: 1 });
+  return client.session(sessions[0]?.session_id ?? '');
 }
 
 const writeFile = (name: string, content: string): string =>
@@ -172,7 +178,7 @@ describe('the commands of the seed', () => {
   test('words that begin like a command are a message', async () => {
     const terminal = await readyChat({ rows: 50 });
     await terminal.enter('help me with this');
-    await terminal.shows('You said: "help me with this"');
+    await terminal.shows(/> help me with this\n\n● I am a scripted demo/);
   });
 });
 
@@ -241,7 +247,7 @@ describe('a permission prompt', () => {
     await terminal.enter(writeFile('applied-1.txt', 'x'));
     await terminal.shows('Allow?');
     await terminal.press('a');
-    await terminal.shows('acceptEdits');
+    await terminal.shows('demo · acceptEdits');
     await terminal.enter(writeFile('applied-2.txt', 'x'));
     await terminal.shows(/applied-2[\s\S]*tokens · \$[\d.]+\n/);
     expect(existsSync(join(server.root, 'applied-2.txt'))).toBe(true);
@@ -272,9 +278,9 @@ describe('a permission prompt', () => {
     const terminal = await readyChat();
     await terminal.enter(writeFile('sentence.txt', 'x'));
     await terminal.shows('Allow?');
-    await terminal.type('you may not, any day');
+    await terminal.enter('you may not, any day');
     await terminal.shows('Allow?');
-    expect((await client.permissions.list()).permissions).toHaveLength(1);
+    expect((await (await shownSession()).info()).pending_permissions).toHaveLength(1);
     await terminal.press('Escape');
     await terminal.shows(DONE);
     expect(existsSync(join(server.root, 'sentence.txt'))).toBe(false);
@@ -301,11 +307,9 @@ describe('a permission prompt', () => {
     const terminal = await readyChat();
     await terminal.enter(writeFile('elsewhere.txt', 'x'));
     await terminal.shows('Allow?');
-    const [request] = (await client.permissions.list()).permissions;
-    await client.permissions.respond(request?.session_id ?? '', {
-      request_id: request?.request_id ?? '',
-      allowed: true,
-    });
+    const session = await shownSession();
+    const [request] = (await session.info()).pending_permissions;
+    await session.respond({ request_id: request?.request_id ?? '', allowed: true });
     await terminal.hides('Allow?');
     await terminal.shows(DONE);
     expect(existsSync(join(server.root, 'elsewhere.txt'))).toBe(true);
@@ -396,8 +400,7 @@ describe('the input', () => {
     await terminal.press('Enter');
     await terminal.shows('… 182 more lines');
     await terminal.shows(DONE);
-    const { sessions } = await client.sessions.list({ limit: 1 });
-    const [turn] = await client.session(sessions[0]?.session_id ?? '').turns();
+    const [turn] = await (await shownSession()).turns();
     expect(turn?.message).toBe(`Look: ${lines.join('\n')}`);
   });
 
@@ -431,7 +434,7 @@ describe('the input', () => {
     await terminal.type('/mod');
     await terminal.shows('/model');
     await terminal.press('Down', 'Tab');
-    await terminal.shows('> /mode ');
+    await terminal.shows(/^> \/mode$/m);
     await terminal.type('pl');
     await terminal.shows(/─\n {2}plan/);
     await terminal.press('Enter');
@@ -450,8 +453,7 @@ describe('the input', () => {
     await terminal.enter('say look at dot.png');
     await terminal.shows('[image]');
     await terminal.shows(DONE);
-    const { sessions } = await client.sessions.list({ limit: 1 });
-    const [turn] = await client.session(sessions[0]?.session_id ?? '').turns();
+    const [turn] = await (await shownSession()).turns();
     expect(turn?.message).toMatchObject([
       { type: 'text' },
       { type: 'image', source: { media_type: 'image/png' } },

@@ -88,8 +88,9 @@ export function createPanelKeys(): PanelKeys {
       const isLeaving = key.ctrl && key.name === 'c';
       const isGuarded = open.shownAt - lastTyped < GUARD_MS && now - open.shownAt < GUARD_MS;
       if (open.shownAt === 0 || (isGuarded && !isLeaving)) return true;
-      if (key.text !== '' && now < ignoreUntil) {
-        ignoreUntil = now + PAUSE_MS;
+      // The Enter at the end of a sentence is part of it.
+      if ((key.text !== '' || key.name === 'enter') && now < ignoreUntil) {
+        ignoreUntil = key.name === 'enter' ? 0 : now + PAUSE_MS;
         return true;
       }
       const { letters } = open.panel;
