@@ -69,6 +69,18 @@ const notFound = { 404: problem('No such session') };
 const invalid = { 422: problem('The request does not have the right form') };
 const live = { ...notFound, 409: problem('The session is closed'), 502: problem('The agent cannot start') };
 
+/** Both event routes stream, or give pages. */
+const eventsRequest = {
+  query: z.object({
+    after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+    limit: queryInteger(1, 10_000).optional(),
+  }),
+  headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
+};
+const EventPage = z
+  .object({ events: z.array(SessionEvent), next_after: z.int(), has_more: z.boolean() })
+  .meta({ id: 'EventPage' });
+
 export const routes = {
   // sessions
   createSession: route({
@@ -355,15 +367,11 @@ export const routes = {
     tag: 'events',
     summary: "A session's events: a stream, or pages with `Accept: application/json`",
     ...session,
-    query: z.object({
-      after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
-      limit: queryInteger(1, 10_000).optional(),
-    }),
-    headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
+    ...eventsRequest,
     responses: {
       200: {
         description: 'SSE: `id` is the seq, `data` the event; live-only frames have no id',
-        schema: z.object({ events: z.array(SessionEvent), next_after: z.int(), has_more: z.boolean() }),
+        schema: EventPage,
         media: ['text/event-stream', 'application/json'],
       },
       ...notFound,
@@ -375,15 +383,11 @@ export const routes = {
     path: '/events',
     tag: 'events',
     summary: "Every session's control events on one stream; starts now, or after a cursor",
-    query: z.object({
-      after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
-      limit: queryInteger(1, 10_000).optional(),
-    }),
-    headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
+    ...eventsRequest,
     responses: {
       200: {
         description: 'SSE: `id` is a cursor over all sessions, `data` the event',
-        schema: z.object({ events: z.array(SessionEvent), next_after: z.int(), has_more: z.boolean() }),
+        schema: EventPage,
         media: ['text/event-stream', 'application/json'],
       },
       ...invalid,

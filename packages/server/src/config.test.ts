@@ -81,11 +81,17 @@ describe('flags, environment and file', () => {
 });
 
 describe('keys', () => {
-  test('come from the environment and from a file, one a line', () => {
+  test('come from the configuration, the environment and a file with one a line; each has an id', () => {
     const keys = join(folder, 'keys');
     writeFileSync(keys, '# comment\n one \n\ntwo\n');
     const env = { AGENT_SERVER_API_KEY: 'zero', AGENT_SERVER_API_KEYS_FILE: keys };
-    expect(read([], env).apiKeys).toEqual(['zero', 'one', 'two']);
+    const config = file({ api_keys: [{ id: 'team', key: 'key-of-the-team', budget_usd: 5 }] });
+    expect(read(['--config', config], env).apiKeys).toEqual([
+      { id: 'team', key: 'key-of-the-team', budgetUsd: 5 },
+      { id: 'environment', key: 'zero' },
+      { id: 'line-2', key: 'one' },
+      { id: 'line-4', key: 'two' },
+    ]);
   });
 
   test('with one, any address may be listened on', () => {

@@ -349,7 +349,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       // An upstream that cannot count is no reason to fail: the client only wants to know when to compact.
       hooks.log?.({
         level: 'info',
-        message: `count_tokens estimated: ${String(error)}`,
+        message: `count_tokens estimated: ${error instanceof Error ? error.message : String(error)}`,
         request_id: requestId,
       });
     }

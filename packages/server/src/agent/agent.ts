@@ -5,7 +5,7 @@ import type {
   SessionOptions,
   UserInput,
 } from 'claude-agent-client';
-import type { UsageRow } from '../store/store.ts';
+import type { PermissionRecord, UsageRow } from '../store/store.ts';
 
 /** What a new agent process is started with. */
 export interface StartOptions {
@@ -21,21 +21,23 @@ export interface StartOptions {
 }
 
 /** A tool (or a question) that waits for a human. */
-export interface Question {
-  kind: 'tool' | 'question' | 'plan' | 'elicitation';
-  toolName: string;
-  toolInput: Record<string, unknown>;
-  toolUseId: string | null;
-  agentId: string | null;
-  suggestions: unknown[];
-  title: string | null;
-  description: string | null;
-  decisionReason: string | null;
-  blockedPath: string | null;
-  defaultToNo: boolean;
+export type Question = Pick<
+  PermissionRecord,
+  | 'kind'
+  | 'toolName'
+  | 'toolInput'
+  | 'toolUseId'
+  | 'agentId'
+  | 'suggestions'
+  | 'title'
+  | 'description'
+  | 'decisionReason'
+  | 'blockedPath'
+  | 'defaultToNo'
+> & {
   /** Fires when the agent no longer wants to know. */
   signal: AbortSignal;
-}
+};
 
 export type Decision =
   | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }

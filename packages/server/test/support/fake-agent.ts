@@ -45,6 +45,7 @@ export function createFakeAgent(): Agent {
           numTurns: 1,
           durationMs: 1,
           usage: { input_tokens: 1, output_tokens: 1 },
+          isBooked: false,
           spent: [
             {
               model: options.model ?? 'fake',

@@ -1,11 +1,11 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDemoModel } from 'claude-agent-gateway';
+import { createConfig, createDemoModel, createGateway } from 'claude-agent-gateway';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
-import { createSessionTokens } from '../../src/http/auth.ts';
+import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createSessions, type Sessions } from '../../src/sessions/sessions.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
@@ -50,13 +50,11 @@ export function createInProcess(): InProcess {
     agent,
     sessions,
     folders,
-    tokens: createSessionTokens(),
+    identify: createIdentify([], createSessionTokens()),
     host: '127.0.0.1',
-    apiKeys: [],
     bodyLimitBytes: 1024 * 1024,
     defaultModel: 'fake',
-    demoModel: createDemoModel(),
-    demoForAll: false,
+    gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
     version: '0.0.0',
     onError,
   });
