@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SessionCreated, SessionDetail } from 'claude-agent-client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
+import { script } from './support/api.ts';
+import { type Calls, callsOver, expectProblem, textOf, write } from './support/calls.ts';
+import { recordModelCalls } from './support/model-calls.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+import { direct } from './support/transports.ts';
+
+// What POST /sessions takes besides model, system_prompt and enable_proxy, and what comes of it.
+
+let server: TestServer;
+let calls: Calls;
+let otherRoot: string;
+const model = recordModelCalls();
+beforeAll(async () => {
+  otherRoot = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
+  server = await startTestServer({ model: model.options, args: ['--root', otherRoot] });
+  calls = callsOver(direct(server));
+});
+afterAll(async () => {
+  await cleanUp(server);
+  rmSync(otherRoot, { recursive: true, force: true });
+});
+
+/** Runs one message in a new session and closes it. */
+async function once(options: Record<string, unknown>, message: string) {
+  const session = await calls.create(options);
+  const answer = await calls.send(session.session_id, message);
+  await calls.close(session.session_id);
+  return { session, answer, text: textOf(answer) };
+}
+
+const bash = (command: string): string =>
+  script({ tools: [{ name: 'Bash', input: { command, description: 'test' } }] }, { say: '{{result}}' });
+
+test('without cwd a session works in the first root; with it, in that folder', async () => {
+  const first = await once({ allowed_tools: ['Bash'] }, bash('pwd'));
+  expect([first.session.cwd, first.text]).toEqual([server.root, server.root]);
+  expect((await calls.create({ cwd: otherRoot })).cwd).toBe(otherRoot);
+});
+
+test('a relative cwd starts at the first root, and a link inside the roots is followed', async () => {
+  const target = join(server.root, 'target');
+  mkdirSync(target);
+  symlinkSync(target, join(server.root, 'link'));
+  const { session, text } = await once({ allowed_tools: ['Bash'], cwd: './x/../link' }, bash('pwd'));
+  expect([session.cwd, text]).toEqual([target, target]);
+});
+
+test('title and metadata come back as they were given', async () => {
+  const metadata = { customer: 7, tags: ['a', 'b'], nested: { deep: [null, true] }, emoji: '🦜' };
+  const { session_id } = await calls.create({ title: 'A title, 題名', metadata });
+  expect(await calls.status(session_id)).toMatchObject({ title: 'A title, 題名', metadata });
+});
+
+test('permission_mode is the mode from the start', async () => {
+  const file = join(server.root, `${randomUUID()}.txt`);
+  const { session } = await once({ permission_mode: 'acceptEdits' }, write(file));
+  expect(session.permission_mode).toBe('acceptEdits');
+  expect(readFileSync(file, 'utf8')).toBe('written');
+});
+
+test('bypassPermissions is a 403 unless the configuration allows it', async () => {
+  const answer = await server.call('POST', '/sessions', { permission_mode: 'bypassPermissions' });
+  expectProblem(answer, 403, 'permission_mode_forbidden');
+
+  const config = join(server.root, 'config.json');
+  writeFileSync(config, JSON.stringify({ allow_bypass_permissions: true }));
+  const lenient = await startTestServer({ args: ['--config', config] });
+  const { session_id } = await lenient.createSession({ permission_mode: 'bypassPermissions' });
+  const file = join(lenient.root, 'unasked.txt');
+  await lenient.send(session_id, write(file));
+  expect(readFileSync(file, 'utf8')).toBe('written');
+  await cleanUp(lenient);
+});
+
+test('allowed_tools run unasked, disallowed_tools are not offered to the model', async () => {
+  const words = randomUUID();
+  const { text } = await once(
+    { allowed_tools: ['Bash(touch:*)'], disallowed_tools: ['WebSearch', 'Read'] },
+    script(
+      { tools: [{ name: 'Bash', input: { command: `touch ${words}`, description: 'test' } }] },
+      { say: 'done' },
+    ),
+  );
+  expect(text).toBe('done');
+  const offered = model.first(words)?.tools?.map(({ name }) => name);
+  expect(offered).toContain('Bash');
+  expect(offered).not.toContain('Read');
+});
+
+test('additional_directories can be read unasked', async () => {
+  const file = join(otherRoot, 'note.txt');
+  writeFileSync(file, 'from the other folder');
+  const { text } = await once({ additional_directories: [otherRoot] }, `read ${file}`);
+  expect(text).toContain('from the other folder');
+});
+
+test('mcp_servers are started, their tools work, and their secrets are on no command line', async () => {
+  const box = {
+    command: process.execPath,
+    args: [fileURLToPath(new URL('fixtures/shout-server.ts', import.meta.url))],
+    env: { BOX_WORD: 'a-secret-word' },
+  };
+  const session = await calls.create({ mcp_servers: { box }, allowed_tools: ['mcp__box__shout'] });
+  const answer = await calls.send(
+    session.session_id,
+    script({ tools: [{ name: 'mcp__box__shout', input: { text: 'hello' } }] }, { say: '{{result}}' }),
+  );
+  expect(textOf(answer)).toContain('HELLO a-secret-word');
+  if (CAN_SEE_PROCESSES) {
+    const agent = processesOf(session.session_id)[0];
+    expect(readFileSync(`/proc/${agent?.pid}/cmdline`, 'utf8')).not.toContain('a-secret-word');
+  }
+  await calls.close(session.session_id);
+});
+
+test('agents can be used as subagents', async () => {
+  const words = randomUUID();
+  const prompt = script({ say: `a poem about ${words}` });
+  const { text } = await once(
+    { agents: { poet: { description: 'Writes poems', prompt: 'You are a poet of few words.' } } },
+    script(
+      {
+        tools: [
+          {
+            name: 'Agent',
+            input: { description: 'poem', prompt, subagent_type: 'poet', run_in_background: false },
+          },
+        ],
+      },
+      { say: '{{result}}' },
+    ),
+  );
+  expect(text).toContain(`a poem about ${words}`);
+  const asked = model.all.find((call) =>
+    JSON.stringify(call.system).includes('You are a poet of few words.'),
+  );
+  expect(asked).toBeDefined();
+});
+
+test('max_turns ends a turn that goes on and on', async () => {
+  const steps = Array.from({ length: 5 }, () => ({
+    tools: [{ name: 'Bash', input: { command: 'true', description: 'test' } }],
+  }));
+  const { answer } = await once({ max_turns: 2, allowed_tools: ['Bash'] }, script(...steps));
+  expect(answer).toMatchObject({
+    status: 200,
+    body: { is_error: true, error: { code: 'error_max_turns' } },
+  });
+});
+
+test('max_budget_usd ends a turn that costs too much', async () => {
+  const { answer } = await once(
+    { max_budget_usd: 0.000001, model: 'claude-sonnet-4-5', allowed_tools: ['Bash'] },
+    script(
+      ...[1, 2, 3].map(() => ({ tools: [{ name: 'Bash', input: { command: 'true', description: 'x' } }] })),
+    ),
+  );
+  expect(answer.body.error?.code).toBe('error_max_budget_usd');
+});
+
+test('effort reaches the agent', async () => {
+  const { text } = await once({ effort: 'low', allowed_tools: ['Bash'] }, bash('echo effort=$CLAUDE_EFFORT'));
+  expect(text).toBe('effort=low');
+});
+
+test('output_format gives a structured_output of that form', async () => {
+  const schema = {
+    type: 'object',
+    properties: { colour: { type: 'string', enum: ['red'] }, count: { type: 'integer', minimum: 3 } },
+    required: ['colour', 'count'],
+  };
+  const { answer } = await once({ output_format: { type: 'json_schema', schema } }, 'say anything');
+  expect(answer.body.structured_output).toEqual({ colour: 'red', count: 3 });
+});
+
+test('setting_sources decide whether the project has a say', async () => {
+  const folder = join(server.root, 'project');
+  mkdirSync(folder);
+  const rule = `Always mention ${randomUUID()}.`;
+  writeFileSync(join(folder, 'CLAUDE.md'), rule);
+  for (const setting_sources of [['project'], []]) {
+    const words = randomUUID();
+    await once({ cwd: folder, setting_sources }, `say ${words}`);
+    const asked = JSON.stringify(model.first(words) ?? {});
+    expect([setting_sources, asked.includes(rule)]).toEqual([setting_sources, setting_sources.length > 0]);
+  }
+});
+
+test('fork with resume_session_id goes on in a copy: the original does not change', async () => {
+  const { session_id: original } = await calls.create({ title: 'the original', metadata: { a: 1 } });
+  await calls.send(original, 'say the first thing');
+  const { events } = (
+    await server.call<{ events: unknown[] }>('GET', `/sessions/${original}/events`, undefined, {
+      headers: { accept: 'application/json' },
+    })
+  ).body;
+
+  const copy: SessionCreated = await calls.create({ resume_session_id: original, fork: true });
+  expect(copy.session_id).not.toBe(original);
+  expect(copy.resumed).toBe(false);
+  const detail: SessionDetail = await calls.status(copy.session_id);
+  expect(detail.forked_from).toBe(original);
+  expect(textOf(await calls.send(copy.session_id, 'what did I say'))).toContain('the first thing');
+
+  expect((await calls.status(original)).last_seq).toBe(events.length);
+  // What was said in the copy is not known in the original.
+  await calls.send(copy.session_id, 'say only the copy knows');
+  const known = textOf(await calls.send(original, 'what did I say'));
+  expect(known).toContain('the first thing');
+  expect(known).not.toContain('only the copy knows');
+});
