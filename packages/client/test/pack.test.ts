@@ -71,6 +71,18 @@ test('no file imports the agent SDK, the server or the gateway', () => {
   expect([...new Set(imported)].sort()).toEqual(['zod']);
 });
 
+test('the library needs nothing of Node: it runs in a browser as well', () => {
+  const library = allFiles(join(installed, 'dist')).filter(
+    (file) => file.endsWith('.js') && !file.includes('/cli/'),
+  );
+  expect(library.length).toBeGreaterThan(10);
+  for (const file of library) {
+    const source = readFileSync(file, 'utf8');
+    expect(source, file).not.toMatch(/['"]node:|\bBuffer\b|\brequire\(/);
+    if (!file.endsWith('defaults.js')) expect(source, file).not.toMatch(/\bprocess[.[]/);
+  }
+});
+
 test('with its dependencies it takes less than 10 MB, and no package runs a script when it is installed', () => {
   const modules = join(folder, 'project/node_modules');
   const bytes = allFiles(modules).reduce((sum, file) => sum + statSync(file).size, 0);

@@ -55,7 +55,7 @@ export async function runChat(
   let follower: Follower | undefined;
   let isNew = false;
   let away: string | undefined;
-  let lastCtrlC = 0;
+  let lastCtrlC = Number.NEGATIVE_INFINITY;
   let hint = '';
   let ticker: NodeJS.Timeout | undefined;
 
