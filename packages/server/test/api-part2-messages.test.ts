@@ -294,7 +294,9 @@ describe('GET /sessions/{id}/events', () => {
   });
 
   test('a reader with an id from elsewhere still sees what comes', async () => {
-    const stream = api.stream('GET', PATH, { ...at(shared), headers: { 'last-event-id': '999999999' } });
+    const stream = await server.openStream(`/sessions/${shared}/events`, {
+      headers: { 'last-event-id': '999999999' },
+    });
     const next = firstFrame(stream, (frame) => frame.event === 'turn.completed');
     await calls.send(shared, 'say hello late reader');
     expect((await next).data.data.result.messages[0].content).toBe('hello late reader');
@@ -309,7 +311,7 @@ describe('GET /sessions/{id}/events', () => {
 
 describe('GET /events', () => {
   test('tells of every session, from now on, without agent messages', async () => {
-    const stream = api.stream('GET', '/events');
+    const stream = await server.openStream('/events');
     const seen: SseFrame[] = [];
     const reading = (async () => {
       for await (const frame of stream) {

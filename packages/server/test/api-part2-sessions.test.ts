@@ -144,7 +144,7 @@ describe('PATCH /sessions/{id}', () => {
   });
 
   test('a new title is an event', async () => {
-    const stream = api.stream('GET', '/events');
+    const stream = await server.openStream('/events');
     const told = firstFrame(stream, (frame) => frame.data.data.title === 'told to all');
     await patch({ title: 'told to all' });
     expect((await told).event).toBe('session.state');

@@ -34,6 +34,8 @@ export interface Api {
   status(sessionId: string): Promise<SessionDetail>;
   /** Reads a stream frame by frame; ends with the stream, or when the reader stops. */
   stream(path: string, init?: RequestInit): AsyncGenerator<SseFrame>;
+  /** The same, but settles only when the server has begun to answer: what happens from then on is in it. */
+  openStream(path: string, init?: RequestInit): Promise<AsyncGenerator<SseFrame>>;
 }
 
 /** A prompt that the scripted model follows step by step. */
@@ -63,6 +65,15 @@ export function createApi(url: string): Api {
     return body;
   };
 
+  const openStream = async (path: string, init: RequestInit = {}): Promise<AsyncGenerator<SseFrame>> => {
+    const response = await fetch(url + path, {
+      ...init,
+      headers: { accept: 'text/event-stream', ...(init.headers as Record<string, string>) },
+    });
+    if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
+    return sseFrames(response.body);
+  };
+
   return {
     url,
     call,
@@ -71,15 +82,10 @@ export function createApi(url: string): Api {
       ok(call<TurnResult>('POST', `/sessions/${sessionId}/messages`, { message, ...more })),
     status: (sessionId) => ok(call<SessionDetail>('GET', `/sessions/${sessionId}/status`)),
 
-    async *stream(path, init = {}) {
-      const response = await fetch(url + path, {
-        ...init,
-        headers: { accept: 'text/event-stream', ...(init.headers as Record<string, string>) },
-      });
-      if (!response.ok || !response.body)
-        throw new Error(`HTTP ${response.status}: ${await response.text()}`);
-      yield* sseFrames(response.body);
+    async *stream(path, init) {
+      yield* await openStream(path, init);
     },
+    openStream,
   };
 }
 
