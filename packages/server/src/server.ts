@@ -123,7 +123,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     home.release();
     throw new ConfigError(itself);
   }
-  await sessions.resumeQueued();
+  sessions.resumeQueued();
 
   return {
     url,

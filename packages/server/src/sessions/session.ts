@@ -53,8 +53,10 @@ export interface Session {
   send(request: SendRequest): Promise<Sent>;
   /** Settles when the turn has ended, and its end is in the log. */
   ended(turnId: string): Promise<TurnRecord>;
-  /** Goes on with turns that were queued before this server started. */
-  resumeQueue(turns: TurnRecord[]): void;
+  /** Takes over turns that were queued before this server started: ahead of all that comes now. */
+  takeOver(turns: TurnRecord[]): void;
+  /** Begins the first queued turn, if none runs. */
+  goOn(): void;
   /** Ends the running turn; settles when that is in the log. */
   interrupt(): Promise<void>;
   setModel(model: string | null): Promise<void>;
@@ -440,11 +442,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
     },
 
-    resumeQueue(turns) {
+    takeOver(turns) {
       for (const turn of turns) waiters.expect(turn.id);
       queue.push(...turns);
-      background(nextFromQueue(), 'go on with queued turns');
     },
+
+    goOn: () => background(nextFromQueue(), 'go on with queued turns'),
 
     async setModel(model) {
       requireOpen();

@@ -38,10 +38,10 @@ export interface Sessions {
   countOpen(): number;
   /** @throws AppError 403 when the configuration forbids the mode */
   checkMode(mode: PermissionMode): void;
-  /** Settles what a dead server left open. Once, before the first request. */
+  /** Settles what a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
   /** Goes on with turns that a dead server left queued. Once, when the server can be reached. */
-  resumeQueued(): Promise<void>;
+  resumeQueued(): void;
   /** Ends in order: running turns get `graceSeconds`, then everything is settled and ended. */
   shutdown(graceSeconds: number): Promise<void>;
 }
@@ -63,6 +63,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const actors = new Map<string, Session>();
   /** Creations and resumes of one id, one after the other. */
   const lines = new Map<string, Promise<unknown>>();
+  /** Sessions whose queue a dead server left. */
+  const left: Session[] = [];
   let open = 0;
   let stopping = false;
 
@@ -301,13 +303,17 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await agent.sweep();
       await settleOrphans(deps);
       open = await store.countSessions('connected');
-    },
-
-    async resumeQueued() {
+      // Before the first request, or a message that comes early would overtake them.
       const queued = await store.listTurns({ states: ['queued'], limit: Number.MAX_SAFE_INTEGER });
       for (const [sessionId, turns] of Map.groupBy(queued, (turn) => turn.sessionId)) {
-        (await get(sessionId)).resumeQueue(turns);
+        const session = await get(sessionId);
+        session.takeOver(turns);
+        left.push(session);
       }
+    },
+
+    resumeQueued() {
+      for (const session of left.splice(0)) session.goOn();
     },
 
     async shutdown(graceSeconds) {
