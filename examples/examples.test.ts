@@ -89,6 +89,21 @@ test('the query example does the same on the agent SDK in-process: only the impo
   }
 });
 
+test("the README's examples are parts of these", () => {
+  const readme = readFileSync(join(import.meta.dirname, '../packages/client/README.md'), 'utf8');
+  const snippets = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code ?? '');
+  const sources = Object.keys(TESTS).map((name) =>
+    readFileSync(join(import.meta.dirname, `${name}.ts`), 'utf8'),
+  );
+  expect(snippets.length).toBeGreaterThan(3);
+  for (const snippet of snippets) {
+    expect(
+      sources.some((source) => source.includes(snippet)),
+      snippet,
+    ).toBe(true);
+  }
+});
+
 test('every example is tested', () => {
   const names = readdirSync(import.meta.dirname)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
