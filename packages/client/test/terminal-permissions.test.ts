@@ -114,6 +114,16 @@ describe('a permission prompt', () => {
     expect(screen).toMatch(/Read\(\/etc\/passwd\)\n {2}⎿ \d+ lines/);
   });
 
+  test('Ctrl-C interrupts the turn that asks', async () => {
+    const terminal = await chats.ready();
+    await terminal.enter(chats.writeFile('interrupted.txt'));
+    await terminal.shows('Allow?');
+    await terminal.press('C-c');
+    await terminal.shows('■ Interrupted');
+    await terminal.shows(READY);
+    expect(existsSync(join(chats.server.root, 'interrupted.txt'))).toBe(false);
+  });
+
   test('answered elsewhere, it goes away', async () => {
     const terminal = await chats.ready();
     await terminal.enter(chats.writeFile('elsewhere.txt'));

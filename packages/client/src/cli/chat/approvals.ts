@@ -75,7 +75,7 @@ export function permissionPanel(request: PermissionRequest, deps: AskDeps): Pane
       return { lines: [...shown, question], cursor: { row: shown.length, column: question.length } };
     },
     key(key: Key) {
-      if (key.name === 'escape' || (key.ctrl && key.name === 'c')) return answer('n');
+      if (key.name === 'escape') return { done: { allowed: false } };
       if (key.name === 'enter') return { done: { allowed: !defaultToNo } };
       const letter = key.paste ? '' : key.text.toLowerCase();
       return letter === 'y' || letter === 'n' || letter === 'a' || letter === 'd'

@@ -6,6 +6,7 @@ import { type AgentSession, ApiError, pause, ServerUnreachable } from '../librar
 import { type OpenedSession, resumeSession } from '../open-session.ts';
 import { createHistory } from '../term/history.ts';
 import type { Key } from '../term/keys.ts';
+import type { Panel } from '../term/panels.ts';
 import { createPrompt } from '../term/prompt.ts';
 import { createUi, type Ui } from '../term/ui.ts';
 import type { Item } from '../view/items.ts';
@@ -150,7 +151,7 @@ export async function runChat(
       const moot = new AbortController();
       approvals.set(request.request_id, moot);
       const waiting = (): number => follower?.view.permissions.length ?? 1;
-      askUser(request, { open: (panel) => ui.open(panel, moot.signal), paint, waiting })
+      askUser(request, { open: (panel) => ui.open(interruptible(panel), moot.signal), paint, waiting })
         .then(async (answer) => {
           if (answer === undefined || moot.signal.aborted) return;
           await asked.respond({ request_id: request.request_id, ...answer });
@@ -158,6 +159,16 @@ export async function runChat(
         .catch((error: unknown) => report(error));
     }
   };
+
+  /** Ctrl-C means the turn also while the agent asks something; the interrupt settles the question. */
+  const interruptible = <T>(panel: Panel<T>): Panel<T> => ({
+    ...panel,
+    key(key) {
+      if (!key.ctrl || key.name !== 'c') return panel.key(key);
+      onKey(key);
+      return undefined;
+    },
+  });
 
   const onKey = (key: Key): void => {
     const now = performance.now();
@@ -286,6 +297,8 @@ export async function runChat(
   const onHangup = (): void => left.resolve(EXIT.interrupted);
   process.on('SIGTERM', onHangup);
   process.on('SIGHUP', onHangup);
+  // Whatever ends the program, the terminal is given back.
+  process.once('exit', ui.close);
   begin().catch(report);
   const code = await left.promise;
   process.off('SIGTERM', onHangup);

@@ -106,9 +106,17 @@ async function checkAgent({ client }: Context): Promise<Finding> {
   if (session instanceof ApiError) return { what: 'Agent', ok: false, detail: session.detail };
   try {
     const { account, models } = await session.serverInfo();
+    const count = Array.isArray(models) ? `, ${models.length} models` : '';
+    if (session.created?.model === 'demo') {
+      const how = 'Set ANTHROPIC_API_KEY where the server starts.';
+      return {
+        what: 'Agent',
+        ok: true,
+        detail: `starts; the demo model answers, which is no real model. ${how}`,
+      };
+    }
     const source = (account as { apiKeySource?: string; tokenSource?: string } | undefined) ?? {};
     const key = source.apiKeySource ?? source.tokenSource;
-    const count = Array.isArray(models) ? `, ${models.length} models` : '';
     return { what: 'Agent', ok: true, detail: `starts${key ? `, credential from ${key}` : ''}${count}` };
   } finally {
     await session.close().catch(() => undefined);

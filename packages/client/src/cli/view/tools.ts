@@ -65,9 +65,9 @@ export function toolResult(call: ToolCall, width: number, paint: Paint): string[
   const hunks = hunksOfCall(call);
   if (hunks) return renderHunks(hunks, String(call.input.file_path ?? ''), width, paint, 40);
   if (call.name === 'Read') return [paint.dim(readSummary(result.text))];
-  if (call.steps > 0) {
+  if (call.name === 'Agent' || call.name === 'Task') {
     const used = `${call.steps} tool ${call.steps === 1 ? 'use' : 'uses'}`;
-    return [paint.dim(used), ...shorten(plain(result.text), 4, width, paint)];
+    return [paint.dim(used), ...shorten(plain(reportOf(result.details) ?? result.text), 4, width, paint)];
   }
   return shorten(plain(result.text), 4, width, paint);
 }
@@ -92,6 +92,15 @@ function shorten(lines: readonly string[], most: number, width: number, paint: P
 function readSummary(text: string): string {
   const lines = text.split('\n').filter((line) => /^\s*\d+[→\t]/.test(line)).length;
   return lines > 0 ? `${lines} ${lines === 1 ? 'line' : 'lines'}` : oneLine(text).slice(0, 80);
+}
+
+/** A subagent's report without what is only meant for the model, which the text of the result has around it. */
+function reportOf(details: unknown): string | undefined {
+  const content = (details as { content?: unknown } | null | undefined)?.content;
+  if (!Array.isArray(content)) return undefined;
+  return content
+    .map((part: { text?: unknown }) => (typeof part.text === 'string' ? part.text : ''))
+    .join('\n');
 }
 
 /** What the user chose, question by question. */
