@@ -92,10 +92,8 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Record<
   for (const [name, definition] of Object.entries(($defs as Record<string, Json>) ?? {})) {
     components[name] = toReferences(definition);
   }
-  const id = schema.meta()?.id;
-  if (id === undefined) return toReferences(json);
-  components[id] = toReferences(json);
-  return { $ref: `#/components/schemas/${id}` };
+  // A schema with a name of its own is among the definitions already; here it is only referred to.
+  return toReferences(json);
 }
 
 /** `#/$defs/X` becomes `#/components/schemas/X`; the `id` that zod adds to a named schema is its name here. */

@@ -1,0 +1,155 @@
+import { existsSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { type RouteSpec, routes } from 'claude-agent-client';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  parameters?: { name: string; in: string; required: boolean }[];
+  requestBody?: { content: Record<string, { schema: unknown }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema?: unknown }> }>;
+}
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown> };
+}
+
+let server: TestServer;
+let document: Document;
+beforeAll(async () => {
+  server = await startTestServer();
+  document = (await server.call<Document>('GET', '/openapi.json')).body;
+});
+afterAll(() => cleanUp(server));
+
+const all = (Object.entries(routes) as [string, RouteSpec][]).map(([name, spec]) => ({ name, ...spec }));
+
+describe('/openapi.json', () => {
+  test('is valid OpenAPI 3.1', async () => {
+    const validator = new Validator();
+    expect(await validator.validate(structuredClone({ ...document }))).toEqual({ valid: true });
+    expect(validator.version).toBe('3.1');
+  });
+
+  // As programs know them: these names never change.
+  test.each([
+    'POST /sessions',
+    'GET /sessions',
+    'GET /sessions/available',
+    'GET /sessions/{session_id}/status',
+    'DELETE /sessions/{session_id}',
+    'POST /sessions/{session_id}/messages',
+    'POST /sessions/{session_id}/model',
+    'POST /sessions/{session_id}/interrupt',
+    'POST /sessions/{session_id}/permission_mode',
+    'GET /sessions/{session_id}/server_info',
+    'POST /sessions/{session_id}/permissions/respond',
+    'GET /health',
+    'POST /invocations',
+    'POST /v1/messages',
+    'GET /docs',
+    'GET /redoc',
+    'GET /openapi.json',
+  ])('tells of %s', (call) => {
+    const [method = '', path = ''] = call.split(' ');
+    expect(document.paths[path]?.[method.toLowerCase()]).toBeDefined();
+  });
+
+  test.each(all)('says everything about $method $path', (spec) => {
+    const operation = document.paths[spec.path]?.[spec.method.toLowerCase()];
+    expect(operation).toMatchObject({ operationId: spec.name, summary: spec.summary });
+    expect(Object.keys(operation?.responses ?? {})).toEqual(Object.keys(spec.responses));
+    const named = (place: string) =>
+      operation?.parameters?.filter((each) => each.in === place).map(({ name }) => name) ?? [];
+    expect(named('path')).toEqual([...spec.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+    expect(named('query')).toEqual(Object.keys(spec.query?.shape ?? {}));
+    expect(operation?.requestBody !== undefined).toBe(spec.body !== undefined);
+  });
+
+  test('tells of nothing that is not there', () => {
+    const calls = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(calls.toSorted()).toEqual(all.map(({ method, path }) => `${method} ${path}`).toSorted());
+  });
+
+  test('every reference leads somewhere, and every named schema is used', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
+    expect(new Set(references.map(([, name]) => name))).toEqual(
+      new Set(Object.keys(document.components.schemas)),
+    );
+  });
+});
+
+const CHROMIUM = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+].find((path) => path && existsSync(path));
+
+describe.skipIf(!CHROMIUM)('in a real browser (needs an installed Chromium)', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: CHROMIUM ?? '',
+      // The rest of the world is not needed, and cannot be reached everywhere.
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+  });
+  afterAll(() => browser?.close());
+
+  /** Opens a page, and notes what it asks for elsewhere and what it complains about. */
+  const open = async (path: string): Promise<{ page: Page; elsewhere: string[]; complaints: string[] }> => {
+    const page = await browser.newPage();
+    const elsewhere: string[] = [];
+    const complaints: string[] = [];
+    page.on('request', (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol.startsWith('http') && origin !== server.url) elsewhere.push(request.url());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    await page.goto(server.url + path);
+    return { page, elsewhere, complaints };
+  };
+
+  test('/docs shows every call in Swagger UI, from this server alone', async () => {
+    const { page, elsewhere, complaints } = await open('/docs');
+    await page
+      .locator('.opblock')
+      .nth(all.length - 1)
+      .waitFor();
+    expect(await page.locator('.opblock').count()).toBe(all.length);
+    // An opened call shows its body's form, so its references were found.
+    await page.locator('#operations-sessions-createSession .opblock-summary-control').click();
+    await page.getByText('permission_timeout_seconds').first().waitFor();
+    expect(await page.locator('.errors-wrapper').count()).toBe(0);
+    expect({ elsewhere, complaints }).toEqual({ elsewhere: [], complaints: [] });
+  });
+
+  test('/redoc shows every call in ReDoc, from this server alone', async () => {
+    const { page, elsewhere, complaints } = await open('/redoc');
+    for (const { summary } of all) {
+      // Most are in folded groups of the menu.
+      await page.getByText(summary, { exact: true }).first().waitFor({ state: 'attached' });
+    }
+    expect(await page.locator('h1').first().textContent()).toContain('claude-agent-server');
+    expect({ elsewhere, complaints }).toEqual({ elsewhere: [], complaints: [] });
+  });
+});
