@@ -7,7 +7,7 @@
  * time, in rounds that go through all candidates, so that a busy machine disturbs all of them alike; throughput at 16
  * connections; memory is the resident size after the load. `--rivals` installs the others into a temporary folder.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,9 +36,12 @@ const children: ChildProcess[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'bench-gateway-'));
 const here = (name: string) => new URL(name, import.meta.url).pathname;
 
+/** What the first line of the built program asks of Node. */
+const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+
 /** Starts a program of ours and waits for its line `listening on …`. */
-function start(file: string, args: string[]): Promise<{ url: string; pid: number }> {
-  const child = spawn(process.execPath, ['--conditions=claude-agent-source', file, ...args], {
+function start(file: string, args: string[], flags: string[] = []): Promise<{ url: string; pid: number }> {
+  const child = spawn(process.execPath, [...flags, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH },
   });
@@ -101,8 +104,15 @@ async function main(): Promise<void> {
       },
     }),
   );
-  const main = here('../packages/gateway/src/main.ts');
-  const gateways = await Promise.all([0, 1].map(() => start(main, ['--port', '0', '--config', config])));
+  // The built program, as it is published: type stripping alone costs 30 MB.
+  execFileSync('npm', ['run', '--silent', 'build', '-w', 'packages/gateway'], {
+    cwd: here('..'),
+    stdio: 'ignore',
+  });
+  const main = here('../packages/gateway/dist/main.js');
+  const gateways = await Promise.all(
+    [0, 1].map(() => start(main, ['--port', '0', '--config', config], nodeFlags)),
+  );
   const at = (url: string, model: string) => (stream: boolean) => ({
     url: `${url}/v1/messages?beta=true`,
     headers: { 'x-api-key': 'any' },
