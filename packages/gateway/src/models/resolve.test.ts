@@ -153,6 +153,12 @@ describe('names', () => {
     });
   });
 
+  test('of several targets those that are not configured are passed over', () => {
+    const config: ConfigFile = { models: { best: ['anthropic/claude-opus-4-5', 'openai/gpt-4.1'] } };
+    expect(targetOf('best', { OPENAI_API_KEY: 'k' }, config).provider).toBe('openai');
+    expect(() => targetOf('best', {}, config)).toThrow(/ANTHROPIC_API_KEY/);
+  });
+
   test('a provider that is not configured is an error that says what to set', () => {
     let error: unknown;
     try {

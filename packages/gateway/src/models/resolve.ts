@@ -38,17 +38,34 @@ export function createResolver(
     return undefined;
   }
 
+  /** Targets whose provider is not configured are passed over as long as there is another. */
+  function usable(list: (() => Target[])[]): Target[] {
+    const targets: Target[] = [];
+    let refused: unknown;
+    for (const get of list) {
+      try {
+        targets.push(...get());
+      } catch (error) {
+        refused ??= error;
+      }
+    }
+    if (targets.length === 0 && refused !== undefined) throw refused;
+    return targets;
+  }
+
   function resolve(name: string, used: readonly string[]): Resolution {
     const found = routeFor(name, used);
     if (found) {
       const { pattern, route, captured } = found;
       const list = typeof route === 'string' ? [route] : Array.isArray(route) ? route : route.targets;
-      const targets = list.flatMap(
-        (entry) =>
-          resolve(
-            entry.replace('*', () => captured),
-            [...used, pattern],
-          ).targets,
+      const targets = usable(
+        list.map(
+          (entry) => () =>
+            resolve(
+              entry.replace('*', () => captured),
+              [...used, pattern],
+            ).targets,
+        ),
       );
       return { targets, spread: typeof route === 'object' && !Array.isArray(route) && route.spread === true };
     }
