@@ -91,6 +91,12 @@ function residentMb(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
+/** Processor time that a process has used, in milliseconds (the kernel counts in hundredths of a second). */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 async function main(): Promise<void> {
   const upstream = await start(here('gateway/upstream.ts'), []);
   const bare = await start(here('gateway/bare-proxy.ts'), [upstream.url]);
@@ -154,16 +160,19 @@ async function measure(candidates: readonly Candidate[], stream: boolean): Promi
   }
   const base = summarise(times[0] ?? []);
   console.log(
-    `\n${stream ? 'stream' : 'no stream'}${' '.repeat(stream ? 26 : 23)}median   added     p99   added   req/s@16   RSS MB`,
+    `\n${stream ? 'stream' : 'no stream'}${' '.repeat(stream ? 26 : 23)}median   added     p99   added   req/s@16   CPU ms   RSS MB`,
   );
   for (const [at, candidate] of candidates.entries()) {
     const { median, p99 } = summarise(times[at] ?? []);
+    const before = processorMs(candidate.pid);
     const rate = await measureThroughput(candidate.target(stream), 16, loadMs);
+    // What one request costs the process, which a busy machine does not change.
+    const cost = (processorMs(candidate.pid) - before) / ((rate * loadMs) / 1000);
     const cells = [median, median - base.median, p99, p99 - base.p99].map((value) =>
       value.toFixed(2).padStart(8),
     );
     console.log(
-      `${candidate.name.padEnd(32)}${cells.join('')}${rate.toFixed(0).padStart(11)}${residentMb(candidate.pid).toFixed(0).padStart(9)}`,
+      `${candidate.name.padEnd(32)}${cells.join('')}${rate.toFixed(0).padStart(11)}${cost.toFixed(2).padStart(9)}${residentMb(candidate.pid).toFixed(0).padStart(9)}`,
     );
   }
 }
