@@ -37,7 +37,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bench-gateway-'));
 const here = (name: string) => new URL(name, import.meta.url).pathname;
 
 /** What the first line of the built program asks of Node. */
-const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+const nodeFlags = ['--max-semi-space-size=12', '--heap-growing-percent=30'];
 
 /** Starts a program of ours and waits for its line `listening on …`. */
 function start(file: string, args: string[], flags: string[] = []): Promise<{ url: string; pid: number }> {
