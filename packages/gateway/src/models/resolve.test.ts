@@ -153,6 +153,24 @@ describe('names', () => {
     });
   });
 
+  test('a second account of a provider, under a name of its own', () => {
+    const config: ConfigFile = {
+      providers: {
+        'bedrock-eu': { api: 'amazon-bedrock', region: 'eu-central-1' },
+        'gemini-team': { api: 'google', api_key: 'k' },
+        'openai-team': { api: 'openai-chat', base_url: 'https://api.openai.com/v1', api_key: 'k' },
+      },
+    };
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
+    expect(targetOf('bedrock-eu/x', env, config).settings).toMatchObject({
+      region: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'a',
+    });
+    expect(() => targetOf('bedrock-eu/x', {}, config)).toThrow(/AWS_ACCESS_KEY_ID/);
+    expect(targetOf('gemini-team/x', {}, config).baseUrl).toContain('generativelanguage');
+    expect(targetOf('openai-team/x', {}, config).settings.flavor).toBe('openai');
+  });
+
   test('of several targets those that are not configured are passed over', () => {
     const config: ConfigFile = { models: { best: ['anthropic/claude-opus-4-5', 'openai/gpt-4.1'] } };
     expect(targetOf('best', { OPENAI_API_KEY: 'k' }, config).provider).toBe('openai');
