@@ -7,7 +7,7 @@
  * time, in rounds that go through all candidates, so that a busy machine disturbs all of them alike; throughput at 16
  * connections; memory is the resident size after the load. `--rivals` installs the others into a temporary folder.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,9 +36,12 @@ const children: ChildProcess[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'bench-gateway-'));
 const here = (name: string) => new URL(name, import.meta.url).pathname;
 
+/** What the first line of the built program asks of Node. */
+const nodeFlags = ['--max-semi-space-size=12', '--heap-growing-percent=30'];
+
 /** Starts a program of ours and waits for its line `listening on …`. */
-function start(file: string, args: string[]): Promise<{ url: string; pid: number }> {
-  const child = spawn(process.execPath, ['--conditions=claude-agent-source', file, ...args], {
+function start(file: string, args: string[], flags: string[] = []): Promise<{ url: string; pid: number }> {
+  const child = spawn(process.execPath, [...flags, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH },
   });
@@ -88,6 +91,12 @@ function residentMb(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
+/** Processor time that a process has used, in milliseconds (the kernel counts in hundredths of a second). */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 async function main(): Promise<void> {
   const upstream = await start(here('gateway/upstream.ts'), []);
   const bare = await start(here('gateway/bare-proxy.ts'), [upstream.url]);
@@ -101,8 +110,15 @@ async function main(): Promise<void> {
       },
     }),
   );
-  const main = here('../packages/gateway/src/main.ts');
-  const gateways = await Promise.all([0, 1].map(() => start(main, ['--port', '0', '--config', config])));
+  // The built program, as it is published: type stripping alone costs 30 MB.
+  execFileSync('npm', ['run', '--silent', 'build', '-w', 'packages/gateway'], {
+    cwd: here('..'),
+    stdio: 'ignore',
+  });
+  const main = here('../packages/gateway/dist/main.js');
+  const gateways = await Promise.all(
+    [0, 1].map(() => start(main, ['--port', '0', '--config', config], nodeFlags)),
+  );
   const at = (url: string, model: string) => (stream: boolean) => ({
     url: `${url}/v1/messages?beta=true`,
     headers: { 'x-api-key': 'any' },
@@ -144,16 +160,19 @@ async function measure(candidates: readonly Candidate[], stream: boolean): Promi
   }
   const base = summarise(times[0] ?? []);
   console.log(
-    `\n${stream ? 'stream' : 'no stream'}${' '.repeat(stream ? 26 : 23)}median   added     p99   added   req/s@16   RSS MB`,
+    `\n${stream ? 'stream' : 'no stream'}${' '.repeat(stream ? 26 : 23)}median   added     p99   added   req/s@16   CPU ms   RSS MB`,
   );
   for (const [at, candidate] of candidates.entries()) {
     const { median, p99 } = summarise(times[at] ?? []);
+    const before = processorMs(candidate.pid);
     const rate = await measureThroughput(candidate.target(stream), 16, loadMs);
+    // What one request costs the process, which a busy machine does not change.
+    const cost = (processorMs(candidate.pid) - before) / ((rate * loadMs) / 1000);
     const cells = [median, median - base.median, p99, p99 - base.p99].map((value) =>
       value.toFixed(2).padStart(8),
     );
     console.log(
-      `${candidate.name.padEnd(32)}${cells.join('')}${rate.toFixed(0).padStart(11)}${residentMb(candidate.pid).toFixed(0).padStart(9)}`,
+      `${candidate.name.padEnd(32)}${cells.join('')}${rate.toFixed(0).padStart(11)}${cost.toFixed(2).padStart(9)}${residentMb(candidate.pid).toFixed(0).padStart(9)}`,
     );
   }
 }

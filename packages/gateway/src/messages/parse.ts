@@ -4,8 +4,33 @@ import type { MessagesRequest } from './types.ts';
 
 // Checked once, here. Loose on purpose: fields and block types that the gateway does not know are the client's
 // future, and each translation decides what it can do with them.
-const block = z.looseObject({ type: z.string() });
-const content = z.union([z.string(), z.array(block)]);
+const anyBlock = z.looseObject({ type: z.string() });
+const source = z.looseObject({ type: z.string() });
+
+/** What the blocks that a translation reads have to have. */
+const needed: Readonly<Record<string, z.ZodType>> = {
+  text: z.looseObject({ text: z.string() }),
+  image: z.looseObject({ source }),
+  document: z.looseObject({ source }),
+  tool_use: z.looseObject({ id: z.string(), name: z.string() }),
+  tool_result: z.looseObject({ tool_use_id: z.string() }),
+  thinking: z.looseObject({ thinking: z.string() }),
+  redacted_thinking: z.looseObject({ data: z.string() }),
+};
+
+const block = anyBlock.superRefine((value, context) => {
+  const schema = Object.hasOwn(needed, value.type) ? needed[value.type] : undefined;
+  const result = schema?.safeParse(value);
+  for (const { path, message } of result?.error?.issues ?? [])
+    context.addIssue({ code: 'custom', path, message });
+  // A tool's result holds blocks in turn.
+  if (value.type !== 'tool_result' || value.content === undefined) return;
+  const inner = content.safeParse(value.content);
+  for (const { path, message } of inner.error?.issues ?? []) {
+    context.addIssue({ code: 'custom', path: ['content', ...path], message });
+  }
+});
+const content: z.ZodType = z.union([z.string(), z.array(block)]);
 const shape = z.looseObject({
   model: z.string().min(1),
   messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant', 'system']), content })).min(1),
@@ -44,7 +69,11 @@ export function parseRequest(body: unknown): MessagesRequest {
   const result = shape.safeParse(body);
   if (!result.success) {
     const issue = result.error.issues[0];
-    refuse(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`);
+    // Of a choice between a text and blocks, what is wrong with the blocks says more.
+    const inner =
+      issue?.code === 'invalid_union' ? issue.errors.flat().find(({ path }) => path.length > 0) : undefined;
+    const path = [...(issue?.path ?? []), ...(inner?.path ?? [])].join('.');
+    refuse(400, `${path || 'body'}: ${inner?.message ?? issue?.message ?? 'invalid'}`);
   }
   // The blocks were checked to have a type; what is inside them is checked where it is read.
   return result.data as unknown as MessagesRequest;

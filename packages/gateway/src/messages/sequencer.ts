@@ -34,6 +34,8 @@ export interface Sequencer {
   fail(type: string, message: string): void;
   /** True after the end, or once a stop sequence was met: the rest of the upstream's answer is not wanted. */
   finished(): boolean;
+  /** True when the end came from here, so that the upstream is still at it. */
+  cut(): boolean;
   /** The events since the last call. */
   take(): StreamEvent[];
 }
@@ -81,6 +83,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   let events: StreamEvent[] = [];
   let started = false;
   let done = false;
+  let cut = false;
   let index = -1;
   let open: 'text' | 'thinking' | 'tool' | undefined;
   let signed = false;
@@ -241,6 +244,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   function fail(type: string, message: string): void {
     if (done) return;
     done = true;
+    cut = true;
     events.push({ type: 'error', error: { type, message } });
   }
 
@@ -250,7 +254,10 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       if (!scanner) return put({ text });
       const found = scanner.push(text);
       if (found.text !== '') put({ text: found.text });
-      if (found.match !== undefined) seal('stop_sequence', found.match);
+      if (found.match !== undefined) {
+        cut = true;
+        seal('stop_sequence', found.match);
+      }
     },
     thinking: (thinking) => put({ thinking }),
     signature: (signature) => put({ signature }),
@@ -292,6 +299,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     },
     fail,
     finished: () => done,
+    cut: () => cut,
     take() {
       const taken = events;
       events = [];

@@ -38,6 +38,9 @@ interface Connection {
   settings: Record<string, string>;
 }
 
+/** Their address follows from region or project, and their credentials are more than a key. */
+const clouds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'];
+
 export function createProviderRegistry(
   config: GatewayConfig,
   catalogue: Catalogue,
@@ -78,7 +81,9 @@ export function createProviderRegistry(
       first(keys) ??
       (keyless ? 'replay' : undefined);
     const given = own.base_url ?? first(baseUrlNames(id, keys));
-    let baseUrl = given ?? known?.baseUrl;
+    // Gemini and Cohere are in one place, whatever the configuration calls them.
+    const home = own.api === 'google' || own.api === 'cohere' ? knownProviders[own.api] : undefined;
+    let baseUrl = given ?? known?.baseUrl ?? home?.baseUrl;
     if (baseUrl === undefined && listed?.api) {
       baseUrl = listed.api.replace(/\$\{([A-Z0-9_]+)\}/g, (_, name: string) => {
         if (!env[name]) missing.push(name);
@@ -88,14 +93,15 @@ export function createProviderRegistry(
     if (id === 'ollama' && baseUrl && !baseUrl.includes('://')) baseUrl = `http://${baseUrl}`;
     if (keyless) baseUrl ??= 'http://replay.invalid';
     if (id === 'azure') baseUrl = connectAzure(own, baseUrl, settings, missing);
-    if (id === 'amazon-bedrock') connectBedrock(own, key, settings, missing);
-    if (id.startsWith('google-vertex')) connectVertex(own, key, settings, missing);
+    const kind = own.api ?? known?.dialect;
+    const cloud = kind !== undefined && clouds.includes(kind);
+    if (kind === 'amazon-bedrock') connectBedrock(own, key, settings, missing);
+    else if (cloud) connectVertex(own, key, settings, missing);
 
     const keylessProvider =
-      known?.keyless ?? (own.base_url !== undefined && own.api_key_env === undefined && !listed);
+      cloud || (known?.keyless ?? (own.base_url !== undefined && own.api_key_env === undefined && !listed));
     if (!key && !keylessProvider) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
-    const needsUrl = !['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'].includes(id);
-    if (!baseUrl && needsUrl && missing.every((name) => !name.includes('RESOURCE'))) {
+    if (!baseUrl && !cloud && missing.every((name) => !name.includes('RESOURCE'))) {
       missing.push(`providers.${id}.base_url`);
     }
     return {
@@ -249,8 +255,7 @@ export function createProviderRegistry(
       const dialect = dialectFor(id, found, connection);
       const settings = { ...connection.settings };
       if (connection.key) settings.key = connection.key;
-      const genuine =
-        id === 'azure' || (id === 'openai' && connection.baseUrl === knownProviders.openai?.baseUrl);
+      const genuine = id === 'azure' || connection.baseUrl === knownProviders.openai?.baseUrl;
       if (genuine) settings.flavor = 'openai';
       let baseUrl = (own?.base_url ? connection.baseUrl : (found?.api ?? connection.baseUrl)) ?? '';
       if (id === 'azure' && settings.apiVersion) {
@@ -265,7 +270,9 @@ export function createProviderRegistry(
         settings,
         facts: factsFor(id, model, found),
         refuses: knownProviders[id]?.refuses ?? [],
-        firstParty: id === 'anthropic' && dialect === 'anthropic',
+        firstParty:
+          dialect === 'anthropic' &&
+          (id === 'anthropic' || connection.baseUrl === knownProviders.anthropic?.baseUrl),
         timeoutMs: (own?.timeout_seconds ?? config.timeout_seconds) * 1000,
         idleTimeoutMs: (own?.idle_timeout_seconds ?? config.idle_timeout_seconds) * 1000,
         maxConcurrency: own?.max_concurrency ?? Number.POSITIVE_INFINITY,

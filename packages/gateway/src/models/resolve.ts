@@ -21,29 +21,51 @@ export function createResolver(
   const wildcards = Object.entries(config.models)
     .filter(([pattern]) => pattern.includes('*'))
     .sort(([a], [b]) => b.length - a.length)
-    .map(([pattern, route]) => ({ match: wildcard(pattern), route }));
+    .map(([pattern, route]) => ({ pattern, match: wildcard(pattern), route }));
 
-  function routeFor(name: string): { route: Route; captured: string } | undefined {
-    const exact = Object.hasOwn(config.models, name) ? config.models[name] : undefined;
-    if (exact) return { route: exact, captured: name };
-    for (const { match, route } of wildcards) {
-      const captured = match(name);
-      if (captured !== undefined) return { route, captured };
+  /** Each entry is followed once at most: `*` may stand for `openai/*` without going round for ever. */
+  function routeFor(
+    name: string,
+    used: readonly string[],
+  ): { pattern: string; route: Route; captured: string } | undefined {
+    const exact =
+      Object.hasOwn(config.models, name) && !used.includes(name) ? config.models[name] : undefined;
+    if (exact) return { pattern: name, route: exact, captured: name };
+    for (const { pattern, match, route } of wildcards) {
+      const captured = used.includes(pattern) ? undefined : match(name);
+      if (captured !== undefined) return { pattern, route, captured };
     }
     return undefined;
   }
 
-  function resolve(name: string, seen: readonly string[]): Resolution {
-    const found = seen.includes(name) ? undefined : routeFor(name);
+  /** Targets whose provider is not configured are passed over as long as there is another. */
+  function usable(list: (() => Target[])[]): Target[] {
+    const targets: Target[] = [];
+    let refused: unknown;
+    for (const get of list) {
+      try {
+        targets.push(...get());
+      } catch (error) {
+        refused ??= error;
+      }
+    }
+    if (targets.length === 0 && refused !== undefined) throw refused;
+    return targets;
+  }
+
+  function resolve(name: string, used: readonly string[]): Resolution {
+    const found = routeFor(name, used);
     if (found) {
-      const { route, captured } = found;
+      const { pattern, route, captured } = found;
       const list = typeof route === 'string' ? [route] : Array.isArray(route) ? route : route.targets;
-      const targets = list.flatMap(
-        (entry) =>
-          resolve(
-            entry.replace('*', () => captured),
-            [...seen, name],
-          ).targets,
+      const targets = usable(
+        list.map(
+          (entry) => () =>
+            resolve(
+              entry.replace('*', () => captured),
+              [...used, pattern],
+            ).targets,
+        ),
       );
       return { targets, spread: typeof route === 'object' && !Array.isArray(route) && route.spread === true };
     }
@@ -57,8 +79,8 @@ export function createResolver(
     }
     const provider = catalogue.providerOf(name);
     if (provider) return { targets: [ready(provider, name)], spread: false };
-    if (config.default_model && !seen.includes(config.default_model)) {
-      return resolve(config.default_model, [...seen, name, config.default_model]);
+    if (config.default_model && !used.includes('default_model')) {
+      return resolve(config.default_model, [...used, 'default_model']);
     }
     return refuse(
       404,

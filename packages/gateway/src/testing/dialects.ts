@@ -173,6 +173,12 @@ const gemini: DialectFixture = {
   },
 };
 
+const vertex: DialectFixture = {
+  ...gemini,
+  name: 'google-vertex',
+  provider: (url) => ({ api: 'google-vertex', base_url: `${url}/v1`, api_key: 'k', models: { m: facts } }),
+};
+
 const cohere: DialectFixture = {
   name: 'cohere',
   provider: (url) => ({ api: 'cohere', base_url: `${url}/v2`, api_key: 'k', models: { m: facts } }),
@@ -352,6 +358,7 @@ export const dialectFixtures: readonly DialectFixture[] = [
   openaiChat,
   openaiResponses,
   gemini,
+  vertex,
   cohere,
   bedrock,
 ];

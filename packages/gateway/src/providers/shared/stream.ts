@@ -48,8 +48,9 @@ export async function* readEventStream(
         failer.sent();
         yield events;
       }
-      // A stop sequence was met, or an error came: what follows is not wanted, and leaving the loop cancels it.
-      if (sequencer.finished()) return;
+      // A stop sequence was met, or an error came: what follows is not wanted, and leaving the loop cancels it. After
+      // the upstream's own end the few bytes that are left are read, because only then its connection is kept.
+      if (sequencer.cut()) return;
     }
     for (const message of reader.end()) handlers.onMessage(message);
     handlers.onEnd();

@@ -127,6 +127,10 @@ const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
     pattern: new RegExp(`prompt is too long: ${number} tokens > ${number}`, 'i'),
     read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
   },
+  {
+    pattern: new RegExp(`contains ${number} tokens.*?with ${number} maximum`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
+  },
   // Mistral: "Prompt contains N tokens ... M maximum context length"; llama.cpp: "request (N tokens) exceeds ... (M tokens)".
   {
     pattern: new RegExp(`(?:contains|request) \\(?${number} tokens\\D+${number}`, 'i'),

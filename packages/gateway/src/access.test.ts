@@ -1,0 +1,153 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createConfig } from './config.ts';
+import { createDemoModel } from './demo/index.ts';
+import { keysOf } from './http/keys.ts';
+import type { LogEntry, UsageRecord } from './http/messages-route.ts';
+import { dialectFixtures } from './testing/dialects.ts';
+import { post, startGateway } from './testing/gateway.ts';
+import { sendJson, startUpstream } from './testing/upstream.ts';
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const answer = {
+  choices: [{ message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 1_000, completion_tokens: 1_000 },
+};
+const body = { model: 'fake/m', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] };
+
+async function setUp() {
+  const upstream = await startUpstream((_, response) => sendJson(response, 200, answer));
+  const file = {
+    providers: {
+      fake: {
+        api: 'openai-chat' as const,
+        base_url: `${upstream.url}/v1`,
+        api_key: 'provider-secret',
+        models: { m: { prices: { input: 1, output: 1 } } },
+      },
+    },
+    keys: [
+      { id: 'ann', key: 'ann-secret-key', budget_usd: 0.003 },
+      { id: 'bob', key: 'bob-secret-key' },
+    ],
+  };
+  const records: UsageRecord[] = [];
+  const waiting: (() => void)[] = [];
+  const hooks = keysOf(createConfig(file));
+  const running = await startGateway(file, {
+    ...hooks,
+    onUsage(record) {
+      hooks.onUsage?.(record);
+      records.push(record);
+      waiting.shift()?.();
+    },
+  });
+  closers.push(upstream.close, running.close);
+  const recorded = () => new Promise<void>((resolve) => waiting.push(resolve));
+  return { upstream, running, records, recorded };
+}
+
+describe('who may', () => {
+  test('the key counts in either header, and without one nothing is served', async () => {
+    const { upstream, running } = await setUp();
+    expect((await post(running.url, body)).status).toBe(401);
+    expect((await post(running.url, body, { 'x-api-key': 'wrong' })).status).toBe(401);
+    expect((await fetch(`${running.url}/v1/models`)).status).toBe(401);
+    expect(upstream.seen).toHaveLength(0);
+    expect((await post(running.url, body, { 'x-api-key': 'bob-secret-key' })).status).toBe(200);
+    expect((await post(running.url, body, { authorization: 'Bearer bob-secret-key' })).status).toBe(200);
+    expect(JSON.stringify(upstream.seen)).not.toContain('bob-secret-key');
+  });
+
+  test('a spent budget is a 402 in Anthropic’s envelope, for that key alone', async () => {
+    const { running, records, recorded } = await setUp();
+    for (let request = 0; request < 2; request += 1) {
+      const done = recorded();
+      expect((await post(running.url, body, { 'x-api-key': 'ann-secret-key' })).status).toBe(200);
+      await done;
+    }
+    const refused = await post(running.url, body, { 'x-api-key': 'ann-secret-key' });
+    expect(refused.status).toBe(402);
+    expect(await refused.json()).toMatchObject({
+      type: 'error',
+      error: { type: 'billing_error', message: 'The budget of the key ann is spent: $0.0040 of $0.003.' },
+    });
+    expect((await post(running.url, body, { 'x-api-key': 'bob-secret-key' })).status).toBe(200);
+    expect(records[0]).toMatchObject({ subject: { keyId: 'ann' }, cost_usd: 0.002, status: 200 });
+  });
+
+  test('the record of a request names session, subagent and what it used', async () => {
+    const { running, records, recorded } = await setUp();
+    const done = recorded();
+    await post(running.url, body, {
+      'x-api-key': 'bob-secret-key',
+      'x-claude-code-session-id': 's1',
+      'x-claude-code-agent-id': 'a2',
+      'x-claude-code-parent-agent-id': 'a1',
+    });
+    await done;
+    expect(records[0]).toMatchObject({
+      session_id: 's1',
+      agent_id: 'a2',
+      parent_agent_id: 'a1',
+      provider: 'fake',
+      model: 'm',
+      input_tokens: 1_000,
+      output_tokens: 1_000,
+      error: undefined,
+    });
+    expect(records[0]?.ttft_ms).toBeGreaterThan(0);
+    expect(records[0]?.latency_ms).toBeGreaterThanOrEqual(records[0]?.ttft_ms ?? 0);
+  });
+});
+
+test('a body can name neither a base URL nor a key', async () => {
+  const trap = await startUpstream((_, response) => sendJson(response, 200, answer));
+  closers.push(trap.close);
+  const { upstream, running } = await setUp();
+  const injected = {
+    ...body,
+    api_base: trap.url,
+    base_url: trap.url,
+    baseURL: trap.url,
+    api_key: 'stolen',
+    custom_llm_provider: 'openai',
+    extra_headers: { host: 'evil' },
+    provider: { base_url: trap.url },
+    litellm_params: { api_base: trap.url },
+  };
+  await post(running.url, injected, { 'x-api-key': 'bob-secret-key' });
+  expect(trap.seen).toHaveLength(0);
+  expect(upstream.seen).toHaveLength(1);
+  expect(upstream.seen[0]?.text).not.toMatch(/stolen|evil|api_base|litellm/);
+});
+
+test('no key is ever logged, whatever an upstream does with it', async () => {
+  for (const fixture of dialectFixtures) {
+    const entries: LogEntry[] = [];
+    const upstream = await startUpstream((_, response) => {
+      response.writeHead(500);
+      response.end('<html>');
+    });
+    const running = await startGateway(
+      { providers: { fake: { ...fixture.provider(upstream.url), api_key: 'provider-secret' } }, retries: 0 },
+      { log: (entry) => entries.push(entry) },
+    );
+    closers.push(upstream.close, running.close);
+    await post(running.url, body, { 'x-api-key': 'client-secret' });
+    expect(entries.length, fixture.name).toBeGreaterThan(0);
+    expect(JSON.stringify(entries), fixture.name).not.toMatch(/provider-secret|client-secret/);
+  }
+});
+
+test('the demo model answers through the gateway, streaming and counting', async () => {
+  const running = await startGateway({ models: { 'claude-*': 'demo' } }, { demo: createDemoModel().fetch });
+  closers.push(running.close);
+  const asked = { model: 'claude-x', max_tokens: 100, messages: [{ role: 'user', content: 'Say hello' }] };
+  const whole = (await (await post(running.url, asked)).json()) as { type: string };
+  expect(whole.type).toBe('message');
+  expect(await (await post(running.url, { ...asked, stream: true })).text()).toContain('event: message_stop');
+});
