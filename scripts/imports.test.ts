@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { circles, problemOf, readImports } from './imports.ts';
 
-const value = (from: string, to: string) => ({ from, to, typesOnly: false });
+const value = (from: string, to: string) => ({ from, to, harmless: false });
 
 describe('the import graph of this repository', () => {
   test('keeps its rules', () => {
@@ -29,8 +29,8 @@ describe('the check', () => {
     expect(problemOf({ from, to })).toBeDefined();
   });
 
-  test('finds circles, but not of types', () => {
+  test('finds circles, but not of types or of what is loaded later', () => {
     expect(circles([value('a', 'b'), value('b', 'c'), value('c', 'a')])).toEqual([['a', 'b', 'c', 'a']]);
-    expect(circles([value('a', 'b'), { ...value('b', 'a'), typesOnly: true }])).toEqual([]);
+    expect(circles([value('a', 'b'), { ...value('b', 'a'), harmless: true }])).toEqual([]);
   });
 });

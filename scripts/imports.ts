@@ -13,8 +13,8 @@ export interface Import {
   from: string;
   /** Path of the imported file, or the name of the imported package. */
   to: string;
-  /** Only types: nothing is loaded, so circles of these do no harm. */
-  typesOnly: boolean;
+  /** Only types, or loaded when first used: circles of these do no harm. */
+  harmless: boolean;
 }
 
 /** Folders of the server, lowest first: a file may import from its own layer and from those below. */
@@ -83,17 +83,17 @@ function importsOf(file: string, root: string): Import[] {
   const from = relative(root, file);
   const statement =
     /(?:^|\s)(import\s+type\s[^'"]*|export\s+type\s[^'"]*|[^'"]?)(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
-  return [...text.matchAll(statement)].map(([, head = '', name = '']) => ({
+  return [...text.matchAll(statement)].map(([statementText, head = '', name = '']) => ({
     from,
     to: name.startsWith('.') ? relative(root, resolve(dirname(file), name)) : name,
-    typesOnly: /^(import|export)\s+type\s/.test(head),
+    harmless: /^(import|export)\s+type\s/.test(head) || statementText.includes('import('),
   }));
 }
 
 /** Groups of files that import each other in a circle. */
 export function circles(imports: readonly Import[]): string[][] {
   const next = Map.groupBy(
-    imports.filter(({ typesOnly }) => !typesOnly),
+    imports.filter(({ harmless }) => !harmless),
     ({ from }) => from,
   );
   const done = new Set<string>();
