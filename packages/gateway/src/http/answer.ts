@@ -22,6 +22,14 @@ export interface Answer {
   pingMs?: number;
 }
 
+export function streamHeaders(): Record<string, string> {
+  return {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+  };
+}
+
 const isWhole = (body: Answer['body']): body is string | Uint8Array =>
   typeof body === 'string' || body instanceof Uint8Array;
 

@@ -1,6 +1,6 @@
 import type { GatewayConfig } from '../config.ts';
 import { failure, GatewayError, refuse } from '../messages/errors.ts';
-import { createCalibration, estimateRequest } from '../messages/estimate.ts';
+import { createCalibration, estimateBody, estimateRequest } from '../messages/estimate.ts';
 import type { Meter } from '../messages/meter.ts';
 import { parseBody, parseRequest } from '../messages/parse.ts';
 import { encodeEvents, pingText } from '../messages/sse.ts';
@@ -12,7 +12,7 @@ import { createAffinity } from '../routing/affinity.ts';
 import { createHealth } from '../routing/health.ts';
 import { createLimiter } from '../routing/limiter.ts';
 import { createRouter, type Routed } from '../routing/route.ts';
-import type { Answer, Incoming } from './answer.ts';
+import { type Answer, type Incoming, streamHeaders } from './answer.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type Transport, TransportError } from './transport.ts';
 
@@ -195,7 +195,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       requestId,
       request: readRequest,
       inputTokens() {
-        estimate ??= calibration.apply(model, estimateRequest(readRequest()));
+        estimate ??= calibration.apply(model, estimateBody(raw) ?? estimateRequest(readRequest()));
         return estimate;
       },
     };
@@ -362,12 +362,4 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
   }
 
   return { messages, countTokens, admit };
-}
-
-export function streamHeaders(): Record<string, string> {
-  return {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache',
-    'x-accel-buffering': 'no',
-  };
 }

@@ -6,7 +6,7 @@ import { messageToEvents } from '../messages/to-events.ts';
 import type { AnswerMessage, StreamEvent } from '../messages/types.ts';
 import type { Call, Reply } from '../providers/provider.ts';
 import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
-import { streamHeaders } from './messages-route.ts';
+import { streamHeaders } from './answer.ts';
 import { readAll, TransportError } from './transport.ts';
 
 /** A reply whose beginning is there, so that it can be given to the client without a second thought. */
