@@ -96,6 +96,15 @@ describe('more commands', () => {
   });
 });
 
+test('a session that was closed elsewhere opens again with the next message', async () => {
+  const terminal = await chats.ready();
+  await terminal.enter('say before the end');
+  await terminal.shows(DONE);
+  await (await chats.shownSession()).close();
+  await terminal.enter('what did I say');
+  await terminal.shows(/> what did I say\n\n●[\s\S]*say before the end/);
+});
+
 describe('when the server is away', () => {
   const freePort = (): Promise<number> =>
     new Promise((resolve) => {

@@ -158,4 +158,16 @@ describe('a permission prompt', () => {
     await terminal.shows('The plan was approved');
     await terminal.shows('the plan worked');
   });
+
+  test('a plan can be approved together with its edits', async () => {
+    const terminal = await chats.ready({ rows: 50 });
+    await terminal.enter('mode plan');
+    await terminal.shows('Mode: plan');
+    await terminal.enter('plan write planned.txt with words');
+    await terminal.shows('Go on with this plan?');
+    await terminal.press('2');
+    await terminal.shows(DONE);
+    expect(existsSync(join(chats.server.root, 'planned.txt'))).toBe(true);
+    await terminal.shows('demo · acceptEdits');
+  });
 });

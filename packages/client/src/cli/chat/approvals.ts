@@ -1,4 +1,5 @@
 import type { PermissionRequest, RespondPermission } from '../../schema/permission.ts';
+import type { PermissionMode } from '../../schema/session.ts';
 import type { Key } from '../term/keys.ts';
 import { askPanel, type Choice, checkPanel, choosePanel, type Panel } from '../term/panels.ts';
 import type { Paint } from '../term/style.ts';
@@ -7,7 +8,10 @@ import { renderMarkdown } from '../view/markdown.ts';
 import { hunksOfCall, renderHunks, toolLine, toolTitle } from '../view/tools.ts';
 import { dangerOf } from './danger.ts';
 
-export type Answer = Omit<RespondPermission, 'request_id'>;
+export type Answer = Omit<RespondPermission, 'request_id'> & {
+  /** The permission mode to go on in. */
+  mode?: PermissionMode;
+};
 
 /** Asks something and waits; undefined when the request was settled elsewhere. */
 export type Open = <T>(panel: Panel<T>) => Promise<T | undefined>;
@@ -185,7 +189,7 @@ async function askPlan(request: PermissionRequest, { open, paint }: AskDeps): Pr
     const message = await open(askPanel({ title: [], label: 'What should be different? (Enter: nothing)' }));
     return message ? { allowed: false, message } : { allowed: false };
   }
-  return { allowed: true, apply_suggestions: chosen === 'edits' };
+  return chosen === 'edits' ? { allowed: true, mode: 'acceptEdits' } : { allowed: true };
 }
 
 interface Question {

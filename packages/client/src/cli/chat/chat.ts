@@ -154,7 +154,10 @@ export async function runChat(
       askUser(request, { open: (panel) => ui.open(interruptible(panel), moot.signal), paint, waiting })
         .then(async (answer) => {
           if (answer === undefined || moot.signal.aborted) return;
-          await asked.respond({ request_id: request.request_id, ...answer });
+          const { mode, ...response } = answer;
+          // The mode first: what the agent does next may begin before a second request arrives.
+          if (mode !== undefined) await asked.setMode(mode);
+          await asked.respond({ request_id: request.request_id, ...response });
         })
         .catch((error: unknown) => report(error));
     }

@@ -99,7 +99,10 @@ async function askField(
     if (text === '' && !required) return undefined;
     const value = readValue(text, field.type);
     if (value !== undefined && text !== '') return value;
-    problem = text === '' ? 'This one is needed.' : `This must be a ${field.type}.`;
+    problem =
+      text === ''
+        ? 'This one is needed.'
+        : `This must be ${field.type === 'integer' ? 'a whole number' : 'a number'}.`;
   }
 }
 
