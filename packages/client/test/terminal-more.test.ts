@@ -96,6 +96,12 @@ describe('more commands', () => {
   });
 });
 
+test('a session that does not exist ends the program with a sentence', async () => {
+  const terminal = await chats.open({ args: ['--resume', '7b0f5f3c-55cf-4bd4-9a1f-4fbb0a1f5d5e'] });
+  expect(await terminal.exitCode()).toBe(1);
+  await terminal.shows(/7b0f5f3c.*\(session_not_found\)/s);
+});
+
 test('a session that was closed elsewhere opens again with the next message', async () => {
   const terminal = await chats.ready();
   await terminal.enter('say before the end');

@@ -302,7 +302,11 @@ export async function runChat(
   process.on('SIGHUP', onHangup);
   // Whatever ends the program, the terminal is given back.
   process.once('exit', ui.close);
-  begin().catch(report);
+  let failure: unknown;
+  begin().catch((error: unknown) => {
+    failure = error;
+    left.resolve(EXIT.failed);
+  });
   const code = await left.promise;
   process.off('SIGTERM', onHangup);
   process.off('SIGHUP', onHangup);
@@ -315,6 +319,8 @@ export async function runChat(
   ui.close();
   if (last && wasUnused) await last.close().catch(() => undefined);
   else if (last) context.stdout.write(`${paint.dim(`Go on with: claude-agent --resume ${last.id}`)}\n`);
+  // Without a session there is nothing to do here: whoever started the program is told why.
+  if (failure !== undefined) throw failure;
   return code;
 }
 
