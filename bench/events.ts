@@ -108,7 +108,8 @@ async function deliver(subscribers: number, burst: number, deliveries: number): 
   await publish(frames, warm);
   const seconds = (performance.now() - start) / 1000;
   const used = cpuSeconds() - cpu;
-  if (total !== (warm + frames) * subscribers) throw new Error('a frame arrived twice');
+  if (total !== (warm + frames) * subscribers)
+    throw new Error(`${total} frames arrived of ${(warm + frames) * subscribers}`);
 
   child.disconnect();
   await once(child, 'exit');

@@ -6,20 +6,22 @@ const [url = '', wanted = '1'] = process.argv.slice(2);
 const { hostname, port, pathname } = new URL(url);
 const counts = new Array<number>(Number(wanted)).fill(0);
 const sockets: Socket[] = [];
-const NEWLINE = 10;
+/** Each frame has one line of data; comments have none. */
+const MARK = Buffer.from('\ndata: ');
 
-/** Frames end with an empty line; nothing else in the stream has two newlines in a row. */
-function countFrames(chunk: Buffer, endedWithNewline: boolean): number {
-  let found = endedWithNewline && chunk[0] === NEWLINE ? 1 : 0;
-  for (let at = chunk.indexOf('\n\n'); at >= 0; at = chunk.indexOf('\n\n', at + 2)) found++;
-  return found;
+/** Marks in a chunk, and the one that may lie across its beginning. `tail` is the end of the chunk before. */
+function countFrames(chunk: Buffer, tail: Buffer): number {
+  let found = 0;
+  for (let at = chunk.indexOf(MARK); at >= 0; at = chunk.indexOf(MARK, at + MARK.length)) found++;
+  const seam = Buffer.concat([tail, chunk.subarray(0, MARK.length - 1)]);
+  return seam.includes(MARK) ? found + 1 : found;
 }
 
 for (let n = 0; n < counts.length; n++) {
   await new Promise<void>((resolve, reject) => {
     const socket = connect(Number(port), hostname);
     sockets.push(socket);
-    let newline = false;
+    let tail = Buffer.alloc(0);
     socket.once('connect', () =>
       socket.write(
         `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAccept: text/event-stream\r\n\r\n`,
@@ -27,12 +29,12 @@ for (let n = 0; n < counts.length; n++) {
     );
     socket.once('error', reject);
     socket.once('close', () => process.send?.({ closed: n }));
-    // The first frame is the ": connected" comment: the server has this reader in its list.
     socket.on('data', (chunk: Buffer) => {
-      const found = countFrames(chunk, newline);
-      newline = chunk.at(-1) === NEWLINE;
-      counts[n] = (counts[n] ?? 0) + found;
-      if (counts[n] === found && found > 0) resolve();
+      counts[n] = (counts[n] ?? 0) + countFrames(chunk, tail);
+      const end = chunk.subarray(1 - MARK.length);
+      tail = Buffer.concat([tail, end]).subarray(1 - MARK.length);
+      // The stream says so when the server has this reader in its list.
+      if (chunk.includes(': connected')) resolve();
     });
   });
 }
@@ -41,8 +43,8 @@ process.send?.({ ready: true });
 // The slowest and the sum: the server waits for the one, the table is made of the other.
 setInterval(() => {
   process.send?.({
-    slowest: Math.min(...counts) - 1,
-    total: counts.reduce((a, b) => a + b, 0) - counts.length,
+    slowest: Math.min(...counts),
+    total: counts.reduce((a, b) => a + b, 0),
   });
 }, 5);
 process.on('disconnect', () => process.exit(0));

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SessionDetail, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
-import { framesUntil } from './support/api.ts';
+import { framesUntil, script } from './support/api.ts';
 import { type Cast, createLedger, type Ledger, load } from './support/load.ts';
 import { createRandom } from './support/random.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -227,6 +229,48 @@ test('a loaded server that is killed at 10 random moments loses nothing, repeats
   expect(pidsOf([other.session_id])).toEqual(foreign);
   expect(textOf(await neighbour.send(other.session_id, RECALL))).toContain('I was here');
 }, 180_000);
+
+test('a server that is killed while it recovers recovers the next time, and settles everything once', async () => {
+  const { session_id } = await server.createSession();
+  const message = script({ tools: [{ name: 'Bash', input: { command: 'touch never.txt' } }] });
+  const waiting = server.stream(`/sessions/${session_id}/events`);
+  const headers = { prefer: 'respond-async' };
+  await server.call('POST', `/sessions/${session_id}/messages`, { message }, { headers });
+  await framesUntil(waiting, ({ event }) => event === 'permission.requested');
+  await server.kill();
+  const diedAt = new Date().toISOString();
+
+  const pid = (): number | undefined => {
+    const [, number] = /^(\d+)\n$/.exec(readFileSync(join(server.home, 'server.pid'), 'utf8')) ?? [];
+    return number === undefined ? undefined : Number(number);
+  };
+  for (let n = 0; n < 3; n++) {
+    const before = pid();
+    const attempt = startTestServer({ on: server }).then(
+      (started) => started.kill(),
+      () => {},
+    );
+    // It says who it is as soon as it has the home, before it looks at what was left there.
+    await vi.waitFor(() => expect([undefined, before]).not.toContain(pid()), {
+      interval: 2,
+      timeout: 20_000,
+    });
+    await sleep(random.below(50));
+    const mine = pid();
+    try {
+      if (mine) process.kill(mine, 'SIGKILL');
+    } catch {
+      // it was ready, and was killed for that
+    }
+    await attempt;
+  }
+  server = await startTestServer({ on: server });
+  const settled = await check(session_id, createLedger(), diedAt);
+  expect(settled).toMatchObject({ interrupted: [{ state: 'interrupted' }], resumed: [] });
+  expect(settled.expired).toHaveLength(1);
+  const ends = (await eventsOf(session_id)).filter(isEnd);
+  expect(ends).toHaveLength(1);
+}, 60_000);
 
 /** Sends again what was interrupted and what nobody knows about; tells for each whether the key held. */
 async function retryAll(ledger: Ledger, interrupted: Turn[]): Promise<boolean[]> {
