@@ -234,14 +234,14 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       expect(text).toBe('hi there');
     });
 
-    test("a model without a provider is an error in Anthropic's shape that says what to set", async () => {
+    test("a model whose provider is not configured is an error in Anthropic's shape that says what to set", async () => {
       const { status: code, body } = await api.call('POST', '/v1/messages', {
-        body: { ...request, model: 'claude-sonnet-4-5' },
+        body: { ...request, model: 'gpt-4o' },
       });
-      expect(code).toBe(404);
+      expect(code).toBe(400);
       expect(body).toMatchObject({
         type: 'error',
-        error: { type: 'not_found_error', message: expect.stringContaining('--demo') },
+        error: { type: 'invalid_request_error', message: expect.stringContaining('OPENAI_API_KEY') },
       });
     });
   });

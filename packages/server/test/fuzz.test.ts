@@ -176,10 +176,12 @@ describe('the application, with an agent that only pretends', () => {
       expect.arrayContaining([200, 202, 400, 403, 404, 409, 413, 422]),
     );
     // `invoke` is how a fifth of them travelled; what the gateway serves is more than its schema here says.
-    const elsewhere: RouteName[] = ['invoke', 'gatewayMessages', 'gatewayCountTokens'];
-    expect(ROUTES.map(([name]) => name).filter((name) => !counts.served.has(name))).toEqual(elsewhere);
+    const missing = ROUTES.filter(
+      ([name, { tag }]) => tag !== 'gateway' && name !== 'invoke' && !counts.served.has(name),
+    );
+    expect(missing.map(([name]) => name)).toEqual([]);
     expect(rejections).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('and after that every log is without a hole, every turn ends, and everything can be closed', async () => {
     const { sessions } = await server.store.listSessions({ status: 'all', limit: 100_000 });
@@ -251,7 +253,7 @@ describe('the real server', () => {
       { seed: SEED, numRuns: 40, endOnFailure: true },
     );
     await alive();
-  }, 60_000);
+  }, 120_000);
 
   test('what is hardly HTTP at all', async () => {
     const line = fc.constantFrom(
@@ -312,7 +314,7 @@ describe('the real server', () => {
       { seed: SEED, numRuns: 25, endOnFailure: true },
     );
     await alive();
-  }, 60_000);
+  }, 120_000);
 
   /** Sends bytes, hangs up in the middle or after a moment, and gives back what was said until then. */
   async function raw(text: string): Promise<string> {
