@@ -6,6 +6,10 @@ const [url = '', wanted = '1'] = process.argv.slice(2);
 const { hostname, port, pathname } = new URL(url);
 const counts = new Array<number>(Number(wanted)).fill(0);
 const sockets: Socket[] = [];
+/** The bench may be done and gone at any moment. */
+const tell = (message: object): void => {
+  if (process.connected) process.send?.(message, () => {});
+};
 /** Each frame has one line of data; comments have none. */
 const MARK = Buffer.from('\ndata: ');
 
@@ -28,7 +32,7 @@ for (let n = 0; n < counts.length; n++) {
       ),
     );
     socket.once('error', reject);
-    socket.once('close', () => process.send?.({ closed: n }));
+    socket.once('close', () => tell({ closed: n }));
     socket.on('data', (chunk: Buffer) => {
       counts[n] = (counts[n] ?? 0) + countFrames(chunk, tail);
       const end = chunk.subarray(1 - MARK.length);
@@ -39,10 +43,10 @@ for (let n = 0; n < counts.length; n++) {
   });
 }
 
-process.send?.({ ready: true });
+tell({ ready: true });
 // The slowest and the sum: the server waits for the one, the table is made of the other.
 setInterval(() => {
-  process.send?.({
+  tell({
     slowest: Math.min(...counts),
     total: counts.reduce((a, b) => a + b, 0),
   });
