@@ -86,7 +86,7 @@ describe('more commands', () => {
       '# Conversation\n\n## You\n\nsay exported\n\n## Agent\n\nexported\n',
     );
     await terminal.enter('/export talk.json');
-    await terminal.shows('talk.json');
+    await terminal.shows(/Saved to \S+talk\.json/);
     const events = JSON.parse(readFileSync(join(chats.server.root, 'talk.json'), 'utf8')) as {
       type: string;
     }[];

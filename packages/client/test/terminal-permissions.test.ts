@@ -32,25 +32,29 @@ describe('a permission prompt', () => {
     );
   });
 
-  test.each([
-    ['y', ['y'], true],
-    ['y and Enter', ['y', 'Enter'], true],
-    ['yes and Enter', ['y', 'e', 's', 'Enter'], true],
-    ['Enter', ['Enter'], true],
-    ['n', ['n'], false],
-    ['no and Enter', ['n', 'o', 'Enter'], false],
-    ['Escape', ['Escape'], false],
-  ])('%s', async (name, keys, isAllowed) => {
-    const file = `answer-${name.replaceAll(' ', '-')}.txt`;
-    const terminal = await chats.ready();
-    await terminal.enter(chats.writeFile(file));
-    await terminal.shows('Allow?');
-    await terminal.press(...keys);
-    await terminal.shows(DONE);
-    expect(existsSync(join(chats.server.root, file))).toBe(isAllowed);
-    if (!isAllowed) expect(await terminal.screen()).toContain('The user denied this.');
-    // Nothing of the answer may have become a message.
-    await terminal.shows(READY);
+  test('takes y, n, their words, Enter and Escape; nothing of an answer becomes a message', async () => {
+    const answers: [keys: string[], isAllowed: boolean][] = [
+      [['y'], true],
+      [['y', 'Enter'], true],
+      [['y', 'e', 's', 'Enter'], true],
+      [['Enter'], true],
+      [['n'], false],
+      [['n', 'o', 'Enter'], false],
+      [['Escape'], false],
+    ];
+    const terminal = await chats.ready({ rows: 24 });
+    for (const [keys, isAllowed] of answers) {
+      const file = `answer-${keys.join('-')}.txt`;
+      await terminal.enter(chats.writeFile(file));
+      await terminal.shows(`File: ${join(chats.server.root, file)}`);
+      await terminal.press(...keys);
+      // The prompt is gone and the turn over, so the input is there again, and empty.
+      await terminal.hides('Allow?');
+      await terminal.hides('Ctrl-C interrupts');
+      await terminal.shows(READY);
+      expect(existsSync(join(chats.server.root, file)), file).toBe(isAllowed);
+    }
+    expect((await (await chats.shownSession()).info()).message_count).toBe(answers.length);
   });
 
   test('a applies the suggestions: the next edit is not asked for', async () => {

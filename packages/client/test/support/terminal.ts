@@ -145,7 +145,7 @@ export async function openTerminal(options: TerminalOptions): Promise<Terminal> 
     async exitCode() {
       const state = (): Promise<string> => tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}');
       return Number(
-        (await until(state, (text) => text.startsWith('1'), 'the program did not end')).split(' ')[1],
+        (await until(state, (text) => /^1 \d/.test(text), 'the program did not end')).split(' ')[1],
       );
     },
     async close() {
