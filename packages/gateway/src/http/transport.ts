@@ -56,23 +56,24 @@ export function createTransport(): { send: Transport; close(): void } {
             : { ...request.headers, 'content-length': String(Buffer.byteLength(body)) },
         agent: secure ? https : http,
       });
-      let timedOut: string | undefined;
       const onAbort = () => outgoing.destroy(new TransportError('aborted', 'The client went away.'));
       request.signal.addEventListener('abort', onAbort, { once: true });
-      if (request.timeoutMs) {
-        outgoing.setTimeout(request.timeoutMs, () => {
-          timedOut = `no answer within ${Math.round((request.timeoutMs ?? 0) / 1000)} s`;
-          outgoing.destroy(new TransportError('timeout', timedOut));
-        });
-      }
+      const limit = request.timeoutMs;
+      const timer = limit
+        ? setTimeout(() => {
+            const message = `no answer within ${Math.round(limit / 1000)} s`;
+            outgoing.destroy(new TransportError('timeout', message));
+          }, limit)
+        : undefined;
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        clearTimeout(timer);
         request.signal.removeEventListener('abort', onAbort);
         if (error instanceof TransportError) return reject(error);
         const stale = outgoing.reusedSocket && error.code === 'ECONNRESET';
         reject(stale ? staleSocket : new TransportError('connect', error.code ?? error.message));
       });
       outgoing.on('response', (response: IncomingMessage) => {
-        if (request.timeoutMs || request.idleTimeoutMs) outgoing.setTimeout(0);
+        clearTimeout(timer);
         resolve({
           status: response.statusCode ?? 502,
           headers: response.headers as Record<string, string>,
@@ -108,12 +109,7 @@ async function* readBody(
   request: UpstreamRequest,
   onAbort: () => void,
 ): AsyncGenerator<Uint8Array> {
-  if (request.idleTimeoutMs) {
-    const limit = request.idleTimeoutMs;
-    response.setTimeout(limit, () => {
-      response.destroy(new TransportError('timeout', `silent for ${Math.round(limit / 1000)} s`));
-    });
-  }
+  const limit = request.idleTimeoutMs;
   let failed: Error | undefined;
   let wake = () => {};
   const onChange = () => wake();
@@ -135,9 +131,17 @@ async function* readBody(
       }
       if (failed instanceof TransportError) throw failed;
       if (response.readableEnded || response.destroyed) break;
+      // Only the upstream's silence counts, not the time in which a slow client has not taken the last piece.
+      const timer = limit
+        ? setTimeout(() => {
+            const message = `silent for ${Math.round(limit / 1000)} s`;
+            response.destroy(new TransportError('timeout', message));
+          }, limit)
+        : undefined;
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
+      clearTimeout(timer);
     }
     if (request.signal.aborted) throw new TransportError('aborted', 'The client went away.');
     if (!response.complete) throw new TransportError('broken', 'the connection was closed in mid-answer');
