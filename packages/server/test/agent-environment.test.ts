@@ -13,6 +13,7 @@ beforeAll(async () => {
     model: model.options,
     env: {
       ANTHROPIC_API_KEY: 'the-users-own-key',
+      ANTHROPIC_CUSTOM_HEADERS: 'x-account: the-users-own-header',
       AGENT_SERVER_API_KEY: 'the-servers-own-key',
       OTHER_SECRET: 'of-another-program',
       AWS_SECRET_ACCESS_KEY: 'of-another-cloud',
@@ -68,7 +69,7 @@ describe.skipIf(!CAN_SEE_PROCESSES)('the environment of an agent process', () =>
   test('in proxy mode: this server, with a credential of its own, which opens nothing but the gateway', async () => {
     const env = await environmentOf({ enable_proxy: true });
     expect(env).toMatchObject({ ANTHROPIC_BASE_URL: server.url, CLAUDE_CODE_USE_BEDROCK: '0' });
-    expect(Object.values(env).join('\n')).not.toMatch(/the-users-own-key|the-servers-own-key/);
+    expect(Object.values(env).join('\n')).not.toMatch(/the-users-own-|the-servers-own-/);
     const token = { headers: { 'x-api-key': env.ANTHROPIC_API_KEY ?? '' } };
     expect((await server.call('GET', '/v1/models', undefined, token)).status).toBe(200);
     expect((await server.call('GET', '/sessions', undefined, token)).status).toBe(403);

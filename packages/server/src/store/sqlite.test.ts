@@ -12,7 +12,12 @@ import { openSqliteStore } from './sqlite.ts';
 import { describeStore } from './store.conformance.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'sqlite-test-'));
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  // Those of a test that failed half-way would write until the disk is full.
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(base, { recursive: true, force: true });
+});
 let files = 0;
 const newFile = (): string => join(base, `${files++}.db`);
 
@@ -230,6 +235,7 @@ function writer(file: string, { limitKb, pause }: { limitKb?: number; pause?: bo
   const child: ChildProcess = spawn(command[0] ?? '', command.slice(1), {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  children.push(child);
   const exited = new Promise((resolve) => child.once('exit', resolve));
   if (!child.stdout) throw new Error('no output');
   return {
