@@ -1,6 +1,10 @@
-/** Every benchmark, one after the other, so that none disturbs another. */
-import { benchEvents } from './events.ts';
-import { benchTurn } from './turn.ts';
+/** Every benchmark, one after the other and each in a process of its own, so that none disturbs another. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-await benchTurn();
-await benchEvents();
+for (const name of ['turn', 'events', 'client', 'gateway']) {
+  console.log(`\n=== bench/${name}.ts`);
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const { status } = spawnSync(process.execPath, [...process.execArgv, file], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}
