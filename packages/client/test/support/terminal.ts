@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -92,7 +92,11 @@ export async function openTerminal(options: TerminalOptions): Promise<Terminal> 
     ...env,
   };
   const program = [...(options.command ?? PROGRAM), ...args];
-  const words = ['env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), ...program];
+  // tmux sometimes loses the exit code of a program that ends quickly: a shell around it writes it down.
+  const exitFile = join(folder, 'exit');
+  const keepExitCode = ['sh', '-c', '"$@"; echo $? > "$0"', exitFile];
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const words = ['env', ...assignments, ...keepExitCode, ...program];
   await tmux(
     ...[
       'start-server',
@@ -143,10 +147,8 @@ export async function openTerminal(options: TerminalOptions): Promise<Terminal> 
         `the screen went on showing ${what}`,
       )),
     async exitCode() {
-      const state = (): Promise<string> => tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}');
-      return Number(
-        (await until(state, (text) => /^1 \d/.test(text), 'the program did not end')).split(' ')[1],
-      );
+      const look = async (): Promise<string> => (existsSync(exitFile) ? readFileSync(exitFile, 'utf8') : '');
+      return Number(await until(look, (text) => text.endsWith('\n'), 'the program did not end'));
     },
     async close() {
       await tmux('kill-server').catch(() => undefined);
