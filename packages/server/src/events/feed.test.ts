@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { StoredEvent } from '../store/store.ts';
 import { createFeed, type Feed } from './feed.ts';
 import type { Frame } from './frames.ts';
@@ -64,6 +64,18 @@ test('who joins does not get what was published before, even if it has not left 
   await flushed();
   expect(early.ids()).toEqual([1, 2]);
   expect(late.ids()).toEqual([2]);
+});
+
+test('hundreds of subscribers get every frame once and in order, though some of them together', async () => {
+  const feed = createFeed();
+  const readers = Array.from({ length: 300 }, () => listen(feed, S));
+  for (let seq = 1; seq <= 20; seq++) {
+    feed.publish(S, durable(seq));
+    await flushed();
+  }
+  const all = Array.from({ length: 20 }, (_, n) => n + 1);
+  await vi.waitFor(() => expect(readers.at(-1)?.ids()).toEqual(all), 20_000);
+  for (const reader of readers) expect(reader.ids()).toEqual(all);
 });
 
 test('a subscriber hears its own session only', async () => {
