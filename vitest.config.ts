@@ -6,6 +6,10 @@ export default defineConfig({
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', '{examples,bench,scripts}/**/*.test.ts'],
     globalSetup: ['packages/server/test/support/no-leaks.ts'],
+    // Much of a test is waiting for an agent to start or to end: by default vitest would leave a core idle.
+    maxWorkers: '100%',
+    // An agent takes a second to ask, on a busy machine more.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
