@@ -52,6 +52,10 @@ function openSdk(cwd: string, env: Record<string, string>): Conversation {
       includePartialMessages: true,
       forwardSubagentText: true,
       enableFileCheckpointing: true,
+      // as the server starts it: somebody can be asked
+      canUseTool: async (_, input) => ({ behavior: 'allow', updatedInput: input }),
+      onElicitation: async () => ({ action: 'decline' }),
+      mcpServersDelivery: 'initialize',
     },
   });
   return {

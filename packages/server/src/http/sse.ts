@@ -7,6 +7,8 @@ export function sseResponse(
     headers: {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
+      // Said outright, or the HTTP adapter first waits a timer's tick whether the body is a short one.
+      'transfer-encoding': 'chunked',
       // nginx holds streams back unless told not to
       'x-accel-buffering': 'no',
       ...headers,
