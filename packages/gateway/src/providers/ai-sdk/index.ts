@@ -1,9 +1,7 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
-import { createSequencer } from '../../messages/sequencer.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call, Dialect, Provider, Reply } from '../provider.ts';
-import { createFailer } from '../shared/stream.ts';
-import { createNameTable } from '../shared/tool-names.ts';
+import { openReply } from '../shared/stream.ts';
 import { UpstreamError } from '../shared/upstream-error.ts';
 import { convertRequest } from './convert-request.ts';
 import { createPartReader, type PartReader } from './convert-stream.ts';
@@ -18,19 +16,8 @@ export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
       const request = call.request();
       const { target } = call;
       const stopSequences = request.stop_sequences ?? [];
-      const sequencer = createSequencer({
-        id: `msg_${call.requestId}`,
-        model: request.model,
-        inputTokens: call.inputTokens(),
-      });
-      const failer = createFailer(call, sequencer);
-      const reader = createPartReader({
-        provider: target.provider,
-        sequencer,
-        stopSequences,
-        toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
-        fail: failer.fail,
-      });
+      const { sequencer, failer, forReader } = openReply(call);
+      const reader = createPartReader({ ...forReader, stopSequences });
       const options = convertRequest(request, {
         provider: target.provider,
         dialect,

@@ -1,9 +1,8 @@
 import { readAll } from '../../http/transport.ts';
-import { createSequencer } from '../../messages/sequencer.ts';
+import type { Sequencer } from '../../messages/sequencer.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
 import { postJson } from '../shared/post-json.ts';
-import { createFailer, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
-import { createNameTable } from '../shared/tool-names.ts';
+import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { convertRequest } from './convert-request.ts';
 import { type ChatReader, createChatReader } from './convert-stream.ts';
@@ -37,19 +36,8 @@ export const openaiChat: Provider = {
     // Chat Completions does not say which stop sequence was met, so the gateway watches for them itself; then it has
     // to read along, so that it can stop the upstream at the right place.
     const stream = call.stream || stops.length > 0;
-    const sequencer = createSequencer({
-      id: `msg_${call.requestId}`,
-      model: request.model,
-      inputTokens: call.inputTokens(),
-      stopSequences: stops,
-    });
-    const failer = createFailer(call, sequencer);
-    const reader = createChatReader({
-      provider: call.target.provider,
-      sequencer,
-      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
-      fail: failer.fail,
-    });
+    const { sequencer, failer, forReader } = openReply(call, stops);
+    const reader = createChatReader(forReader);
     const response = await postJson(call, endpoint(call), optional, (refused) =>
       convertRequest(request, {
         provider: call.target.provider,
@@ -99,7 +87,7 @@ function pushJson(
 async function* readWhole(
   call: Call,
   body: AsyncIterable<Uint8Array>,
-  sequencer: ReturnType<typeof createSequencer>,
+  sequencer: Sequencer,
   reader: ChatReader,
 ) {
   const answer = parseUpstreamJson((await readAll(body)).toString(), call.target.provider);

@@ -1,10 +1,8 @@
 import { readAll } from '../../http/transport.ts';
-import { createSequencer } from '../../messages/sequencer.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
 import { postJson } from '../shared/post-json.ts';
-import { createFailer, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
-import { createNameTable } from '../shared/tool-names.ts';
+import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { UpstreamError } from '../shared/upstream-error.ts';
 import { convertRequest } from './convert-request.ts';
 import { createResponsesReader } from './convert-stream.ts';
@@ -29,19 +27,8 @@ export const openaiResponses: Provider = {
     const stops = request.stop_sequences ?? [];
     // Responses has no stop sequences: the gateway reads along and stops the upstream itself.
     const stream = call.stream || stops.length > 0;
-    const sequencer = createSequencer({
-      id: `msg_${call.requestId}`,
-      model: request.model,
-      inputTokens: call.inputTokens(),
-      stopSequences: stops,
-    });
-    const failer = createFailer(call, sequencer);
-    const reader = createResponsesReader({
-      provider: target.provider,
-      sequencer,
-      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
-      fail: failer.fail,
-    });
+    const { sequencer, failer, forReader } = openReply(call, stops);
+    const reader = createResponsesReader(forReader);
     const response = await postJson(call, `${target.baseUrl}/responses`, optional, (refused) =>
       convertRequest(request, {
         provider: target.provider,

@@ -1,9 +1,10 @@
 import { TransportError } from '../../http/transport.ts';
 import { failure, GatewayError } from '../../messages/errors.ts';
-import type { Sequencer } from '../../messages/sequencer.ts';
+import { createSequencer, type Sequencer } from '../../messages/sequencer.ts';
 import { createSseReader, type SseMessage } from '../../messages/sse.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call } from '../provider.ts';
+import { createNameTable } from './tool-names.ts';
 import { fromTransport, toFailure, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
 
 /**
@@ -27,6 +28,32 @@ export function createFailer(
         context: call.target.facts.context,
       });
       sequencer.fail(told.type, told.message);
+    },
+  };
+}
+
+/**
+ * What every translated answer starts with: the sequencer that writes it, the way to fail, and what a reader of
+ * the upstream's dialect needs of the request.
+ * @param stopSequences those that the gateway has to watch for itself
+ */
+export function openReply(call: Call, stopSequences: readonly string[] = []) {
+  const request = call.request();
+  const sequencer = createSequencer({
+    id: `msg_${call.requestId}`,
+    model: request.model,
+    inputTokens: call.inputTokens(),
+    stopSequences,
+  });
+  const failer = createFailer(call, sequencer);
+  return {
+    sequencer,
+    failer,
+    forReader: {
+      provider: call.target.provider,
+      sequencer,
+      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
+      fail: failer.fail,
     },
   };
 }
