@@ -105,23 +105,20 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     onError: (error, what) => onError(error, `answer ${what}`),
   });
 
-  let http: HttpServer;
+  let http: HttpServer | undefined;
   try {
     await sessions.recover();
     http = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer }) as HttpServer;
     http.keepAliveTimeout = KEEP_ALIVE_MS;
     url = await listen(http, config);
+    const itself = gateway.findSelf([new URL(url).host]);
+    if (itself) throw new ConfigError(itself);
   } catch (error) {
+    http?.close();
+    gateway.close();
     await store.close();
     home.release();
     throw error;
-  }
-  const itself = gateway.findSelf([new URL(url).host]);
-  if (itself) {
-    http.close();
-    await store.close();
-    home.release();
-    throw new ConfigError(itself);
   }
   sessions.resumeQueued();
 

@@ -61,20 +61,27 @@ export function createProcesses(instance: string): Processes {
           if (child.pid === undefined) resolve({ code: null, signal: null });
         });
       });
+      let ending: Promise<void> | undefined;
       return {
         child,
         words: () => words.trim(),
         exited,
-        async end() {
-          if (child.pid === undefined) return;
-          const ended = await Promise.race([exited, sleep(KILL_AFTER_MS, 'late' as const, { ref: false })]);
-          if (ended === 'late') killGroup(child.pid, 'SIGKILL');
-          await exited;
-          // Commands that the agent ran in the background outlive it in its group, or in groups of their own.
-          killGroup(child.pid, 'SIGKILL');
-          await killMarked(SESSION_MARK, sessionId);
+        end() {
+          // Asked for by whoever closes the session and by the exit itself: one search of /proc serves both.
+          ending ??= end();
+          return ending;
         },
       };
+
+      async function end(): Promise<void> {
+        if (child.pid === undefined) return;
+        const ended = await Promise.race([exited, sleep(KILL_AFTER_MS, 'late' as const, { ref: false })]);
+        if (ended === 'late') killGroup(child.pid, 'SIGKILL');
+        await exited;
+        // Commands that the agent ran in the background outlive it in its group, or in groups of their own.
+        killGroup(child.pid, 'SIGKILL');
+        await killMarked(SESSION_MARK, sessionId);
+      }
     },
     sweep: () => killMarked(HOME_MARK, instance),
   };

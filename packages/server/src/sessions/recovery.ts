@@ -3,6 +3,7 @@ import type { AgentMessage } from '../agent/agent.ts';
 import { event, type Log } from '../events/log.ts';
 import type { Change, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn } from './answer.ts';
+import { stateEvent } from './views.ts';
 
 /**
  * Settles what a dead server left open, before anything else happens: a turn that was running is
@@ -45,16 +46,7 @@ export async function settleOrphans({
   }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);
-    if (session) {
-      list.push(
-        event(sessionId, 'session.state', {
-          state: 'asleep',
-          model: session.model ?? defaultModel ?? null,
-          permission_mode: session.permissionMode,
-          title: session.title,
-        }),
-      );
-    }
+    if (session) list.push(stateEvent(session, 'asleep', defaultModel));
     await log.write(sessionId, list);
   }
 }

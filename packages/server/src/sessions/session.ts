@@ -16,6 +16,7 @@ import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn, type InterruptReason } from './answer.ts';
+import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
 
@@ -150,20 +151,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     return warm.live() ? 'idle' : 'asleep';
   };
 
-  const stateEvent = (): Change =>
-    event(id, 'session.state', {
-      state: shownState,
-      model: record.model ?? defaultModel ?? null,
-      permission_mode: record.permissionMode,
-      title: record.title,
-    });
-
   /** The event that tells of another state, if it is another. */
   const stateChange = (): Change[] => {
     const now = state();
     if (now === shownState) return [];
     shownState = now;
-    return [stateEvent()];
+    return [stateEvent(record, shownState, defaultModel)];
   };
 
   const update = (set: Partial<SessionRecord>): Change => {
@@ -211,7 +204,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const noteMode = async (mode: PermissionMode): Promise<void> => {
     if (mode === record.permissionMode || record.status === 'closed') return;
-    await write([update({ permissionMode: mode }), stateEvent()]);
+    await write([update({ permissionMode: mode }), stateEvent(record, shownState, defaultModel)]);
   };
 
   const onExit = async (words: string, how: string): Promise<void> => {
@@ -452,7 +445,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     async setModel(model) {
       requireOpen();
       await warm.tell((process) => process.setModel(model ?? defaultModel));
-      await write([update({ model }), stateEvent()]);
+      await write([update({ model }), stateEvent(record, shownState, defaultModel)]);
     },
 
     async setPermissionMode(mode) {
@@ -463,7 +456,9 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     async patch(set) {
       const change = update(set);
-      await write(set.title === undefined ? [change] : [change, stateEvent()]);
+      await write(
+        set.title === undefined ? [change] : [change, stateEvent(record, shownState, defaultModel)],
+      );
       // The agent's own lists, and its terminal program, then show the title too.
       if (set.title && record.hasTranscript) background(agent.rename(id, set.title), 'title the transcript');
     },

@@ -15,6 +15,7 @@ import type { SessionRecord, Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 import { settleOrphans } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
+import { currentModel, stateEvent } from './views.ts';
 
 /** A creation request after validation. */
 type Create = z.output<typeof CreateSession>;
@@ -143,7 +144,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       status: record.status,
       resumed,
       cwd: record.cwd,
-      model: record.model ?? deps.defaultModel ?? null,
+      model: currentModel(record, deps.defaultModel),
       permission_mode: record.permissionMode,
     };
   };
@@ -156,7 +157,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         'session.created',
         {
           cwd: record.cwd,
-          model: record.model ?? deps.defaultModel ?? null,
+          model: currentModel(record, deps.defaultModel),
           permission_mode: record.permissionMode,
           title: record.title,
           forked_from: record.forkedFrom,
@@ -193,12 +194,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const { status, lastActivity, model, permissionMode } = record;
       await log.write(id, [
         { kind: 'update-session', id, set: { status, lastActivity, model, permissionMode } },
-        event(id, 'session.state', {
-          state: 'asleep',
-          model: model ?? deps.defaultModel ?? null,
-          permission_mode: permissionMode,
-          title: record.title,
-        }),
+        stateEvent(record, 'asleep', deps.defaultModel),
       ]);
       return connect(record, true);
     }

@@ -1,5 +1,26 @@
 import type { Session, SessionState, Turn, Usage } from 'claude-agent-client';
-import type { SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
+import { event } from '../events/log.ts';
+import type { Change, SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
+
+/** The model that a session uses: its own, or the server's default; null leaves it to the agent. */
+export const currentModel = (
+  record: Pick<SessionRecord, 'model'>,
+  defaultModel: string | undefined,
+): string | null => record.model ?? defaultModel ?? null;
+
+/** The change that tells what a session is doing now, and how it is set. */
+export function stateEvent(
+  record: SessionRecord,
+  state: SessionState,
+  defaultModel: string | undefined,
+): Change {
+  return event(record.id, 'session.state', {
+    state,
+    model: currentModel(record, defaultModel),
+    permission_mode: record.permissionMode,
+    title: record.title,
+  });
+}
 
 /** A session as the API shows it. */
 export function sessionView(
@@ -17,7 +38,7 @@ export function sessionView(
     title: record.title,
     metadata: record.metadata,
     cwd: record.cwd,
-    current_model: record.model ?? defaultModel ?? null,
+    current_model: currentModel(record, defaultModel),
     permission_mode: record.permissionMode,
     forked_from: record.forkedFrom,
   };

@@ -38,10 +38,14 @@ const page = (title: string, head: string, body: string): Response =>
   );
 
 export function docRoutes(app: Hono<HttpEnv>, { version }: AppDeps): void {
-  const document = openApiDocument(version);
   const require = createRequire(import.meta.url);
 
-  mount(app, routes.openapi, () => document);
+  // Made when somebody asks: most servers are never asked.
+  let document: ReturnType<typeof openApiDocument> | undefined;
+  mount(app, routes.openapi, () => {
+    document ??= openApiDocument(version);
+    return document;
+  });
 
   mount(app, routes.docs, () =>
     page(

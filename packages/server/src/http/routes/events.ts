@@ -30,10 +30,9 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
       const start = after ?? 0;
       return page(await store.readControlEvents(start, limit + 1), limit, start, (event) => event.cursor);
     }
-    const last = await store.lastCursor();
-    return sseResponse(
-      await streamAll({ store, feed }, { after: after === undefined ? last : Math.min(after, last) }),
-    );
+    // Only a given start can lie beyond the end.
+    const start = after === undefined ? undefined : Math.min(after, await store.lastCursor());
+    return sseResponse(await streamAll({ store, feed }, { after: start }));
   });
 }
 
