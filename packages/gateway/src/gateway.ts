@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GatewayConfig } from './config.ts';
-import { type Answer, fromNode, fromRequest, type Incoming, toNode, toResponse } from './http/answer.ts';
+import {
+  type Answer,
+  discard,
+  fromNode,
+  fromRequest,
+  type Incoming,
+  toNode,
+  toResponse,
+} from './http/answer.ts';
+import { fetchTransport } from './http/fetch-transport.ts';
 import { createMessagesRoute, type GatewayHooks } from './http/messages-route.ts';
-import { createTransport, fetchTransport, type Transport, TransportError } from './http/transport.ts';
+import { isAborted, type Transport } from './http/transport.ts';
+import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';
 import { loadCatalogue } from './models/catalogue.ts';
 import { type CatalogueListing, listModels, pageOf } from './models/listing.ts';
@@ -107,19 +117,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       return toResponse(await answer(incoming), gone);
     },
     async handle(request, response) {
-      const result = await answer(fromNode(request, response));
-      if (response.destroyed) {
-        // The client is gone: end the stream, so that what it holds (upstream, concurrency slot) is given back.
-        const { body } = result;
-        if (typeof body === 'object' && Symbol.asyncIterator in body) {
-          // A generator has to begin for its `finally` to run.
-          const pieces = body[Symbol.asyncIterator]();
-          await pieces.next().catch(() => {});
-          await pieces.return?.(undefined);
-        }
-        return;
-      }
-      await toNode(result, response);
+      const { incoming, gone } = fromNode(request, response);
+      const result = await answer(incoming);
+      await (response.destroyed ? discard(result) : toNode(result, response, gone));
     },
     models: () => listModels(config, catalogue, registry),
     providers: () => registry.list(),
@@ -131,7 +131,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log']): Answer {
-  const gone = error instanceof TransportError && error.kind === 'aborted';
+  const gone = isAborted(error);
   const told =
     error instanceof GatewayError
       ? error.failure

@@ -10,7 +10,8 @@ export type {
   Subject,
   UsageRecord,
 } from './http/messages-route.ts';
-export { createTransport, type Transport, TransportError } from './http/transport.ts';
+export { type Transport, TransportError } from './http/transport.ts';
+export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';
 export type { LocalModel } from './providers/demo.ts';
 export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';

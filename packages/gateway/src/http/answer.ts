@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pingText } from '../messages/sse.ts';
-import { TransportError } from './transport.ts';
+import { clientGone, isAborted } from './transport.ts';
 
 /** A request, whichever server it came through. */
 export interface Incoming {
@@ -13,11 +13,19 @@ export interface Incoming {
   signal: AbortSignal;
 }
 
+/** A request, and the way to stop what is done for it. */
+export interface Received {
+  incoming: Incoming;
+  gone: AbortController;
+}
+
 export interface Answer {
   status: number;
   headers: Record<string, string>;
   /** A stream consists of whole SSE events, so that a ping may be written between any two pieces. */
   body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
+  /** Whether the piece that was given last ends the stream for the client; more may come that nobody needs. */
+  isComplete?: () => boolean;
   /** A `ping` event is written after so long a silence. */
   pingMs?: number;
 }
@@ -30,23 +38,23 @@ export function streamHeaders(): Record<string, string> {
   };
 }
 
-const isWhole = (body: Answer['body']): body is string | Uint8Array =>
+export const isWhole = (body: Answer['body']): body is string | Uint8Array =>
   typeof body === 'string' || body instanceof Uint8Array;
 
-/** The request that node:http received; its signal fires when the client goes away before the answer is complete. */
-export function fromNode(request: IncomingMessage, response: ServerResponse): Incoming {
-  const controller = new AbortController();
+/** The request that node:http received; `gone` aborts when the client goes away before the answer is complete. */
+export function fromNode(request: IncomingMessage, response: ServerResponse): Received {
+  const gone = new AbortController();
   response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
+    if (!response.writableFinished) gone.abort();
   });
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
-  return {
+  const incoming: Incoming = {
     method: request.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
     query: mark < 0 ? '' : url.slice(mark),
     headers: request.headers as Record<string, string>,
-    signal: controller.signal,
+    signal: gone.signal,
     body: (limit) =>
       new Promise((resolve, reject) => {
         const chunks: Buffer[] = [];
@@ -61,15 +69,16 @@ export function fromNode(request: IncomingMessage, response: ServerResponse): In
         );
         request.on('error', reject);
         request.on('close', () => {
-          if (!request.complete) reject(new Error('the client went away'));
+          if (!request.complete) reject(clientGone());
         });
       }),
   };
+  return { incoming, gone };
 }
 
 /** Writes an answer through node:http, minding how fast the client reads. */
-export async function toNode(answer: Answer, response: ServerResponse): Promise<void> {
-  const { body } = answer;
+export async function toNode(answer: Answer, response: ServerResponse, gone: AbortController): Promise<void> {
+  const { body, pingMs, isComplete } = answer;
   if (isWhole(body)) {
     response.writeHead(answer.status, {
       ...answer.headers,
@@ -80,7 +89,6 @@ export async function toNode(answer: Answer, response: ServerResponse): Promise<
   }
   response.writeHead(answer.status, answer.headers);
   let last = Date.now();
-  const pingMs = answer.pingMs;
   const timer = pingMs
     ? setInterval(() => {
         if (Date.now() - last < pingMs || response.writableNeedDrain) return;
@@ -89,16 +97,26 @@ export async function toNode(answer: Answer, response: ServerResponse): Promise<
       }, pingMs / 2)
     : undefined;
   try {
-    for await (const piece of body) {
+    const pieces = body[Symbol.asyncIterator]();
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+      if (response.destroyed) {
+        await pieces.return?.();
+        return;
+      }
+      if (isComplete?.()) {
+        // One write for the piece and the end.
+        response.end(next.value);
+        clearInterval(timer);
+        return await readToEnd(pieces, gone);
+      }
       last = Date.now();
-      if (response.destroyed) return;
-      if (!response.write(piece)) await drained(response);
+      if (!response.write(next.value)) await drained(response);
     }
     response.end();
   } catch (error) {
-    // The head has gone out: all that is left is to break off. A client that went away is no error.
+    // The head has gone out: all that is left is to break off.
     response.destroy();
-    if (!(error instanceof TransportError && error.kind === 'aborted')) throw error;
+    if (!isAborted(error)) throw error;
   } finally {
     clearInterval(timer);
   }
@@ -116,8 +134,8 @@ function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-/** The same for a web-standard server. The abort controller hears when the reader of the answer gives up. */
-export function fromRequest(request: Request): { incoming: Incoming; gone: AbortController } {
+/** The same for a web-standard server. */
+export function fromRequest(request: Request): Received {
   const gone = new AbortController();
   if (request.signal.aborted) gone.abort();
   else request.signal.addEventListener('abort', () => gone.abort(), { once: true });
@@ -160,10 +178,13 @@ export function toResponse(answer: Answer, gone: AbortController): Response {
       try {
         const next = await pieces.next();
         last = Date.now();
-        if (next.done) {
-          clearInterval(timer);
-          controller.close();
-        } else controller.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value);
+        if (!next.done) {
+          controller.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value);
+          if (!answer.isComplete?.()) return;
+          void readToEnd(pieces, gone);
+        }
+        clearInterval(timer);
+        controller.close();
       } catch (error) {
         clearInterval(timer);
         controller.error(error);
@@ -176,4 +197,26 @@ export function toResponse(answer: Answer, gone: AbortController): Response {
     },
   });
   return new Response(stream, init);
+}
+
+/**
+ * How long an upstream may take to close an answer that the client has whole already. Its connection is kept for the
+ * next request only if it does.
+ */
+const closingMs = 1_000;
+
+async function readToEnd(pieces: AsyncIterator<unknown>, gone: AbortController): Promise<void> {
+  const timer = setTimeout(() => gone.abort(), closingMs);
+  try {
+    while (!(await pieces.next()).done);
+  } catch {
+    // The client has all it asked for.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Ends an answer that nobody will read, so that what it holds (upstream, concurrency slot) is given back. */
+export async function discard({ body }: Answer): Promise<void> {
+  if (!isWhole(body)) await body[Symbol.asyncIterator]().return?.(undefined);
 }

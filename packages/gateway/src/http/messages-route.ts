@@ -2,9 +2,8 @@ import type { GatewayConfig } from '../config.ts';
 import { failure, GatewayError, refuse } from '../messages/errors.ts';
 import { createCalibration, estimateBody, estimateRequest } from '../messages/estimate.ts';
 import type { Meter } from '../messages/meter.ts';
-import { parseBody, parseRequest } from '../messages/parse.ts';
+import { createBodyReader, type RequestBody } from '../messages/request-body.ts';
 import { encodeEvents, pingText } from '../messages/sse.ts';
-import type { MessagesRequest } from '../messages/types.ts';
 import type { CostOf } from '../models/prices.ts';
 import type { Resolution } from '../models/resolve.ts';
 import type { Call, Dialect, Provider, Target } from '../providers/provider.ts';
@@ -12,9 +11,10 @@ import { createAffinity } from '../routing/affinity.ts';
 import { createHealth } from '../routing/health.ts';
 import { createLimiter } from '../routing/limiter.ts';
 import { createRouter, type Routed } from '../routing/route.ts';
-import { type Answer, type Incoming, streamHeaders } from './answer.ts';
+import { type Answer, discard, type Incoming, isWhole, streamHeaders } from './answer.ts';
+import { withEnd } from './pieces.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { type Transport, TransportError } from './transport.ts';
+import { asBuffer, isAborted, type Transport } from './transport.ts';
 
 /** Who a request is from, as the host of the gateway knows it. */
 export interface Subject {
@@ -93,14 +93,13 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** The session that Claude Code names in its header, or inside `metadata.user_id`. */
-function sessionOf(subject: Subject, incoming: Incoming, body: Record<string, unknown>): string | undefined {
+function sessionOf(subject: Subject, incoming: Incoming, { userId }: RequestBody): string | undefined {
   if (subject.sessionId) return subject.sessionId;
   const header = incoming.headers['x-claude-code-session-id'];
   if (header) return header;
-  const user = (body.metadata as { user_id?: unknown } | undefined)?.user_id;
-  if (typeof user !== 'string' || !user.startsWith('{')) return undefined;
+  if (!userId?.startsWith('{')) return undefined;
   try {
-    const id = (JSON.parse(user) as { session_id?: unknown }).session_id;
+    const id = (JSON.parse(userId) as { session_id?: unknown }).session_id;
     return typeof id === 'string' ? id : undefined;
   } catch {
     return undefined;
@@ -111,6 +110,7 @@ function sessionOf(subject: Subject, incoming: Incoming, body: Record<string, un
 export function createMessagesRoute(options: MessagesRouteOptions) {
   const { config, hooks } = options;
   const calibration = createCalibration();
+  const readBody = createBodyReader();
   const learned = new Map<string, Set<string>>();
   const pingMs = config.ping_seconds * 1000;
 
@@ -149,43 +149,24 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     const subject = await admit(incoming);
     const raw = await incoming.body(config.max_body_mb * 1_048_576);
     if (!raw) refuse(413, `The request is larger than ${config.max_body_mb} MB.`);
-    const { model, stream, body } = parseBody(raw);
-    const resolution = options.resolve(model);
+    const body = readBody(asBuffer(raw));
+    const resolution = options.resolve(body.model);
     const target = resolution.targets[0];
-    if (!target) refuse(404, `model: ${model}`);
-    const call = createCall(
-      incoming,
-      requestId,
-      subject,
-      raw,
-      body as Record<string, unknown>,
-      stream,
-      target,
-    );
-    return { subject, model, resolution, call };
+    if (!target) refuse(404, `model: ${body.model}`);
+    return { subject, resolution, call: createCall(incoming, requestId, subject, body, target) };
   }
 
   function createCall(
     incoming: Incoming,
     requestId: string,
     subject: Subject,
-    raw: Uint8Array,
-    body: Record<string, unknown>,
-    stream: boolean,
+    body: RequestBody,
     target: Target,
   ): Call {
-    let request: MessagesRequest | undefined;
     let estimate: number | undefined;
-    const readRequest = () => {
-      request ??= parseRequest(body);
-      return request;
-    };
-    const model = String(body.model);
     return {
       target,
-      raw,
       body,
-      stream,
       headers: incoming.headers,
       query: incoming.query,
       signal: incoming.signal,
@@ -193,9 +174,8 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       learned,
       sessionId: sessionOf(subject, incoming, body),
       requestId,
-      request: readRequest,
       inputTokens() {
-        estimate ??= calibration.apply(model, estimateBody(raw) ?? estimateRequest(readRequest()));
+        estimate ??= calibration.apply(body.model, estimateBody(body) ?? estimateRequest(body.request()));
         return estimate;
       },
     };
@@ -203,7 +183,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
 
   /** Tells the host what a request came to. The price is looked up after the answer has gone out. */
   function account(
-    context: { subject: Subject; model: string; call: Call; started: number; firstAt: number | undefined },
+    context: { subject: Subject; call: Call; started: number; firstAt: number | undefined },
     outcome: {
       status: number;
       error?: string | undefined;
@@ -223,10 +203,10 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
         session_id: call.sessionId,
         agent_id: call.headers['x-claude-code-agent-id'],
         parent_agent_id: call.headers['x-claude-code-parent-agent-id'],
-        requested_model: context.model,
+        requested_model: call.body.model,
         provider: target?.provider,
         model: target?.model,
-        stream: call.stream,
+        stream: call.body.stream,
         input_tokens: usage?.input_tokens ?? 0,
         output_tokens: usage?.output_tokens ?? 0,
         cache_read_input_tokens: usage?.cache_read_input_tokens ?? 0,
@@ -245,7 +225,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
   }
 
   async function* errorStream(error: unknown, requestId: string): AsyncGenerator<string> {
-    if (error instanceof TransportError && error.kind === 'aborted') return;
+    if (isAborted(error)) return;
     const told =
       error instanceof GatewayError ? error.failure : failure(500, 'The gateway met an error of its own.');
     if (!(error instanceof GatewayError)) {
@@ -260,8 +240,8 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
 
   async function messages(incoming: Incoming, requestId: string): Promise<Answer> {
     const started = performance.now();
-    const { subject, model, resolution, call } = await open(incoming, requestId);
-    const context = { subject, model, call, started, firstAt: undefined as number | undefined };
+    const { subject, resolution, call } = await open(incoming, requestId);
+    const context = { subject, call, started, firstAt: undefined as number | undefined };
     if (hooks.budget) {
       const budget = await hooks.budget.check(subject);
       if (!budget.ok) {
@@ -271,7 +251,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     }
 
     function fail(error: unknown): void {
-      if (error instanceof TransportError && error.kind === 'aborted') {
+      if (isAborted(error)) {
         account(context, { status: 499, error: 'aborted' });
       } else if (error instanceof GatewayError) {
         account(context, { status: error.failure.status, error: error.failure.type });
@@ -281,36 +261,33 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     function finish({ reply, target, release }: Routed<Prepared>, completed: boolean): void {
       release();
       const { meter } = reply;
-      if (meter.complete) calibration.learn(model, reply.estimate, meter.usage);
+      if (meter.complete) calibration.learn(call.body.model, reply.estimate, meter.usage);
       const error = meter.error ?? (completed ? undefined : 'aborted');
       account(context, { status: completed ? 200 : 499, error, target, meter });
     }
 
-    async function* relay(routed: Routed<Prepared>, pieces: AsyncIterable<string | Uint8Array>) {
-      let completed = false;
-      try {
-        yield* pieces;
-        completed = routed.reply.meter.complete || !call.signal.aborted;
-      } finally {
-        finish(routed, completed);
-      }
+    /** The pieces as they are; what they came to is told when they are over, or nobody wants them any more. */
+    function relay(routed: Routed<Prepared>, pieces: AsyncIterable<string | Uint8Array>) {
+      const { meter } = routed.reply;
+      return withEnd(pieces, (done) => finish(routed, meter.complete || (done && !call.signal.aborted)));
     }
 
     function toAnswer(routed: Routed<Prepared>): Answer {
       context.firstAt = performance.now();
       const { reply } = routed;
-      if (typeof reply.body === 'string' || reply.body instanceof Uint8Array) {
+      const { status, headers, body, meter } = reply;
+      if (isWhole(body)) {
         finish(routed, true);
-        return { status: reply.status, headers: reply.headers, body: reply.body };
+        return { status, headers, body };
       }
-      return { status: reply.status, headers: reply.headers, body: relay(routed, reply.body), pingMs };
+      return { status, headers, body: relay(routed, body), isComplete: () => meter.complete, pingMs };
     }
 
     const routing = route(call, resolution).then(toAnswer, (error: unknown) => {
       fail(error);
       throw error;
     });
-    if (!call.stream) return routing;
+    if (!call.body.stream) return routing;
     return orPings(routing, requestId);
   }
 
@@ -325,19 +302,23 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     });
     const first = await Promise.race([routing, silence]).finally(() => clearTimeout(timer));
     if (first !== 'silence') return first;
+    let answered: Answer | undefined;
     async function* later(): AsyncGenerator<string | Uint8Array> {
       yield pingText;
-      let answer: Answer;
       try {
-        answer = await routing;
+        answered = await routing;
       } catch (error) {
         yield* errorStream(error, requestId);
         return;
       }
-      if (typeof answer.body === 'string' || answer.body instanceof Uint8Array) yield answer.body;
-      else yield* answer.body;
+      if (isWhole(answered.body)) yield answered.body;
+      else yield* answered.body;
     }
-    return { status: 200, headers: streamHeaders(), body: later(), pingMs };
+    const body = withEnd(later(), (done) => {
+      if (!done) void routing.then(discard, () => {});
+    });
+    const isComplete = () => answered?.isComplete?.() ?? false;
+    return { status: 200, headers: streamHeaders(), body, isComplete, pingMs };
   }
 
   async function countTokens(incoming: Incoming, requestId: string): Promise<Answer> {

@@ -7,7 +7,8 @@ import type { AnswerMessage, StreamEvent } from '../messages/types.ts';
 import type { Call, Reply } from '../providers/provider.ts';
 import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
 import { streamHeaders } from './answer.ts';
-import { readAll, TransportError } from './transport.ts';
+import { startedBy } from './pieces.ts';
+import { isAborted, readAll, TransportError } from './transport.ts';
 
 /** A reply whose beginning is there, so that it can be given to the client without a second thought. */
 export interface Prepared {
@@ -27,22 +28,22 @@ export async function prepare(call: Call, reply: Reply): Promise<Prepared> {
   const meter: Prepared['meter'] = createMeter();
   if (reply.kind === 'events') {
     const estimate = call.inputTokens();
-    if (!call.stream) {
+    if (!call.body.stream) {
       const message = await collect(reply.batches, meter);
       return { status: 200, headers: jsonHeaders(), body: JSON.stringify(message), meter, estimate };
     }
-    const body = await primed(encoded(reply.batches, meter));
+    const body = await startedBy(encoded(reply.batches, meter));
     return { status: 200, headers: streamHeaders(), body, meter, estimate };
   }
-  if (reply.stream && call.stream) {
-    const body = await primed(passed(reply.body, meter, call));
+  if (reply.stream && call.body.stream) {
+    const body = await startedBy(passed(reply.body, meter, call));
     return { status: reply.status, headers: reply.headers, body, meter, estimate: 0 };
   }
   const bytes = await readAll(reply.body);
   const message = reply.stream ? await collect(parsed(bytes), meter) : readMessage(bytes, call);
   readUsage(meter, message.usage);
   meter.complete = true;
-  if (!call.stream) {
+  if (!call.body.stream) {
     const body = reply.stream ? JSON.stringify(message) : bytes;
     const headers = reply.stream ? { ...reply.headers, ...jsonHeaders() } : reply.headers;
     return { status: reply.status, headers, body, meter, estimate: 0 };
@@ -53,18 +54,6 @@ export async function prepare(call: Call, reply: Reply): Promise<Prepared> {
 }
 
 const jsonHeaders = () => ({ 'content-type': 'application/json' });
-
-async function primed<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
-  const first = await pieces.next();
-  return (async function* () {
-    try {
-      if (!first.done) yield first.value;
-      yield* pieces;
-    } finally {
-      await pieces.return(undefined);
-    }
-  })();
-}
 
 async function* encoded(
   batches: AsyncIterable<StreamEvent[]>,
@@ -116,8 +105,9 @@ async function* passed(
       yield events;
     }
   } catch (error) {
-    if (!(error instanceof TransportError) || error.kind === 'aborted') throw error;
-    if (!begun) throw error;
+    // What breaks off behind the end is nobody's loss.
+    if (meter.complete) return;
+    if (!(error instanceof TransportError) || isAborted(error) || !begun) throw error;
     yield broken(`: ${error.message}`);
     return;
   }

@@ -1,5 +1,5 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
-import { transportFetch } from '../../http/transport.ts';
+import { transportFetch } from '../../http/fetch-transport.ts';
 import type { Call, Dialect } from '../provider.ts';
 
 export type ModelFactory = (call: Call) => LanguageModelV4;

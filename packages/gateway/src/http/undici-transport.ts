@@ -1,0 +1,194 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent, errors } from 'undici';
+import {
+  clientGone,
+  type Transport,
+  TransportError,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from './transport.ts';
+
+/** The proxies that requests leave through, as URLs; loopback addresses never do. */
+export interface ProxySettings {
+  http?: string | undefined;
+  https?: string | undefined;
+  /** Hosts that are reached directly, separated by commas. */
+  except?: string | undefined;
+}
+
+const connections = {
+  // A new connection to a provider costs several round trips of TLS, so an idle one is kept nearly a minute, which is
+  // what most front ends allow; where the server names its own limit, that one counts.
+  keepAliveTimeout: 55_000,
+  allowH2: false,
+};
+
+/** Bytes that may wait for a slow client before the upstream is asked to pause. */
+const highWaterMark = 65_536;
+
+/**
+ * A transport on undici's dispatcher, connections kept alive. Measured on the agent's 42 KB request: 0.26 ms and 0.08
+ * ms of processor time for one exchange, where node:http's client takes 0.36 and 0.14, and the built-in fetch 0.9.
+ */
+export function createTransport(proxy: ProxySettings = {}): { send: Transport; close(): void } {
+  const dispatcher = createDispatcher(proxy);
+  return {
+    async send(request) {
+      const url = new URL(request.url);
+      const first = new Exchange(request);
+      try {
+        return await first.start(dispatcher, url);
+      } catch (error) {
+        // The upstream closed an idle connection just as it was used again: nothing was processed.
+        if (!first.stale) throw error;
+        return new Exchange(request).start(dispatcher, url);
+      }
+    },
+    close() {
+      void dispatcher.destroy();
+    },
+  };
+}
+
+function createDispatcher({ http, https, except }: ProxySettings): Dispatcher {
+  if (!http && !https) return new Agent(connections);
+  return new EnvHttpProxyAgent({
+    ...connections,
+    ...(http && { httpProxy: http }),
+    ...(https && { httpsProxy: https }),
+    noProxy: ['localhost', '127.0.0.1', '::1', except].filter((part) => part).join(','),
+  });
+}
+
+/** One request and its answer: undici's handler on one side, what has arrived of the body on the other. */
+class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint8Array, undefined> {
+  /** The connection was closed under a request that had not begun to be answered. */
+  stale = false;
+  readonly #request: UpstreamRequest;
+  #controller: Dispatcher.DispatchController | undefined;
+  #head: { resolve(response: UpstreamResponse): void; reject(error: Error): void } | undefined;
+  #wake = (): void => {};
+  #arrived: Buffer[] = [];
+  #size = 0;
+  #ended = false;
+  #failed: TransportError | undefined;
+
+  constructor(request: UpstreamRequest) {
+    this.#request = request;
+  }
+
+  start(dispatcher: Dispatcher, url: URL): Promise<UpstreamResponse> {
+    const { method, headers, body, signal, timeoutMs, idleTimeoutMs } = this.#request;
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(clientGone());
+      this.#head = { resolve, reject };
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+      dispatcher.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: method as Dispatcher.HttpMethod,
+          headers,
+          body: body ?? null,
+          headersTimeout: timeoutMs ?? 0,
+          bodyTimeout: idleTimeoutMs ?? 0,
+        },
+        this,
+      );
+    });
+  }
+
+  readonly #onAbort = (): void => {
+    if (this.#controller) this.#controller.abort(clientGone());
+    else this.#fail(clientGone());
+  };
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#request.signal.aborted) controller.abort(clientGone());
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    // 1xx only announces the answer.
+    if (status < 200) return;
+    this.#head?.resolve({ status, headers: headers as Record<string, string>, body: this });
+    this.#head = undefined;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#arrived.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size > highWaterMark) controller.pause();
+    this.#wake();
+  }
+
+  onResponseEnd(): void {
+    this.#ended = true;
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#wake();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(this.#explain(error));
+  }
+
+  #fail(error: TransportError): void {
+    if (this.#ended || this.#failed) return;
+    this.#failed = error;
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#head?.reject(error);
+    this.#head = undefined;
+    this.#wake();
+  }
+
+  #explain(error: Error): TransportError {
+    if (error instanceof TransportError) return error;
+    if (error instanceof errors.HeadersTimeoutError) {
+      return new TransportError('timeout', `no answer within ${seconds(this.#request.timeoutMs)} s`);
+    }
+    if (error instanceof errors.BodyTimeoutError) {
+      return new TransportError('timeout', `silent for ${seconds(this.#request.idleTimeoutMs)} s`);
+    }
+    if (!this.#head) return new TransportError('broken', 'the connection was closed in mid-answer');
+    const { code } = error as NodeJS.ErrnoException;
+    this.stale =
+      code === 'ECONNRESET' || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0);
+    return new TransportError('connect', code === undefined ? error.message : `${code}: ${error.message}`);
+  }
+
+  /**
+   * Everything that has arrived, as one piece: an upstream's chunks come many to a packet, and each piece costs a round
+   * through the translation and a write (measured: 20 pieces cost 0.3 ms more than one).
+   */
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    while (this.#size === 0) {
+      if (this.#failed) throw this.#failed;
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const [only] = this.#arrived;
+    const value = only && this.#arrived.length === 1 ? only : Buffer.concat(this.#arrived);
+    const paused = this.#size > highWaterMark;
+    this.#arrived = [];
+    this.#size = 0;
+    if (paused) this.#controller?.resume();
+    return { done: false, value };
+  }
+
+  /** The rest of the answer is not wanted: the connection is closed, unless the answer is over. */
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (!this.#ended && !this.#failed) this.#controller?.abort(clientGone());
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+const seconds = (ms: number | undefined): string => String(Math.round((ms ?? 0) / 100) / 10);
