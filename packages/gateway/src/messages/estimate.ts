@@ -52,9 +52,9 @@ function ofContent(content: string | ContentBlock[]): number {
  * The same from the size of a body alone, when it holds no media: counting block by block costs 0.05 ms of a 42 KB
  * request for no better number. Undefined when it has to be counted.
  */
-export function estimateBody(raw: Uint8Array): number | undefined {
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-  return bytes.includes('"base64"') ? undefined : Math.ceil(bytes.byteLength / asciiPerToken);
+export function estimateBody(body: { text: string; bytes: Uint8Array }): number | undefined {
+  // The end of `"base64"`: a needle that begins with a rare character is found quickest (2 µs, 25 for the whole word).
+  return body.text.includes('64"') ? undefined : Math.ceil(body.bytes.byteLength / asciiPerToken);
 }
 
 /** Input tokens of a request, estimated on the high side; never 0. */

@@ -4,8 +4,11 @@
 
 const prefix = 'cag1.';
 
-/** Present in the bytes of a request if, and only if, an envelope may be in it. */
-export const originMarker = Buffer.from(`"${prefix}`);
+/** Whether an envelope may be in the text of a request. */
+export function mayHoldOrigin(text: string): boolean {
+  // A needle that begins with a quote is found ten times slower, because JSON is full of them: 8 µs of 42 KB.
+  return text.includes(prefix) && text.includes(`"${prefix}`);
+}
 
 export interface Origin {
   /** The provider that made it. */

@@ -29,7 +29,7 @@ export function createDemoProvider(model: LocalModel): Provider {
       new Request(`http://demo.invalid${path}${call.query}`, {
         method: 'POST',
         headers: call.headers,
-        body: call.raw as BodyInit,
+        body: call.body.bytes as BodyInit,
         signal: call.signal,
       }),
     );

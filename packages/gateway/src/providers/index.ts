@@ -2,8 +2,8 @@ import type { Dialect, Provider } from './provider.ts';
 
 const loaders: Readonly<Record<Exclude<Dialect, 'demo'>, () => Promise<Provider>>> = {
   anthropic: async () => (await import('./anthropic/index.ts')).anthropic,
-  'openai-chat': async () => (await import('./openai-chat/index.ts')).openaiChat,
-  'openai-responses': async () => (await import('./openai-responses/index.ts')).openaiResponses,
+  'openai-chat': async () => (await import('./openai-chat/index.ts')).createOpenaiChat(),
+  'openai-responses': async () => (await import('./openai-responses/index.ts')).createOpenaiResponses(),
   google: async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google'),
   'google-vertex': async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google-vertex'),
   'google-vertex-anthropic': async () =>

@@ -1,5 +1,6 @@
 import type { Transport } from '../http/transport.ts';
-import type { MessagesRequest, StreamEvent } from '../messages/types.ts';
+import type { RequestBody } from '../messages/request-body.ts';
+import type { StreamEvent } from '../messages/types.ts';
 
 /** The families of upstream protocols that the gateway speaks. */
 export type Dialect =
@@ -48,12 +49,7 @@ export interface Target {
 
 export interface Call {
   target: Target;
-  /** The bytes as they came, and what they parse to. */
-  raw: Uint8Array;
-  body: Record<string, unknown>;
-  /** The checked request; throws a 400 on first use when it is not one. */
-  request(): MessagesRequest;
-  stream: boolean;
+  body: RequestBody;
   headers: Record<string, string>;
   query: string;
   signal: AbortSignal;

@@ -53,7 +53,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
   function order(resolution: Resolution, call: Call): Target[] {
     let targets = resolution.targets;
     if (targets.length < 2) return targets;
-    const model = String(call.body.model);
+    const { model } = call.body;
     if (resolution.spread && call.sessionId) targets = spreadOrder(targets, targetKey, call.sessionId);
     const kept = call.sessionId ? affinity.of(call.sessionId, model) : undefined;
     const now = options.now();
@@ -117,7 +117,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
       const result = await tryTarget(call, target, targets.length === 1);
       if ('reply' in result) {
         if (call.sessionId && targets.length > 1) {
-          affinity.keep(call.sessionId, String(call.body.model), targetKey(target));
+          affinity.keep(call.sessionId, call.body.model, targetKey(target));
         }
         return result;
       }
@@ -127,10 +127,10 @@ export function createRouter<T>(options: RouterOptions<T>) {
       if (result.status === 422) break;
     }
     if (!last) throw new GatewayError(failure(500, 'There is no upstream for this model.'));
-    const request = call.body as { max_tokens?: unknown };
+    const { max_tokens } = call.body.json();
     const told = toFailure(last.upstream, last.target.provider, options.keyHint(last.target.provider), {
       inputTokens: call.inputTokens(),
-      maxTokens: typeof request.max_tokens === 'number' ? request.max_tokens : undefined,
+      maxTokens: typeof max_tokens === 'number' ? max_tokens : undefined,
       context: last.target.facts.context,
     });
     // What speaks Anthropic's dialect says it in Anthropic's words already.

@@ -13,7 +13,7 @@ export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
   const createModel = await loadFactory(dialect);
   return {
     async send(call: Call): Promise<Reply> {
-      const request = call.request();
+      const request = call.body.request();
       const { target } = call;
       const stopSequences = request.stop_sequences ?? [];
       const { sequencer, failer, forReader } = openReply(call);

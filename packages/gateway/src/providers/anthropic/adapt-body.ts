@@ -1,18 +1,6 @@
 import { openOrigin } from '../../messages/origin.ts';
 import type { JsonObject } from '../../messages/types.ts';
-import type { Call } from '../provider.ts';
 import { isObject } from '../shared/schema.ts';
-
-/** The same bytes with another model name: the 42 KB around it are not written anew when the name is unmistakable. */
-export function withModel(call: Call): string {
-  const text = Buffer.from(call.raw.buffer, call.raw.byteOffset, call.raw.byteLength).toString();
-  const field = `"model":${JSON.stringify(call.body.model)}`;
-  const at = text.indexOf(field);
-  if (at >= 0 && text.indexOf('"model"') === at && text.indexOf('"model"', at + 1) < 0) {
-    return `${text.slice(0, at)}"model":${JSON.stringify(call.target.model)}${text.slice(at + field.length)}`;
-  }
-  return JSON.stringify({ ...call.body, model: call.target.model });
-}
 
 /** Fields that need a beta header, which only Anthropic gets. */
 const betaFields = ['context_management', 'mcp_servers', 'container', 'speed', 'betas'];

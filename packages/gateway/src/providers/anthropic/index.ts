@@ -1,8 +1,8 @@
 import { readAll } from '../../http/transport.ts';
-import { originMarker } from '../../messages/origin.ts';
+import { mayHoldOrigin } from '../../messages/origin.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
 import { readError, UpstreamError } from '../shared/upstream-error.ts';
-import { adaptBody, withModel } from './adapt-body.ts';
+import { adaptBody } from './adapt-body.ts';
 
 /** Never handed on: about this connection, or about who the client is to us. */
 const dropped = new Set([
@@ -60,16 +60,14 @@ function upstreamBody(
   refused: ReadonlySet<string> | undefined,
   withoutThinking: boolean,
 ): Uint8Array | string {
-  const marked = Buffer.from(call.raw.buffer, call.raw.byteOffset, call.raw.byteLength).includes(
-    originMarker,
-  );
-  if (call.target.firstParty && !marked && !withoutThinking) {
-    return call.body.model === call.target.model ? call.raw : withModel(call);
+  const { body, target } = call;
+  if (target.firstParty && !withoutThinking && !mayHoldOrigin(body.text)) {
+    return body.model === target.model ? body.bytes : body.withModel(target.model);
   }
   return JSON.stringify(
-    adaptBody(call.body, {
-      model: call.target.model,
-      firstParty: call.target.firstParty,
+    adaptBody(body.json(), {
+      model: target.model,
+      firstParty: target.firstParty,
       refused,
       withoutThinking,
     }),
@@ -100,7 +98,9 @@ async function post(call: Call, path: string) {
     }
     const field =
       !call.target.firstParty && (response.status === 400 || response.status === 422)
-        ? optional.find((name) => name in call.body && new RegExp(`\\b${name}\\b`).test(upstream.message))
+        ? optional.find(
+            (name) => name in call.body.json() && new RegExp(`\\b${name}\\b`).test(upstream.message),
+          )
         : undefined;
     if (!field || refused?.has(field)) throw new UpstreamError(upstream);
     call.learned.set(key, new Set([...(refused ?? []), field]));

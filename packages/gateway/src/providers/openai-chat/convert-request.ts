@@ -1,7 +1,14 @@
 import { refuse } from '../../messages/errors.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
-import type { ContentBlock, Message, MessagesRequest, ToolResultBlock } from '../../messages/types.ts';
+import type {
+  ContentBlock,
+  JsonObject,
+  Message,
+  MessagesRequest,
+  Tool,
+  ToolResultBlock,
+} from '../../messages/types.ts';
 import type { ModelFacts } from '../provider.ts';
 import {
   asText,
@@ -28,6 +35,8 @@ export interface ChatOptions {
   refused?: ReadonlySet<string>;
   stream: boolean;
   sessionId?: string | undefined;
+  /** `convertTool`, or something that keeps what it made. */
+  toTool?: (tool: Tool) => JsonObject;
 }
 
 /** A Messages request as a Chat Completions request. */
@@ -55,14 +64,7 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
   if (reasoning) put('reasoning_effort', effortOf(request));
 
   if (tools.length > 0) {
-    body.tools = tools.map((tool) => ({
-      type: 'function',
-      function: {
-        name: shortenToolName(tool.name),
-        ...(tool.description ? { description: tool.description } : {}),
-        parameters: toolSchema(tool.input_schema),
-      },
-    }));
+    body.tools = tools.map(options.toTool ?? convertTool);
     const choice = request.tool_choice;
     if (choice?.type === 'any') put('tool_choice', 'required');
     else if (choice?.type === 'none') put('tool_choice', 'none');
@@ -87,6 +89,17 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
     put('stream_options', { include_usage: true });
   }
   return body;
+}
+
+export function convertTool(tool: Tool): JsonObject {
+  return {
+    type: 'function',
+    function: {
+      name: shortenToolName(tool.name),
+      ...(tool.description ? { description: tool.description } : {}),
+      parameters: toolSchema(tool.input_schema),
+    },
+  };
 }
 
 /** Every tool call that has an answer, and the ids in the order of the conversation. */

@@ -1,10 +1,11 @@
 import { readAll } from '../../http/transport.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
-import { postJson } from '../shared/post-json.ts';
+import { createPoster } from '../shared/post-json.ts';
+import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
-import { convertRequest } from './convert-request.ts';
+import { convertRequest, convertTool } from './convert-request.ts';
 import { type ChatReader, createChatReader } from './convert-stream.ts';
 import type { ChatChunk } from './types.ts';
 
@@ -29,16 +30,19 @@ function endpoint(call: Call): string {
 }
 
 /** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
-export const openaiChat: Provider = {
-  async send(call: Call): Promise<Reply> {
-    const request = call.request();
+export function createOpenaiChat(): Provider {
+  const post = createPoster(optional);
+  const toTool = rememberEach(convertTool);
+
+  async function send(call: Call): Promise<Reply> {
+    const request = call.body.request();
     const stops = request.stop_sequences ?? [];
     // Chat Completions does not say which stop sequence was met, so the gateway watches for them itself; then it has
     // to read along, so that it can stop the upstream at the right place.
-    const stream = call.stream || stops.length > 0;
+    const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
     const reader = createChatReader(forReader);
-    const response = await postJson(call, endpoint(call), optional, (refused) =>
+    const response = await post(call, endpoint(call), (refused) =>
       convertRequest(request, {
         provider: call.target.provider,
         model: call.target.model,
@@ -47,6 +51,7 @@ export const openaiChat: Provider = {
         stream,
         sessionId: call.sessionId,
         refused,
+        toTool,
       }),
     );
     const type = response.headers['content-type'] ?? '';
@@ -65,8 +70,10 @@ export const openaiChat: Provider = {
       onEnd: () => reader.end(complete),
     });
     return { kind: 'events', batches };
-  },
-};
+  }
+
+  return { send };
+}
 
 function pushJson(
   reader: ChatReader,

@@ -1,6 +1,12 @@
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
-import type { ContentBlock, MessagesRequest, ToolResultBlock } from '../../messages/types.ts';
+import type {
+  ContentBlock,
+  JsonObject,
+  MessagesRequest,
+  Tool,
+  ToolResultBlock,
+} from '../../messages/types.ts';
 import type { ModelFacts } from '../provider.ts';
 import {
   asText,
@@ -25,6 +31,8 @@ export interface ResponsesOptions {
   refused: ReadonlySet<string>;
   stream: boolean;
   sessionId?: string | undefined;
+  /** `convertTool`, or something that keeps what it made. */
+  toTool?: (tool: Tool) => JsonObject;
 }
 
 /** The smallest `max_output_tokens` that Responses takes; a client's probe asks for 1. */
@@ -55,13 +63,7 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
   }
   const tools = offeredTools(request, options.provider);
   if (tools.length > 0) {
-    body.tools = tools.map((tool) => ({
-      type: 'function',
-      name: shortenToolName(tool.name),
-      ...(tool.description ? { description: tool.description } : {}),
-      parameters: toolSchema(tool.input_schema),
-      strict: false,
-    }));
+    body.tools = tools.map(options.toTool ?? convertTool);
     const choice = request.tool_choice;
     if (choice?.type === 'any') put('tool_choice', 'required');
     else if (choice?.type === 'tool')
@@ -76,6 +78,16 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
   if (options.sessionId) put('prompt_cache_key', options.sessionId);
   if (options.stream) body.stream = true;
   return body;
+}
+
+export function convertTool(tool: Tool): JsonObject {
+  return {
+    type: 'function',
+    name: shortenToolName(tool.name),
+    ...(tool.description ? { description: tool.description } : {}),
+    parameters: toolSchema(tool.input_schema),
+    strict: false,
+  };
 }
 
 function convertMessages(request: MessagesRequest, options: ResponsesOptions): InputItem[] {

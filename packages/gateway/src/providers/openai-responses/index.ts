@@ -1,10 +1,11 @@
 import { readAll } from '../../http/transport.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
-import { postJson } from '../shared/post-json.ts';
+import { createPoster } from '../shared/post-json.ts';
+import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { UpstreamError } from '../shared/upstream-error.ts';
-import { convertRequest } from './convert-request.ts';
+import { convertRequest, convertTool } from './convert-request.ts';
 import { createResponsesReader } from './convert-stream.ts';
 import type { ResponseObject, ResponsesEvent } from './types.ts';
 
@@ -20,16 +21,19 @@ const optional = [
 ];
 
 /** OpenAI's Responses API, for its reasoning models and for those who have taken it over. */
-export const openaiResponses: Provider = {
-  async send(call: Call): Promise<Reply> {
-    const request = call.request();
+export function createOpenaiResponses(): Provider {
+  const post = createPoster(optional);
+  const toTool = rememberEach(convertTool);
+
+  async function send(call: Call): Promise<Reply> {
+    const request = call.body.request();
     const { target } = call;
     const stops = request.stop_sequences ?? [];
     // Responses has no stop sequences: the gateway reads along and stops the upstream itself.
-    const stream = call.stream || stops.length > 0;
+    const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
     const reader = createResponsesReader(forReader);
-    const response = await postJson(call, `${target.baseUrl}/responses`, optional, (refused) =>
+    const response = await post(call, `${target.baseUrl}/responses`, (refused) =>
       convertRequest(request, {
         provider: target.provider,
         model: target.model,
@@ -37,6 +41,7 @@ export const openaiResponses: Provider = {
         refused,
         stream,
         sessionId: call.sessionId,
+        toTool,
       }),
     );
     const type = response.headers['content-type'] ?? '';
@@ -62,5 +67,7 @@ export const openaiResponses: Provider = {
       reader.whole(answer);
       yield sequencer.take();
     }
-  },
-};
+  }
+
+  return { send };
+}

@@ -1,5 +1,6 @@
 import { readAll, type UpstreamResponse } from '../../http/transport.ts';
 import type { Call } from '../provider.ts';
+import { rememberEach } from './remember.ts';
 import { readError, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
 
 /** The optional field that an upstream's 400 is about. */
@@ -18,15 +19,32 @@ function refusedField(
   return optional.find((name) => name in body && new RegExp(`\\b${name}\\b`).test(upstream.message));
 }
 
+type Build = (refused: ReadonlySet<string>) => Record<string, unknown>;
+
 /**
  * Posts a body that `build` makes, without the fields that this upstream has refused. A field that the answer can do
- * without and that a 400 names is left out from then on, so that an imitation need not know all of OpenAI's.
+ * without (one of `optional`) and that a 400 names is left out from then on, so that an imitation need not know all of
+ * OpenAI's.
  */
-export async function postJson(
+export function createPoster(optional: readonly string[]) {
+  const writeTool = rememberEach((tool: object) => JSON.stringify(tool));
+
+  function write(body: Record<string, unknown>): string {
+    const { tools, ...rest } = body;
+    if (!Array.isArray(tools)) return JSON.stringify(body);
+    return `${JSON.stringify(rest).slice(0, -1)},"tools":[${tools.map(writeTool).join(',')}]}`;
+  }
+
+  return (call: Call, url: string, build: Build): Promise<UpstreamResponse> =>
+    postJson(call, url, optional, build, write);
+}
+
+async function postJson(
   call: Call,
   url: string,
   optional: readonly string[],
-  build: (refused: ReadonlySet<string>) => Record<string, unknown>,
+  build: Build,
+  write: (body: Record<string, unknown>) => string,
 ): Promise<UpstreamResponse> {
   const { target } = call;
   const key = `${target.provider}/${target.model}`;
@@ -42,7 +60,7 @@ export async function postJson(
         accept: body.stream === true ? 'text/event-stream' : 'application/json',
         'accept-encoding': 'identity',
       },
-      body: JSON.stringify(body),
+      body: write(body),
       signal: call.signal,
       timeoutMs: target.timeoutMs,
       idleTimeoutMs: target.idleTimeoutMs,

@@ -38,7 +38,7 @@ export function createFailer(
  * @param stopSequences those that the gateway has to watch for itself
  */
 export function openReply(call: Call, stopSequences: readonly string[] = []) {
-  const request = call.request();
+  const request = call.body.request();
   const sequencer = createSequencer({
     id: `msg_${call.requestId}`,
     model: request.model,
