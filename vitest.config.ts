@@ -8,6 +8,8 @@ export default defineConfig({
     globalSetup: ['packages/server/test/support/no-leaks.ts'],
     // Much of a test is waiting for an agent to start or to end: by default vitest would leave a core idle.
     maxWorkers: '100%',
+    // Each concurrent test may run an agent process of 180 MB.
+    maxConcurrency: 4,
     // An agent takes a second to ask, on a busy machine more.
     expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,

@@ -52,6 +52,8 @@ describe.each(dialectFixtures.map((fixture) => [fixture.name, fixture] as const)
       expect(body.error.message).toContain(message);
       if (!(fixture.name === 'anthropic' && status === 503)) expect(response.status).toBe(wanted);
       if (status === 429) expect(response.headers.get('retry-after')).toBe('17');
+      // Only where a client would try again in vain.
+      expect(response.headers.get('x-should-retry')).toBe(status === 401 ? 'false' : null);
       expect(response.headers.get('request-id')).toMatch(/^req_/);
     }
   });

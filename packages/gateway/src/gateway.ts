@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { GatewayConfig } from './config.ts';
+import { type GatewayConfig, proxiesOf } from './config.ts';
 import {
   type Answer,
   discard,
@@ -53,7 +53,7 @@ export interface Gateway {
 /** Creates the gateway: one Messages endpoint in front of every configured provider. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { config } = options;
-  const own = options.transport || options.fetch ? undefined : createTransport();
+  const own = options.transport || options.fetch ? undefined : createTransport(proxiesOf(config.env));
   const send = options.transport ?? (options.fetch ? fetchTransport(options.fetch) : own?.send);
   if (!send) throw new Error('a gateway needs a transport');
   const catalogue = loadCatalogue();
@@ -145,5 +145,6 @@ function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log
   }
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (told.retryAfterSeconds !== undefined) headers['retry-after'] = String(told.retryAfterSeconds);
+  if (told.final) headers['x-should-retry'] = 'false';
   return { status: told.status, headers, body: errorBody(told, `req_${requestId}`) };
 }

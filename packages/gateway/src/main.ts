@@ -10,6 +10,7 @@ import {
   createConfig,
   type GatewayConfig,
   processEnvironment,
+  proxiesOf,
   readConfigFile,
 } from './config.ts';
 import { createDemoModel } from './demo/index.ts';
@@ -59,10 +60,15 @@ function loadConfig(path: string | undefined, demo: boolean): GatewayConfig {
 }
 
 /** What `record` and `replay` put between the gateway and its upstreams. */
-function cassetteOptions(command: string, file: string | undefined): Partial<GatewayOptions> {
+function cassetteOptions(
+  command: string,
+  file: string | undefined,
+  config: GatewayConfig,
+): Partial<GatewayOptions> {
   if (command !== 'record' && command !== 'replay') return {};
   if (!file) throw new ConfigError(`${command} needs a file: ${command} --cassette <file>`);
-  if (command === 'record') return { transport: recordTransport(createTransport().send, file) };
+  if (command === 'record')
+    return { transport: recordTransport(createTransport(proxiesOf(config.env)).send, file) };
   return { transport: replayTransport(readCassette(file)), keyless: true };
 }
 
@@ -119,7 +125,7 @@ async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(usage);
   const { command } = options;
   const config = loadConfig(options.config, options.demo);
-  const gateway = build(config, cassetteOptions(command, options.cassette));
+  const gateway = build(config, cassetteOptions(command, options.cassette, config));
   if (command === 'providers') return printProviders(gateway);
   if (!['serve', 'record', 'replay'].includes(command))
     throw new ConfigError(`unknown command ${command}\n\n${usage}`);

@@ -9,10 +9,10 @@ import {
 
 /** The proxies that requests leave through, as URLs; loopback addresses never do. */
 export interface ProxySettings {
-  http?: string | undefined;
-  https?: string | undefined;
+  http?: string;
+  https?: string;
   /** Hosts that are reached directly, separated by commas. */
-  except?: string | undefined;
+  except?: string;
 }
 
 const connections = {

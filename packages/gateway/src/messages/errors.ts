@@ -4,6 +4,8 @@ export interface Failure {
   type: string;
   message: string;
   retryAfterSeconds?: number;
+  /** Another attempt would meet the same; said where the client would make one. */
+  final?: true;
 }
 
 const types: Record<number, string> = {

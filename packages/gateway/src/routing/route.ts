@@ -143,6 +143,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
         status,
         type,
         message: status === 401 ? told.message : message,
+        ...(told.final && { final: told.final }),
         ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
       });
     }

@@ -191,8 +191,11 @@ export function toFailure(
   const says = `${provider}: ${message}`;
   const wait = retryAfter(upstream.headers);
   switch (status) {
-    case 401:
-      return failure(401, `${says} (Check the key that the gateway has for ${provider}: ${keyHint}.)`);
+    case 401: {
+      const hint = `${says} (Check the key that the gateway has for ${provider}: ${keyHint}.)`;
+      // To Claude Code a 401 is its own key's fault, which it reads anew and tries for minutes; this one is not.
+      return { ...failure(401, hint), final: true };
+    }
     case 402:
       return failure(402, `${says} (The account at ${provider} has to be paid up.)`);
     case 403:

@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createConfig } from '../config.ts';
+import { createGateway } from '../gateway.ts';
+import { dialectFixtures } from '../testing/dialects.ts';
+import { post, readEvents, startGateway } from '../testing/gateway.ts';
+import { type FakeAnswer, startUpstream } from '../testing/upstream.ts';
+import type { UsageRecord } from './messages-route.ts';
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const fixtures = dialectFixtures.filter(({ name }) => name === 'anthropic' || name === 'openai-chat');
+const usage = { input: 100, cached: 0, output: 10 };
+const request = {
+  model: 'fake/m',
+  max_tokens: 99,
+  stream: true,
+  messages: [{ role: 'user', content: 'Hi' }],
+};
+
+/** A gateway that lets one request at a time to its upstream. */
+async function setUp(fixture: (typeof fixtures)[number], answer: FakeAnswer, more: object = {}) {
+  const upstream = await startUpstream(answer);
+  const records: UsageRecord[] = [];
+  const config = {
+    providers: { fake: { ...fixture.provider(upstream.url), max_concurrency: 1 } },
+    retries: 0,
+    ...more,
+  };
+  const onUsage = (record: UsageRecord) => void records.push(record);
+  const running = await startGateway(config, { onUsage });
+  const gateway = createGateway({ config: createConfig(config), onUsage });
+  closers.push(upstream.close, running.close, gateway.close);
+  /** The same through the web-standard door. */
+  const fetchFrom = (body: object) =>
+    gateway.fetch(
+      new Request('http://gateway.test/v1/messages', { method: 'POST', body: JSON.stringify(body) }),
+    );
+  return { upstream, records, doors: [(body: object) => post(running.url, body), fetchFrom] };
+}
+
+describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %s', (_, fixture) => {
+  test('the client has the end of a message when it is there, though the upstream stays', async () => {
+    const { upstream, records, doors } = await setUp(fixture, (_request, response) => {
+      response.writeHead(200, { 'content-type': fixture.contentType });
+      response.write(fixture.stream({ text: 'all of it', usage }));
+    });
+    for (const ask of doors) {
+      const text = await (await ask(request)).text();
+      expect(readEvents(text).at(-1)).toEqual({ type: 'message_stop' });
+      // And the upstream's place is free again: after a moment it is not waited for any longer.
+      await (await ask(request)).text();
+    }
+    await upstream.aborted;
+    await expect.poll(() => records.length).toBe(4);
+    for (const record of records) expect(record).toMatchObject({ status: 200, error: undefined });
+  });
+
+  test('an upstream that closes keeps its connection for the next request', async () => {
+    const sockets = new Set<unknown>();
+    const { doors } = await setUp(fixture, (_request, response) => {
+      sockets.add(response.socket);
+      response.writeHead(200, { 'content-type': fixture.contentType });
+      response.write(fixture.stream({ text: 'all of it', usage }), () => response.end());
+    });
+    for (const ask of doors) for (let at = 0; at < 5; at += 1) await (await ask(request)).text();
+    // One, and another where the next request was quicker than the end of the last answer.
+    expect(sockets.size).toBeLessThanOrEqual(2 * doors.length);
+  });
+
+  test('a client that leaves while there are only pings leaves nothing behind', async () => {
+    let answering = () => {};
+    const { upstream, records, doors } = await setUp(
+      fixture,
+      (_request, response, nth) => {
+        if (nth <= 2) return;
+        response.writeHead(200, { 'content-type': fixture.contentType });
+        response.end(fixture.stream({ text: 'for another', usage }));
+        answering();
+      },
+      { ping_seconds: 0.02 },
+    );
+    for (const ask of doors) {
+      const gone = (await ask(request)).body?.getReader();
+      expect(Buffer.from((await gone?.read())?.value ?? []).toString()).toContain('event: ping');
+      await gone?.cancel();
+    }
+    await upstream.aborted;
+    const answered = new Promise<void>((resolve) => {
+      answering = resolve;
+    });
+    for (const ask of doors) {
+      expect(readEvents(await (await ask(request)).text()).at(-1)).toEqual({ type: 'message_stop' });
+    }
+    await answered;
+    await expect.poll(() => records.map(({ status }) => status).sort()).toEqual([200, 200, 499, 499]);
+  });
+});
+
+test('pieces that arrived together leave as one event', async () => {
+  const [chat] = fixtures.filter(({ name }) => name === 'openai-chat');
+  if (!chat) throw new Error('no chat fixture');
+  const input = { path: '/a/long/path/to/some/file' };
+  const turn = { thinking: 'let me think about it', text: 'a text in many pieces', usage };
+  const tools = [{ id: 'toolcall_aaaaaaaaaaaa', name: 'Read', input }];
+  const { doors } = await setUp(chat, (_request, response) => {
+    response.writeHead(200, { 'content-type': chat.contentType });
+    response.end(chat.stream({ ...turn, tools }));
+  });
+  for (const ask of doors) {
+    const events = readEvents(await (await ask(request)).text());
+    const deltas = events.flatMap((event) => (event.type === 'content_block_delta' ? [event.delta] : []));
+    expect(deltas).toMatchObject([
+      { thinking: turn.thinking },
+      { type: 'signature_delta' },
+      { text: turn.text },
+      { partial_json: JSON.stringify(input) },
+    ]);
+  }
+});
