@@ -149,7 +149,9 @@ export function fromRequest(request: Request): Received {
       headers: Object.fromEntries(request.headers),
       signal: gone.signal,
       async body(limit) {
-        const bytes = new Uint8Array(await request.arrayBuffer());
+        const bytes = await request.bytes().catch((error: unknown) => {
+          throw gone.signal.aborted ? clientGone() : error;
+        });
         return bytes.byteLength > limit ? undefined : bytes;
       },
     },

@@ -19,8 +19,6 @@ export interface DialectFixture {
   stream(turn: Turn): Buffer;
   /** An error answer in the provider's own shape. */
   error(message: string, status: number): unknown;
-  /** Whether cached tokens are reported. */
-  caches: boolean;
 }
 
 const facts = { context: 100_000, output: 8_000, images: true, pdf: true, reasoning: true };
@@ -41,7 +39,6 @@ const openaiChat: DialectFixture = {
   name: 'openai-chat',
   provider: (url) => ({ api: 'openai-chat', base_url: `${url}/v1`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  caches: true,
   error: (message, status) => ({
     error: { message, type: 'x', code: status === 400 ? null : String(status) },
   }),
@@ -76,7 +73,6 @@ const openaiResponses: DialectFixture = {
   name: 'openai-responses',
   provider: (url) => ({ api: 'openai-responses', base_url: `${url}/v1`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  caches: true,
   error: (message) => ({ error: { message, type: 'invalid_request_error', code: null } }),
   stream(turn) {
     const events: { type: string; [field: string]: unknown }[] = [{ type: 'response.created', response: {} }];
@@ -146,7 +142,6 @@ const gemini: DialectFixture = {
   name: 'google',
   provider: (url) => ({ api: 'google', base_url: `${url}/v1beta`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  caches: true,
   error: (message, status) => ({ error: { code: status, message, status: 'X' } }),
   stream(turn) {
     const chunk = (parts: unknown[], more: object = {}) => ({
@@ -183,7 +178,6 @@ const cohere: DialectFixture = {
   name: 'cohere',
   provider: (url) => ({ api: 'cohere', base_url: `${url}/v2`, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  caches: false,
   error: (message) => ({ message }),
   stream(turn) {
     const events: { type: string; [field: string]: unknown }[] = [{ type: 'message-start', id: 'x' }];
@@ -250,7 +244,6 @@ const bedrock: DialectFixture = {
   name: 'amazon-bedrock',
   provider: (url) => ({ api: 'amazon-bedrock', base_url: url, api_key: 'k', models: { m: facts } }),
   contentType: 'application/vnd.amazon.eventstream',
-  caches: true,
   error: (message) => ({ message }),
   stream(turn) {
     const frames: Buffer[] = [bedrockFrame('messageStart', { role: 'assistant' })];
@@ -295,7 +288,6 @@ const anthropic: DialectFixture = {
   name: 'anthropic',
   provider: (url) => ({ api: 'anthropic', base_url: url, api_key: 'k', models: { m: facts } }),
   contentType: 'text/event-stream',
-  caches: true,
   error: (message, status) => ({
     type: 'error',
     error: {

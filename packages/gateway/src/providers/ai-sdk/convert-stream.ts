@@ -136,7 +136,11 @@ export function createPartReader(options: PartReaderOptions): PartReader {
 }
 
 export function convertUsage(usage: LanguageModelV4Usage): Partial<Usage> {
-  const { total, noCache, cacheRead = 0, cacheWrite = 0 } = usage.inputTokens;
+  const { total, cacheWrite = 0 } = usage.inputTokens;
+  // Cohere's package hands on what was cached in `raw` only, and counts it with the rest.
+  const unread = Number(usage.raw?.cached_tokens ?? 0);
+  const cacheRead = usage.inputTokens.cacheRead ?? unread;
+  const noCache = unread > 0 ? undefined : usage.inputTokens.noCache;
   const input = noCache ?? (total === undefined ? undefined : Math.max(0, total - cacheRead - cacheWrite));
   return {
     ...(total || input

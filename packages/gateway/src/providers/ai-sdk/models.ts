@@ -4,52 +4,57 @@ import type { Call, Dialect } from '../provider.ts';
 
 export type ModelFactory = (call: Call) => LanguageModelV4;
 
+interface SdkProvider {
+  languageModel(model: string): LanguageModelV4;
+}
+
 /** Loads a provider's package and says how to make one of its models. */
 export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
   switch (dialect) {
     case 'google': {
       const { createGoogle } = await import('@ai-sdk/google');
-      return (call) =>
-        createGoogle({ ...common(call), apiKey: call.target.settings.key ?? 'none' }).languageModel(
-          call.target.model,
-        );
+      return modelsOf((call) =>
+        createGoogle({ ...common(call), apiKey: call.target.settings.key ?? 'none' }),
+      );
     }
     case 'google-vertex': {
       const { createGoogleVertex } = await import('@ai-sdk/google-vertex');
-      return (call) => createGoogleVertex(vertex(call)).languageModel(call.target.model);
+      return modelsOf((call) => createGoogleVertex(vertex(call)));
     }
     case 'google-vertex-anthropic': {
       const { createGoogleVertexAnthropic } = await import('@ai-sdk/google-vertex/anthropic');
-      return (call) => {
+      return modelsOf((call) => {
         const { apiKey: _key, ...settings } = vertex(call);
-        return createGoogleVertexAnthropic(settings).languageModel(call.target.model);
-      };
+        return createGoogleVertexAnthropic(settings);
+      });
     }
     case 'amazon-bedrock': {
       const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
-      return (call) => {
-        const { key, region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } =
-          call.target.settings;
-        return createAmazonBedrock({
-          ...common(call),
-          region: region ?? 'us-east-1',
-          ...(key ? { apiKey: key } : {}),
-          ...(AWS_ACCESS_KEY_ID ? { accessKeyId: AWS_ACCESS_KEY_ID } : {}),
-          ...(AWS_SECRET_ACCESS_KEY ? { secretAccessKey: AWS_SECRET_ACCESS_KEY } : {}),
-          ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
-        }).languageModel(call.target.model);
-      };
+      return modelsOf((call) => createAmazonBedrock(bedrock(call)));
     }
     case 'cohere': {
       const { createCohere } = await import('@ai-sdk/cohere');
-      return (call) =>
-        createCohere({ ...common(call), apiKey: call.target.settings.key ?? 'none' }).languageModel(
-          call.target.model,
-        );
+      return modelsOf((call) =>
+        createCohere({ ...common(call), apiKey: call.target.settings.key ?? 'none' }),
+      );
     }
     default:
       throw new Error(`no provider package speaks ${dialect}`);
   }
+}
+
+/**
+ * Makes each provider once. Vertex's package keeps Google's access token in it: made anew for each request, every model
+ * call would wait for a token first.
+ */
+function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
+  const made = new Map<string, SdkProvider>();
+  return (call) => {
+    const { provider, model } = call.target;
+    const known = made.get(provider) ?? create(call);
+    made.set(provider, known);
+    return known.languageModel(model);
+  };
 }
 
 function common(call: Call) {
@@ -71,5 +76,17 @@ function vertex(call: Call) {
     ...(project ? { project } : {}),
     ...(location ? { location } : {}),
     ...(credentials ? { googleAuthOptions: { keyFilename: credentials } } : {}),
+  };
+}
+
+function bedrock(call: Call) {
+  const { key, region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = call.target.settings;
+  return {
+    ...common(call),
+    region: region ?? 'us-east-1',
+    ...(key ? { apiKey: key } : {}),
+    ...(AWS_ACCESS_KEY_ID ? { accessKeyId: AWS_ACCESS_KEY_ID } : {}),
+    ...(AWS_SECRET_ACCESS_KEY ? { secretAccessKey: AWS_SECRET_ACCESS_KEY } : {}),
+    ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
   };
 }
