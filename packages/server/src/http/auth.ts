@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
 import { type ApiKey, isLoopback } from '../config.ts';
 import { AppError } from '../errors.ts';
@@ -14,6 +15,8 @@ export type Principal =
   | { kind: 'session'; sessionId: string };
 
 export interface HttpEnv {
+  /** Where node:http itself hands over the request: absent for a call through /invocations. */
+  Bindings: Partial<HttpBindings>;
   Variables: { principal: Principal };
 }
 

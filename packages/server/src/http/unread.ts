@@ -16,6 +16,8 @@ const PATIENCE_BYTES = 64 * 1024 * 1024;
 export function skipUnreadBody(): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     await next();
+    // The gateway reads its requests from the socket itself.
+    if (c.env?.outgoing?.headersSent) return;
     const length = c.req.header('content-length');
     const isStream = c.req.header('transfer-encoding') !== undefined;
     const { body, bodyUsed } = c.req.raw;

@@ -36,7 +36,7 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
     } catch {
       throw new AppError('method_invalid', 422, `"${body.method}" is not an HTTP method that can be called.`);
     }
-    return app.fetch(request, c.env);
+    return app.fetch(request);
   });
 }
 
