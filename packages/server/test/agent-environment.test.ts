@@ -126,3 +126,27 @@ test('GET /health and /ping are open; everything else wants the key', async () =
     expect([path, status, body.code]).toEqual([path, 401, 'unauthorized']);
   }
 });
+
+test('behind a proxy, an agent still reaches this server directly', async () => {
+  // Nobody listens there: what takes the proxy fails.
+  const proxy = 'http://127.0.0.1:1';
+  const behind = await startTestServer({
+    env: {
+      HTTP_PROXY: proxy,
+      HTTPS_PROXY: proxy,
+      http_proxy: proxy,
+      https_proxy: proxy,
+      NO_PROXY: 'internal',
+    },
+  });
+  try {
+    const { session_id } = await behind.createSession({ model: 'demo', enable_proxy: true });
+    const result = await behind.send(session_id, 'say hello');
+    expect(result.messages).toEqual([{ type: 'text', content: 'hello' }]);
+    if (!CAN_SEE_PROCESSES) return;
+    const [agent] = processesOf(session_id);
+    expect(agent?.env).toMatchObject({ HTTPS_PROXY: proxy, NO_PROXY: 'internal,127.0.0.1' });
+  } finally {
+    await cleanUp(behind);
+  }
+});

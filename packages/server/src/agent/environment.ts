@@ -75,6 +75,8 @@ export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<s
   return picked;
 }
 
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
+
 /** Everything that decides where model calls go and who pays; replaced together when the server answers them. */
 export const CREDENTIALS = [
   'ANTHROPIC_API_KEY',
@@ -149,6 +151,11 @@ export function sessionEnvironment(
     env.CLAUDE_CODE_USE_BEDROCK = '0';
     // Nothing but model calls, and those only to this server.
     env.CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = '1';
+    // Claude Code asks a proxy even for this machine's own addresses.
+    if (PROXIES.some((name) => env[name])) {
+      const direct = [env.no_proxy || env.NO_PROXY, new URL(gateway.url).hostname];
+      env.NO_PROXY = env.no_proxy = direct.filter((part) => part).join(',');
+    }
   }
 
   const { model } = session;
