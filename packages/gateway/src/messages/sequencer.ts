@@ -1,3 +1,4 @@
+import { createJsonShape, type JsonShape } from './json-shape.ts';
 import { createStopScanner } from './stop-sequences.ts';
 import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
 
@@ -44,8 +45,10 @@ interface ToolCall {
   key: string;
   id: string;
   name: string;
+  /** All that came, and what of it has not gone out. */
   json: string;
-  sent: number;
+  unsent: string;
+  shape: JsonShape;
   ended: boolean;
 }
 
@@ -182,10 +185,14 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       begin('tool', { type: 'tool_use', id: tool.id, name: tool.name, input: {} });
       current = tool;
     }
-    if (tool.ended) tool.json = wholeInput(tool.json);
-    if (tool.sent < tool.json.length && startsObject(tool.json)) {
-      const part = tool.json.slice(tool.sent);
-      tool.sent = tool.json.length;
+    const isObject = tool.shape.begins() === 'object';
+    if (tool.ended && !isObject) {
+      tool.json = wholeInput(tool.json);
+      tool.unsent = startsObject(tool.json) ? tool.json : '';
+    }
+    if (tool.unsent !== '' && (isObject || tool.ended)) {
+      const part = tool.unsent;
+      tool.unsent = '';
       written += part.length;
       delta({ type: 'input_json_delta', partial_json: part });
     }
@@ -195,7 +202,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   /** The open tool call keeps the floor until its JSON is whole. */
   function busy(): boolean {
     if (current === undefined) return false;
-    if (!current.ended && isCompleteJson(current.json)) {
+    if (!current.ended && current.shape.closed()) {
       current.ended = true;
       close();
     }
@@ -283,7 +290,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     toolStart(key, id, name) {
       if (done || tools.has(key)) return;
       flushText();
-      const tool: ToolCall = { key, id, name, json: '', sent: 0, ended: false };
+      const tool: ToolCall = { key, id, name, json: '', unsent: '', shape: createJsonShape(), ended: false };
       tools.set(key, tool);
       put(tool);
     },
@@ -291,6 +298,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       const tool = tools.get(key);
       if (done || !tool || json === '' || (tool.ended && json.trim() === '')) return;
       tool.json += json;
+      tool.unsent += json;
+      tool.shape.push(json);
       if (current === tool) writeTool(tool);
       else drain();
     },

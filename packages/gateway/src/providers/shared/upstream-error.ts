@@ -8,6 +8,8 @@ export interface UpstreamFailure {
   message: string;
   /** The upstream's own word for it (`context_length_exceeded`, say). */
   code?: string;
+  /** The field of the request that it is about (`reasoning.summary`, say). */
+  param?: string;
   headers: Record<string, string>;
   /** The upstream speaks Anthropic's dialect: its own type is kept. */
   type?: string;
@@ -38,6 +40,7 @@ export function readError(status: number, headers: Record<string, string>, text:
     message: described?.message || plain || `the upstream answered ${status}`,
     headers,
     ...(described?.code === undefined ? {} : { code: described.code }),
+    ...(described?.param === undefined ? {} : { param: described.param }),
     ...(described?.type === undefined ? {} : { type: described.type }),
   };
 }
@@ -61,6 +64,7 @@ export function describeError(error: unknown): UpstreamFailure {
     message: raw === '' ? message : `${message}: ${raw.slice(0, 500)}`,
     headers: {},
     ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof error.param === 'string' ? { param: error.param } : {}),
     ...(type === undefined ? {} : { type }),
   };
 }
