@@ -5,7 +5,7 @@ import { keysOf } from './http/keys.ts';
 import type { LogEntry, UsageRecord } from './http/messages-route.ts';
 import { dialectFixtures } from './testing/dialects.ts';
 import { post, startGateway } from './testing/gateway.ts';
-import { sendJson, startUpstream } from './testing/upstream.ts';
+import { type FakeAnswer, sendJson, startUpstream } from './testing/upstream.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -19,7 +19,8 @@ const answer = {
 const body = { model: 'fake/m', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] };
 
 async function setUp() {
-  const upstream = await startUpstream((_, response) => sendJson(response, 200, answer));
+  const how: { answer: FakeAnswer } = { answer: (_, response) => sendJson(response, 200, answer) };
+  const upstream = await startUpstream((request, response, nth) => how.answer(request, response, nth));
   const file = {
     providers: {
       fake: {
@@ -47,7 +48,7 @@ async function setUp() {
   });
   closers.push(upstream.close, running.close);
   const recorded = () => new Promise<void>((resolve) => waiting.push(resolve));
-  return { upstream, running, records, recorded };
+  return { upstream, running, records, recorded, how };
 }
 
 describe('who may', () => {
@@ -77,6 +78,38 @@ describe('who may', () => {
     });
     expect((await post(running.url, body, { 'x-api-key': 'bob-secret-key' })).status).toBe(200);
     expect(records[0]).toMatchObject({ subject: { keyId: 'ann' }, cost_usd: 0.002, status: 200 });
+  });
+
+  test('requests at once do not each see the same rest of a budget', async () => {
+    const { upstream, running } = await setUp();
+    // About 1,000 tokens: a tenth of a cent of the 0.3 there are, before any of them is answered.
+    const large = { ...body, messages: [{ role: 'user', content: 'word '.repeat(640) }] };
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => post(running.url, large, { 'x-api-key': 'ann-secret-key' })),
+    );
+    const statuses = answers.map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([200, 402]));
+    expect(upstream.seen.length).toBeLessThanOrEqual(3);
+    expect(upstream.seen).toHaveLength(statuses.filter((status) => status === 200).length);
+  });
+
+  test('an answer that its client left is booked with what was written until then', async () => {
+    const { running, records, recorded, how } = await setUp();
+    const chat = dialectFixtures.find(({ name }) => name === 'openai-chat');
+    const text = 'word '.repeat(4_000);
+    how.answer = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(chat?.stream({ text, usage: { input: 1, cached: 0, output: 1 } }).subarray(0, 300_000));
+    };
+    const done = recorded();
+    const headers = { 'x-api-key': 'bob-secret-key' };
+    const reader = (await post(running.url, { ...body, stream: true }, headers)).body?.getReader();
+    for (let read = 0; read < 10_000; ) read += (await reader?.read())?.value?.byteLength ?? 10_000;
+    await reader?.cancel();
+    await done;
+    expect(records[0]).toMatchObject({ error: 'aborted', status: 499 });
+    expect(records[0]?.output_tokens).toBeGreaterThan(1_000);
+    expect(records[0]?.cost_usd).toBeGreaterThan(0.001);
   });
 
   test('the record of a request names session, subagent and what it used', async () => {

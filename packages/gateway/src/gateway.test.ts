@@ -174,6 +174,36 @@ describe('pass-through', () => {
     expect(checkStream(events)).toEqual([]);
   });
 
+  test('takes comments before the first event for what they are', async () => {
+    const said = `: PROCESSING\n\n${bytes}`;
+    const { running } = await setUp((_request, response, nth) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(': PROCESSING\n\n', () => {
+        setImmediate(() => response.end(nth === 1 ? bytes : 'event: odd\ndata: {"x":1}\n\n'));
+      });
+    }, 'anthropic');
+    const first = await post(running.url, { ...request, stream: true });
+    expect(await first.text()).toBe(said);
+    const second = await post(running.url, { ...request, stream: true });
+    expect(second.status).toBe(502);
+    expect(await second.text()).toContain('not a message stream');
+  });
+
+  test('hands on an overload also where it does not understand the request itself', async () => {
+    const { running } = await setUp((_request, response) => {
+      const error = { type: 'overloaded_error', message: 'Overloaded' };
+      sendJson(response, 529, { type: 'error', error }, { 'retry-after': '7' });
+    }, 'anthropic');
+    const source = { type: 'base64', media_type: 'image/png', data: 'AAAA' };
+    const response = await post(running.url, {
+      ...request,
+      tools: [{ type: 'toolset_of_the_future' }],
+      messages: [{ role: 'user', content: [{ type: 'image', source }] }],
+    });
+    expect(response.status).toBe(529);
+    expect(response.headers.get('retry-after')).toBe('7');
+  });
+
   test('keeps billing and beta headers from everyone but Anthropic', async () => {
     const { running, upstream } = await setUp((_, response) => sendSse(response, bytes), 'anthropic');
     await post(

@@ -119,7 +119,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     async handle(request, response) {
       const { incoming, gone } = fromNode(request, response);
       const result = await answer(incoming);
-      await (response.destroyed ? discard(result) : toNode(result, response, gone));
+      if (response.destroyed) return discard(result);
+      try {
+        await toNode(result, response, gone);
+      } catch (error) {
+        if (response.headersSent) throw error;
+        await discard(result);
+        await toNode(toErrorAnswer(error, randomUUID(), options.log), response, gone);
+      }
     },
     models: () => listModels(config, catalogue, registry),
     providers: () => registry.list(),

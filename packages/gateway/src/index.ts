@@ -15,3 +15,4 @@ export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';
 export type { LocalModel } from './providers/demo.ts';
 export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
+export { createReservations } from './routing/reservations.ts';

@@ -47,13 +47,15 @@ describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %
       response.writeHead(200, { 'content-type': fixture.contentType });
       response.write(fixture.stream({ text: 'all of it', usage }));
     });
+    const aborted = upstream.aborted.then(() => records.length);
     for (const ask of doors) {
-      const text = await (await ask(request)).text();
-      expect(readEvents(text).at(-1)).toEqual({ type: 'message_stop' });
-      // And the upstream's place is free again: after a moment it is not waited for any longer.
-      await (await ask(request)).text();
+      for (let at = 0; at < 2; at += 1) {
+        // The second gets the upstream's only place, though the first one's answer is still open there.
+        expect(readEvents(await (await ask(request)).text()).at(-1)).toEqual({ type: 'message_stop' });
+      }
     }
-    await upstream.aborted;
+    // It was booked when the client had it; the upstream is given a moment to close, and then left.
+    expect(await aborted).toBeGreaterThan(0);
     await expect.poll(() => records.length).toBe(4);
     for (const record of records) expect(record).toMatchObject({ status: 200, error: undefined });
   });
@@ -119,4 +121,23 @@ test('pieces that arrived together leave as one event', async () => {
       { partial_json: JSON.stringify(input) },
     ]);
   }
+});
+
+test('an answer whose headers cannot be written is an error, not a request without an end', async () => {
+  const running = await startGateway(
+    { providers: { fake: { api: 'anthropic', base_url: 'http://up.test', api_key: 'k' } }, retries: 0 },
+    {
+      transport: async () => ({
+        status: 200,
+        headers: { 'content-type': 'application/json', 'x-odd': 'two\nlines' },
+        body: (async function* () {
+          yield Buffer.from('{"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":1}}');
+        })(),
+      }),
+    },
+  );
+  closers.push(running.close);
+  const response = await post(running.url, { ...request, stream: false });
+  expect(response.status).toBe(500);
+  expect(await response.json()).toMatchObject({ type: 'error', error: { type: 'api_error' } });
 });

@@ -76,7 +76,10 @@ export function fromNode(request: IncomingMessage, response: ServerResponse): Re
   return { incoming, gone };
 }
 
-/** Writes an answer through node:http, minding how fast the client reads. */
+/**
+ * Writes an answer through node:http, minding how fast the client reads. Throws before anything is written when node
+ * refuses a header.
+ */
 export async function toNode(answer: Answer, response: ServerResponse, gone: AbortController): Promise<void> {
   const { body, pingMs, isComplete } = answer;
   if (isWhole(body)) {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { GatewayConfig } from '../config.ts';
+import { createReservations } from '../routing/reservations.ts';
 import type { GatewayHooks } from './messages-route.ts';
 
 /** The key that a request carries, in either of the two headers. */
@@ -19,6 +20,7 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
     budget: budget_usd,
   }));
   const spent = new Map<string, number>();
+  const reservations = createReservations();
   return {
     authorize(headers) {
       const given = digest(credentialOf(headers) ?? '');
@@ -26,10 +28,12 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
       return match ? { ok: true, subject: { keyId: match.id } } : { ok: false };
     },
     budget: {
-      check({ keyId }) {
+      async check({ keyId }, estimate) {
         const entry = known.find(({ id }) => id === keyId);
-        const used = spent.get(keyId ?? '') ?? 0;
-        if (entry?.budget === undefined || used < entry.budget) return { ok: true };
+        if (entry?.budget === undefined) return { ok: true };
+        const least = await estimate();
+        const used = (spent.get(entry.id) ?? 0) + reservations.of(entry.id);
+        if (used < entry.budget) return { ok: true, release: reservations.add(entry.id, least) };
         return {
           ok: false,
           message: `The budget of the key ${keyId} is spent: $${used.toFixed(4)} of $${entry.budget}.`,
@@ -37,7 +41,9 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
       },
     },
     onUsage({ subject, cost_usd }) {
-      if (subject.keyId && cost_usd) spent.set(subject.keyId, (spent.get(subject.keyId) ?? 0) + cost_usd);
+      if (!subject.keyId || !cost_usd) return;
+      spent.set(subject.keyId, (spent.get(subject.keyId) ?? 0) + cost_usd);
+      reservations.learn(subject.keyId, cost_usd);
     },
   };
 }

@@ -1,12 +1,13 @@
 import type { GatewayConfig } from '../config.ts';
 import { failure, GatewayError, refuse } from '../messages/errors.ts';
-import { createCalibration, estimateBody, estimateRequest } from '../messages/estimate.ts';
-import type { Meter } from '../messages/meter.ts';
+import { createCalibration, estimateBody } from '../messages/estimate.ts';
+import { createMeter, estimateOutput, type Meter } from '../messages/meter.ts';
 import { createBodyReader, type RequestBody } from '../messages/request-body.ts';
 import { encodeEvents, pingText } from '../messages/sse.ts';
 import type { CostOf } from '../models/prices.ts';
 import type { Resolution } from '../models/resolve.ts';
 import type { Call, Dialect, Provider, Target } from '../providers/provider.ts';
+import { createLearned } from '../providers/shared/learned.ts';
 import { createAffinity } from '../routing/affinity.ts';
 import { createHealth } from '../routing/health.ts';
 import { createLimiter } from '../routing/limiter.ts';
@@ -63,12 +64,25 @@ export interface GatewayHooks {
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
   /** Told of every request once it is over. */
   onUsage?: (record: UsageRecord) => void;
-  budget?: { check(subject: Subject): BudgetAnswer | Promise<BudgetAnswer> };
+  /** Asked before each request; `estimate` gives the dollars that its input will cost at least. */
+  budget?: {
+    check(subject: Subject, estimate: () => Promise<number>): BudgetAnswer | Promise<BudgetAnswer>;
+  };
   log?: (entry: LogEntry) => void;
 }
 
 export type Authorization = { ok: true; subject: Subject } | { ok: false };
-export type BudgetAnswer = { ok: true } | { ok: false; message: string };
+/** `release` is called once the request is over and `onUsage` was told of it. */
+export type BudgetAnswer = { ok: true; release?: () => void } | { ok: false; message: string };
+
+/** What is known of a request while it runs. */
+interface Context {
+  subject: Subject;
+  call: Call;
+  started: number;
+  firstAt: number | undefined;
+  release: (() => void) | undefined;
+}
 
 export interface MessagesRouteOptions {
   config: GatewayConfig;
@@ -111,7 +125,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
   const { config, hooks } = options;
   const calibration = createCalibration();
   const readBody = createBodyReader();
-  const learned = new Map<string, Set<string>>();
+  const learned = createLearned(Date.now);
   const pingMs = config.ping_seconds * 1000;
 
   const route = createRouter<Prepared>({
@@ -175,15 +189,25 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       sessionId: sessionOf(subject, incoming, body),
       requestId,
       inputTokens() {
-        estimate ??= calibration.apply(body.model, estimateBody(body) ?? estimateRequest(body.request()));
+        estimate ??= calibration.apply(body.model, estimateBody(body));
         return estimate;
       },
     };
   }
 
+  /** What the input alone will cost; 0 when nobody knows a price. */
+  async function leastCost(call: Call): Promise<number> {
+    const { provider, model } = call.target;
+    const cost = await options.costOf(provider, model, {
+      ...createMeter().usage,
+      input_tokens: call.inputTokens(),
+    });
+    return cost ?? 0;
+  }
+
   /** Tells the host what a request came to. The price is looked up after the answer has gone out. */
   function account(
-    context: { subject: Subject; call: Call; started: number; firstAt: number | undefined },
+    context: Context,
     outcome: {
       status: number;
       error?: string | undefined;
@@ -191,12 +215,15 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       meter?: Meter | undefined;
     },
   ): void {
-    if (!hooks.onUsage) return;
+    if (!hooks.onUsage) {
+      context.release?.();
+      return;
+    }
     const { call, subject, started, firstAt } = context;
     const { target, meter } = outcome;
     const ended = performance.now();
     const usage = meter?.usage;
-    const emit = (cost: number | undefined) =>
+    const emit = (cost: number | undefined) => {
       hooks.onUsage?.({
         request_id: `req_${call.requestId}`,
         subject,
@@ -217,6 +244,8 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
         status: outcome.status,
         error: outcome.error,
       });
+      context.release?.();
+    };
     if (!usage || !target) return void emit(usage ? undefined : 0);
     options.costOf(target.provider, target.model, usage).then(emit, (error: unknown) => {
       hooks.log?.({ level: 'error', message: `no price: ${String(error)}`, provider: target.provider });
@@ -241,13 +270,14 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
   async function messages(incoming: Incoming, requestId: string): Promise<Answer> {
     const started = performance.now();
     const { subject, resolution, call } = await open(incoming, requestId);
-    const context = { subject, call, started, firstAt: undefined as number | undefined };
+    const context: Context = { subject, call, started, firstAt: undefined, release: undefined };
     if (hooks.budget) {
-      const budget = await hooks.budget.check(subject);
+      const budget = await hooks.budget.check(subject, () => leastCost(call));
       if (!budget.ok) {
         account(context, { status: 402, error: 'billing_error' });
         refuse(402, budget.message);
       }
+      context.release = budget.release;
     }
 
     function fail(error: unknown): void {
@@ -261,15 +291,20 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     function finish({ reply, target, release }: Routed<Prepared>, completed: boolean): void {
       release();
       const { meter } = reply;
+      estimateOutput(meter);
       if (meter.complete) calibration.learn(call.body.model, reply.estimate, meter.usage);
       const error = meter.error ?? (completed ? undefined : 'aborted');
       account(context, { status: completed ? 200 : 499, error, target, meter });
     }
 
-    /** The pieces as they are; what they came to is told when they are over, or nobody wants them any more. */
+    /**
+     * The pieces as they are. What they came to is told when the message is complete, not when the upstream closes: the
+     * agent's next request follows at once, and its budget has to know.
+     */
     function relay(routed: Routed<Prepared>, pieces: AsyncIterable<string | Uint8Array>) {
       const { meter } = routed.reply;
-      return withEnd(pieces, (done) => finish(routed, meter.complete || (done && !call.signal.aborted)));
+      const end = (done: boolean) => finish(routed, meter.complete || (done && !call.signal.aborted));
+      return withEnd(pieces, end, () => meter.complete);
     }
 
     function toAnswer(routed: Routed<Prepared>): Answer {

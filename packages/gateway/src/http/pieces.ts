@@ -22,10 +22,14 @@ export async function startedBy<T>(source: AsyncIterable<T>): Promise<AsyncItera
 }
 
 /**
- * The same pieces; `end` is called once, when they are over (`done`), fail, or are not wanted any more. It is called
- * also when `return` comes before the first `next`, which a generator's `finally` is not.
+ * The same pieces; `end` is called once, when they are over (`done`, or `isOver` after a piece), fail, or are not wanted
+ * any more. It is called also when `return` comes before the first `next`, which a generator's `finally` is not.
  */
-export function withEnd<T>(source: AsyncIterable<T>, end: (done: boolean) => void): AsyncIterable<T> {
+export function withEnd<T>(
+  source: AsyncIterable<T>,
+  end: (done: boolean) => void,
+  isOver: () => boolean = () => false,
+): AsyncIterable<T> {
   const pieces = source[Symbol.asyncIterator]();
   let ended = false;
   const once = (done: boolean) => {
@@ -37,7 +41,7 @@ export function withEnd<T>(source: AsyncIterable<T>, end: (done: boolean) => voi
     async next() {
       try {
         const piece = await pieces.next();
-        if (piece.done) once(true);
+        if (piece.done || isOver()) once(true);
         return piece;
       } catch (error) {
         once(false);

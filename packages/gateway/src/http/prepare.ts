@@ -3,7 +3,7 @@ import { createEventBytes } from '../messages/event-bytes.ts';
 import { createMeter, type Meter, readUsage } from '../messages/meter.ts';
 import { createSseReader, encodeEvents } from '../messages/sse.ts';
 import { messageToEvents } from '../messages/to-events.ts';
-import type { AnswerMessage, StreamEvent } from '../messages/types.ts';
+import type { AnswerMessage, Delta, StreamEvent } from '../messages/types.ts';
 import type { Call, Reply } from '../providers/provider.ts';
 import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
 import { streamHeaders } from './answer.ts';
@@ -65,9 +65,20 @@ async function* encoded(
   }
 }
 
+const charactersPerToken = 4;
+/** Of a stream of Anthropic's: a token or two to a delta, with some 100 bytes around them. */
+const streamBytesPerToken = 60;
+
+function lengthOf(delta: Delta): number {
+  if (delta.type === 'text_delta') return delta.text.length;
+  if (delta.type === 'thinking_delta') return delta.thinking.length;
+  return delta.type === 'input_json_delta' ? delta.partial_json.length : 0;
+}
+
 function note(events: readonly StreamEvent[], meter: Prepared['meter']): void {
   for (const event of events) {
     if (event.type === 'message_start') readUsage(meter, event.message.usage);
+    else if (event.type === 'content_block_delta') meter.sent += lengthOf(event.delta) / charactersPerToken;
     else if (event.type === 'message_delta') {
       readUsage(meter, event.usage);
       meter.stopReason = event.delta.stop_reason;
@@ -84,6 +95,8 @@ async function* passed(
 ): AsyncGenerator<string | Uint8Array> {
   const bytes = createEventBytes(meter);
   let begun = false;
+  /** Comments before the first event: until then another upstream may still answer instead. */
+  const held: Buffer[] = [];
   const broken = (why: string) => {
     const message = `${call.target.provider} ended its answer in the middle${why}.`;
     if (!begun) throw new UpstreamError({ status: 502, message, headers: {} });
@@ -97,12 +110,19 @@ async function* passed(
       if (error && !begun) throw new UpstreamError(describeError(error));
       if (error) meter.error = error.type;
       if (!events) continue;
-      if (!begun && !bytes.plausible()) {
+      meter.sent += events.length / streamBytesPerToken;
+      if (begun) {
+        yield events;
+        continue;
+      }
+      held.push(events);
+      if (bytes.state() === 'waiting') continue;
+      if (bytes.state() === 'strange') {
         const message = `${call.target.provider} sent something that is not a message stream`;
         throw new UpstreamError({ status: 502, message, headers: {} });
       }
       begun = true;
-      yield events;
+      yield Buffer.concat(held);
     }
   } catch (error) {
     // What breaks off behind the end is nobody's loss.

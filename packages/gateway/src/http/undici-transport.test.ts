@@ -152,12 +152,16 @@ test('a reader that is slow holds the upstream back, and loses nothing', async (
   expect(received).toBe(size);
 });
 
-test('a kept connection that the upstream closes under a request is tried anew; a new one is not', async () => {
+test('a kept connection that is closed as it is used again is tried anew; what may have been worked on is not', async () => {
   const connections = new Set<Socket>();
+  const asked: string[] = [];
   const { url } = await listen((request, response) => {
     const known = connections.has(request.socket);
     connections.add(request.socket);
-    if (known || request.url === '/never') request.socket.destroy();
+    asked.push(request.url ?? '');
+    if (request.url === '/worked-on' && known) setTimeout(() => request.socket.destroy(), 400);
+    else if (request.url === '/never') request.socket.destroy();
+    else if (known) request.socket.resetAndDestroy();
     else response.end('ok');
   });
   const send = open();
@@ -165,7 +169,9 @@ test('a kept connection that the upstream closes under a request is tried anew; 
     expect((await readAll((await send(url)).body)).toString()).toBe('ok');
   }
   expect(connections.size).toBe(3);
+  expect(await failureOf(send(`${url}/worked-on`))).toMatchObject({ kind: 'connect' });
   expect(await failureOf(send(`${url}/never`))).toMatchObject({ kind: 'connect' });
+  expect(asked.filter((path) => path === '/worked-on')).toHaveLength(1);
 });
 
 test('requests leave through a proxy where one is set, but never those to this machine', async () => {

@@ -22,6 +22,9 @@ const connections = {
   allowH2: false,
 };
 
+/** A round trip and a little: an upstream that closes later has had the time to begin. */
+const staleMs = 200;
+
 /** Bytes that may wait for a slow client before the upstream is asked to pause. */
 const highWaterMark = 65_536;
 
@@ -38,7 +41,6 @@ export function createTransport(proxy: ProxySettings = {}): { send: Transport; c
       try {
         return await first.start(dispatcher, url);
       } catch (error) {
-        // The upstream closed an idle connection just as it was used again: nothing was processed.
         if (!first.stale) throw error;
         return new Exchange(request).start(dispatcher, url);
       }
@@ -61,8 +63,12 @@ function createDispatcher({ http, https, except }: ProxySettings): Dispatcher {
 
 /** One request and its answer: undici's handler on one side, what has arrived of the body on the other. */
 class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint8Array, undefined> {
-  /** The connection was closed under a request that had not begun to be answered. */
+  /**
+   * The upstream closed an idle connection just as it was used again: nothing was processed. One that lasted a while
+   * under the request may have carried it to the model, which costs; then a retry is for the routing to decide.
+   */
   stale = false;
+  #sentAt = 0;
   readonly #request: UpstreamRequest;
   #controller: Dispatcher.DispatchController | undefined;
   #head: { resolve(response: UpstreamResponse): void; reject(error: Error): void } | undefined;
@@ -104,6 +110,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#sentAt = performance.now();
     if (this.#request.signal.aborted) controller.abort(clientGone());
   }
 
@@ -154,8 +161,9 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint
     }
     if (!this.#head) return new TransportError('broken', 'the connection was closed in mid-answer');
     const { code } = error as NodeJS.ErrnoException;
-    this.stale =
-      code === 'ECONNRESET' || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0);
+    const reused = error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
+    // A reset does not say on which connection it was.
+    this.stale = (reused || code === 'ECONNRESET') && performance.now() - this.#sentAt < staleMs;
     return new TransportError('connect', code === undefined ? error.message : `${code}: ${error.message}`);
   }
 

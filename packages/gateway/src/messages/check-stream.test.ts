@@ -86,6 +86,18 @@ describe('what the sequencer makes of odd tool calls', () => {
     expect(inputOf(pieces)).toBe(wanted);
   });
 
+  test('a text held back for a stop sequence comes before what followed it', () => {
+    const sequencer = createSequencer({ id: 'm', model: 'm', inputTokens: 5, stopSequences: ['END'] });
+    sequencer.text('Hello EN');
+    sequencer.thinking('hm');
+    sequencer.text('D');
+    sequencer.finish('end_turn');
+    const written = sequencer
+      .take()
+      .flatMap((event) => (event.type === 'content_block_delta' ? Object.values(event.delta).slice(1) : []));
+    expect(written).toEqual(['Hello EN', 'hm', 'D']);
+  });
+
   test('arguments that are not JSON are an error, unless the answer was cut off', () => {
     expect(inputOf(['{"a":'])).toContain('whose arguments are not JSON');
     expect(inputOf(['{"a":'], 'max_tokens')).toBe('{"a":');

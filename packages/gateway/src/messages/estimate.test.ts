@@ -30,7 +30,10 @@ test('a request is never counted as nothing, and an image as much as it costs, n
       },
     ],
   };
-  expect(estimateBody(readBody(Buffer.from(JSON.stringify(image))))).toBeUndefined();
+  const body = (value: unknown) => readBody(Buffer.from(JSON.stringify(value)));
+  expect(estimateBody(body(image))).toBe(estimateRequest(image));
+  // What only its upstream understands is taken by its size.
+  expect(estimateBody(body({ ...image, tools: [{ type: 'of_the_future' }] }))).toBeGreaterThan(300_000);
   expect(estimateRequest(image)).toBeGreaterThan(1_000);
   expect(estimateRequest(image)).toBeLessThan(3_000);
   expect(estimateBody(readBody(Buffer.from('{"model":"m"}')))).toBeGreaterThan(0);

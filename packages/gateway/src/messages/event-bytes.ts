@@ -9,18 +9,20 @@ export interface EventBytes {
   push(bytes: Uint8Array): Buffer | undefined;
   /** The end of a stream that no blank line closed. */
   rest(): Buffer | undefined;
-  /** False while nothing of what came looks like Anthropic's stream. */
-  plausible(): boolean;
+  /** Whether the stream has begun; `strange` when something else came than comments and Anthropic's events. */
+  state(): 'waiting' | 'begun' | 'strange';
   /** The error event, when the stream has one. */
   error(): { type: string; message: string } | undefined;
 }
 
 const blankLine = Buffer.from('\n\n');
+/** Keep-alive comments, which some send before the first event, and `retry:`. */
+const onlyComments = /^(?:(?::|retry:)[^\r\n]*|[\r\n])+$/;
 const crlfBlankLine = Buffer.from('\r\n\r\n');
 
 export function createEventBytes(meter: Meter): EventBytes {
   let tail: Buffer | undefined;
-  let plausible = false;
+  let state: 'waiting' | 'begun' | 'strange' = 'waiting';
   let failed: { type: string; message: string } | undefined;
 
   function read(event: string): void {
@@ -35,7 +37,7 @@ export function createEventBytes(meter: Meter): EventBytes {
         error?: { type?: string; message?: string };
       };
       if (data.type === 'message_start') {
-        plausible = true;
+        state = 'begun';
         readUsage(meter, data.message?.usage);
       } else if (data.type === 'message_delta') {
         readUsage(meter, data.usage);
@@ -51,7 +53,9 @@ export function createEventBytes(meter: Meter): EventBytes {
   }
 
   function inspect(events: Buffer): void {
-    if (events.includes('"ping"')) plausible = true;
+    if (state !== 'begun' && !onlyComments.test(events.toString())) {
+      state = events.includes('"ping"') ? 'begun' : 'strange';
+    }
     if (!events.includes('message_') && !events.includes('event: error') && !events.includes('event:error'))
       return;
     for (const event of events.toString().split(/\r?\n\r?\n/)) {
@@ -82,7 +86,7 @@ export function createEventBytes(meter: Meter): EventBytes {
       inspect(events);
       return meter.complete ? events : undefined;
     },
-    plausible: () => plausible,
+    state: () => state,
     error: () => failed,
   };
 }

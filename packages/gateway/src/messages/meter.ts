@@ -5,6 +5,8 @@ export interface Meter {
   usage: Usage;
   stopReason: string | undefined;
   complete: boolean;
+  /** Tokens that went to the client so far, roughly: for an answer that nobody reads to its end. */
+  sent: number;
 }
 
 export function createMeter(): Meter {
@@ -12,6 +14,7 @@ export function createMeter(): Meter {
     usage: { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
     stopReason: undefined,
     complete: false,
+    sent: 0,
   };
 }
 
@@ -22,4 +25,13 @@ export function readUsage(meter: Meter, usage: unknown): void {
     const value = (usage as Record<string, unknown>)[name];
     if (typeof value === 'number') meter.usage[name] = value;
   }
+}
+
+/**
+ * The output of an answer that broke off, or that its client left: its real count would have come at the end, and the
+ * provider bills what it wrote.
+ */
+export function estimateOutput(meter: Meter): void {
+  if (meter.complete) return;
+  meter.usage.output_tokens = Math.max(meter.usage.output_tokens, Math.ceil(meter.sent));
 }

@@ -1,4 +1,5 @@
 import { refuse } from './errors.ts';
+import { mergeTurns } from './merge-turns.ts';
 import { parseRequest } from './parse.ts';
 import { type Span, topLevelFields } from './top-level.ts';
 import type { JsonObject, MessagesRequest } from './types.ts';
@@ -72,7 +73,7 @@ function readBody(bytes: Buffer, parseTools: (text: string) => unknown): Request
     userId: typeof userId === 'string' ? userId : undefined,
     json,
     request() {
-      request ??= parseRequest(json());
+      request ??= mergeTurns(parseRequest(json()));
       return request;
     },
     withModel(other) {
@@ -101,13 +102,14 @@ function parseObject(text: string): JsonObject {
 /** Lists of tools that are kept, the oldest forgotten first: about 5 MB when all are as large as Claude Code's. */
 const mostLists = 32;
 
-/** Shorter ones are parsed quicker than they are looked up. */
+/** Shorter ones are parsed quicker than they are looked up, longer ones would fill the memory. */
 const leastLength = 1_024;
+const mostLength = 262_144;
 
 function createToolParser(): (text: string) => unknown {
   const known = new Map<string, unknown>();
   return (text) => {
-    if (text.length < leastLength) return undefined;
+    if (text.length < leastLength || text.length > mostLength) return undefined;
     const before = known.get(text);
     if (before !== undefined) return before;
     let tools: unknown;

@@ -281,8 +281,14 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         seal('stop_sequence', found.match);
       }
     },
-    thinking: (thinking) => put({ thinking }),
-    signature: (signature) => put({ signature }),
+    thinking(thinking) {
+      flushText();
+      put({ thinking });
+    },
+    signature(signature) {
+      flushText();
+      put({ signature });
+    },
     redacted(data) {
       flushText();
       put({ data });

@@ -89,6 +89,20 @@ describe('fallbacks', () => {
     expect(upstreams.two?.seen).toHaveLength(0);
   });
 
+  test('a target that cannot take the request is passed over for one that can', async () => {
+    const chat = fixture.provider('');
+    const blind = { models: { m: { ...chat.models?.m, images: false } } };
+    const source = { type: 'base64', media_type: 'image/png', data: 'AAAA' };
+    const messages = [{ role: 'user', content: [{ type: 'image', source }] }];
+    const { running, upstreams } = await setUp({ a: good, b: good }, { providers: { a: blind } });
+    expect((await post(running.url, body('chain', { messages }))).status).toBe(200);
+    expect([upstreams.a?.seen.length, upstreams.b?.seen.length]).toEqual([0, 1]);
+    // Where none can, the first one's reason is told.
+    const refused = await post(running.url, body('a/m', { messages }));
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain('cannot read images');
+  });
+
   test('nothing is repeated once the client has the first byte', async () => {
     const { upstreams, running } = await setUp({
       one: (_, response) => {

@@ -113,8 +113,17 @@ export function createRouter<T>(options: RouterOptions<T>) {
   return async function route(call: Call, resolution: Resolution): Promise<Routed<T>> {
     const targets = order(resolution, call);
     let last: { upstream: UpstreamFailure; target: Target } | undefined;
+    let unfit: GatewayError | undefined;
     for (const target of targets) {
-      const result = await tryTarget(call, target, targets.length === 1);
+      let result: Routed<T> | UpstreamFailure;
+      try {
+        result = await tryTarget(call, target, targets.length === 1);
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        // It cannot be put into words for this one (an image for a model that sees none): perhaps for the next.
+        unfit ??= error;
+        continue;
+      }
       if ('reply' in result) {
         if (call.sessionId && targets.length > 1) {
           affinity.keep(call.sessionId, call.body.model, targetKey(target));
@@ -126,7 +135,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
       if (result.status === 400 && !isOverflow(result)) break;
       if (result.status === 422) break;
     }
-    if (!last) throw new GatewayError(failure(500, 'There is no upstream for this model.'));
+    if (!last) throw unfit ?? new GatewayError(failure(500, 'There is no upstream for this model.'));
     const { max_tokens } = call.body.json();
     const told = toFailure(last.upstream, last.target.provider, options.keyHint(last.target.provider), {
       inputTokens: call.inputTokens(),

@@ -74,6 +74,30 @@ describe('the environment of a session', () => {
     },
   );
 
+  test('then nothing that opens a model goes along, whatever cloud it is for', () => {
+    const secret = {
+      CLAUDE_CODE_USE_BEDROCK: '1',
+      CLAUDE_CODE_USE_VERTEX: '1',
+      AWS_SECRET_ACCESS_KEY: 's',
+      AWS_BEARER_TOKEN_BEDROCK: 's',
+      GOOGLE_APPLICATION_CREDENTIALS: 's',
+      ANTHROPIC_FOUNDRY_API_KEY: 's',
+      ANTHROPIC_AWS_API_KEY: 's',
+      ANTHROPIC_CUSTOM_HEADERS: 's',
+      CLAUDE_CODE_OAUTH_REFRESH_TOKEN: 's',
+    };
+    const settings = { CLAUDE_CODE_MAX_OUTPUT_TOKENS: '9', BASH_DEFAULT_TIMEOUT_MS: '1' };
+    const env = sessionEnvironment(
+      { env: { ...secret, ...settings, AWS_PROFILE: 'named' }, passEnv: ['AWS_PROFILE'], demo: false },
+      { model: 'gpt-5', options: { enable_proxy: true } },
+      gateway,
+    );
+    expect(Object.values(env)).not.toContain('s');
+    // What the configuration names is the agent's own business.
+    expect(env).toMatchObject({ ...settings, AWS_PROFILE: 'named', CLAUDE_CODE_USE_BEDROCK: '0' });
+    expect(env).not.toHaveProperty('CLAUDE_CODE_USE_VERTEX');
+  });
+
   test('otherwise the credentials stay as they are', () => {
     expect(of('claude-opus')).toMatchObject({ ANTHROPIC_API_KEY: 'mine', CLAUDE_CODE_USE_BEDROCK: '1' });
     expect(of('claude-opus')).not.toHaveProperty('ANTHROPIC_BASE_URL');

@@ -77,17 +77,12 @@ export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<s
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
 
-/** Everything that decides where model calls go and who pays; replaced together when the server answers them. */
-export const CREDENTIALS = [
-  'ANTHROPIC_API_KEY',
-  'ANTHROPIC_AUTH_TOKEN',
-  'ANTHROPIC_BASE_URL',
-  'ANTHROPIC_CUSTOM_HEADERS',
-  'CLAUDE_CODE_OAUTH_TOKEN',
-  'CLAUDE_CODE_USE_BEDROCK',
-  'CLAUDE_CODE_USE_VERTEX',
-  'CLAUDE_CODE_USE_FOUNDRY',
-];
+/** What decides where model calls go and who pays, clouds aside. `CLAUDE_CODE_MAX_OUTPUT_TOKENS` is no token. */
+const CREDENTIAL =
+  /^ANTHROPIC_(BASE_URL|CUSTOM_HEADERS)$|^CLAUDE_CODE_USE_|^(ANTHROPIC|CLAUDE)_.*(KEY|TOKEN|SECRET)(_|$)/;
+
+const opensModels = (name: string): boolean =>
+  CREDENTIAL.test(name) || CLOUDS.some(([, names]) => names.test(name));
 
 /** The folder in which Claude Code keeps its login, settings and transcripts. */
 export function configDir(env: Env): string {
@@ -145,7 +140,9 @@ export function sessionEnvironment(
   env.DISABLE_AUTOUPDATER = '1';
 
   if (server.demo || session.options.enable_proxy) {
-    for (const name of CREDENTIALS) delete env[name];
+    for (const name of Object.keys(env)) {
+      if (opensModels(name) && !server.passEnv.includes(name)) delete env[name];
+    }
     env.ANTHROPIC_BASE_URL = gateway.url;
     env.ANTHROPIC_API_KEY = gateway.token;
     env.CLAUDE_CODE_USE_BEDROCK = '0';

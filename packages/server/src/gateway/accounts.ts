@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BudgetAnswer, Subject, UsageRecord } from 'claude-agent-gateway';
+import { type BudgetAnswer, createReservations, type Subject, type UsageRecord } from 'claude-agent-gateway';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
 /** What model calls through this server's gateway cost: kept in the store, and held against budgets. */
@@ -7,7 +7,7 @@ export interface Accounts {
   /** Books one finished model call. */
   book(record: UsageRecord): void;
   /** Whether whoever calls may still spend; asked once at the start of each call that is booked at its end. */
-  check(subject: Subject): Promise<BudgetAnswer>;
+  check(subject: Subject, estimate: () => Promise<number>): Promise<BudgetAnswer>;
   /**
    * What a session spent since this was last asked: what one turn cost. Waits a moment for calls that are
    * not booked yet: the agent can have read the end of an answer before it is priced.
@@ -18,6 +18,17 @@ export interface Accounts {
 /** A background subagent may be in the middle of a call; the turn's end does not wait longer for it. */
 const BOOKING_PATIENCE_MS = 300;
 
+interface Budget {
+  /** Under which it is reserved. */
+  name: string;
+  whose: string;
+  limit: number;
+  spent: number;
+}
+
+const sessionName = (id: string): string => `session ${id}`;
+const keyName = (id: string): string => `key ${id}`;
+
 export interface AccountsDeps {
   store: Store;
   /** Dollars that a key may spend in all, by the key's id. */
@@ -26,6 +37,9 @@ export interface AccountsDeps {
 }
 
 export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Accounts {
+  const reservations = createReservations();
+  /** The booking of the call that ended last. */
+  let booking: Promise<void> = Promise.resolve();
   const recent = new Map<string, UsageRow[]>();
   /** Calls of a session that began and are not booked, and who waits for that. */
   const open = new Map<string, { calls: number; booked: PromiseWithResolvers<void> }>();
@@ -51,26 +65,53 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (session) {
       const usage = rowOf(record);
       changes.push({ kind: 'add-usage', sessionId: session.id, usage });
+      reservations.learn(sessionName(session.id), costUsd);
       // A session spends from the budget of the key that made it.
       keyId ??= session.createdBy ?? undefined;
     }
-    if (keyId !== undefined && costUsd > 0) changes.push({ kind: 'add-key-usage', keyId, costUsd });
+    if (keyId !== undefined && costUsd > 0) {
+      changes.push({ kind: 'add-key-usage', keyId, costUsd });
+      reservations.learn(keyName(keyId), costUsd);
+    }
     if (changes.length > 0) await store.write(changes);
   };
 
-  const withinBudget = async ({ sessionId, keyId }: Subject): Promise<BudgetAnswer> => {
+  /** The budgets that a call is held against, with what is spent of each. */
+  const budgetsOf = async ({ sessionId, keyId }: Subject): Promise<Budget[]> => {
+    const budgets: Budget[] = [];
     const session = sessionId === undefined ? undefined : await store.getSession(sessionId);
-    const budget = session?.options.max_budget_usd;
-    if (session && budget !== undefined) {
+    const limit = session?.options.max_budget_usd;
+    if (session && limit !== undefined) {
       const { rows } = await store.usage(session.id);
       const spent = rows.reduce((sum, row) => sum + row.costUsd, 0);
-      if (spent >= budget) return refusal('this session', spent, budget);
+      budgets.push({ name: sessionName(session.id), whose: 'this session', limit, spent });
     }
     const key = keyId ?? session?.createdBy ?? undefined;
-    const keyBudget = key === undefined ? undefined : keyBudgets.get(key);
-    if (key === undefined || keyBudget === undefined) return { ok: true };
-    const spent = (await store.keyUsage()).get(key) ?? 0;
-    return spent < keyBudget ? { ok: true } : refusal(`the key "${key}"`, spent, keyBudget);
+    const keyLimit = key === undefined ? undefined : keyBudgets.get(key);
+    if (key !== undefined && keyLimit !== undefined) {
+      const spent = (await store.keyUsage()).get(key) ?? 0;
+      budgets.push({ name: keyName(key), whose: `the key "${key}"`, limit: keyLimit, spent });
+    }
+    return budgets;
+  };
+
+  const withinBudget = async (subject: Subject, estimate: () => Promise<number>): Promise<BudgetAnswer> => {
+    if ((await budgetsOf(subject)).length === 0) return { ok: true };
+    const least = await estimate();
+    // Read after the estimate: between what is spent and the reservation there must be no wait for another call.
+    const budgets = await budgetsOf(subject);
+    for (const { name, whose, limit, spent } of budgets) {
+      const used = spent + reservations.of(name);
+      if (used >= limit) return refusal(whose, used, limit);
+    }
+    const releases = budgets.map(({ name }) => reservations.add(name, least));
+    const release = (): void => {
+      // Not before the store has what the call came to.
+      void booking.finally(() => {
+        for (const end of releases) end();
+      });
+    };
+    return { ok: true, release };
   };
 
   return {
@@ -83,13 +124,13 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
       }
       if (sessionId !== undefined) end(sessionId);
       if (!used) return;
-      book(record).catch((error: unknown) => onError(error, 'book a model call'));
+      booking = book(record).catch((error: unknown) => onError(error, 'book a model call'));
     },
 
-    async check(subject) {
+    async check(subject, estimate) {
       if (subject.sessionId !== undefined) begin(subject.sessionId);
       try {
-        return await withinBudget(subject);
+        return await withinBudget(subject, estimate);
       } catch (error) {
         if (subject.sessionId !== undefined) end(subject.sessionId);
         throw error;
