@@ -1,6 +1,7 @@
 import type { Transport } from '../http/transport.ts';
 import type { RequestBody } from '../messages/request-body.ts';
 import type { StreamEvent } from '../messages/types.ts';
+import type { Learned } from './shared/learned.ts';
 
 /** The families of upstream protocols that the gateway speaks. */
 export type Dialect =
@@ -55,7 +56,7 @@ export interface Call {
   signal: AbortSignal;
   send: Transport;
   /** What a provider refused before, by provider and model: not sent again. */
-  learned: Map<string, Set<string>>;
+  learned: Learned;
   inputTokens(): number;
   sessionId: string | undefined;
   requestId: string;

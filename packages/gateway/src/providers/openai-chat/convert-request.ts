@@ -19,8 +19,8 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { toolSchema } from '../shared/schema.ts';
-import { answerSchema, effortOf, maxTokens } from '../shared/settings.ts';
+import { isStrictSchema, toolSchema } from '../shared/schema.ts';
+import { answerSchema, maxTokens, takenEffort } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall } from './types.ts';
@@ -51,9 +51,10 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
   const limit = maxTokens(request, options.facts);
   const reasoning = options.facts.reasoning === true;
   if (limit !== undefined) {
-    // OpenAI's reasoning models answer 400 to a limit that leaves no room to think (`max_tokens: 1` as a probe).
-    const value = options.openai && reasoning ? Math.max(limit, 16) : limit;
     const modern = (options.openai && reasoning) || refused.has('max_tokens');
+    // OpenAI's reasoning models answer 400 to a limit that leaves no room to think (`max_tokens: 1` as a probe). Nobody
+    // knows what is behind the name of an Azure deployment, but only those refuse `max_tokens`.
+    const value = options.openai && modern ? Math.max(limit, 16) : limit;
     put(modern && !refused.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens', value);
   }
   if (!(options.openai && reasoning)) {
@@ -61,15 +62,16 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
     put('top_p', request.top_p);
   }
   if (!options.openai) put('top_k', request.top_k);
-  if (reasoning) put('reasoning_effort', effortOf(request));
+  if (reasoning) put('reasoning_effort', takenEffort(request, 'reasoning_effort', refused));
 
   if (tools.length > 0) {
     body.tools = tools.map(options.toTool ?? convertTool);
     const choice = request.tool_choice;
-    if (choice?.type === 'any') put('tool_choice', 'required');
-    else if (choice?.type === 'none') put('tool_choice', 'none');
+    // Only `auto` may be left out; without another choice the model would answer something else.
+    if (choice?.type === 'any') body.tool_choice = 'required';
+    else if (choice?.type === 'none') body.tool_choice = 'none';
     else if (choice?.type === 'tool') {
-      put('tool_choice', { type: 'function', function: { name: shortenToolName(choice.name) } });
+      body.tool_choice = { type: 'function', function: { name: shortenToolName(choice.name) } };
     } else if (choice?.type === 'auto') put('tool_choice', 'auto');
     if (choice && 'disable_parallel_tool_use' in choice && choice.disable_parallel_tool_use) {
       put('parallel_tool_calls', false);
@@ -80,7 +82,7 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
   if (schema) {
     put('response_format', {
       type: 'json_schema',
-      json_schema: { name: 'answer', schema, ...(options.openai ? { strict: true } : {}) },
+      json_schema: { name: 'answer', schema, ...(options.openai ? { strict: isStrictSchema(schema) } : {}) },
     });
   }
   if (options.openai && options.sessionId) put('prompt_cache_key', options.sessionId);

@@ -25,8 +25,21 @@ interface OpenCall {
   key: string;
   index: number;
   id: string | undefined;
-  named: boolean;
+  name: string | undefined;
   pending: string;
+}
+
+type ToolCallPiece = NonNullable<ChatDelta['tool_calls']>[number];
+
+/** Asked only of a call that is named again, so that no other is parsed after each of its pieces. */
+function isWhole(json: string): boolean {
+  if (!json.trimEnd().endsWith('}')) return false;
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Reads Chat Completions chunks, and those of the many who imitate them, into a sequencer. */
@@ -57,13 +70,28 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     sequencer.thinking(text);
   }
 
+  /** Whether a piece that comes without an id begins a call of its own, although its place is taken. */
+  function startsAnew(call: OpenCall, name: string | undefined, json: string): boolean {
+    if (!name || call.name === undefined) return false;
+    const have = sequencer.toolJson(call.key) ?? '';
+    // Some name the call in each of its pieces, the last of which may be empty.
+    if (name === call.name) return json.trim() !== '' && isWhole(have);
+    return have.trim() === '' || isWhole(have);
+  }
+
   /** The call that a piece belongs to. An index may be missing, and a new id under an old index is a new call. */
-  function callFor(index: number | undefined, id: string | undefined): OpenCall {
+  function callFor(
+    index: number | undefined,
+    id: string | undefined,
+    name: string | undefined,
+    json: string,
+  ): OpenCall {
     let call: OpenCall | undefined;
     if (index !== undefined) call = calls.findLast((candidate) => candidate.index === index);
     else if (id) call = calls.find((candidate) => candidate.id === id);
     else call = calls.at(-1);
-    if (call && !(id && call.id && id !== call.id)) {
+    const isOther = call && (id && call.id ? id !== call.id : startsAnew(call, name, json));
+    if (call && !isOther) {
       call.id ??= id;
       return call;
     }
@@ -71,32 +99,33 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       key: String(calls.length),
       index: index ?? calls.length,
       id,
-      named: false,
+      name: undefined,
       pending: '',
     };
     calls.push(created);
     return created;
   }
 
-  function onToolCall(piece: NonNullable<NonNullable<ChatDelta['tool_calls']>[number]>): void {
+  function onToolCall(piece: ToolCallPiece, index: number | undefined): void {
     signThinking();
-    const call = callFor(piece.index ?? undefined, piece.id || undefined);
-    const name = piece.function?.name;
+    const name = piece.function?.name || undefined;
     const raw = piece.function?.arguments;
     const json = typeof raw === 'string' ? raw : raw ? JSON.stringify(raw) : '';
-    if (!call.named && name) {
-      call.named = true;
+    const call = callFor(index, piece.id || undefined, name, json);
+    if (call.name === undefined && name) {
+      call.name = name;
       const id = toClientId(call.id, used);
       used.add(id);
       if (call.id) used.add(call.id);
       sequencer.toolStart(call.key, id, options.toolName(name));
       if (call.pending) sequencer.toolInput(call.key, call.pending);
     }
-    if (call.named) sequencer.toolInput(call.key, json);
+    if (call.name !== undefined) sequencer.toolInput(call.key, json);
     else call.pending += json;
   }
 
-  function onDelta(delta: ChatDelta): void {
+  /** @param whole a message that is no piece of one: its calls are as many as they stand there */
+  function onDelta(delta: ChatDelta, whole: boolean): void {
     onThinking(delta.reasoning_content || delta.reasoning);
     if (typeof delta.content === 'string') onText(delta.content);
     else {
@@ -108,7 +137,9 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       }
     }
     onText(delta.refusal);
-    for (const piece of delta.tool_calls ?? []) onToolCall(piece);
+    for (const [position, piece] of (delta.tool_calls ?? []).entries()) {
+      onToolCall(piece, whole ? position : (piece.index ?? undefined));
+    }
   }
 
   return {
@@ -121,7 +152,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       const choice = chunk.choices?.[0];
       if (!choice) return;
       const delta = choice.delta ?? choice.message;
-      if (delta) onDelta(delta);
+      if (delta) onDelta(delta, !choice.delta);
       if (choice.finish_reason) finish = choice.finish_reason;
     },
     end(complete) {
@@ -151,6 +182,14 @@ export function convertUsage(usage: ChatUsage): Partial<Usage> {
     result.cache_read_input_tokens = cached;
     result.cache_creation_input_tokens = written;
   }
-  if (usage.completion_tokens) result.output_tokens = usage.completion_tokens;
+  const output = (usage.completion_tokens ?? 0) + uncountedReasoning(usage);
+  if (output > 0) result.output_tokens = output;
   return result;
+}
+
+/** OpenAI counts reasoning within `completion_tokens`, xAI beside it: the total tells. */
+function uncountedReasoning(usage: ChatUsage): number {
+  const reasoning = usage.completion_tokens_details?.reasoning_tokens ?? 0;
+  const visible = (usage.prompt_tokens ?? 0) + (usage.completion_tokens ?? 0);
+  return reasoning > 0 && visible + reasoning === usage.total_tokens ? reasoning : 0;
 }

@@ -45,6 +45,8 @@ export interface ChatDelta {
 export interface ChatUsage {
   prompt_tokens?: number | null;
   completion_tokens?: number | null;
+  total_tokens?: number | null;
+  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
   prompt_tokens_details?: { cached_tokens?: number | null; cache_write_tokens?: number | null } | null;
   prompt_cache_hit_tokens?: number | null;
 }

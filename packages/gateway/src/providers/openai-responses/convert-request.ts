@@ -17,8 +17,8 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { isObject, toolSchema } from '../shared/schema.ts';
-import { answerSchema, effortOf, maxTokens } from '../shared/settings.ts';
+import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
+import { answerSchema, maxTokens, takenEffort } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import type { InputItem, InputPart, ResponsesRequest } from './types.ts';
@@ -54,8 +54,10 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
   if (limit !== undefined) put('max_output_tokens', Math.max(limit, smallestLimit));
   const reasoning = options.facts.reasoning !== false;
   if (reasoning) {
-    const effort = effortOf(request);
-    put('reasoning', { ...(effort ? { effort } : {}), summary: 'auto' });
+    const effort = takenEffort(request, 'reasoning.effort', options.refused);
+    // Organisations that OpenAI has not verified get no summaries, but they do get reasoning.
+    const summary = options.refused.has('reasoning.summary') ? undefined : 'auto';
+    if (effort || summary) put('reasoning', { ...(effort && { effort }), ...(summary && { summary }) });
     put('include', ['reasoning.encrypted_content']);
   } else {
     put('temperature', request.temperature);
@@ -68,13 +70,16 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
     if (choice?.type === 'any') put('tool_choice', 'required');
     else if (choice?.type === 'tool')
       put('tool_choice', { type: 'function', name: shortenToolName(choice.name) });
-    else if (choice) put('tool_choice', choice.type);
+    else if (choice?.type === 'auto' || choice?.type === 'none') put('tool_choice', choice.type);
     if (choice && 'disable_parallel_tool_use' in choice && choice.disable_parallel_tool_use) {
       put('parallel_tool_calls', false);
     }
   }
   const schema = answerSchema(request);
-  if (schema) put('text', { format: { type: 'json_schema', name: 'answer', schema, strict: true } });
+  if (schema) {
+    const strict = isStrictSchema(schema);
+    put('text', { format: { type: 'json_schema', name: 'answer', schema, strict } });
+  }
   if (options.sessionId) put('prompt_cache_key', options.sessionId);
   if (options.stream) body.stream = true;
   return body;

@@ -9,8 +9,11 @@ import { convertRequest, convertTool } from './convert-request.ts';
 import { createResponsesReader } from './convert-stream.ts';
 import type { ResponseObject, ResponsesEvent } from './types.ts';
 
+/** Fields that the answer can do without; of `reasoning` an upstream may refuse a part. */
 const optional = [
   'reasoning',
+  'reasoning.effort',
+  'reasoning.summary',
   'include',
   'max_output_tokens',
   'parallel_tool_calls',

@@ -1,30 +1,15 @@
 import { readAll, type UpstreamResponse } from '../../http/transport.ts';
 import type { Call } from '../provider.ts';
+import { lessonOf } from './refusals.ts';
 import { rememberEach } from './remember.ts';
-import { readError, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
-
-/** The optional field that an upstream's 400 is about. */
-function refusedField(
-  upstream: UpstreamFailure,
-  body: Record<string, unknown>,
-  optional: readonly string[],
-): string | undefined {
-  if (upstream.status !== 400 && upstream.status !== 422) return undefined;
-  const words =
-    /unsupported|not support|unrecognized|unknown|extra|unexpected|not permitted|not allowed|invalid/i;
-  if (!words.test(upstream.message)) return undefined;
-  // The first name in quotes is the field; another one is often named as its remedy.
-  const quoted = /['"`]([a-z_]+)(?:\.[a-z_]+)*['"`]/.exec(upstream.message)?.[1];
-  if (quoted && quoted in body && optional.includes(quoted)) return quoted;
-  return optional.find((name) => name in body && new RegExp(`\\b${name}\\b`).test(upstream.message));
-}
+import { readError, UpstreamError } from './upstream-error.ts';
 
 type Build = (refused: ReadonlySet<string>) => Record<string, unknown>;
 
 /**
  * Posts a body that `build` makes, without the fields that this upstream has refused. A field that the answer can do
- * without (one of `optional`) and that a 400 names is left out from then on, so that an imitation need not know all of
- * OpenAI's.
+ * without (one of `optional`, which may be a path) and that a 400 calls unknown is left out from then on, so that an
+ * imitation need not know all of OpenAI's.
  */
 export function createPoster(optional: readonly string[]) {
   const writeTool = rememberEach((tool: object) => JSON.stringify(tool));
@@ -48,8 +33,9 @@ async function postJson(
 ): Promise<UpstreamResponse> {
   const { target } = call;
   const key = `${target.provider}/${target.model}`;
+  const here = new Set(target.refuses);
   for (;;) {
-    const refused = new Set([...target.refuses, ...(call.learned.get(key) ?? [])]);
+    const refused = new Set([...here, ...call.learned.refused(key)]);
     const body = build(refused);
     const response = await call.send({
       url,
@@ -68,8 +54,9 @@ async function postJson(
     if (response.status < 400) return response;
     const text = (await readAll(response.body)).toString();
     const upstream = readError(response.status, response.headers, text);
-    const field = refusedField(upstream, body, optional);
-    if (!field || refused.has(field)) throw new UpstreamError(upstream);
-    call.learned.set(key, new Set([...(call.learned.get(key) ?? []), field]));
+    const lesson = lessonOf(upstream, body, optional, refused);
+    if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
+    here.add(lesson);
+    call.learned.learn(key, lesson);
   }
 }

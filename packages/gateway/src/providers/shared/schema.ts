@@ -31,6 +31,57 @@ export function toolSchema(schema: JsonObject | undefined): JsonObject {
   return merged;
 }
 
+/** What OpenAI's strict mode reads of a schema; it answers 400 to any other keyword. */
+const strictKeys = new Set([
+  '$schema',
+  '$ref',
+  '$defs',
+  'definitions',
+  'title',
+  'description',
+  'type',
+  'properties',
+  'required',
+  'additionalProperties',
+  'items',
+  'anyOf',
+  'enum',
+  'const',
+  'pattern',
+  'format',
+  'multipleOf',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'minItems',
+  'maxItems',
+]);
+
+/** Whether OpenAI's strict mode takes a schema: an object at the top, and no object with anything optional or open. */
+export function isStrictSchema(schema: JsonObject): boolean {
+  return schema.type === 'object' && isStrictPart(schema);
+}
+
+function isStrictPart(schema: unknown): boolean {
+  if (!isObject(schema)) return false;
+  if (!Object.keys(schema).every((key) => strictKeys.has(key))) return false;
+  if (schema.type === undefined && schema.$ref === undefined && schema.anyOf === undefined) return false;
+  const properties = isObject(schema.properties) ? schema.properties : {};
+  if (
+    schema.type === 'object' ||
+    schema.properties !== undefined ||
+    [schema.type].flat().includes('object')
+  ) {
+    const required = new Set(Array.isArray(schema.required) ? schema.required : []);
+    if (schema.additionalProperties !== false) return false;
+    if (!Object.keys(properties).every((name) => required.has(name))) return false;
+  }
+  const maps = [properties, schema.$defs, schema.definitions].filter(isObject);
+  const parts = [...maps.flatMap((map) => Object.values(map)), ...[schema.anyOf ?? []].flat()];
+  return parts.every(isStrictPart) && (schema.items === undefined || isStrictPart(schema.items));
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

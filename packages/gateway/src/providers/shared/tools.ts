@@ -22,7 +22,7 @@ function knownNames(request: MessagesRequest): Set<string> {
 
 /**
  * The tools to offer a provider that is not Anthropic. A deferred tool stays away until a tool search has found it,
- * as Anthropic does it; without a search tool of the client's own nobody could find it, so then all are offered.
+ * as Anthropic does it, or the request forces it; without a search tool of the client's own nobody could find it, so then all are offered.
  * A tool that runs on Anthropic's servers is left out, or refused by name when the request is about nothing else.
  */
 export function offeredTools(request: MessagesRequest, provider: string): Tool[] {
@@ -41,5 +41,5 @@ export function offeredTools(request: MessagesRequest, provider: string): Tool[]
   const searchable = own.some((tool) => !tool.defer_loading && /tool_?search/i.test(tool.name));
   if (!searchable) return own;
   const known = knownNames(request);
-  return own.filter((tool) => !tool.defer_loading || known.has(tool.name));
+  return own.filter((tool) => !tool.defer_loading || known.has(tool.name) || tool.name === forced);
 }

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { createCollector } from '../../messages/collect.ts';
+import { createSequencer } from '../../messages/sequencer.ts';
+import { convertUsage, createChatReader } from './convert-stream.ts';
+import type { ChatChunk, ChatDelta } from './types.ts';
+
+type Piece = NonNullable<ChatDelta['tool_calls']>[number];
+
+/** The calls that a client gets of an upstream's chunks. */
+function callsOf(chunks: readonly ChatChunk[]) {
+  const sequencer = createSequencer({ id: 'msg_1', model: 'm', inputTokens: 1 });
+  const reader = createChatReader({
+    provider: 'p',
+    sequencer,
+    toolName: (name) => name,
+    fail(failure) {
+      throw new Error(failure.message);
+    },
+  });
+  for (const chunk of chunks) reader.push(chunk);
+  reader.end(true);
+  const collector = createCollector();
+  collector.push(sequencer.take());
+  const blocks = collector.result().message?.content ?? [];
+  return blocks.flatMap((block) => (block.type === 'tool_use' ? [[block.name, block.input]] : []));
+}
+
+const piece = (name: string | undefined, json: string, more: Partial<Piece> = {}): Piece => ({
+  function: { ...(name === undefined ? {} : { name }), arguments: json },
+  ...more,
+});
+const streamed = (...pieces: Piece[]) =>
+  callsOf(pieces.map((tool) => ({ choices: [{ delta: { tool_calls: [tool] } }] })));
+const whole = (...pieces: Piece[]) => callsOf([{ choices: [{ message: { tool_calls: pieces } }] }]);
+
+const both = [
+  ['A', { x: 1 }],
+  ['B', { y: 2 }],
+];
+
+describe('calls without ids', () => {
+  test('a whole answer has as many as stand there', () => {
+    expect(whole(piece('A', '{"x":1}'), piece('B', '{"y":2}'))).toEqual(both);
+    const zero = { index: 0, id: '' };
+    expect(whole(piece('A', '{"x":1}', zero), piece('B', '{"y":2}', zero))).toEqual(both);
+    expect(whole(piece('A', ''), piece('A', ''))).toEqual([
+      ['A', {}],
+      ['A', {}],
+    ]);
+  });
+
+  test.each([
+    ['the same index', { index: 0, id: '' }],
+    ['no index', {}],
+  ])('a stream begins a new one with a new name under %s', (_, place) => {
+    const split = [piece('A', '{"x"', place), piece(undefined, ':1}', place), piece('B', '{"y":2}', place)];
+    expect(streamed(...split)).toEqual(both);
+    expect(streamed(piece('A', '', place), piece('B', '{"y":2}', place))).toEqual([
+      ['A', {}],
+      ['B', { y: 2 }],
+    ]);
+    expect(streamed(piece('A', '{"x":1}', place), piece('A', '{"x":2}', place))).toEqual([
+      ['A', { x: 1 }],
+      ['A', { x: 2 }],
+    ]);
+  });
+
+  test('a name that comes with every piece is one call', () => {
+    const place = { index: 0 };
+    const pieces = [piece('A', '{"x":{}', place), piece('A', ',"y":2}', place), piece('A', '', place)];
+    expect(streamed(...pieces)).toEqual([['A', { x: {}, y: 2 }]]);
+    const id = 'call_1';
+    expect(streamed(piece('A', '{"x":1}', { id }), piece('A', ' ', { id }))).toEqual([['A', { x: 1 }]]);
+  });
+});
+
+describe('usage', () => {
+  const usage = {
+    prompt_tokens: 32,
+    completion_tokens: 9,
+    completion_tokens_details: { reasoning_tokens: 94 },
+  };
+  test('reasoning that is counted beside the answer is added to it', () => {
+    expect(convertUsage({ ...usage, total_tokens: 135 }).output_tokens).toBe(103);
+  });
+  test('reasoning that is counted within is not', () => {
+    const within = { ...usage, completion_tokens: 103, total_tokens: 135 };
+    expect(convertUsage(within).output_tokens).toBe(103);
+    expect(convertUsage(usage).output_tokens).toBe(9);
+  });
+});
