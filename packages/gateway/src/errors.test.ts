@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
+import { describeError } from './providers/shared/upstream-error.ts';
 import { dialectFixtures } from './testing/dialects.ts';
 import { post, readEvents, startGateway } from './testing/gateway.ts';
 import { type FakeAnswer, sendJson, startUpstream } from './testing/upstream.ts';
@@ -92,6 +93,42 @@ describe('a prompt that is too long', () => {
       'the request exceeds the available context size, try increasing it',
       'prompt is too long: 100001 tokens > 100000 maximum',
     ],
+    [
+      "This model's maximum context length is 128000 tokens. However, your messages resulted in 135000 tokens (120000 in the messages, 15000 in the functions). Please reduce the length of the messages or functions.",
+      'prompt is too long: 135000 tokens > 128000 maximum',
+    ],
+    [
+      "This model's maximum context length is 128000 tokens. However, you requested 140000 tokens (110000 in the messages, 15000 in the functions, and 15000 in the completion). Please reduce the length of the messages, functions, or completion.",
+      'input length and `max_tokens` exceed context limit: 125000 + 15000 > 128000',
+    ],
+    [
+      "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (100000 of text input, 30000 of tool input, 10000 in the output).",
+      'input length and `max_tokens` exceed context limit: 130000 + 10000 > 131072',
+    ],
+    [
+      "Requested token count exceeds the model's maximum context length of 131072 tokens. You requested a total of 140000 tokens: 108000 tokens from the input messages and 32000 tokens for the completion. Please reduce the number of tokens.",
+      'input length and `max_tokens` exceed context limit: 108000 + 32000 > 131072',
+    ],
+    [
+      'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens and 1000 `max_new_tokens`',
+      'prompt is too long: 5000 tokens > 4097 maximum',
+    ],
+    [
+      'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 4076 `inputs` tokens and 100 `max_new_tokens`',
+      'input length and `max_tokens` exceed context limit: 4076 + 100 > 4097',
+    ],
+    [
+      'Input validation error: `inputs` must have less than 1024 tokens. Given: 2000',
+      'prompt is too long: 2000 tokens > 1024 maximum',
+    ],
+    [
+      'too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4292. Try using a shorter prompt, or enable prompt truncating. See https://docs.cohere.com/reference/generate for more details.',
+      'prompt is too long: 4292 tokens > 4081 maximum',
+    ],
+    [
+      'too many tokens: size limit exceeded by 12054 tokens. Try using shorter or fewer inputs, or generate less.',
+      'prompt is too long: 100001 tokens > 100000 maximum',
+    ],
     ['Input is too long for requested model.', 'prompt is too long: 100001 tokens > 100000 maximum'],
   ])('«%s»', async (said, told) => {
     const { running } = await failing(chat, (_request, response) =>
@@ -103,6 +140,55 @@ describe('a prompt that is too long', () => {
     expect(error.type).toBe('invalid_request_error');
     expect(error.message).toContain(told);
   });
+});
+
+test.each([
+  'Too many tokens: the rate of this key is used up.',
+  'rate_limit: too many tokens',
+  'too many tokens per minute',
+  'Too many input tokens (TPM) for this account.',
+])('«%s» is not about the length of a prompt', async (said) => {
+  const { running } = await failing(chat, (_request, response) =>
+    sendJson(response, 400, { error: { message: said } }),
+  );
+  const { error } = (await (await post(running.url, request)).json()) as { error: { message: string } };
+  expect(error.message).toBe(`fake: ${said}`);
+});
+
+test.each([
+  { message: 'API key not valid. Please pass a valid API key.', status: 'INVALID_ARGUMENT' },
+  { message: 'What is this?', status: 'INVALID_ARGUMENT', details: [{ reason: 'API_KEY_INVALID' }] },
+])('Gemini’s 400 for a wrong key is a 401, and the next model is asked', async (error) => {
+  const gemini = dialectFixtures.find((fixture) => fixture.name === 'google');
+  if (!gemini) throw new Error('no Gemini fixture');
+  const other = await startUpstream((_request, response) =>
+    sendJson(response, 200, { choices: [{ message: { content: 'ok' }, finish_reason: 'stop' }] }),
+  );
+  closers.push(other.close);
+  const upstream = await startUpstream((_request, response) =>
+    sendJson(response, 400, { error: { code: 400, ...error } }),
+  );
+  const running = await startGateway({
+    providers: { fake: gemini.provider(upstream.url), other: chat.provider(other.url) },
+    models: { any: ['fake/m', 'other/m'] },
+    retries: 0,
+  });
+  closers.push(upstream.close, running.close);
+  const alone = await post(running.url, request);
+  expect(alone.status).toBe(401);
+  expect(await alone.json()).toMatchObject({ error: { type: 'authentication_error' } });
+  expect((await post(running.url, { ...request, model: 'any' })).status).toBe(200);
+});
+
+test.each([
+  [{ code: 'rate_limit_exceeded', message: 'm' }, 429],
+  [{ code: 'server_is_overloaded', message: 'm' }, 529],
+  [{ code: 'rate_limit_exceeded', type: 'tokens', message: 'm' }, 429],
+  [{ code: 'what_is_this', type: 'overloaded_error', message: 'm' }, 529],
+  [{ code: 'constructor', type: 'toString', message: 'm' }, 502],
+  [{ code: 429, type: 'api_error', message: 'm' }, 429],
+])('an error without a status, %j, is a %i', (error, status) => {
+  expect(describeError(error).status).toBe(status);
 });
 
 test('an upstream that cannot be reached is a 502 that names it', async () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { readAll, TransportError, type UpstreamRequest } from './transport.ts';
 import { createTransport, type ProxySettings } from './undici-transport.ts';
@@ -43,6 +44,17 @@ test('gives status, headers and body, and sends what it was given', async () => 
   const answer = await open()(`${url}/path?q=1`);
   expect(answer).toMatchObject({ status: 418, headers: { 'x-kind': 'teapot' } });
   expect((await readAll(answer.body)).toString()).toBe('POST /path?q=1 b ask');
+});
+
+test('reads an answer that is compressed although nobody asked for it', async () => {
+  const { url } = await listen((_, response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' });
+    response.end(gzipSync('in fewer bytes'));
+  });
+  const { headers, body } = await open()(url);
+  expect((await readAll(body)).toString()).toBe('in fewer bytes');
+  expect(headers).toMatchObject({ 'content-type': 'text/plain' });
+  expect(headers['content-encoding']).toBeUndefined();
 });
 
 test('gives all that arrived together as one piece', async () => {

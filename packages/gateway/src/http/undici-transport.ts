@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent, errors } from 'undici';
+import { decodeBody } from './decode.ts';
 import {
   clientGone,
   type Transport,
@@ -121,8 +122,16 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint
   ): void {
     // 1xx only announces the answer.
     if (status < 200) return;
-    this.#head?.resolve({ status, headers: headers as Record<string, string>, body: this });
+    this.#head?.resolve(this.#answer(status, headers as Record<string, string>));
     this.#head = undefined;
+  }
+
+  #answer(status: number, headers: Record<string, string>): UpstreamResponse {
+    if (!headers['content-encoding']) return { status, headers, body: this };
+    const body = decodeBody(headers, this);
+    if (body === this) return { status, headers, body };
+    const { 'content-encoding': _encoding, 'content-length': _length, ...rest } = headers;
+    return { status, headers: rest, body };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

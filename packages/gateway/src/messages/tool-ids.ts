@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 // Anthropic's clients keep tool calls apart by id for the whole conversation and accept only [a-zA-Z0-9_-]. Other
 // providers answer `functions.Bash:0`, `call_0` in every turn, or nothing, and some want their own id back. So an id
@@ -18,18 +18,26 @@ export function toClientId(id: string | undefined | null, used: ReadonlySet<stri
   return `${prefix}${randomBytes(6).toString('hex')}_${Buffer.from(id).toString('base64url')}`;
 }
 
-/** The upstream's own id again. Ids that would become the same are left wrapped. */
-export function createIdUnwrapper(ids: Iterable<string>): (id: string) => string {
+/**
+ * The upstream's own id again. Ids that would become the same are left wrapped.
+ * @param accepted what this upstream takes as an id, when it does not take everything
+ */
+export function createIdUnwrapper(ids: Iterable<string>, accepted?: RegExp): (id: string) => string {
   const back = new Map<string, string>();
   const taken = new Set<string>();
   for (const id of ids) {
     if (back.has(id)) continue;
-    const original = unwrap(id);
-    const result = taken.has(original) ? id : original;
+    const fits = (candidate: string) => !taken.has(candidate) && (accepted?.test(candidate) ?? true);
+    // A wrapped id is safe but may be too long; the short one has to be the same in every request.
+    const result = [unwrap(id), id].find(fits) ?? shortId(id);
     taken.add(result);
     back.set(id, result);
   }
   return (id) => back.get(id) ?? id;
+}
+
+function shortId(id: string): string {
+  return `toolu_${createHash('sha256').update(id).digest('hex').slice(0, 24)}`;
 }
 
 function unwrap(id: string): string {

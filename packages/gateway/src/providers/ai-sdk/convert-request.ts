@@ -10,7 +10,7 @@ import type {
 } from '@ai-sdk/provider';
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
-import type { ContentBlock, MessagesRequest, ToolResultBlock } from '../../messages/types.ts';
+import type { ContentBlock, MessagesRequest, Tool, ToolResultBlock } from '../../messages/types.ts';
 import type { Dialect, ModelFacts } from '../provider.ts';
 import {
   asText,
@@ -31,6 +31,8 @@ export interface AiSdkOptions {
   dialect: Dialect;
   model: string;
   facts: ModelFacts;
+  /** Sent once more after a refusal: without the thoughts of the history, and without the wish for new ones. */
+  withoutThinking?: boolean;
 }
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
@@ -38,30 +40,37 @@ type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
 /** Providers whose tool results can hold images; for the others they follow in the user's message. */
 const imagesInResults: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
 
+/** Anthropic's own platforms allow no others (Bedrock's and Vertex's `tool_use.id`). */
+const claudeIds = /^[a-zA-Z0-9_-]{1,64}$/;
+const strictIds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
+
+/** Claude at Bedrock or Vertex. */
+export function isClaude({ dialect, model }: { dialect: Dialect; model: string }): boolean {
+  return (
+    dialect === 'google-vertex-anthropic' || (dialect === 'amazon-bedrock' && model.includes('anthropic.'))
+  );
+}
+
 /** A Messages request in the terms of the AI SDK's provider interface. */
 export function convertRequest(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4CallOptions {
-  const tools = offeredTools(request, options.provider);
+  const muted = mutedTools(request, options);
+  const tools = muted ?? offeredTools(request, options.provider);
   const limit = maxTokens(request, options.facts);
   const effort = effortOf(request);
   const schema = answerSchema(request);
-  const choice = request.tool_choice;
-  const reasoning = options.facts.reasoning ? effort : undefined;
-  const isGoogle = options.dialect === 'google' || options.dialect === 'google-vertex';
-  const thoughts: SharedV4ProviderOptions = isGoogle
-    ? {
-        google: { thinkingConfig: { includeThoughts: true } },
-        vertex: { thinkingConfig: { includeThoughts: true } },
-      }
-    : {};
+  const choice = muted ? undefined : request.tool_choice;
+  const reasoning = options.facts.reasoning && !options.withoutThinking ? effort : undefined;
+  const prompt = convertMessages(request, options);
+  if (muted?.length && prompt.at(-1)?.role !== 'assistant') prompt.push(reminder(noTools));
   return {
-    prompt: convertMessages(request, options),
+    prompt,
     ...(limit === undefined ? {} : { maxOutputTokens: limit }),
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
     ...(request.top_p === undefined ? {} : { topP: request.top_p }),
     ...(request.top_k === undefined ? {} : { topK: request.top_k }),
     ...(request.stop_sequences?.length ? { stopSequences: request.stop_sequences } : {}),
     ...(reasoning === undefined ? {} : { reasoning }),
-    ...(options.facts.reasoning ? { providerOptions: thoughts } : {}),
+    ...providerOptions(request, options),
     ...(schema ? { responseFormat: { type: 'json' as const, schema: schema as JSONSchema7 } } : {}),
     ...(tools.length > 0
       ? {
@@ -80,6 +89,54 @@ export function convertRequest(request: MessagesRequest, options: AiSdkOptions):
   };
 }
 
+function providerOptions(
+  request: MessagesRequest,
+  options: AiSdkOptions,
+): { providerOptions?: SharedV4ProviderOptions } {
+  const choice = request.tool_choice;
+  const isGoogle = options.dialect === 'google' || options.dialect === 'google-vertex';
+  if (isGoogle && options.facts.reasoning) {
+    const thoughts = { thinkingConfig: { includeThoughts: true } };
+    return { providerOptions: { google: thoughts, vertex: thoughts } };
+  }
+  if (isClaude(options) && choice && 'disable_parallel_tool_use' in choice) {
+    return {
+      providerOptions: { anthropic: { disableParallelToolUse: choice.disable_parallel_tool_use === true } },
+    };
+  }
+  return {};
+}
+
+const noTools = 'The tools must not be used in this turn. Answer without them.';
+
+/**
+ * Bedrock's package takes all calls and results out of a conversation that offers no tools. So tools are offered, and
+ * the model is told in words to leave them alone: the request's own, or stand-ins for those that were called.
+ * Undefined where the history is safe.
+ */
+function mutedTools(request: MessagesRequest, options: AiSdkOptions): Tool[] | undefined {
+  if (options.dialect !== 'amazon-bedrock') return undefined;
+  const offered = offeredTools(request, options.provider);
+  if (offered.length > 0 && request.tool_choice?.type !== 'none') return undefined;
+  const called = new Set<string>();
+  for (const { content } of request.messages) {
+    for (const block of blocksOf(content)) if (block.type === 'tool_use') called.add(block.name);
+  }
+  if (called.size === 0) return undefined;
+  // For a schema the package has other models call a tool of its own, which keeps the history and has to be the only one.
+  if (answerSchema(request) && !isClaude(options)) return [];
+  if (offered.length > 0) return offered;
+  return [...called].map((name) => ({ name, description: 'Not available any more.' }));
+}
+
+/** These providers take a system message only at the beginning. */
+function reminder(text: string): LanguageModelV4Message {
+  return {
+    role: 'user',
+    content: [{ type: 'text', text: `<system-reminder>\n${text}\n</system-reminder>` }],
+  };
+}
+
 function convertMessages(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4Message[] {
   const out: LanguageModelV4Message[] = [];
   const names = new Map<string, string>();
@@ -88,7 +145,7 @@ function convertMessages(request: MessagesRequest, options: AiSdkOptions): Langu
       if (block.type === 'tool_use') names.set(block.id, shortenToolName(block.name));
     }
   }
-  const id = createIdUnwrapper(names.keys());
+  const id = createIdUnwrapper(names.keys(), strictIds.includes(options.dialect) ? claudeIds : undefined);
   let open: string[] = [];
 
   const result = (call: string, output: LanguageModelV4ToolResultOutput): LanguageModelV4ToolResultPart => ({
@@ -120,11 +177,7 @@ function convertMessages(request: MessagesRequest, options: AiSdkOptions): Langu
     if (message.role === 'system') {
       push([]);
       const text = joinTexts(message.content);
-      if (text !== '') {
-        // These providers take a system message only at the beginning.
-        const wrapped = `<system-reminder>\n${text}\n</system-reminder>`;
-        out.push({ role: 'user', content: [{ type: 'text', text: wrapped }] });
-      }
+      if (text !== '') out.push(reminder(text));
     } else if (message.role === 'assistant') {
       push([]);
       const converted = convertAssistant(blocks, options, id);
@@ -186,17 +239,40 @@ function convertAssistant(
         ...(metadata ? { providerOptions: metadata } : {}),
       });
     } else if (block.type === 'thinking') {
-      const origin = openOrigin(block.signature);
-      if (origin?.from === options.provider && isObject(origin.data)) {
-        const providerOptions = origin.data as SharedV4ProviderOptions;
-        content.push({ type: 'reasoning', text: block.thinking, providerOptions });
-      }
-    } else if (block.type !== 'redacted_thinking') {
+      const providerOptions = thoughtOptions(block.signature, options);
+      if (providerOptions) content.push({ type: 'reasoning', text: block.thinking, providerOptions });
+    } else if (block.type === 'redacted_thinking') {
+      const providerOptions = redactedOptions(block.data, options);
+      if (providerOptions) content.push({ type: 'reasoning', text: '', providerOptions });
+    } else {
       const text = asText(block);
       if (text !== '') content.push({ type: 'text', text });
     }
   }
   return { message: content.length > 0 ? { role: 'assistant', content } : undefined, calls };
+}
+
+/** What goes back with a thought; undefined when the thought is somebody else's. */
+function thoughtOptions(
+  signature: string | undefined,
+  options: AiSdkOptions,
+): SharedV4ProviderOptions | undefined {
+  if (options.withoutThinking || !signature) return undefined;
+  const origin = openOrigin(signature);
+  if (origin) {
+    const own = origin.from === options.provider && isObject(origin.data);
+    return own ? (origin.data as SharedV4ProviderOptions) : undefined;
+  }
+  // Anthropic's own signature, which holds on all its platforms. A look-alike's is refused, and then left out.
+  if (!isClaude(options) || options.facts.reasoning === false) return undefined;
+  return options.dialect === 'amazon-bedrock' ? { bedrock: { signature } } : { anthropic: { signature } };
+}
+
+/** The same for one that Anthropic keeps to itself; Bedrock has it in another form, and the turn goes without. */
+function redactedOptions(data: string, options: AiSdkOptions): SharedV4ProviderOptions | undefined {
+  const native = options.dialect === 'google-vertex-anthropic' && openOrigin(data) === undefined;
+  if (!native || options.withoutThinking || options.facts.reasoning === false) return undefined;
+  return { anthropic: { redactedData: data } };
 }
 
 /** What the provider wants back with a tool call (Gemini's thought signatures), kept in redacted thinking. */

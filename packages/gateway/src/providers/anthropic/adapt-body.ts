@@ -9,15 +9,20 @@ interface AdaptOptions {
   model: string;
   firstParty: boolean;
   refused?: ReadonlySet<string> | undefined;
-  withoutThinking: boolean;
+  without: ReadonlySet<ThinkingPart>;
 }
+
+/** What is about thinking in a request: the thoughts in its history, and the wish for new ones. */
+export type ThinkingPart = 'history' | 'mode';
 
 /** A copy of the body for an upstream that is not the one the conversation began with, or not Anthropic itself. */
 export function adaptBody(body: JsonObject, options: AdaptOptions): JsonObject {
   const out: JsonObject = { ...body, model: options.model };
   if (Array.isArray(body.messages)) {
-    out.messages = body.messages.map((message) => withoutForeignThinking(message, options.withoutThinking));
+    const all = options.without.has('history');
+    out.messages = body.messages.map((message) => withoutForeignThinking(message, all));
   }
+  if (options.without.has('mode')) dropThinkingMode(out);
   if (options.firstParty) return out;
   for (const field of betaFields) delete out[field];
   for (const field of options.refused ?? []) delete out[field];
@@ -53,6 +58,18 @@ function withoutForeignThinking(message: unknown, all: boolean): unknown {
   if (content.length === message.content.length) return message;
   // A message must not become empty: the turn was only thinking.
   return { ...message, content: content.length > 0 ? content : [{ type: 'text', text: '(thinking)' }] };
+}
+
+/** Without `thinking` an edit that clears old thoughts is a 400 too. */
+function dropThinkingMode(body: JsonObject): void {
+  delete body.thinking;
+  const management = body.context_management;
+  if (!isObject(management) || !Array.isArray(management.edits)) return;
+  const edits = management.edits.filter(
+    (edit) => !(isObject(edit) && String(edit.type).startsWith('clear_thinking_')),
+  );
+  if (edits.length > 0) body.context_management = { ...management, edits };
+  else delete body.context_management;
 }
 
 /** A `system` message inside `messages` is Anthropic's own extension; tool references are too. */

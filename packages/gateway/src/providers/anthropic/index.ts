@@ -1,22 +1,28 @@
 import { readAll } from '../../http/transport.ts';
 import { mayHoldOrigin } from '../../messages/origin.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
-import { readError, UpstreamError } from '../shared/upstream-error.ts';
-import { adaptBody } from './adapt-body.ts';
+import { lessonOf } from '../shared/refusals.ts';
+import { readError, thinkingMissing, thoughtsRefused, UpstreamError } from '../shared/upstream-error.ts';
+import { adaptBody, type ThinkingPart } from './adapt-body.ts';
 
-/** Never handed on: about this connection, or about who the client is to us. */
-const dropped = new Set([
+/** About one connection, in either direction; its `connection` header may name more. */
+const hopByHop = [
   'connection',
+  'content-length',
   'keep-alive',
   'proxy-authenticate',
-  'proxy-authorization',
   'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
+];
+
+/** Never handed on to the upstream: about this connection, or about who the client is to us. */
+const dropped = new Set([
+  ...hopByHop,
+  'proxy-authorization',
   'host',
-  'content-length',
   'expect',
   'x-api-key',
   'authorization',
@@ -29,10 +35,18 @@ const dropped = new Set([
 /** Optional fields that an imitation may refuse; the request is then sent without them. */
 const optional = ['context_management', 'thinking', 'output_config', 'metadata', 'service_tier', 'top_k'];
 
+/** The headers that a `connection` header names, in small letters: a header that came twice is a list. */
+function namedByConnection(headers: Record<string, string | string[]>): Set<string> {
+  const names = String(headers.connection ?? '').split(',');
+  return new Set(names.map((name) => name.trim().toLowerCase()));
+}
+
 function upstreamHeaders(call: Call): Record<string, string> {
   const headers: Record<string, string> = {};
+  const named = namedByConnection(call.headers);
   for (const [name, value] of Object.entries(call.headers)) {
-    if (dropped.has(name) || name.startsWith('sec-') || name.startsWith('x-forwarded-')) continue;
+    if (dropped.has(name) || named.has(name) || name.startsWith('sec-') || name.startsWith('x-forwarded-'))
+      continue;
     if (
       name.startsWith('x-claude-code-') ||
       name.startsWith('anthropic-') ||
@@ -58,10 +72,10 @@ function url(call: Call, path: string): string {
 function upstreamBody(
   call: Call,
   refused: ReadonlySet<string> | undefined,
-  withoutThinking: boolean,
+  without: ReadonlySet<ThinkingPart>,
 ): Uint8Array | string {
   const { body, target } = call;
-  if (target.firstParty && !withoutThinking && !mayHoldOrigin(body.text)) {
+  if (target.firstParty && without.size === 0 && !mayHoldOrigin(body.text)) {
     return body.model === target.model ? body.bytes : body.withModel(target.model);
   }
   return JSON.stringify(
@@ -69,21 +83,29 @@ function upstreamBody(
       model: target.model,
       firstParty: target.firstParty,
       refused,
-      withoutThinking,
+      without,
     }),
   );
 }
 
+/** What a 400 is about, when the conversation began at another provider. */
+function refusedPart(message: string): ThinkingPart | undefined {
+  // While thinking is on, an assistant's turn with tool calls has to begin with thoughts, and those are not its own.
+  if (thinkingMissing.test(message)) return 'mode';
+  // That provider speaks Anthropic's dialect too, and its signatures are its own.
+  return thoughtsRefused.test(message) ? 'history' : undefined;
+}
+
 async function post(call: Call, path: string) {
   const key = `${call.target.provider}/${call.target.model}`;
-  let withoutThinking = false;
+  const without = new Set<ThinkingPart>();
   for (;;) {
-    const refused = call.learned.get(key);
+    const refused = call.learned.refused(key);
     const response = await call.send({
       url: url(call, path),
       method: 'POST',
       headers: upstreamHeaders(call),
-      body: upstreamBody(call, refused, withoutThinking),
+      body: upstreamBody(call, refused, without),
       signal: call.signal,
       timeoutMs: call.target.timeoutMs,
       idleTimeoutMs: call.target.idleTimeoutMs,
@@ -91,37 +113,30 @@ async function post(call: Call, path: string) {
     if (response.status < 400) return response;
     const text = (await readAll(response.body)).toString();
     const upstream = readError(response.status, response.headers, text);
-    // The conversation began at another provider that speaks Anthropic's dialect, whose signatures are its own.
-    if (response.status === 400 && !withoutThinking && /signature/i.test(upstream.message)) {
-      withoutThinking = true;
+    const part = response.status === 400 ? refusedPart(upstream.message) : undefined;
+    if (part && !without.has(part)) {
+      without.add(part);
       continue;
     }
-    const field =
-      !call.target.firstParty && (response.status === 400 || response.status === 422)
-        ? optional.find(
-            (name) => name in call.body.json() && new RegExp(`\\b${name}\\b`).test(upstream.message),
-          )
-        : undefined;
-    if (!field || refused?.has(field)) throw new UpstreamError(upstream);
-    call.learned.set(key, new Set([...(refused ?? []), field]));
+    const lesson = call.target.firstParty
+      ? undefined
+      : lessonOf(upstream, call.body.json(), optional, refused);
+    if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
+    call.learned.learn(key, lesson);
   }
 }
 
-const hopByHop = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'content-length',
-  'content-encoding',
-]);
+/** Never handed on to the client. */
+const withheld = new Set([...hopByHop, 'content-encoding', 'set-cookie']);
 
 /** Anthropic, and everyone who speaks its dialect: bytes through. */
 export const anthropic: Provider = {
   async send(call: Call): Promise<Reply> {
     const response = await post(call, '/messages');
     const headers: Record<string, string> = {};
+    const named = namedByConnection(response.headers);
     for (const [name, value] of Object.entries(response.headers)) {
-      if (!hopByHop.has(name) && name !== 'set-cookie') headers[name] = value;
+      if (!withheld.has(name) && !named.has(name)) headers[name] = value;
     }
     const stream = headers['content-type']?.includes('text/event-stream') ?? false;
     return { kind: 'bytes', status: response.status, headers, body: response.body, stream };

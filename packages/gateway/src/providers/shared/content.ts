@@ -49,6 +49,12 @@ export function mediaOf(block: ImageBlock | DocumentBlock, provider: string): Me
     case 'base64':
       return { kind, mediaType: source.media_type, base64: source.data, ...name };
     case 'url':
+      if (!URL.canParse(source.url)) {
+        refuse(
+          400,
+          `The ${block.type} block's \`source.url\` is not a valid URL: ${String(source.url).slice(0, 200)}`,
+        );
+      }
       return { kind, mediaType: kind === 'image' ? 'image/*' : 'application/pdf', url: source.url, ...name };
     case 'text':
       return { kind: 'text', text: block.type === 'document' ? titled(block, source.data) : source.data };

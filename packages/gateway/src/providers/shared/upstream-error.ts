@@ -33,16 +33,27 @@ export function readError(status: number, headers: Record<string, string>, text:
     body = undefined;
   }
   if (Array.isArray(body)) body = body[0];
-  const described = isObject(body) ? describeError(body.error ?? body) : undefined;
+  const error = isObject(body) ? (body.error ?? body) : undefined;
+  const described = error === undefined ? undefined : describeError(error);
   const plain = text.startsWith('<') ? '' : text.slice(0, 500);
   return {
-    status,
+    status: status === 400 && isKeyInvalid(error) ? 401 : status,
     message: described?.message || plain || `the upstream answered ${status}`,
     headers,
     ...(described?.code === undefined ? {} : { code: described.code }),
     ...(described?.param === undefined ? {} : { param: described.param }),
     ...(described?.type === undefined ? {} : { type: described.type }),
   };
+}
+
+/** Gemini answers 400 to a key that is wrong or has expired. */
+function isKeyInvalid(error: unknown): boolean {
+  if (!isObject(error)) return false;
+  const details: unknown[] = Array.isArray(error.details) ? error.details : [];
+  return (
+    details.some((detail) => isObject(detail) && detail.reason === 'API_KEY_INVALID') ||
+    /^API key (not valid|expired)/.test(String(error.message))
+  );
 }
 
 /** The error object of a body or of a chunk in mid-stream. */
@@ -58,7 +69,7 @@ export function describeError(error: unknown): UpstreamFailure {
   const status =
     Number.isInteger(numeric) && numeric >= 400 && numeric < 600
       ? numeric
-      : (statusOfType[type ?? ''] ?? 502);
+      : (statusOf.get(String(error.code)) ?? statusOf.get(type ?? '') ?? 502);
   return {
     status,
     message: raw === '' ? message : `${message}: ${raw.slice(0, 500)}`,
@@ -69,21 +80,31 @@ export function describeError(error: unknown): UpstreamFailure {
   };
 }
 
-const statusOfType: Record<string, number> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  permission_error: 403,
-  not_found_error: 404,
-  request_too_large: 413,
-  rate_limit_error: 429,
-  rate_limit_exceeded: 429,
-  overloaded_error: 529,
-  server_error: 500,
-  api_error: 500,
-};
+/** The status that an error's `code` or `type` stands for: in mid-stream it comes without one. */
+const statusOf: ReadonlyMap<string, number> = new Map([
+  ['invalid_request_error', 400],
+  ['context_length_exceeded', 400],
+  ['authentication_error', 401],
+  ['invalid_api_key', 401],
+  ['permission_error', 403],
+  ['not_found_error', 404],
+  ['model_not_found', 404],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['rate_limit_exceeded', 429],
+  ['insufficient_quota', 429],
+  ['overloaded_error', 529],
+  ['server_is_overloaded', 529],
+  ['slow_down', 529],
+  ['server_error', 500],
+  ['api_error', 500],
+]);
 
 const overflowWords =
-  /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model/i;
+  /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model|`inputs` (tokens \+|must have less than)/i;
+
+/** Too many tokens in a minute, not in a prompt; `rate` is part of many a word (`generate`). */
+const rateWords = /\brate\b|\brate_?limit|quota|per minute|\bTPM\b/i;
 
 export function isOverflow(upstream: UpstreamFailure): boolean {
   if (
@@ -94,9 +115,14 @@ export function isOverflow(upstream: UpstreamFailure): boolean {
   ) {
     return false;
   }
-  if (/rate|quota|per minute|TPM/i.test(upstream.message) && !/context/i.test(upstream.message)) return false;
+  if (rateWords.test(upstream.message) && !/context/i.test(upstream.message)) return false;
   return upstream.code === 'context_length_exceeded' || overflowWords.test(upstream.message);
 }
+
+/** Claude's 400 to a turn with tool calls that does not begin with its thoughts, though thinking is on. */
+export const thinkingMissing = /expected `?thinking`? or `?redacted_thinking/i;
+/** Claude's 400 to thoughts that another has signed, or of which some were left out. */
+export const thoughtsRefused = /signature|thinking`? blocks[^.]* cannot be modified/i;
 
 interface Numbers {
   input: number;
@@ -105,20 +131,48 @@ interface Numbers {
 }
 
 const number = '([\\d][\\d,_]*)';
+const toNumber = (text: string | undefined): number => Number((text ?? '0').replace(/[,_]/g, ''));
+
+/** The parts of a total: "7000 in the messages, 500 in the functions, 2000 in the completion". */
+function addParts(text: string): Omit<Numbers, 'limit'> {
+  let input = 0;
+  let output: number | undefined;
+  for (const [, amount, kind = ''] of text.matchAll(new RegExp(`${number}([^\\d]*)`, 'g'))) {
+    if (/completion|output/i.test(kind)) output = (output ?? 0) + toNumber(amount);
+    else input += toNumber(amount);
+  }
+  return { input, output };
+}
+
+/** OpenAI, vLLM, DeepSeek, OpenRouter: limit, total, and often the parts. */
+const withParts = new RegExp(
+  `maximum context length (?:is|of) ${number}\\D+${number} tokens?(?: \\(|: )(${number} [^).]*)`,
+  'i',
+);
+
 const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
-  // OpenAI, vLLM, DeepSeek, OpenRouter: limit, total, and often the parts.
-  {
-    pattern: new RegExp(
-      `maximum context length is ${number}[^\\d]+${number} tokens? \\(${number}[^,]*,(?: ${number} of tool input,)? ?${number}`,
-      'i',
-    ),
-    read: ([limit = 0, , input = 0, tools = 0, output = 0]) => ({ input: input + tools, output, limit }),
-  },
   {
     pattern: new RegExp(
       `(?:maximum context length|max(?:imum)? prompt length|context window)\\D*?${number}\\D+${number}`,
       'i',
     ),
+    read: ([limit = 0, input = 0]) => ({ input, output: undefined, limit }),
+  },
+  // TGI, Together.
+  {
+    pattern: new RegExp(
+      `\`inputs\` tokens \\+ \`max_new_tokens\` must be <= ${number}\\D+${number} \`inputs\` tokens and ${number}`,
+      'i',
+    ),
+    read: ([limit = 0, input = 0, output = 0]) => ({ input, output, limit }),
+  },
+  {
+    pattern: new RegExp(`\`inputs\` must have less than ${number} tokens\\D+${number}`, 'i'),
+    read: ([limit = 0, input = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Cohere.
+  {
+    pattern: new RegExp(`cannot exceed ${number} - received ${number}`, 'i'),
     read: ([limit = 0, input = 0]) => ({ input, output: undefined, limit }),
   },
   // Gemini: tokens, then limit.
@@ -143,10 +197,15 @@ const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
 ];
 
 function numbersIn(message: string): Numbers | undefined {
+  const parts = withParts.exec(message);
+  if (parts) {
+    const numbers = { ...addParts(parts[3] ?? ''), limit: toNumber(parts[1]) };
+    if (numbers.limit > 0 && numbers.input > 0) return numbers;
+  }
   for (const form of forms) {
     const match = form.pattern.exec(message);
     if (!match) continue;
-    const numbers = form.read(match.slice(1).map((text) => Number((text ?? '0').replace(/[,_]/g, ''))));
+    const numbers = form.read(match.slice(1).map(toNumber));
     if (numbers.limit > 0) return numbers;
   }
   return undefined;
