@@ -93,6 +93,26 @@ describe('who may', () => {
     expect(upstream.seen).toHaveLength(statuses.filter((status) => status === 200).length);
   });
 
+  test('a model without a price is refused where a budget has to be held, with what to set', async () => {
+    const { upstream, running } = await setUp();
+    const unpriced = { ...body, model: 'fake/unheard-of' };
+    const refused = await post(running.url, unpriced, { 'x-api-key': 'ann-secret-key' });
+    expect(refused.status).toBe(402);
+    expect(await refused.text()).toContain('providers.<id>.models.<model>');
+    expect((await post(running.url, unpriced, { 'x-api-key': 'bob-secret-key' })).status).toBe(200);
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  test('the record of a failure names who failed', async () => {
+    const { running, records, recorded, how } = await setUp();
+    how.answer = (_, response) => sendJson(response, 401, { error: { message: 'wrong key' } });
+    const done = recorded();
+    const failed = await post(running.url, body, { 'x-api-key': 'bob-secret-key' });
+    expect(await failed.text()).toContain('providers.fake.api_key');
+    await done;
+    expect(records[0]).toMatchObject({ provider: 'fake', model: 'm', status: 401, cost_usd: 0 });
+  });
+
   test('an answer that its client left is booked with what was written until then', async () => {
     const { running, records, recorded, how } = await setUp();
     const chat = dialectFixtures.find(({ name }) => name === 'openai-chat');

@@ -82,6 +82,14 @@ const fileSchema = z.strictObject({
       }),
     )
     .default([])
+    .refine(
+      (keys) => new Set(keys.map(({ id }) => id)).size === keys.length,
+      'each key needs an `id` of its own',
+    )
+    .refine(
+      (keys) => new Set(keys.map(({ key }) => key)).size === keys.length,
+      'two entries have the same `key`',
+    )
     .describe(
       'Who may use the gateway when it runs on its own; nobody is asked for a key when there are none',
     ),
@@ -108,7 +116,8 @@ export function createConfig(input: ConfigFile = {}, env: Environment = {}): Gat
 export function readConfigFile(path: string, env: Environment): GatewayConfig {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    // Editors on Windows begin a file with a byte order mark.
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     throw new ConfigError(
       `cannot read the configuration ${path}: ${error instanceof Error ? error.message : error}`,

@@ -16,11 +16,11 @@ import { isAborted, type Transport } from './http/transport.ts';
 import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';
 import { loadCatalogue } from './models/catalogue.ts';
-import { type CatalogueListing, listModels, pageOf } from './models/listing.ts';
+import { checkConfig, contextOf, findSelf } from './models/check.ts';
+import { type CatalogueListing, listed, listModels, pageOf } from './models/listing.ts';
 import { createPricing } from './models/prices.ts';
 import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
 import { createResolver } from './models/resolve.ts';
-import { findSelf } from './models/self.ts';
 import { createDemoProvider, demoTarget, type LocalModel } from './providers/demo.ts';
 import { createProviderLoader } from './providers/index.ts';
 
@@ -45,6 +45,10 @@ export interface Gateway {
   models(): CatalogueListing[];
   /** Every provider, and what is missing for it to work. */
   providers(): ProviderStatus[];
+  /** Tokens that fit into every upstream of a model; undefined when nobody knows, or the name is not served. */
+  contextOf(model: string): number | undefined;
+  /** What of the configuration cannot work: `errors` never, `warnings` not until something is set. */
+  check(): { errors: string[]; warnings: string[] };
   /** The sentence to stop with when one of these addresses (host:port) is also an upstream; undefined when none is. */
   findSelf(addresses: readonly string[]): string | undefined;
   close(): void;
@@ -66,8 +70,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     resolve,
     costOf: createPricing(config, catalogue),
     load: createProviderLoader(options.demo ? createDemoProvider(options.demo) : undefined),
-    keyHint: (provider) => registry.status(provider).keyNames.join(' or ') || 'its api_key',
+    keyHint,
   });
+
+  /** Where the key of a provider is set. */
+  function keyHint(provider: string): string {
+    const own = config.providers[provider];
+    if (own?.api_key_env) return own.api_key_env;
+    if (own?.api_key) return `providers.${provider}.api_key`;
+    return registry.status(provider).keyNames.join(' or ') || 'its api_key';
+  }
 
   function json(value: unknown): Answer {
     return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
@@ -91,10 +103,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     if (path.startsWith('/v1/models/') && method === 'GET') {
       await route.admit(incoming);
-      const id = decodeURIComponent(path.slice('/v1/models/'.length));
+      const id = decoded(path.slice('/v1/models/'.length));
       const found = listModels(config, catalogue, registry).find((model) => model.id === id);
-      if (found) return json(found);
-      throw new GatewayError(failure(404, `model: ${id}`));
+      // A name need not be listed to be served: bare ones and those that a pattern matches.
+      if (!found) resolve(id);
+      return json(found ?? listed(id, ''));
     }
     throw new GatewayError(failure(404, `There is no ${method} ${path} here.`));
   }
@@ -130,11 +143,21 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     models: () => listModels(config, catalogue, registry),
     providers: () => registry.list(),
+    contextOf: (model) => contextOf(resolve, model),
+    check: () => checkConfig(config, registry, resolve),
     findSelf: (addresses) => findSelf(registry, addresses),
     close() {
       own?.close();
     },
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new GatewayError(failure(400, `${text} is not a model's name in the form of a URL.`));
+  }
 }
 
 function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log']): Answer {

@@ -2,6 +2,7 @@
 // The first line bounds what a process grows to under load: V8's young generation, how far the heap grows between
 // collections, and the arenas of malloc, of which each thread would have its own. The live heap is 20 MB; without the
 // bounds 16 busy connections let the process grow to 300 MB, with them to 130 MB, at the same speed.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -15,9 +16,15 @@ import {
 } from './config.ts';
 import { createDemoModel } from './demo/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { isLoopback, refusePages } from './http/guard.ts';
 import { keysOf } from './http/keys.ts';
 import { createTransport } from './http/undici-transport.ts';
+import { errorBody } from './messages/errors.ts';
 import { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const usage = `claude-agent-gateway: one Messages endpoint, every model
 
@@ -31,11 +38,14 @@ const usage = `claude-agent-gateway: one Messages endpoint, every model
   --port <number>     0 takes any free port (4000)
   --config <file>     JSON; see the README of this package
   --demo              answer every model from the built-in demo model, offline
-  --help
+  --log-requests      a line of JSON for each request: who, which model, tokens, dollars, time
+  --version, --help
 `;
 
-function readOptions() {
-  const { values, positionals } = parseArgs({
+const commands = ['serve', 'providers', 'record', 'replay'];
+
+function parseOptions() {
+  return parseArgs({
     allowPositionals: true,
     options: {
       host: { type: 'string', default: '127.0.0.1' },
@@ -43,14 +53,33 @@ function readOptions() {
       config: { type: 'string' },
       cassette: { type: 'string' },
       demo: { type: 'boolean', default: false },
+      'log-requests': { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
+}
+
+function readOptions() {
+  let parsed: ReturnType<typeof parseOptions>;
+  try {
+    parsed = parseOptions();
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  }
+  const { values, positionals } = parsed;
+  const [command = 'serve', ...extra] = positionals;
+  if (!commands.includes(command)) throw new ConfigError(`unknown command ${command}\n\n${usage}`);
+  if (extra.length > 0) throw new ConfigError(`${command} takes no ${extra.join(' ')}\n\n${usage}`);
   const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  if (!/^\d+$/.test(values.port) || port > 65_535) {
     throw new ConfigError(`--port ${values.port} is not a port: give a number from 0 to 65535`);
   }
-  return { ...values, port, command: positionals[0] ?? 'serve' };
+  if (values.host === '') throw new ConfigError('--host needs an address, 127.0.0.1 say');
+  if (values.cassette !== undefined && command !== 'record' && command !== 'replay') {
+    throw new ConfigError('--cassette goes with record or replay');
+  }
+  return { ...values, port, command };
 }
 
 function loadConfig(path: string | undefined, demo: boolean): GatewayConfig {
@@ -67,20 +96,46 @@ function cassetteOptions(
 ): Partial<GatewayOptions> {
   if (command !== 'record' && command !== 'replay') return {};
   if (!file) throw new ConfigError(`${command} needs a file: ${command} --cassette <file>`);
-  if (command === 'record')
+  try {
+    if (command === 'replay') return { transport: replayTransport(readCassette(file)), keyless: true };
     return { transport: recordTransport(createTransport(proxiesOf(config.env)).send, file) };
-  return { transport: replayTransport(readCassette(file)), keyless: true };
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(
+      `cannot use the cassette ${file}: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
-function build(config: GatewayConfig, options: Partial<GatewayOptions>): Gateway {
+function build(config: GatewayConfig, options: Partial<GatewayOptions>, logRequests: boolean): Gateway {
   const keys = keysOf(config);
+  const at = () => new Date().toISOString();
   return createGateway({
     ...options,
     config,
     demo: createDemoModel().fetch,
-    log: (entry) => console.error(JSON.stringify({ at: new Date().toISOString(), ...entry })),
+    log: (entry) => console.error(JSON.stringify({ at: at(), ...entry })),
     ...keys,
+    ...(logRequests && {
+      onUsage(record) {
+        keys.onUsage?.(record);
+        console.log(JSON.stringify({ at: at(), ...record }));
+      },
+    }),
   });
+}
+
+/** Stops where the configuration can never work; says what is missing where it cannot yet. */
+function checkStart(gateway: Gateway, config: GatewayConfig, host: string): void {
+  const { errors, warnings } = gateway.check();
+  if (errors.length > 0) throw new ConfigError(errors.join('\n'));
+  for (const message of warnings) console.error(JSON.stringify({ level: 'warn', message }));
+  if (config.keys.length === 0 && !isLoopback(host)) {
+    throw new ConfigError(
+      `${host} can be reached from other machines, where anybody could spend what your keys pay for: give the ` +
+        'configuration `keys`, or listen on 127.0.0.1',
+    );
+  }
 }
 
 function printProviders(gateway: Gateway): void {
@@ -93,8 +148,14 @@ function printProviders(gateway: Gateway): void {
   console.log(`${list.length} providers, ${list.filter((provider) => provider.ready).length} ready`);
 }
 
-async function serve(gateway: Gateway, host: string, port: number): Promise<void> {
+async function serve(gateway: Gateway, host: string, port: number, open: boolean): Promise<void> {
   const server = createServer((request, response) => {
+    const refused = open ? refusePages(request) : undefined;
+    if (refused) {
+      response.writeHead(refused.status, { 'content-type': 'application/json', connection: 'close' });
+      response.end(errorBody(refused, 'req_none'));
+      return;
+    }
     gateway.handle(request, response).catch((error: unknown) => {
       console.error(JSON.stringify({ level: 'error', message: String(error) }));
       response.destroy();
@@ -103,7 +164,11 @@ async function serve(gateway: Gateway, host: string, port: number): Promise<void
   // The client's requests run for minutes; Node would cut them off after five.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      const hint = taken ? `port ${port} is in use: choose another with --port (0 takes any free one)` : '';
+      reject(new ConfigError(hint || `cannot listen on ${host}:${port}: ${error.message}`));
+    });
     server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;
@@ -123,13 +188,13 @@ async function serve(gateway: Gateway, host: string, port: number): Promise<void
 async function main(): Promise<void> {
   const options = readOptions();
   if (options.help) return void process.stdout.write(usage);
-  const { command } = options;
+  if (options.version) return console.log(manifest.version);
+  const { command, host } = options;
   const config = loadConfig(options.config, options.demo);
-  const gateway = build(config, cassetteOptions(command, options.cassette, config));
+  const gateway = build(config, cassetteOptions(command, options.cassette, config), options['log-requests']);
   if (command === 'providers') return printProviders(gateway);
-  if (!['serve', 'record', 'replay'].includes(command))
-    throw new ConfigError(`unknown command ${command}\n\n${usage}`);
-  await serve(gateway, options.host, options.port);
+  checkStart(gateway, config, host);
+  await serve(gateway, host, options.port, config.keys.length === 0);
 }
 
 main().catch((error: unknown) => {

@@ -75,7 +75,11 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     processes: createProcesses(home.instance),
     allowBypassPermissions: config.allowBypassPermissions,
     environment: (session) =>
-      sessionEnvironment(config, session, { url, token: tokens.mint(session.sessionId) }),
+      sessionEnvironment(config, session, {
+        url,
+        token: tokens.mint(session.sessionId),
+        contextOf: gateway.contextOf,
+      }),
     meter: ({ sessionId, options }) =>
       config.demo || options.enable_proxy ? () => accounts.take(sessionId) : undefined,
   });
@@ -112,7 +116,9 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     http.keepAliveTimeout = KEEP_ALIVE_MS;
     url = await listen(http, config);
     const itself = gateway.findSelf([new URL(url).host]);
-    if (itself) throw new ConfigError(itself);
+    const { errors, warnings } = gateway.check();
+    if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
+    for (const warning of warnings) logger.warn(`gateway: ${warning}`);
   } catch (error) {
     http?.close();
     gateway.close();

@@ -199,6 +199,14 @@ describe('budgets', () => {
   });
 });
 
+test('the context window is that of the model, not the million that the agent assumes', async () => {
+  upstreams.get('openai-chat')?.script([{ text: 'one', usage }]);
+  const { session_id } = await proxied('fake-openai-chat/m');
+  await server.send(session_id, 'MAIN-PROMPT');
+  const { body } = await server.call('GET', `/sessions/${session_id}/context`);
+  expect(body.maxTokens ?? body.max_tokens).toBe(100_000);
+});
+
 test('the demo model answers in one session of a server that has a real upstream', async () => {
   const { session_id } = await proxied('demo');
   expect(text(await server.send(session_id, 'say hello'))).toBe('hello');

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { GatewayConfig } from '../config.ts';
+import { unpriced } from '../messages/errors.ts';
 import { createReservations } from '../routing/reservations.ts';
 import type { GatewayHooks } from './messages-route.ts';
 
@@ -32,6 +33,7 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
         const entry = known.find(({ id }) => id === keyId);
         if (entry?.budget === undefined) return { ok: true };
         const least = await estimate();
+        if (least === undefined) return { ok: false, message: unpriced };
         const used = (spent.get(entry.id) ?? 0) + reservations.of(entry.id);
         if (used < entry.budget) return { ok: true, release: reservations.add(entry.id, least) };
         return {

@@ -64,9 +64,12 @@ export interface GatewayHooks {
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
   /** Told of every request once it is over. */
   onUsage?: (record: UsageRecord) => void;
-  /** Asked before each request; `estimate` gives the dollars that its input will cost at least. */
+  /** Asked before each request; `estimate` gives what its input will cost, undefined when nobody knows a price. */
   budget?: {
-    check(subject: Subject, estimate: () => Promise<number>): BudgetAnswer | Promise<BudgetAnswer>;
+    check(
+      subject: Subject,
+      estimate: () => Promise<number | undefined>,
+    ): BudgetAnswer | Promise<BudgetAnswer>;
   };
   log?: (entry: LogEntry) => void;
 }
@@ -138,9 +141,10 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     keyHint: options.keyHint,
     now: Date.now,
     sleep,
-    onAttempt({ target, failure: upstream }) {
+    onAttempt({ target, failure: upstream, requestId }) {
       hooks.log?.({
         level: 'warn',
+        request_id: `req_${requestId}`,
         message: upstream.message,
         provider: target.provider,
         model: target.model,
@@ -153,10 +157,9 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     if (!hooks.authorize) return {};
     const result = await hooks.authorize(incoming.headers);
     if (result.ok) return result.subject;
-    return refuse(
-      401,
-      'The gateway does not know this key. Send its key as `x-api-key` or `Authorization: Bearer`.',
-    );
+    const told =
+      'The gateway does not know this key. Send its key as `x-api-key` or `Authorization: Bearer`.';
+    throw new GatewayError({ ...failure(401, told), final: true });
   }
 
   async function open(incoming: Incoming, requestId: string) {
@@ -195,14 +198,14 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     };
   }
 
-  /** What the input alone will cost; 0 when nobody knows a price. */
-  async function leastCost(call: Call): Promise<number> {
-    const { provider, model } = call.target;
-    const cost = await options.costOf(provider, model, {
+  /** What the input alone will cost; undefined when nobody knows a price. */
+  async function leastCost(call: Call): Promise<number | undefined> {
+    const { provider, model, dialect } = call.target;
+    if (dialect === 'demo') return 0;
+    return options.costOf(provider, model, {
       ...createMeter().usage,
       input_tokens: call.inputTokens(),
     });
-    return cost ?? 0;
   }
 
   /** Tells the host what a request came to. The price is looked up after the answer has gone out. */
@@ -284,7 +287,8 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       if (isAborted(error)) {
         account(context, { status: 499, error: 'aborted' });
       } else if (error instanceof GatewayError) {
-        account(context, { status: error.failure.status, error: error.failure.type });
+        const { failure: told, target } = error;
+        account(context, { status: told.status, error: told.type, target });
       } else account(context, { status: 500, error: 'api_error' });
     }
 

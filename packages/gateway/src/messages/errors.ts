@@ -1,3 +1,5 @@
+import type { Target } from '../providers/provider.ts';
+
 /** A failure as the client will see it: Anthropic's status, type and sentence. */
 export interface Failure {
   status: number;
@@ -37,9 +39,12 @@ export function failure(status: number, message: string, retryAfterSeconds?: num
 /** Thrown inside the gateway and turned into an answer in one place (gateway.ts). */
 export class GatewayError extends Error {
   readonly failure: Failure;
-  constructor(cause: Failure) {
+  /** The upstream that it came from, for accounts. */
+  readonly target: Target | undefined;
+  constructor(cause: Failure, target?: Target) {
     super(cause.message);
     this.failure = cause;
+    this.target = target;
   }
 }
 
@@ -55,3 +60,8 @@ export function errorBody(cause: Failure, requestId: string): string {
     request_id: requestId,
   });
 }
+
+/** What a budget cannot be held against. */
+export const unpriced =
+  'Nobody knows what this model costs, so a budget cannot be held. Set its `prices` in the configuration, under ' +
+  '`providers.<id>.models.<model>` (0 for a model of your own), or use it without a budget.';

@@ -1,4 +1,51 @@
+import type { GatewayConfig } from '../config.ts';
+import { GatewayError } from '../messages/errors.ts';
 import type { ProviderRegistry } from './providers.ts';
+import type { Resolution } from './resolve.ts';
+
+type Resolve = (name: string) => Resolution;
+
+/**
+ * What of a configuration cannot work. Said at the start, because the agent shows its user none of the sentences that
+ * a missing model is answered with.
+ */
+export function checkConfig(config: GatewayConfig, registry: ProviderRegistry, resolve: Resolve) {
+  const errors: string[] = [];
+  const warnings: string[] = [];
+  const look = (field: string, target: string) => {
+    try {
+      resolve(target);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // 400: known, and something has to be set first.
+      const list = error.failure.status === 404 ? errors : warnings;
+      list.push(`${field}: ${error.failure.message}`);
+    }
+  };
+  for (const [name, route] of Object.entries(config.models)) {
+    const targets = typeof route === 'string' ? [route] : Array.isArray(route) ? route : route.targets;
+    // What a pattern stands for is known with the first request only.
+    if (!name.includes('*')) look(`models.${name}`, name);
+    for (const target of targets)
+      if (!target.includes('*') && target !== name) look(`models.${name}`, target);
+  }
+  if (config.default_model) look('default_model', config.default_model);
+  for (const id of Object.keys(config.providers)) {
+    const { ready, missing } = registry.status(registry.canonical(id));
+    if (!ready) warnings.push(`providers.${id} cannot be used: set ${missing.join(' and ')}`);
+  }
+  return { errors: [...new Set(errors)], warnings: [...new Set(warnings)] };
+}
+
+/** Tokens that fit into each of a model's targets; undefined when nobody knows. */
+export function contextOf(resolve: Resolve, model: string): number | undefined {
+  try {
+    const known = resolve(model).targets.flatMap(({ facts }) => (facts.context ? [facts.context] : []));
+    return known.length > 0 ? Math.min(...known) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Whether an upstream is this gateway itself: such a configuration would call itself for ever. */
 export function findSelf(registry: ProviderRegistry, addresses: readonly string[]): string | undefined {

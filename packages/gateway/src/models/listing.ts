@@ -12,6 +12,12 @@ export interface CatalogueListing {
 
 const unknownDate = '1970-01-01T00:00:00Z';
 
+/** One model of the list; `released` is a date or the beginning of one. */
+export function listed(id: string, released: string): CatalogueListing {
+  const created_at = released ? `${released.padEnd(10, '-01').slice(0, 10)}T00:00:00Z` : unknownDate;
+  return { type: 'model', id, display_name: id, created_at };
+}
+
 /** The models that can be used now: the configuration's names, then those of every provider that is ready. */
 export function listModels(
   config: GatewayConfig,
@@ -19,23 +25,17 @@ export function listModels(
   registry: ProviderRegistry,
 ): CatalogueListing[] {
   const list: CatalogueListing[] = [];
-  const add = (id: string, released: string) =>
-    list.push({
-      type: 'model',
-      id,
-      display_name: id,
-      created_at: released ? `${released.padEnd(10, '-01').slice(0, 10)}T00:00:00Z` : unknownDate,
-    });
+  const add = (id: string, released: string) => list.push(listed(id, released));
   for (const name of Object.keys(config.models)) if (!name.includes('*')) add(name, '');
   for (const status of registry.list()) {
     if (!status.ready) continue;
     for (const model of Object.keys(config.providers[status.id]?.models ?? {}))
       add(`${status.id}/${model}`, '');
-    const listed = catalogue.providers.get(status.id);
+    const known = catalogue.providers.get(status.id);
     // Local servers and cloud accounts have only what their owner put there; a listing would be a guess.
-    if (!listed || status.keyless) continue;
-    for (const id of listed.modelIds()) {
-      const model = listed.model(id);
+    if (!known || status.keyless) continue;
+    for (const id of known.modelIds()) {
+      const model = known.model(id);
       if (!model || model.deprecated) continue;
       add(status.id === 'anthropic' ? id : `${status.id}/${id}`, model.released);
     }

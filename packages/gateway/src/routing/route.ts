@@ -25,7 +25,7 @@ export interface RouterOptions<T> {
   keyHint(provider: string): string;
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
-  onAttempt?(attempt: { target: Target; failure: UpstreamFailure }): void;
+  onAttempt?(attempt: { target: Target; failure: UpstreamFailure; requestId: string }): void;
 }
 
 export interface Routed<T> {
@@ -95,7 +95,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
           upstream = fromTransport(error, target.provider);
         } else throw error;
       }
-      options.onAttempt?.({ target, failure: upstream });
+      options.onAttempt?.({ target, failure: upstream, requestId: call.requestId });
       if (call.signal.aborted) throw new TransportError('aborted', 'The client went away.');
       if (isOverflow(upstream)) return upstream;
       const wait = retryAfter(upstream.headers, options.now());
@@ -148,14 +148,17 @@ export function createRouter<T>(options: RouterOptions<T>) {
     if (native && last.upstream.type && (said || !isOverflow(last.upstream))) {
       const { status, message, type } = last.upstream;
       const wait = retryAfter(last.upstream.headers, options.now());
-      throw new GatewayError({
-        status,
-        type,
-        message: status === 401 ? told.message : message,
-        ...(told.final && { final: told.final }),
-        ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
-      });
+      throw new GatewayError(
+        {
+          status,
+          type,
+          message: status === 401 ? told.message : message,
+          ...(told.final && { final: told.final }),
+          ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+        },
+        last.target,
+      );
     }
-    throw new GatewayError(told);
+    throw new GatewayError(told, last.target);
   };
 }

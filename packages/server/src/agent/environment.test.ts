@@ -48,7 +48,8 @@ describe('the environment of an agent process', () => {
 });
 
 describe('the environment of a session', () => {
-  const gateway = { url: 'http://127.0.0.1:4711', token: 'session-token' };
+  const contextOf = (model: string) => (model === 'gpt-4' ? 8_192 : undefined);
+  const gateway = { url: 'http://127.0.0.1:4711', token: 'session-token', contextOf };
   const of = (
     model: string | undefined,
     { demo = false, ...options }: { demo?: boolean; enable_proxy?: boolean; background_model?: string } = {},
@@ -96,6 +97,15 @@ describe('the environment of a session', () => {
     // What the configuration names is the agent's own business.
     expect(env).toMatchObject({ ...settings, AWS_PROFILE: 'named', CLAUDE_CODE_USE_BEDROCK: '0' });
     expect(env).not.toHaveProperty('CLAUDE_CODE_USE_VERTEX');
+  });
+
+  test('the agent is told how much fits into a model that it does not know', () => {
+    const how = { enable_proxy: true };
+    expect(of('gpt-4', how)).toHaveProperty('CLAUDE_CODE_MAX_CONTEXT_TOKENS', '8192');
+    expect(of('unheard-of', how)).not.toHaveProperty('CLAUDE_CODE_MAX_CONTEXT_TOKENS');
+    expect(of('claude-opus', how)).not.toHaveProperty('CLAUDE_CODE_MAX_CONTEXT_TOKENS');
+    // Where the calls do not go through the gateway, its models are none of the agent's.
+    expect(of('gpt-4')).not.toHaveProperty('CLAUDE_CODE_MAX_CONTEXT_TOKENS');
   });
 
   test('otherwise the credentials stay as they are', () => {

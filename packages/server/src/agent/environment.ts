@@ -133,7 +133,7 @@ export function sessionEnvironment(
     model: string | undefined;
     options: { enable_proxy: boolean; background_model?: string | undefined };
   },
-  gateway: { url: string; token: string },
+  gateway: { url: string; token: string; contextOf(model: string): number | undefined },
 ): Record<string, string> {
   const env = agentEnvironment(server.env, server.passEnv);
   env.CLAUDE_AGENT_SDK_CLIENT_APP = 'claude-agent-server';
@@ -161,6 +161,9 @@ export function sessionEnvironment(
     env.DISABLE_PROMPT_CACHING = '1';
     env.CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS = '1';
     env.ENABLE_TOOL_SEARCH = 'false';
+    // For a model that it does not know Claude Code assumes a million tokens, and would compact too late.
+    const context = session.options.enable_proxy ? gateway.contextOf(model) : undefined;
+    if (context !== undefined) env.CLAUDE_CODE_MAX_CONTEXT_TOKENS ??= String(context);
   }
   // No hidden call goes to a model that the user did not choose.
   const chosen = model !== undefined && !ALIASES.has(model) ? model : undefined;

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BudgetAnswer, createReservations, type Subject, type UsageRecord } from 'claude-agent-gateway';
+import {
+  type BudgetAnswer,
+  createReservations,
+  type Subject,
+  type UsageRecord,
+  unpriced,
+} from 'claude-agent-gateway';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
 /** What model calls through this server's gateway cost: kept in the store, and held against budgets. */
@@ -7,7 +13,7 @@ export interface Accounts {
   /** Books one finished model call. */
   book(record: UsageRecord): void;
   /** Whether whoever calls may still spend; asked once at the start of each call that is booked at its end. */
-  check(subject: Subject, estimate: () => Promise<number>): Promise<BudgetAnswer>;
+  check(subject: Subject, estimate: () => Promise<number | undefined>): Promise<BudgetAnswer>;
   /**
    * What a session spent since this was last asked: what one turn cost. Waits a moment for calls that are
    * not booked yet: the agent can have read the end of an answer before it is priced.
@@ -95,9 +101,13 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     return budgets;
   };
 
-  const withinBudget = async (subject: Subject, estimate: () => Promise<number>): Promise<BudgetAnswer> => {
+  const withinBudget = async (
+    subject: Subject,
+    estimate: () => Promise<number | undefined>,
+  ): Promise<BudgetAnswer> => {
     if ((await budgetsOf(subject)).length === 0) return { ok: true };
     const least = await estimate();
+    if (least === undefined) return { ok: false, message: unpriced };
     // Read after the estimate: between what is spent and the reservation there must be no wait for another call.
     const budgets = await budgetsOf(subject);
     for (const { name, whose, limit, spent } of budgets) {
@@ -118,7 +128,9 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     book(record) {
       const { sessionId } = record.subject;
       // Errors and calls that were refused used nothing.
-      const used = record.model !== undefined;
+      const used =
+        record.model !== undefined &&
+        record.input_tokens + record.cache_read_input_tokens + record.output_tokens > 0;
       if (used && sessionId !== undefined) {
         recent.set(sessionId, [...(recent.get(sessionId) ?? []), rowOf(record)]);
       }
