@@ -124,4 +124,7 @@ export const dialectOfPackage: Readonly<Record<string, Dialect>> = {
   '@ai-sdk/google-vertex': 'google-vertex',
   '@ai-sdk/google-vertex/anthropic': 'google-vertex-anthropic',
   '@ai-sdk/amazon-bedrock': 'amazon-bedrock',
+  // Chat Completions at an address of its own.
+  '@ai-sdk/amazon-bedrock/mantle': 'openai-chat',
+  '@ai-sdk/openai-compatible': 'openai-chat',
 };

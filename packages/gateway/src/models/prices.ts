@@ -13,8 +13,16 @@ const otherNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a request cost in dollars: the configuration's price, else @pydantic/genai-prices, else the catalogue;
- * undefined when nobody knows.
+ * The share of the catalogue's price below which genai-prices is not believed. Of the 778 models that
+ * both know genai-prices is more than 30 % below for 53: it takes the model of another provider for it
+ * (`azure/deepseek-r1`: DeepSeek's own 0.55 instead of Azure's 1.35), or a price that no longer holds. A budget that
+ * counts too little is no budget, so the catalogue's price is taken then.
+ */
+const soundShare = 0.7;
+
+/**
+ * What a request cost in dollars: the configuration's price, else @pydantic/genai-prices, else the catalogue
+ * (and where genai-prices is far below it); undefined when nobody knows.
  */
 export type CostOf = (provider: string, model: string, usage: Usage) => Promise<number | undefined>;
 
@@ -35,24 +43,40 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
     }
     // 2 MB of data: loaded with the first answer that has to be priced.
     const { calcPrice } = await import('@pydantic/genai-prices');
-    const price = calcPrice(
-      {
-        input_tokens: usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens,
-        cache_read_tokens: usage.cache_read_input_tokens,
-        cache_write_tokens: usage.cache_creation_input_tokens,
-        output_tokens: usage.output_tokens,
-      },
-      model,
-      { providerId: otherNames[provider] ?? provider },
-    );
-    if (price) return price.total_price;
-    const prices = catalogue.providers.get(provider)?.model(model)?.prices;
-    return prices ? byPrices(prices, usage) : undefined;
+    const ask = (used: Usage) =>
+      calcPrice(
+        {
+          input_tokens: inputOf(used),
+          cache_read_tokens: used.cache_read_input_tokens,
+          cache_write_tokens: used.cache_creation_input_tokens,
+          output_tokens: used.output_tokens,
+        },
+        model,
+        { providerId: otherNames[provider] ?? provider },
+      )?.total_price;
+    const price = ask(usage);
+    const listed = catalogue.providers.get(provider)?.model(model)?.prices;
+    if (price === undefined || listed === undefined) return price ?? (listed && byPrices(listed, usage));
+    const plain = uncached(usage);
+    return (ask(plain) ?? 0) < soundShare * byPrices(listed, plain) ? byPrices(listed, usage) : price;
+  };
+}
+
+const inputOf = (usage: Usage) =>
+  usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+
+/** The same tokens without any cache, whose prices many entries of the catalogue lack. */
+function uncached(usage: Usage): Usage {
+  return {
+    ...usage,
+    input_tokens: inputOf(usage),
+    cache_read_input_tokens: 0,
+    cache_creation_input_tokens: 0,
   };
 }
 
 function byPrices(prices: Prices, usage: Usage): number {
-  const input = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+  const input = inputOf(usage);
   const held = prices.tiers.find((tier) => input > tier.above)?.prices ?? prices;
   return (
     (usage.input_tokens * held.input +

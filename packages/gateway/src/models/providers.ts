@@ -1,13 +1,22 @@
 import type { GatewayConfig, ProviderConfig } from '../config.ts';
 import type { Dialect, ModelFacts, Target } from '../providers/provider.ts';
 import type { Catalogue, CatalogueModel, CatalogueProvider } from './catalogue.ts';
+import {
+  addressVariable,
+  type CloudContext,
+  connectAzure,
+  connectBedrock,
+  connectVertex,
+  isAzure,
+} from './clouds.ts';
+import { usableHeaders, usableKey } from './credentials.ts';
 import { dialectOfPackage, knownProviders, providerAliases } from './known-providers.ts';
 
 export interface ProviderStatus {
   id: string;
   name: string;
   ready: boolean;
-  /** What to set, when it is not ready. */
+  /** What to set, when it is not ready: names, and for a key that is set but cannot be sent, why. */
   missing: string[];
   /** The variables that may hold its key. */
   keyNames: string[];
@@ -22,7 +31,8 @@ export interface ProviderStatus {
 export interface ProviderRegistry {
   has(id: string): boolean;
   canonical(id: string): string;
-  status(id: string): ProviderStatus;
+  /** With a model's name, what this model needs: some have an address of their own. */
+  status(id: string, model?: string): ProviderStatus;
   list(): ProviderStatus[];
   /** The target for a model of a provider that is ready. */
   target(provider: string, model: string): Target;
@@ -30,16 +40,24 @@ export interface ProviderRegistry {
 }
 
 interface Connection {
+  dialect: Dialect;
   baseUrl: string | undefined;
   key: string | undefined;
+  /** Anthropic's other credential. */
+  bearer: string | undefined;
+  headers: Record<string, string>;
   missing: string[];
   keyless: boolean;
   explicitUrl: boolean;
+  /** The address is the model's own, not its provider's. */
+  ownAddress: boolean;
   settings: Record<string, string>;
 }
 
 /** Their address follows from region or project, and their credentials are more than a key. */
 const clouds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'];
+
+const variable = /\$\{(\w+)\}/g;
 
 export function createProviderRegistry(
   config: GatewayConfig,
@@ -48,7 +66,10 @@ export function createProviderRegistry(
 ): ProviderRegistry {
   const { env } = config;
   const first = (names: readonly string[]): string | undefined => {
-    for (const name of names) if (env[name]) return env[name];
+    for (const name of names) {
+      const value = env[name]?.trim();
+      if (value) return value;
+    }
     return undefined;
   };
 
@@ -61,126 +82,124 @@ export function createProviderRegistry(
       : [`${id.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_API_KEY`];
   }
 
-  function baseUrlNames(id: string, keys: readonly string[]): string[] {
+  function baseUrlNames(
+    id: string,
+    listed: CatalogueProvider | undefined,
+    keys: readonly string[],
+  ): string[] {
     const known = knownProviders[id]?.baseUrlEnv;
     if (known) return known;
     const prefixes = new Set(keys.map((key) => key.replace(/_(API_)?(KEY|TOKEN)$/, '')));
-    return [...prefixes].flatMap((prefix) => [`${prefix}_BASE_URL`, `${prefix}_API_BASE`]);
+    // Neon's variable is only the beginning of its addresses.
+    return [...prefixes]
+      .flatMap((prefix) => [`${prefix}_BASE_URL`, `${prefix}_API_BASE`])
+      .filter((name) => !listed?.api?.includes(`\${${name}}`));
   }
 
-  function connect(id: string): Connection {
+  function keyOf(id: string, own: ProviderConfig, keys: readonly string[], missing: string[]) {
+    const candidates: [string, string | undefined][] = [
+      [`providers.${id}.api_key`, own.api_key],
+      ...(own.api_key_env ? [own.api_key_env] : [])
+        .concat(keys)
+        .map((name): [string, string | undefined] => [name, env[name]]),
+    ];
+    const found = candidates.find(([, value]) => value?.trim());
+    return found && usableKey(...found, missing);
+  }
+
+  /** An address of the catalogue, with the names in it replaced by what they stand for here. */
+  function expand(address: string, context: CloudContext): string {
+    return address.replace(variable, (_, name: string, at: number) => {
+      const value = addressVariable(name, context);
+      if (value !== undefined) return value;
+      context.missing.push(name);
+      if (!keyless) return '';
+      return at === 0 ? 'http://replay.invalid' : 'replay';
+    });
+  }
+
+  /** How a provider is reached, for one of its models: some are at another address, and in another dialect. */
+  function connect(id: string, model?: CatalogueModel): Connection {
     const own: ProviderConfig = config.providers[id] ?? {};
     const listed = catalogue.providers.get(id);
     const known = knownProviders[id];
     const keys = keyNames(id, listed);
     const settings: Record<string, string> = {};
     const missing: string[] = [];
-    const key =
-      own.api_key ??
-      (own.api_key_env ? env[own.api_key_env] : undefined) ??
-      first(keys) ??
-      (keyless ? 'replay' : undefined);
-    const given = own.base_url ?? first(baseUrlNames(id, keys));
+    const ownKey = keyOf(id, own, keys, missing);
+    const badKey = missing.length > 0;
+    const bearer =
+      id === 'anthropic' && !ownKey && !badKey
+        ? usableKey('ANTHROPIC_AUTH_TOKEN', env.ANTHROPIC_AUTH_TOKEN, missing)
+        : undefined;
+    const noKey = !ownKey && !bearer && missing.length === 0;
+    const key = ownKey ?? (keyless && !bearer ? 'replay' : undefined);
+    const given = own.base_url ?? first(baseUrlNames(id, listed, keys));
+    // What the user has set holds for all of a provider's models: an address that the catalogue knows for one of them
+    // would lead past it.
+    const address = given === undefined && own.api === undefined ? model?.api : undefined;
     // Gemini and Cohere are in one place, whatever the configuration calls them.
     const home = own.api === 'google' || own.api === 'cohere' ? knownProviders[own.api] : undefined;
     let baseUrl = given ?? known?.baseUrl ?? home?.baseUrl;
-    if (baseUrl === undefined && listed?.api) {
-      baseUrl = listed.api.replace(/\$\{([A-Z0-9_]+)\}/g, (_, name: string) => {
-        if (!env[name]) missing.push(name);
-        return env[name] ?? '';
-      });
-    }
     if (id === 'ollama' && baseUrl && !baseUrl.includes('://')) baseUrl = `http://${baseUrl}`;
-    if (keyless) baseUrl ??= 'http://replay.invalid';
-    if (id === 'azure') baseUrl = connectAzure(own, baseUrl, settings, missing);
+    const dialect = dialectFor(id, model, address, baseUrl);
     const kind = own.api ?? known?.dialect;
     const cloud = kind !== undefined && clouds.includes(kind);
-    if (kind === 'amazon-bedrock') connectBedrock(own, key, settings, missing);
-    else if (cloud) connectVertex(own, key, settings, missing);
+    const context = { own, key, first, settings, missing };
+    if (kind === 'amazon-bedrock') connectBedrock(!clouds.includes(dialect), context);
+    else if (cloud) {
+      if (model?.npm && dialectOfPackage[model.npm] === 'openai-chat' && address) settings.package = 'maas';
+      connectVertex(dialect === 'google-vertex' && !settings.package, context);
+    }
+    if (address !== undefined) baseUrl = expand(address, context);
+    else if (baseUrl === undefined && listed?.api) baseUrl = expand(listed.api, context);
+    if (keyless) baseUrl ??= 'http://replay.invalid';
+    if (isAzure(id) && address === undefined) {
+      baseUrl = connectAzure(id, baseUrl, dialect === 'anthropic', context);
+    }
 
     const keylessProvider =
       cloud || (known?.keyless ?? (own.base_url !== undefined && own.api_key_env === undefined && !listed));
-    if (!key && !keylessProvider) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
-    if (!baseUrl && !cloud && missing.every((name) => !name.includes('RESOURCE'))) {
-      missing.push(`providers.${id}.base_url`);
-    }
+    if (noKey && !key && !keylessProvider) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
+    if (!baseUrl && !cloud && !isAzure(id)) missing.push(`providers.${id}.base_url`);
     return {
+      dialect,
       baseUrl: baseUrl?.replace(/\/+$/, ''),
       key,
-      missing,
+      bearer,
+      headers: usableHeaders(id, own.headers ?? {}, missing),
+      missing: [...new Set(missing)],
       keyless: keylessProvider,
-      explicitUrl: given !== undefined,
+      explicitUrl: given !== undefined || listed?.api?.startsWith('${') === true,
+      ownAddress: address !== undefined,
       settings,
     };
   }
 
-  /** Azure's v1 API takes a deployment as `model`; with an API version set, the older address of a deployment is used. */
-  function connectAzure(
-    own: ProviderConfig,
-    given: string | undefined,
-    settings: Record<string, string>,
-    missing: string[],
-  ): string | undefined {
-    const resource = env.AZURE_RESOURCE_NAME;
-    const version = own.api_version ?? first(['AZURE_API_VERSION', 'OPENAI_API_VERSION']);
-    if (version) settings.apiVersion = version;
-    const root = (given ?? (resource ? `https://${resource}.openai.azure.com` : undefined))?.replace(
-      /\/+$/,
-      '',
-    );
-    if (!root) {
-      missing.push('AZURE_RESOURCE_NAME (or AZURE_API_BASE)');
-      return undefined;
-    }
-    if (version) return root.replace(/\/openai(\/v1)?$/, '');
-    return /\/v1$/.test(root) ? root : `${root.replace(/\/openai$/, '')}/openai/v1`;
-  }
-
-  function connectBedrock(
-    own: ProviderConfig,
-    key: string | undefined,
-    settings: Record<string, string>,
-    missing: string[],
-  ): void {
-    settings.region =
-      own.region ?? first(['AWS_REGION', 'AWS_REGION_NAME', 'AWS_DEFAULT_REGION']) ?? 'us-east-1';
-    if (key) return;
-    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
-      const value = env[name];
-      if (value) settings[name] = value;
-      else if (name !== 'AWS_SESSION_TOKEN') missing.push(name);
-    }
-  }
-
-  function connectVertex(
-    own: ProviderConfig,
-    key: string | undefined,
-    settings: Record<string, string>,
-    missing: string[],
-  ): void {
-    const project =
-      own.project ?? first(['GOOGLE_VERTEX_PROJECT', 'VERTEXAI_PROJECT', 'GOOGLE_CLOUD_PROJECT']);
-    const location = own.location ?? first(['GOOGLE_VERTEX_LOCATION', 'VERTEXAI_LOCATION']) ?? 'us-central1';
-    settings.location = location;
-    if (project) settings.project = project;
-    else if (!key) missing.push('GOOGLE_VERTEX_PROJECT');
-    const credentials = env.GOOGLE_APPLICATION_CREDENTIALS;
-    if (credentials) settings.credentials = credentials;
-  }
-
-  function dialectFor(id: string, model: CatalogueModel | undefined, connection: Connection): Dialect {
+  function dialectFor(
+    id: string,
+    model: CatalogueModel | undefined,
+    address: string | undefined,
+    baseUrl: string | undefined,
+  ): Dialect {
     const own = config.providers[id];
     if (own?.api) return own.api;
     const known = knownProviders[id]?.dialect;
+    // A model's package belongs to its address, if it has one: elsewhere its provider's dialect is spoken. Azure has
+    // the same paths at every address.
+    if (model?.npm && (model.api === address || isAzure(id))) {
+      const spoken = dialectOfPackage[model.npm] ?? 'openai-chat';
+      // Open models on Vertex: Chat Completions, but with Google's credentials, which its own package has.
+      return known === 'google-vertex' && spoken === 'openai-chat' ? known : spoken;
+    }
     if (known) return known;
-    const listed = catalogue.providers.get(id);
     if (id === 'openai') {
       // OpenAI's reasoning models take tools together with reasoning only in Responses; a server that stands in for
       // OpenAI (OPENAI_BASE_URL) is more likely to have Chat Completions.
-      const genuine = connection.baseUrl === knownProviders.openai?.baseUrl;
+      const genuine = baseUrl?.replace(/\/+$/, '') === knownProviders.openai?.baseUrl;
       return genuine && model?.facts.reasoning ? 'openai-responses' : 'openai-chat';
     }
-    return dialectOfPackage[model?.npm ?? listed?.npm ?? ''] ?? 'openai-chat';
+    return dialectOfPackage[catalogue.providers.get(id)?.npm ?? ''] ?? 'openai-chat';
   }
 
   function factsFor(id: string, model: string, found: CatalogueModel | undefined): ModelFacts {
@@ -192,21 +211,17 @@ export function createProviderRegistry(
     return facts;
   }
 
-  function headersFor(dialect: Dialect, id: string, key: string | undefined): Record<string, string> {
-    const extra = Object.fromEntries(
-      Object.entries(config.providers[id]?.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    );
-    const bearer = id === 'anthropic' && !key ? env.ANTHROPIC_AUTH_TOKEN : undefined;
-    if (bearer) return { authorization: `Bearer ${bearer}`, ...extra };
-    if (!key) return extra;
+  function headersFor(id: string, { dialect, key, bearer, headers }: Connection): Record<string, string> {
+    if (bearer) return { authorization: `Bearer ${bearer}`, ...headers };
+    if (!key) return headers;
     if (dialect === 'anthropic') {
-      // Imitations differ in which of the two they read.
-      return id === 'anthropic'
-        ? { 'x-api-key': key, ...extra }
-        : { 'x-api-key': key, authorization: `Bearer ${key}`, ...extra };
+      // Imitations differ in which of the two they read. Azure would take the second for a token of its directory.
+      return id === 'anthropic' || isAzure(id)
+        ? { 'x-api-key': key, ...headers }
+        : { 'x-api-key': key, authorization: `Bearer ${key}`, ...headers };
     }
-    if (id === 'azure') return { 'api-key': key, ...extra };
-    return { authorization: `Bearer ${key}`, ...extra };
+    if (isAzure(id)) return { 'api-key': key, ...headers };
+    return { authorization: `Bearer ${key}`, ...headers };
   }
 
   function findModel(id: string, model: string): CatalogueModel | undefined {
@@ -216,18 +231,14 @@ export function createProviderRegistry(
   const has = (id: string) =>
     Object.hasOwn(config.providers, id) || catalogue.providers.has(id) || Object.hasOwn(knownProviders, id);
 
-  function status(id: string): ProviderStatus {
+  function status(id: string, model?: string): ProviderStatus {
     const listed = catalogue.providers.get(id);
-    const connection = connect(id);
-    const token = id === 'anthropic' && env.ANTHROPIC_AUTH_TOKEN;
-    const missing = token
-      ? connection.missing.filter((name) => name !== 'ANTHROPIC_API_KEY')
-      : connection.missing;
+    const connection = connect(id, model === undefined ? undefined : findModel(id, model));
     return {
       id,
       name: listed?.name ?? knownProviders[id]?.name ?? id,
-      ready: keyless || missing.length === 0,
-      missing,
+      ready: keyless || connection.missing.length === 0,
+      missing: connection.missing,
       keyNames: keyNames(id, listed),
       keyless: connection.keyless,
       baseUrl: connection.baseUrl,
@@ -246,27 +257,26 @@ export function createProviderRegistry(
         ...Object.keys(knownProviders),
         ...catalogue.providers.keys(),
       ]);
-      return [...ids].sort().map(status);
+      return [...ids].sort().map((id) => status(id));
     },
     target(id, model) {
       const own = config.providers[id];
-      const connection = connect(id);
       const found = findModel(id, model);
-      const dialect = dialectFor(id, found, connection);
+      const connection = connect(id, found);
+      const { dialect } = connection;
       const settings = { ...connection.settings };
       if (connection.key) settings.key = connection.key;
-      const genuine = id === 'azure' || connection.baseUrl === knownProviders.openai?.baseUrl;
+      const genuine =
+        (id === 'azure' && !connection.ownAddress) || connection.baseUrl === knownProviders.openai?.baseUrl;
       if (genuine) settings.flavor = 'openai';
-      let baseUrl = (own?.base_url ? connection.baseUrl : (found?.api ?? connection.baseUrl)) ?? '';
-      if (id === 'azure' && settings.apiVersion) {
-        baseUrl = `${baseUrl}/openai/deployments/${encodeURIComponent(model)}`;
-      }
+      let baseUrl = connection.baseUrl ?? '';
+      if (settings.apiVersion) baseUrl = `${baseUrl}/openai/deployments/${encodeURIComponent(model)}`;
       return {
         provider: id,
         dialect,
         model,
-        baseUrl: baseUrl.replace(/\/+$/, ''),
-        headers: headersFor(dialect, id, connection.key),
+        baseUrl,
+        headers: headersFor(id, connection),
         settings,
         facts: factsFor(id, model, found),
         refuses: knownProviders[id]?.refuses ?? [],

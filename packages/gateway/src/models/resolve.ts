@@ -94,7 +94,7 @@ export function createResolver(
     if (!/^[\w.:@/+,~ -]{1,256}$/.test(model) || model.includes('..')) {
       refuse(400, `model: ${JSON.stringify(model.slice(0, 80))} is not a model name.`);
     }
-    const status = registry.status(provider);
+    const status = registry.status(provider, model);
     if (!status.ready) {
       refuse(
         400,

@@ -23,7 +23,8 @@ const exchangeSchema = z.object({
 
 export type Exchange = z.infer<typeof exchangeSchema>;
 
-const volatile = new Set([
+/** Fields of a request itself; deeper down, these are names like any other (a tool's input, a schema's property). */
+const volatileFields = new Set([
   'metadata',
   'prompt_cache_key',
   'system',
@@ -31,11 +32,34 @@ const volatile = new Set([
   'systemInstruction',
   'user',
   'safety_identifier',
-  'signature',
-  'data',
-  'cache_control',
   'context_management',
 ]);
+
+/** Where a request has its messages, in each dialect: Responses says `input`, Gemini `contents`. */
+const messageFields = new Set(['messages', 'input', 'contents']);
+
+/**
+ * What a tool was called with, what it gave back and what it takes: compared whole. (`input` is a tool's in a message;
+ * that of a Responses request is its list of messages.)
+ */
+const payloads = new Set([
+  'input',
+  'args',
+  'arguments',
+  'response',
+  'json',
+  'input_schema',
+  'inputSchema',
+  'parameters',
+  'parametersJsonSchema',
+  'schema',
+]);
+
+/** Blocks of thinking: Anthropic's, those of Responses, and Bedrock's, which are named by their field. */
+const thinkingTypes = new Set<unknown>(['thinking', 'redacted_thinking', 'reasoning']);
+const thinkingFields = new Set(['reasoningText', 'redactedReasoning', 'reasoningContent']);
+/** They belong to the run in which they were given. */
+const seals = new Set(['signature', 'data', 'encrypted_content', 'redactedContent']);
 
 const patterns: [RegExp, string][] = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<uuid>'],
@@ -43,24 +67,50 @@ const patterns: [RegExp, string][] = [
   [/\b\d{4}-\d{2}-\d{2}(T[\d:.]+Z?)?/g, '<date>'],
 ];
 
-function steady(value: unknown): unknown {
-  if (typeof value === 'string') {
-    let text = value;
-    for (const [pattern, name] of patterns) text = text.replace(pattern, name);
-    return text;
-  }
-  if (Array.isArray(value)) {
-    return value.filter((item) => !isSystemMessage(item)).map(steady);
-  }
+/** An image or a document in base64, alone or as a data URL. */
+const blob = /^(data:[\w.+/-]+;base64,)?[A-Za-z0-9+/_-]+={0,2}$/;
+
+function steadyText(text: string): string {
+  // By its hash: what differs stays readable in the message about it.
+  if (text.length > 256 && blob.test(text))
+    return `<sha256 ${createHash('sha256').update(text).digest('hex')}>`;
+  return patterns.reduce((steadied, [pattern, name]) => steadied.replace(pattern, name), text);
+}
+
+/** A request's body without what changes from run to run. */
+function steadyRequest(body: unknown): unknown {
+  return mapFields(body, (name, value) => {
+    if (volatileFields.has(name) || name === 'cache_control') return undefined;
+    const messages = messageFields.has(name) && Array.isArray(value);
+    return steady(messages ? value.filter((item) => !isSystemMessage(item)) : value);
+  });
+}
+
+/** What lies in a request: messages, their content, tools. */
+function steady(value: unknown, thinking = false): unknown {
+  return mapFields(value, (name, item, of) => {
+    if (name === 'cache_control') return undefined;
+    if (payloads.has(name)) return whole(item);
+    if ((thinking || thinkingTypes.has(of.type)) && seals.has(name)) return undefined;
+    return steady(item, thinkingFields.has(name));
+  });
+}
+
+function whole(value: unknown): unknown {
+  return mapFields(value, (_name, item) => whole(item));
+}
+
+/** Text steadied, lists gone through, and of an object each field, sorted; those that become undefined are left out. */
+function mapFields(
+  value: unknown,
+  field: (name: string, value: unknown, of: Record<string, unknown>) => unknown,
+): unknown {
+  if (typeof value === 'string') return steadyText(value);
+  if (Array.isArray(value)) return value.map((item) => mapFields(item, field));
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value)
-    // An image's `data` is what was asked about; a redacted thinking's is not.
-    .filter(
-      ([name, item]) =>
-        !volatile.has(name) || (name === 'data' && typeof item === 'string' && item.length > 4_096),
-    )
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([name, item]) => [name, steady(item)]));
+  const of = value as Record<string, unknown>;
+  const names = Object.keys(of).sort();
+  return Object.fromEntries(names.map((name) => [name, field(name, of[name], of)]));
 }
 
 function isSystemMessage(item: unknown): boolean {
@@ -69,7 +119,7 @@ function isSystemMessage(item: unknown): boolean {
 
 function steadyBody(body: string): string {
   try {
-    return JSON.stringify(steady(JSON.parse(body)));
+    return JSON.stringify(steadyRequest(JSON.parse(body)));
   } catch {
     return body;
   }

@@ -19,7 +19,13 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     }
     case 'google-vertex': {
       const { createGoogleVertex } = await import('@ai-sdk/google-vertex');
-      return modelsOf((call) => createGoogleVertex(vertex(call)));
+      const { createGoogleVertexMaas } = await import('@ai-sdk/google-vertex/maas');
+      return modelsOf((call) => {
+        if (call.target.settings.package !== 'maas') return createGoogleVertex(vertex(call));
+        const { apiKey: _key, ...settings } = vertex(call);
+        const open = createGoogleVertexMaas(settings);
+        return { languageModel: (model) => withoutOptions(open.languageModel(model)) };
+      });
     }
     case 'google-vertex-anthropic': {
       const { createGoogleVertexAnthropic } = await import('@ai-sdk/google-vertex/anthropic');
@@ -43,16 +49,29 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
   }
 }
 
+/** The package for open models writes options that are meant for Gemini into the request's body as they are. */
+function withoutOptions(model: LanguageModelV4): LanguageModelV4 {
+  return {
+    specificationVersion: model.specificationVersion,
+    provider: model.provider,
+    modelId: model.modelId,
+    supportedUrls: model.supportedUrls,
+    doGenerate: ({ providerOptions: _options, ...rest }) => model.doGenerate(rest),
+    doStream: ({ providerOptions: _options, ...rest }) => model.doStream(rest),
+  };
+}
+
 /**
- * Makes each provider once. Vertex's package keeps Google's access token in it: made anew for each request, every model
- * call would wait for a token first.
+ * Makes each provider once for each of its addresses. Vertex's package keeps Google's access token in it: made anew for
+ * each request, every model call would wait for a token first.
  */
 function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
   const made = new Map<string, SdkProvider>();
   return (call) => {
-    const { provider, model } = call.target;
-    const known = made.get(provider) ?? create(call);
-    made.set(provider, known);
+    const { provider, model, baseUrl } = call.target;
+    const key = `${provider} ${baseUrl}`;
+    const known = made.get(key) ?? create(call);
+    made.set(key, known);
     return known.languageModel(model);
   };
 }
