@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { post } from './testing/gateway.ts';
 
 const children: ChildProcess[] = [];
 const folders: string[] = [];
-afterEach(async () => {
+// At the very end: some of the tests run side by side.
+afterAll(async () => {
   for (const child of children.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
     const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -68,62 +69,63 @@ test('`providers` says which key is missing', async () => {
   expect(output).toMatch(/^\d{3} providers, \d+ ready$/m);
 });
 
-test('what is wrong at the start is said in one line, and the program ends', async () => {
+/** What the program ends with, as its code and what it said. */
+async function endOf(args: string[], env: Record<string, string> = {}): Promise<[number | null, string]> {
+  const { code, errors } = await run(args, env).exit;
+  return [code, errors];
+}
+
+function configFile(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'gateway-main-'));
   folders.push(folder);
-  const config = join(folder, 'gateway.json');
-  writeFileSync(config, '{"providers":{"x":{"base_url":"nonsense"}}}');
-  const wrong = await run(['--config', config]).exit;
-  expect([wrong.code, wrong.errors]).toEqual([1, expect.stringContaining('base_url')]);
-  expect((await run(['--port', '99999']).exit).errors).toContain('--port 99999 is not a port');
-  expect((await run(['replay']).exit).errors).toContain('replay --cassette <file>');
-  for (const [args, told] of [
-    [['--port', ''], '--port  is not a port'],
-    [['--host', ''], '--host needs an address'],
-    [['--host', '0.0.0.0', '--port', '0'], 'can be reached from other machines'],
-    [['serve', 'extra'], 'serve takes no extra'],
-    [['--wrong'], '--log-requests'],
-    [['--cassette', 'x'], '--cassette goes with record or replay'],
-    [['record', '--cassette', join(folder, 'no', 'tape')], 'cannot use the cassette'],
-  ] as const) {
-    const ended = await run([...args]).exit;
-    expect([ended.code, ended.errors]).toEqual([1, expect.stringContaining(told)]);
-  }
-  for (const [file, told] of [
-    [{ models: { a: 'nosuch/model' } }, 'models.a: model: nosuch/model. No provider is known'],
-    [{ models: { a: 'b', b: 'a' } }, 'models.a: model: a. No provider is known'],
-    [{ default_model: 'nosuch' }, 'default_model: model: nosuch'],
-    [
-      {
-        keys: [
-          { id: 'a', key: 'long-secret' },
-          { id: 'a', key: 'other-secret' },
-        ],
-      },
-      'an `id` of its own',
-    ],
-  ] as const) {
-    writeFileSync(config, JSON.stringify(file));
-    const ended = await run(['--config', config, '--port', '0']).exit;
-    expect([ended.code, ended.errors]).toEqual([1, expect.stringContaining(told)]);
-  }
+  const path = join(folder, 'gateway.json');
+  writeFileSync(path, text);
+  return path;
+}
+
+test.concurrent.each([
+  [['--port', '99999'], '--port 99999 is not a port'],
+  [['--port', ''], '--port  is not a port'],
+  [['--host', ''], '--host needs an address'],
+  [['--host', '0.0.0.0', '--port', '0'], 'can be reached from other machines'],
+  [['serve', 'extra'], 'serve takes no extra'],
+  [['--wrong'], '--log-requests'],
+  [['--cassette', 'x'], '--cassette goes with record or replay'],
+  [['replay'], 'replay --cassette <file>'],
+  [['record', '--cassette', '/no/such/folder/tape'], 'cannot use the cassette'],
+])('%j ends the program with a sentence', async (args, told) => {
+  expect(await endOf(args)).toEqual([1, expect.stringContaining(told)]);
+});
+
+test.concurrent.each([
+  ['{"providers":{"x":{"base_url":"nonsense"}}}', 'base_url'],
+  ['{"models":{"a":"nosuch/model"}}', 'models.a: model: nosuch/model. No provider is known'],
+  ['{"models":{"a":"b","b":"a"}}', 'models.a: model: a. No provider is known'],
+  ['{"default_model":"nosuch"}', 'default_model: model: nosuch'],
+  ['{"keys":[{"id":"a","key":"long-secret"},{"id":"a","key":"other-secret"}]}', 'an `id` of its own'],
+])('a configuration of %s ends the program with a sentence', async (text, told) => {
+  expect(await endOf(['--port', '0', '--config', configFile(text)])).toEqual([
+    1,
+    expect.stringContaining(told),
+  ]);
+});
+
+test('a port that is taken, and an upstream that is the gateway itself, are told at the start', async () => {
   const first = run(['--port', '0']);
-  const url = await first.listening;
-  const busy = await run(['--port', new URL(url).port]).exit;
-  expect([busy.code, busy.errors]).toEqual([1, expect.stringContaining('is in use')]);
-  const port = new URL(url).port;
+  const { port } = new URL(await first.listening);
+  expect(await endOf(['--port', port])).toEqual([1, expect.stringContaining('is in use')]);
   first.child.kill();
   await first.exit;
-  const own = await run(['--port', port], { ANTHROPIC_BASE_URL: `http://localhost:${port}` }).exit;
-  expect([own.code, own.errors]).toEqual([1, expect.stringContaining('is this gateway itself')]);
+  const itself = { ANTHROPIC_BASE_URL: `http://localhost:${port}` };
+  expect(await endOf(['--port', port], itself)).toEqual([
+    1,
+    expect.stringContaining('is this gateway itself'),
+  ]);
 });
 
 test('what is missing for a configured model is said at the start, and the rest works', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gateway-main-'));
-  folders.push(folder);
-  const config = join(folder, 'gateway.json');
   const models = { haiku: 'groq/llama-3.3-70b-versatile', tiny: 'demo' };
-  writeFileSync(config, `\uFEFF${JSON.stringify({ models })}`);
+  const config = configFile(`\uFEFF${JSON.stringify({ models })}`);
   const { listening, exit, child } = run(['--config', config, '--port', '0', '--log-requests']);
   const url = await listening;
   const asked = { model: 'tiny', max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] };

@@ -135,8 +135,9 @@ test('a reader that is cut at 200 random points of a long turn sees every durabl
   const through = events.findIndex((event) => event.type === 'turn.completed') + 1;
   expect(through).toBeGreaterThan(70);
   expect(seen, `seed ${random.seed}`).toEqual(Array.from({ length: through }, (_, n) => n + 1));
-  // What is live is shown when it happens and never again.
-  expect(live).toBeGreaterThan(100);
+  // What is live is shown when it happens and never again. How much of it a reader of some milliseconds meets is the
+  // machine's doing (400 when it is quiet, 35 under load); it must be some, for the next line to say something.
+  expect(live).toBeGreaterThan(10);
   expect(new Set(words).size, `seed ${random.seed}`).toBe(words.length);
 });
 
