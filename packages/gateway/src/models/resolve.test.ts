@@ -121,6 +121,28 @@ describe('names', () => {
       'openai-chat',
       'https://res.openai.azure.com/openai/deployments/my-deployment',
     ],
+    ['ollama_chat/qwen3', {}, 'ollama', 'anthropic', 'http://127.0.0.1:11434'],
+    [
+      'nvidia_nim/x',
+      { NVIDIA_NIM_API_KEY: 'k' },
+      'nvidia',
+      'openai-chat',
+      'https://integrate.api.nvidia.com/v1',
+    ],
+    [
+      'perplexity/sonar',
+      { PERPLEXITYAI_API_KEY: 'k' },
+      'perplexity',
+      'openai-chat',
+      'https://api.perplexity.ai',
+    ],
+    [
+      'dashscope/qwen-max',
+      { DASHSCOPE_API_KEY: 'k' },
+      'alibaba',
+      'openai-chat',
+      'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+    ],
     ['demo', {}, 'demo', 'demo', 'http://demo.invalid'],
   ])('%s with %o', (name, env, provider, dialect, baseUrl) => {
     expect(targetOf(name, env as Record<string, string>)).toMatchObject({ provider, dialect, baseUrl });

@@ -2,6 +2,9 @@ import { APICallError, InvalidPromptError, UnsupportedFunctionalityError } from 
 import { TransportError } from '../../http/transport.ts';
 import { describeError, fromTransport, readError, type UpstreamFailure } from '../shared/upstream-error.ts';
 
+const googleCredentials =
+  /could not load the default credentials|error code invalid_|invalid_grant|invalid_client/i;
+
 /** An error of a provider package as the upstream failure that it stands for. */
 export function describeSdkError(error: unknown, provider: string): UpstreamFailure {
   const transport = error instanceof TransportError ? error : (error as { cause?: unknown } | null)?.cause;
@@ -22,6 +25,10 @@ export function describeSdkError(error: unknown, provider: string): UpstreamFail
       message: `${provider} sent something unreadable: ${error.message.slice(0, 200)}`,
       headers: {},
     };
+  }
+  // Google's library, before anything is sent: another attempt finds the same credentials, or the same lack of them.
+  if (error instanceof Error && googleCredentials.test(error.message)) {
+    return { status: 401, message: error.message, headers: {} };
   }
   return describeError(error instanceof Error ? error.message : error);
 }

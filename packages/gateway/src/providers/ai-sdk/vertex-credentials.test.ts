@@ -87,7 +87,9 @@ test('credentials that Google refuses are told as that, before anything is sent'
   exchange = { status: 400, body: { error: 'invalid_grant', error_description: 'this workload is unknown' } };
   upstream.seen.length = 0;
   const response = await ask('stranger/claude-x');
-  expect(response.status).toBeGreaterThanOrEqual(400);
+  // No client tries it again: the credentials stay what they are.
+  expect(response.status).toBe(401);
+  expect(response.headers.get('x-should-retry')).toBe('false');
   expect(await response.text()).toContain('this workload is unknown');
   expect(upstream.seen.map(({ path }) => path)).toEqual(['/token']);
 });
