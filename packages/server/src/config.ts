@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PermissionMode } from 'claude-agent-client';
-import { createConfig as createGatewayConfig, type GatewayConfig } from 'claude-agent-gateway';
+import { createConfig as createGatewayConfig, type GatewayConfig, isLoopback } from 'claude-agent-gateway';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 
@@ -150,11 +150,6 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     passEnv: file.pass_env ?? [],
     logLevel: env.AGENT_SERVER_LOG_LEVEL ?? file.log_level ?? 'info',
   });
-}
-
-/** True for addresses that only this machine's own programs reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function readFlags(argv: string[]) {

@@ -6,6 +6,7 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib';
+import { putBack } from './pieces.ts';
 import { TransportError } from './transport.ts';
 
 /**
@@ -64,7 +65,7 @@ async function* decode(
   if (first.done) return;
   const decoder = createDecoder(first.value);
   // A failure on either side ends the iteration below, and leaving that gives up the upstream's body.
-  pipeline(Readable.from(from(first.value, pieces), { objectMode: false }), decoder, () => {});
+  pipeline(Readable.from(putBack(first, pieces), { objectMode: false }), decoder, () => {});
   try {
     for await (const chunk of decoder) yield chunk as Buffer;
   } catch (error) {
@@ -72,29 +73,4 @@ async function* decode(
     const why = error instanceof Error ? error.message : String(error);
     throw new TransportError('broken', `the answer's compression is damaged: ${why}`);
   }
-}
-
-/** The pieces with their first one put back; no generator, whose `return` waits for the piece that is under way. */
-function from(
-  first: Uint8Array,
-  pieces: AsyncIterator<Uint8Array>,
-): AsyncIterableIterator<Uint8Array, undefined> {
-  let given = false;
-  return {
-    async next() {
-      if (!given) {
-        given = true;
-        return { done: false, value: first };
-      }
-      const next = await pieces.next();
-      return next.done ? { done: true, value: undefined } : { done: false, value: next.value };
-    },
-    async return() {
-      await pieces.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

@@ -4,13 +4,17 @@
 /** Waits for the first piece, so that a failure before it is the caller's; gives all of them, the first included. */
 export async function startedBy<T>(source: AsyncIterable<T>): Promise<AsyncIterable<T>> {
   const pieces = source[Symbol.asyncIterator]();
-  let first: IteratorResult<T> | undefined = await pieces.next();
+  return putBack(await pieces.next(), pieces);
+}
+
+/** The pieces with their first one, which was taken already, put back. */
+export function putBack<T>(first: IteratorResult<T>, pieces: AsyncIterator<T>): AsyncIterableIterator<T> {
+  let given = false;
   const started: AsyncIterableIterator<T> = {
     async next() {
-      if (!first) return pieces.next();
-      const given = first;
-      first = undefined;
-      return given;
+      if (given) return pieces.next();
+      given = true;
+      return first;
     },
     async return() {
       await pieces.return?.();

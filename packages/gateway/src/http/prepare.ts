@@ -8,7 +8,7 @@ import type { Call, Reply } from '../providers/provider.ts';
 import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
 import { streamHeaders } from './answer.ts';
 import { startedBy } from './pieces.ts';
-import { isAborted, readAll, TransportError } from './transport.ts';
+import { asBuffer, isAborted, readAll, TransportError } from './transport.ts';
 
 /** A reply whose beginning is there, so that it can be given to the client without a second thought. */
 export interface Prepared {
@@ -105,7 +105,7 @@ async function* passed(
   };
   try {
     for await (const chunk of body) {
-      const events = bytes.push(chunk);
+      const events = bytes.push(asBuffer(chunk));
       const error = bytes.error();
       if (error && !begun) throw new UpstreamError(describeError(error));
       if (error) meter.error = error.type;

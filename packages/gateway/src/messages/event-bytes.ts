@@ -6,7 +6,7 @@ import { type Meter, readUsage } from './meter.ts';
  */
 export interface EventBytes {
   /** The whole events that are there by now. */
-  push(bytes: Uint8Array): Buffer | undefined;
+  push(bytes: Buffer): Buffer | undefined;
   /** The end of a stream that no blank line closed. */
   rest(): Buffer | undefined;
   /** Whether the stream has begun; `strange` when something else came than comments and Anthropic's events. */
@@ -65,8 +65,7 @@ export function createEventBytes(meter: Meter): EventBytes {
 
   return {
     push(bytes) {
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const all = tail ? Buffer.concat([tail, chunk]) : chunk;
+      const all = tail ? Buffer.concat([tail, bytes]) : bytes;
       const lf = all.lastIndexOf(blankLine);
       const crlf = all.lastIndexOf(crlfBlankLine);
       const end = Math.max(lf < 0 ? -1 : lf + 2, crlf < 0 ? -1 : crlf + 4);

@@ -1,4 +1,4 @@
-import { TransportError } from '../http/transport.ts';
+import { clientGone, isAborted, TransportError } from '../http/transport.ts';
 import { failure, GatewayError } from '../messages/errors.ts';
 import type { Resolution } from '../models/resolve.ts';
 import type { Call, Target } from '../providers/provider.ts';
@@ -76,7 +76,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
         options.queueTimeoutMs,
       );
       if (!release) {
-        if (call.signal.aborted) throw new TransportError('aborted', 'The client went away.');
+        if (call.signal.aborted) throw clientGone();
         return {
           status: 529,
           message: 'too many requests are waiting for it',
@@ -91,12 +91,12 @@ export function createRouter<T>(options: RouterOptions<T>) {
       } catch (error) {
         release();
         if (error instanceof UpstreamError) upstream = error.upstream;
-        else if (error instanceof TransportError && error.kind !== 'aborted') {
+        else if (error instanceof TransportError && !isAborted(error)) {
           upstream = fromTransport(error, target.provider);
         } else throw error;
       }
       options.onAttempt?.({ target, failure: upstream, requestId: call.requestId });
-      if (call.signal.aborted) throw new TransportError('aborted', 'The client went away.');
+      if (call.signal.aborted) throw clientGone();
       if (isOverflow(upstream)) return upstream;
       const wait = retryAfter(upstream.headers, options.now());
       if (upstream.status === 429) health.failed(key, wait ?? 5);

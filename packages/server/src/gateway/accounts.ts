@@ -29,7 +29,8 @@ interface Budget {
   name: string;
   whose: string;
   limit: number;
-  spent: number;
+  /** Dollars that are booked. */
+  spent(): Promise<number>;
 }
 
 const sessionName = (id: string): string => `session ${id}`;
@@ -82,21 +83,31 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (changes.length > 0) await store.write(changes);
   };
 
-  /** The budgets that a call is held against, with what is spent of each. */
+  /** The budgets that a call is held against. */
   const budgetsOf = async ({ sessionId, keyId }: Subject): Promise<Budget[]> => {
     const budgets: Budget[] = [];
     const session = sessionId === undefined ? undefined : await store.getSession(sessionId);
     const limit = session?.options.max_budget_usd;
     if (session && limit !== undefined) {
-      const { rows } = await store.usage(session.id);
-      const spent = rows.reduce((sum, row) => sum + row.costUsd, 0);
-      budgets.push({ name: sessionName(session.id), whose: 'this session', limit, spent });
+      budgets.push({
+        name: sessionName(session.id),
+        whose: 'this session',
+        limit,
+        spent: async () => {
+          const { rows } = await store.usage(session.id);
+          return rows.reduce((sum, row) => sum + row.costUsd, 0);
+        },
+      });
     }
     const key = keyId ?? session?.createdBy ?? undefined;
     const keyLimit = key === undefined ? undefined : keyBudgets.get(key);
     if (key !== undefined && keyLimit !== undefined) {
-      const spent = (await store.keyUsage()).get(key) ?? 0;
-      budgets.push({ name: keyName(key), whose: `the key "${key}"`, limit: keyLimit, spent });
+      budgets.push({
+        name: keyName(key),
+        whose: `the key "${key}"`,
+        limit: keyLimit,
+        spent: async () => (await store.keyUsage()).get(key) ?? 0,
+      });
     }
     return budgets;
   };
@@ -105,13 +116,14 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     subject: Subject,
     estimate: () => Promise<number | undefined>,
   ): Promise<BudgetAnswer> => {
-    if ((await budgetsOf(subject)).length === 0) return { ok: true };
+    const budgets = await budgetsOf(subject);
+    if (budgets.length === 0) return { ok: true };
     const least = await estimate();
     if (least === undefined) return { ok: false, message: unpriced };
     // Read after the estimate: between what is spent and the reservation there must be no wait for another call.
-    const budgets = await budgetsOf(subject);
-    for (const { name, whose, limit, spent } of budgets) {
-      const used = spent + reservations.of(name);
+    const spent = await Promise.all(budgets.map((budget) => budget.spent()));
+    for (const [at, { name, whose, limit }] of budgets.entries()) {
+      const used = (spent[at] ?? 0) + reservations.of(name);
       if (used >= limit) return refusal(whose, used, limit);
     }
     const releases = budgets.map(({ name }) => reservations.add(name, least));

@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
+import { isLoopback } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
-import { type ApiKey, isLoopback } from '../config.ts';
+import type { ApiKey } from '../config.ts';
 import { AppError } from '../errors.ts';
 
 /**

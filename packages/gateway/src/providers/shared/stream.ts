@@ -1,4 +1,4 @@
-import { TransportError } from '../../http/transport.ts';
+import { isAborted, TransportError } from '../../http/transport.ts';
 import { failure, GatewayError } from '../../messages/errors.ts';
 import { createSequencer, type Sequencer } from '../../messages/sequencer.ts';
 import { createSseReader, type SseMessage } from '../../messages/sse.ts';
@@ -82,7 +82,7 @@ export async function* readEventStream(
     for (const message of reader.end()) handlers.onMessage(message);
     handlers.onEnd();
   } catch (error) {
-    if (error instanceof TransportError && error.kind !== 'aborted') {
+    if (error instanceof TransportError && !isAborted(error)) {
       failer.fail(fromTransport(error, call.target.provider));
     } else if (error instanceof UpstreamError) failer.fail(error.upstream);
     else if (error instanceof GatewayError) throw error;
