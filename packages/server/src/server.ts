@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
-import { createClaude } from './agent/claude.ts';
+import { createClaude } from './agent/claude/index.ts';
 import { sessionEnvironment } from './agent/environment.ts';
 import { createProcesses } from './agent/processes.ts';
 import { type Config, ConfigError } from './config.ts';

@@ -108,7 +108,7 @@ export interface Transcript {
   cwd: string | null;
 }
 
-/** What the rest of the server knows of an agent. `claude.ts` is the one that is real. */
+/** What the rest of the server knows of an agent. `claude/` is the one that is real. */
 export interface Agent {
   /**
    * Starts a process and waits until it is ready.

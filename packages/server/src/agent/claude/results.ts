@@ -1,5 +1,5 @@
-import type { UsageRow } from '../store/store.ts';
-import type { AgentMessage, TurnEnd } from './agent.ts';
+import type { UsageRow } from '../../store/store.ts';
+import type { AgentMessage, TurnEnd } from '../agent.ts';
 
 /** The cumulative sums of a process, by model, as its result messages carry them. */
 type ModelUsage = Record<

@@ -1,0 +1,32 @@
+import type { Query, RewindFilesResult } from '@anthropic-ai/claude-agent-sdk';
+import { messageOf } from '../../errors.ts';
+import type { AgentProcess } from '../agent.ts';
+
+/** What can be asked of a process besides its messages. */
+export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'close'> {
+  return {
+    async interrupt() {
+      const receipt = await sdk.interrupt();
+      return receipt?.still_queued ?? [];
+    },
+    setModel: (model) => sdk.setModel(model),
+    setPermissionMode: (mode) => sdk.setPermissionMode(mode),
+    async serverInfo() {
+      const { pid: _, ...info } = { pid: undefined, ...(await sdk.initializationResult()) };
+      return { ...info, commands: info.commands, output_style: info.output_style };
+    },
+    contextUsage: async () => ({ ...(await sdk.getContextUsage()) }),
+    async rewindFiles(messageId, dryRun) {
+      const result = await sdk
+        .rewindFiles(messageId, { dryRun })
+        .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }) as RewindFilesResult);
+      return {
+        can_rewind: result.canRewind,
+        error: result.error ?? null,
+        files_changed: result.filesChanged ?? [],
+        insertions: result.insertions ?? 0,
+        deletions: result.deletions ?? 0,
+      };
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import type { StartOptions } from '../agent.ts';
+
+/** What a process is started with: a session's own options in the words of the SDK. */
+export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean): Options {
+  const { options } = start;
+  const given: Options = {
+    cwd: start.cwd,
+    ...(start.resume ? { resume: start.sessionId } : { sessionId: start.sessionId }),
+    permissionMode: start.permissionMode,
+    allowDangerouslySkipPermissions: allowBypassPermissions,
+    systemPrompt: options.system_prompt ?? { type: 'preset', preset: 'claude_code' },
+    includePartialMessages: true,
+    forwardSubagentText: true,
+    enableFileCheckpointing: true,
+    // Keeps the secrets of MCP servers off the command line, which every user of the machine can read.
+    mcpServersDelivery: 'initialize',
+  };
+  if (start.model !== undefined) given.model = start.model;
+  if (start.title !== null) given.title = start.title;
+  if (options.allowed_tools) given.allowedTools = options.allowed_tools;
+  if (options.disallowed_tools) given.disallowedTools = options.disallowed_tools;
+  if (options.additional_directories) given.additionalDirectories = options.additional_directories;
+  if (options.mcp_servers) given.mcpServers = options.mcp_servers as NonNullable<Options['mcpServers']>;
+  if (options.agents) given.agents = options.agents as NonNullable<Options['agents']>;
+  if (options.max_turns !== undefined) given.maxTurns = options.max_turns;
+  if (options.fallback_model !== undefined) given.fallbackModel = options.fallback_model;
+  if (options.effort !== undefined) given.effort = options.effort;
+  if (options.output_format !== undefined) given.outputFormat = options.output_format;
+  if (options.setting_sources !== undefined) given.settingSources = options.setting_sources;
+  return given;
+}
