@@ -1,6 +1,12 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
 
+/**
+ * The agent deletes every transcript of the machine that is older than this when a process starts (its default is
+ * 30 days). A session here lasts until somebody deletes it: 100 years.
+ */
+const KEEP_TRANSCRIPTS_DAYS = 36_500;
+
 /** What a process is started with: a session's own options in the words of the SDK. */
 export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean): Options {
   const { options } = start;
@@ -15,6 +21,8 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     enableFileCheckpointing: true,
     // Keeps the secrets of MCP servers off the command line, which every user of the machine can read.
     mcpServersDelivery: 'initialize',
+    // The flag layer: it beats the user's and the project's settings files.
+    settings: { cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS },
   };
   if (start.model !== undefined) given.model = start.model;
   if (start.title !== null) given.title = start.title;
