@@ -27,6 +27,7 @@ import {
   TotalUsage,
   Usage,
 } from './schema/session.ts';
+import { BackgroundTask } from './schema/task.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
 
@@ -67,7 +68,12 @@ const problem = (description: string): ResponseSpec => ({
 const session = { params: z.object({ session_id: SessionId }) };
 const notFound = { 404: problem('No such session') };
 const invalid = { 422: problem('The request does not have the right form') };
-const live = { ...notFound, 409: problem('The session is closed'), 502: problem('The agent cannot start') };
+const live = {
+  ...notFound,
+  409: problem('The session is closed'),
+  502: problem('The agent cannot start'),
+  504: problem('The agent does not answer'),
+};
 
 /** Both event routes stream, or give pages. */
 const eventsRequest = {
@@ -233,12 +239,50 @@ export const routes = {
     method: 'POST',
     path: '/sessions/{session_id}/interrupt',
     tag: 'sessions',
-    summary: 'End the running turn and settle its permissions',
+    summary:
+      'End the running turn and settle its permissions; with scope "all" background tasks and queue too',
     ...session,
+    body: z
+      .object({
+        scope: z.enum(['turn', 'all']).default('turn').meta({
+          description: '`turn`: the turn that runs. `all`: also background tasks and queued messages.',
+        }),
+      })
+      .meta({ id: 'Interrupt' }),
+    bodyRequired: false,
     responses: {
-      200: { description: 'Nothing runs any more', schema: z.object({ status: z.literal('interrupted') }) },
+      200: {
+        description: 'Nothing of it runs any more',
+        schema: z.object({ status: z.literal('interrupted') }),
+      },
       ...notFound,
       ...invalid,
+    },
+  }),
+  listTasks: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/tasks',
+    tag: 'sessions',
+    summary: 'What the agent does in the background',
+    ...session,
+    responses: {
+      200: { description: 'Oldest first', schema: z.object({ tasks: z.array(BackgroundTask) }) },
+      ...notFound,
+      ...invalid,
+    },
+  }),
+  stopTask: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/tasks/{task_id}/stop',
+    tag: 'sessions',
+    summary: 'Stop one background task',
+    params: z.object({ session_id: SessionId, task_id: z.string().min(1).max(256) }),
+    responses: {
+      200: { description: 'It does not run any more', schema: z.object({ status: z.literal('stopped') }) },
+      404: problem('No such session or task'),
+      409: problem('The agent refused'),
+      ...invalid,
+      504: problem('The agent does not answer'),
     },
   }),
   getServerInfo: route({
@@ -360,6 +404,20 @@ export const routes = {
     },
   }),
 
+  cancelTurn: route({
+    method: 'DELETE',
+    path: '/sessions/{session_id}/turns/{turn_id}',
+    tag: 'messages',
+    summary: 'Take back a message that is still queued',
+    params: z.object({ session_id: SessionId, turn_id: TurnId }),
+    responses: {
+      200: { description: 'Taken back; who waits for it gets the code `cancelled`', schema: Turn },
+      404: problem('No such session or turn'),
+      409: problem('The turn runs already, or is over'),
+      ...invalid,
+    },
+  }),
+
   // events
   sessionEvents: route({
     method: 'GET',
@@ -440,7 +498,7 @@ export const routes = {
     method: 'GET',
     path: '/ping',
     tag: 'server',
-    summary: 'AgentCore health: busy while a turn runs',
+    summary: 'AgentCore health: busy while a turn or background work runs',
     open: true,
     responses: {
       200: {

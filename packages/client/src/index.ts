@@ -18,6 +18,7 @@ export * from './schema/event.ts';
 export * from './schema/message.ts';
 export * from './schema/permission.ts';
 export * from './schema/session.ts';
+export * from './schema/task.ts';
 export * from './session.ts';
 export * from './sse.ts';
 export { resultOf, type SendOptions, type SentTurn } from './turn.ts';

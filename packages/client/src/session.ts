@@ -18,6 +18,8 @@ export interface EventsOptions {
 
 export interface SubmitOptions extends CallOptions {
   whenBusy?: SendMessage['when_busy'];
+  /** `background`: `turn.settled` tells when the work that the turn began in the background is over too. */
+  waitFor?: SendMessage['wait_for'];
   idempotencyKey?: string;
 }
 
@@ -45,7 +47,13 @@ export interface AgentSession {
   onPermission(handler: PermissionHandler, options?: { onError?: (error: unknown) => void }): () => void;
   respond(answer: RespondPermission): Promise<void>;
   info(options?: CallOptions): Promise<Output<'getSession'>>;
-  interrupt(): Promise<void>;
+  /** Ends the running turn; with scope "all" also background tasks and what is queued. */
+  interrupt(options?: { scope?: 'turn' | 'all' }): Promise<void>;
+  /** What the agent does in the background. */
+  tasks(): Promise<Output<'listTasks'>['tasks']>;
+  stopTask(taskId: string): Promise<void>;
+  /** Takes back a message that is still queued. */
+  cancel(turnId: string): Promise<Output<'cancelTurn'>>;
   setModel(model: string | null): Promise<void>;
   setMode(mode: PermissionMode): Promise<void>;
   update(changes: Input<'patchSession'>['body']): Promise<Output<'patchSession'>>;
@@ -84,7 +92,7 @@ export function createSessionHandle(
           prefer: 'respond-async',
           'idempotency-key': options.idempotencyKey ?? crypto.randomUUID(),
         },
-        body: { message, when_busy: options.whenBusy },
+        body: { message, when_busy: options.whenBusy, wait_for: options.waitFor },
         signal: options.signal,
         timeoutMs: options.timeoutMs ?? 60_000,
       });
@@ -94,7 +102,10 @@ export function createSessionHandle(
     onPermission: (handler, options) => answerPermissions(session, handler, options?.onError),
     respond: async (body) => void (await call('respondPermission', { params, body })),
     info: (options) => call('getSession', { params }, options),
-    interrupt: async () => void (await call('interrupt', { params })),
+    interrupt: async (options = {}) => void (await call('interrupt', { params, body: options })),
+    tasks: async () => (await call('listTasks', { params })).tasks,
+    stopTask: async (task_id) => void (await call('stopTask', { params: { session_id: id, task_id } })),
+    cancel: (turn_id) => call('cancelTurn', { params: { session_id: id, turn_id } }),
     setModel: async (model) => void (await call('setModel', { params, body: { model } })),
     setMode: async (mode) => void (await call('setPermissionMode', { params, body: { mode } })),
     update: (body) => call('patchSession', { params, body }),

@@ -65,6 +65,9 @@ function complaint(request: FuzzRequest, { status, headers, text }: Seen): strin
     : undefined;
 }
 
+/** These need a message that is still queued, or a background task: a generated request meets them by chance only. */
+const BY_CHANCE = new Set<RouteName>(['cancelTurn', 'stopTask']);
+
 /** Reads all of an answer, or of a stream what it says at once. */
 async function read(response: Response): Promise<Seen> {
   const { status, headers } = response;
@@ -177,7 +180,8 @@ describe('the application, with an agent that only pretends', () => {
     );
     // `invoke` is how a fifth of them travelled; what the gateway serves is more than its schema here says.
     const missing = ROUTES.filter(
-      ([name, { tag }]) => tag !== 'gateway' && name !== 'invoke' && !counts.served.has(name),
+      ([name, { tag }]) =>
+        tag !== 'gateway' && name !== 'invoke' && !BY_CHANCE.has(name) && !counts.served.has(name),
     );
     expect(missing.map(([name]) => name)).toEqual([]);
     expect(rejections).toEqual([]);

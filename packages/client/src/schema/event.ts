@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SessionId, Timestamp, TurnId } from './common.ts';
-import { TurnError, TurnResult, UserInput } from './message.ts';
+import { TurnError, TurnInitiator, TurnResult, UserInput } from './message.ts';
 import { PermissionReason, PermissionRequest, PermissionState } from './permission.ts';
 import { PermissionMode, SessionState } from './session.ts';
+import { BackgroundTask } from './task.ts';
 
 const event = <T extends string, D extends z.ZodType>(type: T, data: D) =>
   z.object({
@@ -14,7 +15,14 @@ const event = <T extends string, D extends z.ZodType>(type: T, data: D) =>
     data,
   });
 
-const InterruptReason = z.enum(['interrupted', 'session_closed', 'server_shutdown', 'server_restarted']);
+const InterruptReason = z.enum([
+  'interrupted',
+  'denied',
+  'cancelled',
+  'session_closed',
+  'server_shutdown',
+  'server_restarted',
+]);
 
 /** A durable event of a session's log. */
 export const SessionEvent = z
@@ -38,12 +46,30 @@ export const SessionEvent = z
         title: z.string().nullable(),
       }),
     ),
+    event(
+      'session.tasks',
+      z
+        .object({ tasks: z.array(BackgroundTask) })
+        .meta({ description: 'All background tasks that run now, whenever that changes' }),
+    ),
     event('session.closed', z.object({})),
     event('turn.queued', z.object({ message: UserInput })),
-    event('turn.started', z.object({})),
+    event(
+      'turn.started',
+      z
+        .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
+        .meta({ description: "An agent's own turn says what made it begin, and has no `turn.queued`" }),
+    ),
     event('turn.completed', z.object({ result: TurnResult })),
     event('turn.failed', z.object({ result: TurnResult, error: TurnError })),
     event('turn.interrupted', z.object({ result: TurnResult, reason: InterruptReason })),
+    event(
+      'turn.settled',
+      z.object({ result: TurnResult }).meta({
+        description:
+          'Of a message with `wait_for: "background"`: its background work is over too; the result holds all',
+      }),
+    ),
     event('permission.requested', PermissionRequest),
     event(
       'permission.resolved',

@@ -41,8 +41,21 @@ export type UserInput = z.infer<typeof UserInput>;
 /** What happens to a message that arrives while a turn runs. */
 export const WhenBusy = z.enum(['queue', 'reject', 'interrupt']);
 
+/**
+ * What a message waits for: the end of its own turn, or also the background work that the turn began, with all
+ * turns in which the agent reports on it. The answer then holds those reports too.
+ */
+export const WaitFor = z.enum(['turn', 'background']);
+export type WaitFor = z.infer<typeof WaitFor>;
+
 export const SendMessage = z
-  .object({ message: UserInput, when_busy: WhenBusy.default('queue') })
+  .object({
+    message: UserInput,
+    when_busy: WhenBusy.default('queue'),
+    wait_for: WaitFor.default('turn').meta({
+      description: '`background`: the answer (or stream) ends only when the background work is over too',
+    }),
+  })
   .meta({ id: 'SendMessage' });
 export type SendMessage = z.input<typeof SendMessage>;
 
@@ -84,15 +97,24 @@ export type TurnResult = z.infer<typeof TurnResult>;
 export const TurnState = z.enum(['queued', 'running', 'completed', 'failed', 'interrupted']);
 export type TurnState = z.infer<typeof TurnState>;
 
+/** Who began a turn: a message of the user, or the agent by itself (it reports on a background task, say). */
+export const TurnInitiator = z.enum(['user', 'agent']);
+export type TurnInitiator = z.infer<typeof TurnInitiator>;
+
 export const Turn = z
   .object({
     turn_id: TurnId,
     session_id: SessionId,
     state: TurnState,
-    message: UserInput,
+    initiator: TurnInitiator,
+    message: UserInput.meta({ description: "Of an agent's own turn: what made it begin, in a sentence" }),
+    wait_for: WaitFor,
     created_at: Timestamp,
     started_at: Timestamp.nullable(),
     ended_at: Timestamp.nullable(),
+    settled_at: Timestamp.nullable().meta({
+      description: 'With wait_for "background": when its background work was over as well',
+    }),
     result: TurnResult.nullable(),
   })
   .meta({ id: 'Turn' });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ArgumentText, JsonObject, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
 import { PermissionRequest } from './permission.ts';
+import { BackgroundTask } from './task.ts';
 
 export const PermissionMode = z.enum([
   'default',
@@ -17,9 +18,9 @@ export type SessionStatus = z.infer<typeof SessionStatus>;
 
 /**
  * What a session is doing: `asleep` has no agent process (the next message wakes it), `waiting` has a
- * permission request open.
+ * permission request open, `background` runs no turn, but the agent's background tasks go on.
  */
-export const SessionState = z.enum(['asleep', 'idle', 'running', 'waiting', 'closed']);
+export const SessionState = z.enum(['asleep', 'idle', 'running', 'waiting', 'background', 'closed']);
 export type SessionState = z.infer<typeof SessionState>;
 
 const McpServer = z.union([
@@ -121,6 +122,7 @@ export const SessionDetail = Session.extend({
   pending_permissions: z.array(PermissionRequest),
   current_turn_id: TurnId.nullable(),
   queued_turns: z.int(),
+  tasks: z.array(BackgroundTask).meta({ description: 'What the agent does in the background' }),
   last_seq: z.int(),
 }).meta({ id: 'SessionDetail' });
 export type SessionDetail = z.infer<typeof SessionDetail>;

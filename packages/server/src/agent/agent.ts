@@ -95,6 +95,8 @@ export interface AgentProcess {
   setPermissionMode(mode: PermissionMode): Promise<void>;
   serverInfo(): Promise<Record<string, unknown> & { commands: unknown[]; output_style: string }>;
   contextUsage(): Promise<Record<string, unknown>>;
+  /** Ends a background task; the agent then reports that it was stopped. */
+  stopTask(taskId: string): Promise<void>;
   rewindFiles(messageId: string, dryRun: boolean): Promise<RewindResult>;
   /** Ends the process and everything that it started; settles when they are gone. */
   close(): Promise<void>;

@@ -4,10 +4,18 @@ import { event } from '../events/log.ts';
 import type { Change, TurnRecord } from '../store/store.ts';
 
 /** Why a turn ended before its time. */
-export type InterruptReason = 'interrupted' | 'session_closed' | 'server_shutdown' | 'server_restarted';
+export type InterruptReason =
+  | 'interrupted'
+  | 'denied'
+  | 'cancelled'
+  | 'session_closed'
+  | 'server_shutdown'
+  | 'server_restarted';
 
 const WORDS: Record<InterruptReason, string> = {
   interrupted: 'The turn was interrupted.',
+  denied: 'A permission request was denied, and the turn ended with it.',
+  cancelled: 'The message was taken back before its turn began.',
   session_closed: 'The session was closed.',
   server_shutdown: 'The server was shut down during the turn. Send the message again to go on.',
   server_restarted: 'The server ended during this turn. Send the message again to go on.',

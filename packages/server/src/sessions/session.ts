@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AnswerItem,
+  BackgroundTask,
   PermissionMode,
   PermissionRequest,
   RewindResult,
   SessionState,
   TurnError,
   UserInput,
+  WaitFor,
 } from 'claude-agent-client';
 import type { Agent, AgentMessage, AgentProcess, TurnEnd } from '../agent/agent.ts';
 import { AppError, messageOf, sessionClosed, storageFailed } from '../errors.ts';
@@ -16,6 +18,7 @@ import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn, type InterruptReason } from './answer.ts';
+import { readTasks } from './tasks.ts';
 import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
@@ -31,6 +34,7 @@ export interface SendRequest {
   inputHash: string;
   idempotencyKey: string | null;
   whenBusy: 'queue' | 'reject' | 'interrupt';
+  waitFor: WaitFor;
 }
 
 export interface Sent {
@@ -48,6 +52,12 @@ export interface Session {
   currentTurnId(): string | null;
   queuedTurns(): number;
   pendingPermissions(): PermissionRequest[];
+  /** What the agent does in the background, oldest first. */
+  tasks(): BackgroundTask[];
+  /** Ends one background task; settles when it does not run any more. @throws AppError 404, 409 */
+  stopTask(taskId: string): Promise<void>;
+  /** Takes back a message that is still queued. @throws AppError 404, 409 */
+  cancel(turnId: string): Promise<TurnRecord>;
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
   /** Accepts a message: when this settles, the turn is durable. */
@@ -58,8 +68,8 @@ export interface Session {
   takeOver(turns: TurnRecord[]): void;
   /** Begins the first queued turn, if none runs. */
   goOn(): void;
-  /** Ends the running turn; settles when that is in the log. */
-  interrupt(): Promise<void>;
+  /** Ends the running turn, or all work; settles when that is in the log. */
+  interrupt(scope: 'turn' | 'all'): Promise<void>;
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   patch(set: { title?: string | null; metadata?: Record<string, unknown> }): Promise<void>;
@@ -102,6 +112,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   let record = initial;
   let current: Current | undefined;
   const queue: TurnRecord[] = [];
+  let tasks: BackgroundTask[] = [];
   const waiters = createWaiters();
   /** Messages that are being written and not yet in the queue. */
   let admitting = 0;
@@ -148,6 +159,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     if (record.status === 'closed') return 'closed';
     if (broker.pending().length > 0) return 'waiting';
     if (current) return 'running';
+    if (tasks.some((task) => !task.ambient)) return 'background';
     return warm.live() ? 'idle' : 'asleep';
   };
 
@@ -189,6 +201,11 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     const mine = answered();
     mine?.messages.push(...answerItems(message));
     const changes: Change[] = [event(id, 'agent.message', message, mine?.turn.id ?? null)];
+    const listed = readTasks(message, tasks, mine?.turn.id ?? null);
+    if (listed) {
+      tasks = listed;
+      changes.push(event(id, 'session.tasks', { tasks }), ...stateChange());
+    }
     if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
     if (end && !end.isBooked) {
       for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
@@ -210,6 +227,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const onExit = async (words: string, how: string): Promise<void> => {
     const died = current?.sent ? current : undefined;
     await broker.settleAll('agent_died');
+    if (tasks.length > 0) {
+      tasks = [];
+      await write([event(id, 'session.tasks', { tasks })]);
+    }
     if (!died || current !== died) {
       await write(stateChange());
       return;
@@ -228,7 +249,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   /** Makes a turn the current one; the changes tell of it. */
   const begin = (turn: TurnRecord): Change[] => {
     current = { turn, messages: [], sent: false, taken: false, interrupted: undefined };
-    return [event(id, 'turn.started', {}, turn.id), ...stateChange()];
+    return [event(id, 'turn.started', { initiator: turn.initiator }, turn.id), ...stateChange()];
   };
 
   /** Makes the first queued turn the current one, if there is one and it may run. */
@@ -302,7 +323,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     );
   };
 
-  const send = async ({ input, inputHash, idempotencyKey, whenBusy }: SendRequest): Promise<Sent> => {
+  const send = async ({
+    input,
+    inputHash,
+    idempotencyKey,
+    whenBusy,
+    waitFor,
+  }: SendRequest): Promise<Sent> => {
     const known = await replay(idempotencyKey, inputHash);
     if (known) return known;
     requireOpen();
@@ -316,12 +343,16 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       id: randomUUID(),
       sessionId: id,
       state: busy ? 'queued' : 'running',
+      initiator: 'user',
       input,
       idempotencyKey,
       inputHash,
+      waitFor,
+      urgent: whenBusy === 'interrupt',
       createdAt: now,
       startedAt: busy ? null : now,
       endedAt: null,
+      settledAt: null,
       result: null,
     };
     waiters.expect(turn.id);
@@ -378,7 +409,9 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     target.interrupted ??= reason;
     const over = waiters.over(target.turn.id);
     const runs = (): boolean => current === target;
-    await broker.settleAll(reason === 'server_restarted' ? 'interrupted' : reason);
+    await broker.settleAll(
+      reason === 'session_closed' || reason === 'server_shutdown' ? reason : 'interrupted',
+    );
     const process = warm.live();
     // Only somebody who goes on with the session needs the agent's own word that it stopped.
     if (runs() && target.sent && process && reason === 'interrupted') {
@@ -393,6 +426,16 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     }
     if (runs()) await finish({ error: null });
     await over;
+  };
+
+  const stop = (taskId: string): Promise<void> => warm.tell((process) => process.stopTask(taskId));
+
+  const takeBack = async (turn: TurnRecord, now: string): Promise<TurnRecord> => {
+    queue.splice(queue.indexOf(turn), 1);
+    const { ended, changes } = endTurn(turn, { messages: [], error: null, interrupted: 'cancelled' }, now);
+    await write(changes);
+    waiters.resolve(ended);
+    return ended;
   };
 
   const close = async (): Promise<void> => {
@@ -424,7 +467,37 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     pendingPermissions: () => broker.pending().map(permissionView),
     wake: warm.wake,
     send,
-    interrupt: () => interrupt('interrupted'),
+    tasks: () => tasks,
+
+    async interrupt(scope) {
+      if (scope === 'all') {
+        const now = new Date().toISOString();
+        for (const turn of [...queue]) await takeBack(turn, now);
+        for (const task of tasks) await stop(task.task_id);
+      }
+      await interrupt('interrupted');
+    },
+
+    async stopTask(taskId) {
+      if (!tasks.some((task) => task.task_id === taskId)) {
+        throw new AppError(
+          'task_not_found',
+          404,
+          `Session ${id} has no background task ${taskId} that runs.`,
+        );
+      }
+      await stop(taskId);
+    },
+
+    async cancel(turnId) {
+      const waiting = queue.find((turn) => turn.id === turnId);
+      if (waiting) return takeBack(waiting, new Date().toISOString());
+      const turn = await store.getTurn(id, turnId);
+      if (!turn) throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId}.`);
+      const advice = turn.endedAt ? 'It is over.' : `POST /sessions/${id}/interrupt ends it.`;
+      throw new AppError('turn_not_queued', 409, `Only a queued message can be taken back. ${advice}`);
+    },
+
     close,
 
     async ended(turnId) {

@@ -50,10 +50,13 @@ export function turnView(turn: TurnRecord): Turn {
     turn_id: turn.id,
     session_id: turn.sessionId,
     state: turn.state,
+    initiator: turn.initiator,
+    wait_for: turn.waitFor,
     message: turn.input,
     created_at: turn.createdAt,
     started_at: turn.startedAt,
     ended_at: turn.endedAt,
+    settled_at: turn.settledAt,
     result: turn.result,
   };
 }

@@ -28,12 +28,16 @@ const TURN: Columns<TurnRecord> = {
   id: 'text',
   sessionId: 'text',
   state: 'text',
+  initiator: 'text',
   input: 'json',
   idempotencyKey: 'text',
   inputHash: 'text',
+  waitFor: 'text',
+  urgent: 'boolean',
   createdAt: 'text',
   startedAt: 'text',
   endedAt: 'text',
+  settledAt: 'text',
   result: 'json',
 };
 

@@ -221,6 +221,20 @@ export function openSqliteStore(path: string): Store {
       });
     },
 
+    async probe() {
+      db.exec('begin immediate');
+      try {
+        run(
+          'insert into probe values (1, ?) on conflict (id) do update set at = excluded.at',
+          String(Date.now()),
+        );
+        db.exec('commit');
+      } catch (error) {
+        if (db.isTransaction) db.exec('rollback');
+        throw error;
+      }
+    },
+
     async getSession(id) {
       const row = get('select * from sessions where id = ?', id);
       return row && sessionFromRow(row);
@@ -260,10 +274,11 @@ export function openSqliteStore(path: string): Store {
       return row && turnFromRow(row);
     },
 
-    async listTurns({ sessionId, states, after, limit }) {
+    async listTurns({ sessionId, states, unsettled, after, limit }) {
       const where = [
         sessionId === undefined ? '?1 is null' : 'session_id = ?1',
         states ? `state in (${states.map((state) => `'${state}'`).join(', ')})` : 'true',
+        unsettled ? "wait_for = 'background' and ended_at is not null and settled_at is null" : 'true',
         after === undefined ? '?2 is null' : 'position > (select position from turns where id = ?2)',
       ];
       const sql = `select * from turns where ${where.join(' and ')} order by position limit ?3`;
@@ -298,7 +313,10 @@ export function openSqliteStore(path: string): Store {
     },
 
     async turnStart(turnId) {
-      const row = get("select seq from events where turn_id = ? and type = 'turn.queued'", turnId);
+      // Two questions, because each has an index of its own.
+      const row =
+        get("select seq from events where turn_id = ? and type = 'turn.queued'", turnId) ??
+        get("select seq from events where turn_id = ? and type = 'turn.started'", turnId);
       return row && Number(row.seq);
     },
 

@@ -252,6 +252,13 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await store.turnStart(turnId)).toBe(2);
         expect(await store.turnStart(randomUUID())).toBeUndefined();
       });
+
+      test("the beginning of an agent's own turn, which was never queued, is found", async () => {
+        const { id } = await newSession();
+        const turnId = randomUUID();
+        await store.write([sampleEvent(id), sampleEvent(id, { type: 'turn.started', turnId })]);
+        expect(await store.turnStart(turnId)).toBe(2);
+      });
     });
 
     describe('permissions', () => {

@@ -5,9 +5,11 @@ import type {
   PermissionState,
   SessionOptions,
   SessionStatus,
+  TurnInitiator,
   TurnResult,
   TurnState,
   UserInput,
+  WaitFor,
 } from 'claude-agent-client';
 
 /** A session as it is kept. Times are ISO 8601 UTC. */
@@ -37,13 +39,20 @@ export interface TurnRecord {
   id: string;
   sessionId: string;
   state: TurnState;
+  initiator: TurnInitiator;
+  /** Of an agent's own turn: what made it begin. */
   input: UserInput;
   idempotencyKey: string | null;
   /** Hash of the request body, to tell a retry from another request under the same key. */
   inputHash: string;
+  waitFor: WaitFor;
+  /** Sent to interrupt: goes before everything that is queued. */
+  urgent: boolean;
   createdAt: string;
   startedAt: string | null;
   endedAt: string | null;
+  /** Of a turn with `waitFor: 'background'`: when its background work was over as well. */
+  settledAt: string | null;
   result: TurnResult | null;
 }
 
@@ -111,7 +120,7 @@ export type Change =
       id: string;
       /** Only from one of these states; from another the whole write is refused. */
       from: readonly TurnState[];
-      set: Partial<Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'result'>>;
+      set: Partial<Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'settledAt' | 'result'>>;
     }
   | { kind: 'insert-permission'; permission: PermissionRecord }
   | {
@@ -140,6 +149,8 @@ export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; ref
  */
 export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
+  /** Really writes something and commits it. @throws when the store cannot write */
+  probe(): Promise<void>;
 
   getSession(id: string): Promise<SessionRecord | undefined>;
   /** Newest activity first; `cursor` is what the page before gave as `next`. */
@@ -156,6 +167,8 @@ export interface Store {
   listTurns(query: {
     sessionId?: string;
     states?: readonly TurnState[] | undefined;
+    /** Only turns that are over and whose background work is still waited for. */
+    unsettled?: boolean;
     after?: string | undefined;
     limit: number;
   }): Promise<TurnRecord[]>;
@@ -166,7 +179,7 @@ export interface Store {
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
-  /** Number of the `turn.queued` event of a turn: where its story begins. */
+  /** Number of a turn's first event: `turn.queued`, or `turn.started` of one that the agent began by itself. */
   turnStart(turnId: string): Promise<number | undefined>;
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;

@@ -117,6 +117,7 @@ export function createFakeAgent(): Agent {
       setModel: async () => {},
       setPermissionMode: async (mode) => events.onPermissionMode(mode),
       serverInfo: async () => ({ commands: [], output_style: 'default', capabilities: [] }),
+      stopTask: async () => {},
       contextUsage: async () => ({ totalTokens: transcript.messages.length }),
       async rewindFiles(messageId) {
         const found = transcript.messages.some(({ uuid }) => uuid === messageId);

@@ -95,6 +95,9 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
       const { state, model, permission_mode: mode, title } = event.data;
       return { view: { ...view, state, model, mode, title }, items };
     }
+    case 'session.tasks':
+    case 'turn.settled':
+      return { view, items };
     case 'session.closed':
       return { view: { ...view, state: 'closed', queued: [], permissions: [] }, items };
     case 'turn.queued': {

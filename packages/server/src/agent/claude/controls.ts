@@ -15,6 +15,7 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'close
       const { pid: _, ...info } = { pid: undefined, ...(await sdk.initializationResult()) };
       return { ...info, commands: info.commands, output_style: info.output_style };
     },
+    stopTask: (taskId) => sdk.stopTask(taskId),
     contextUsage: async () => ({ ...(await sdk.getContextUsage()) }),
     async rewindFiles(messageId, dryRun) {
       const result = await sdk

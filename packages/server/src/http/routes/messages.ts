@@ -20,6 +20,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
       inputHash: hashOf(body.message),
       idempotencyKey: headers['idempotency-key'] ?? null,
       whenBusy: body.when_busy,
+      waitFor: body.wait_for,
     });
     const more: Record<string, string> = {
       location: `/sessions/${sessionId}/turns/${turn.id}`,
@@ -55,6 +56,11 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     const { id } = await sessions.get(params.session_id);
     const turns = await store.listTurns({ sessionId: id, after, limit, ...(state && { states: [state] }) });
     return { turns: turns.map(turnView) };
+  });
+
+  mount(app, routes.cancelTurn, async ({ params }) => {
+    const session = await sessions.get(params.session_id);
+    return turnView(await session.cancel(params.turn_id));
   });
 
   mount(app, routes.getTurn, async ({ params }) => {

@@ -20,6 +20,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       pending_permissions: pending,
       current_turn_id: session.currentTurnId(),
       queued_turns: session.queuedTurns(),
+      tasks: session.tasks(),
       last_seq: record.lastSeq,
     };
   };
@@ -99,10 +100,20 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'ok', mode: body.mode };
   });
 
-  mount(app, routes.interrupt, async ({ params }) => {
+  mount(app, routes.interrupt, async ({ params, body }) => {
     const session = await sessions.get(params.session_id);
-    await session.interrupt();
+    await session.interrupt(body.scope);
     return { status: 'interrupted' };
+  });
+
+  mount(app, routes.listTasks, async ({ params }) => ({
+    tasks: (await sessions.get(params.session_id)).tasks(),
+  }));
+
+  mount(app, routes.stopTask, async ({ params }) => {
+    const session = await sessions.get(params.session_id);
+    await session.stopTask(params.task_id);
+    return { status: 'stopped' };
   });
 
   mount(app, routes.getServerInfo, async ({ params }) => {
