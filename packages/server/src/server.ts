@@ -5,7 +5,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
-import { sessionEnvironment } from './agent/environment.ts';
+import { refusesBypass, sessionEnvironment } from './agent/environment.ts';
 import { createProcesses } from './agent/processes.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
@@ -70,10 +70,20 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   const folders = createFolders(config.roots);
   const defaultModel = config.model ?? (config.demo ? 'demo' : undefined);
   let url = '';
+  const bypass = !config.allowBypassPermissions
+    ? 'forbidden'
+    : refusesBypass(config.env)
+      ? 'needs-sandbox'
+      : 'allowed';
+  if (bypass === 'needs-sandbox') {
+    logger.warn(
+      '"allow_bypass_permissions" has no effect: the server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user; or, if all of this is a sandbox that may be broken, set IS_SANDBOX=1.',
+    );
+  }
 
   const agent = createClaude({
     processes: createProcesses(home.instance),
-    allowBypassPermissions: config.allowBypassPermissions,
+    allowBypassPermissions: bypass === 'allowed',
     environment: (session) =>
       sessionEnvironment(config, session, {
         url,
@@ -90,7 +100,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     folders,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
-    allowBypassPermissions: config.allowBypassPermissions,
+    bypass,
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     onError,
   });

@@ -40,6 +40,19 @@ describe('the environment of an agent process', () => {
     expect(agentEnvironment({ [flag]: '0', [name]: 'x' }, [])).not.toHaveProperty(name);
   });
 
+  test('holds the timeouts, limits, telemetry and proxies of the agent', () => {
+    const env = {
+      API_TIMEOUT_MS: '1',
+      MCP_TIMEOUT: '2',
+      MCP_TOOL_TIMEOUT: '3',
+      MAX_MCP_OUTPUT_TOKENS: '4',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector',
+      ALL_PROXY: 'socks5://proxy',
+      all_proxy: 'socks5://proxy',
+    };
+    expect(agentEnvironment({ ...env, MCP_OTHER: 'x' }, [])).toEqual(env);
+  });
+
   test('takes along what the configuration names', () => {
     expect(agentEnvironment({ MY_TOOL_TOKEN: 'x', OTHER: 'y' }, ['MY_TOOL_TOKEN'])).toEqual({
       MY_TOOL_TOKEN: 'x',
@@ -71,9 +84,17 @@ describe('the environment of a session', () => {
         ANTHROPIC_BASE_URL: gateway.url,
         ANTHROPIC_API_KEY: gateway.token,
         CLAUDE_CODE_USE_BEDROCK: '0',
+        CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST: '1',
       });
     },
   );
+
+  test('behind a proxy for everything, this server is still reached directly', () => {
+    const env = { ALL_PROXY: 'http://proxy' };
+    const server = { env, passEnv: [], demo: true };
+    const session = { model: undefined, options: { enable_proxy: false } };
+    expect(sessionEnvironment(server, session, gateway)).toHaveProperty('NO_PROXY', '127.0.0.1');
+  });
 
   test('then nothing that opens a model goes along, whatever cloud it is for', () => {
     const secret = {
@@ -164,6 +185,17 @@ describe('a credential', () => {
     writeFileSync(join(home, '.claude', '.credentials.json'), '{}');
     expect(findCredential({ HOME: home })).toBe('a logged-in Claude Code');
   });
+
+  test.each(['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'CLAUDE_CODE_USE_BEDROCK'])(
+    "is found in the user's settings: %s",
+    (name) => {
+      const settings = join(home, '.claude', 'settings.json');
+      writeFileSync(settings, JSON.stringify({ env: { [name]: '1' } }));
+      expect(findCredential({ HOME: home })).toBe(`${name} in settings.json`);
+      writeFileSync(settings, JSON.stringify({ env: { [name]: '' } }));
+      expect(findCredential({ HOME: home })).toBeUndefined();
+    },
+  );
 
   test('on macOS the login is known from the account in .claude.json', () => {
     writeFileSync(join(home, '.claude.json'), '{"oauthAccount":{"emailAddress":"me@example.org"}}');

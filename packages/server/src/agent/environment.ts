@@ -25,9 +25,11 @@ const BASIC = [
   // how to reach the network
   'HTTP_PROXY',
   'HTTPS_PROXY',
+  'ALL_PROXY',
   'NO_PROXY',
   'http_proxy',
   'https_proxy',
+  'all_proxy',
   'no_proxy',
   'NODE_EXTRA_CA_CERTS',
   'SSL_CERT_FILE',
@@ -42,7 +44,8 @@ const BASIC = [
 ];
 
 /** The agent's own credentials and settings, in the names that Claude Code reads. */
-const AGENT = /^(ANTHROPIC_|CLAUDE_|VERTEX_|DISABLE_|MAX_THINKING_TOKENS$|ENABLE_TOOL_SEARCH$|BASH_)/;
+const AGENT =
+  /^(ANTHROPIC_|CLAUDE_|VERTEX_|DISABLE_|OTEL_|BASH_|MAX_THINKING_TOKENS$|ENABLE_TOOL_SEARCH$|API_TIMEOUT_MS$|MCP_TIMEOUT$|MCP_TOOL_TIMEOUT$|MAX_MCP_OUTPUT_TOKENS$)/;
 /** A cloud's credentials go along only when the agent is told to use that cloud. */
 const CLOUDS: [string, RegExp][] = [
   ['CLAUDE_CODE_USE_BEDROCK', /^AWS_/],
@@ -75,7 +78,7 @@ export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<s
   return picked;
 }
 
-const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'];
 
 /** What decides where model calls go and who pays, clouds aside. `CLAUDE_CODE_MAX_OUTPUT_TOKENS` is no token. */
 const CREDENTIAL =
@@ -94,19 +97,38 @@ export function configDir(env: Env): string {
  * @returns where it was found (a name, never a value), or undefined
  */
 export function findCredential(env: Env): string | undefined {
-  for (const name of ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'CLAUDE_CODE_OAUTH_TOKEN']) {
-    if (env[name]) return name;
-  }
-  for (const [flag] of CLOUDS) if (isOn(env[flag])) return flag;
+  const named = findNamed(env);
+  if (named !== undefined) return named;
   const folder = configDir(env);
   if (existsSync(join(folder, '.credentials.json'))) return 'a logged-in Claude Code';
-  const helper = readJson(join(folder, 'settings.json')).apiKeyHelper;
-  if (typeof helper === 'string' && helper !== '') return 'apiKeyHelper';
+  // Claude Code takes what stands in the user's settings, even before the environment.
+  const { apiKeyHelper, env: inSettings } = readJson(join(folder, 'settings.json'));
+  if (typeof apiKeyHelper === 'string' && apiKeyHelper !== '') return 'apiKeyHelper';
+  const set = findNamed(typeof inSettings === 'object' && inSettings !== null ? { ...inSettings } : {});
+  if (set !== undefined) return `${set} in settings.json`;
   // On macOS the login is in the keychain; only this note of it is in a file.
   const account = readJson(
     env.CLAUDE_CONFIG_DIR ? join(folder, '.claude.json') : `${folder}.json`,
   ).oauthAccount;
   return account ? 'a logged-in Claude Code' : undefined;
+}
+
+/** The variable that holds a credential, or names the cloud that has one. */
+function findNamed(env: Readonly<Record<string, unknown>>): string | undefined {
+  const secrets = ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'CLAUDE_CODE_OAUTH_TOKEN'];
+  return (
+    secrets.find((name) => env[name]) ?? CLOUDS.map(([flag]) => flag).find((flag) => isOn(text(env[flag])))
+  );
+}
+
+const text = (value: unknown): string | undefined => (value === undefined ? undefined : String(value));
+
+/**
+ * Claude Code does not start as root with bypassPermissions, nor with the leave to switch to it, in whatever mode
+ * (measured on 2.1.330), unless it is told that it is in a sandbox.
+ */
+export function refusesBypass(env: Env): boolean {
+  return process.getuid?.() === 0 && env.IS_SANDBOX !== '1';
 }
 
 function readJson(path: string): Record<string, unknown> {
@@ -123,16 +145,19 @@ const ALIASES = new Set(['default', 'best', 'haiku', 'sonnet', 'opus', 'opusplan
 
 const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLowerCase().includes('claude');
 
+/** What a session says of its models. */
+interface ModelChoice {
+  model: string | undefined;
+  options: { enable_proxy: boolean; background_model?: string | undefined };
+}
+
 /**
  * The environment of one session's agent process.
  * @param gateway this server's own address and the session's token for it, used in demo and proxy mode
  */
 export function sessionEnvironment(
   server: { env: Env; passEnv: readonly string[]; demo: boolean },
-  session: {
-    model: string | undefined;
-    options: { enable_proxy: boolean; background_model?: string | undefined };
-  },
+  session: ModelChoice,
   gateway: { url: string; token: string; contextOf(model: string): number | undefined },
 ): Record<string, string> {
   const env = agentEnvironment(server.env, server.passEnv);
@@ -146,6 +171,11 @@ export function sessionEnvironment(
     env.ANTHROPIC_BASE_URL = gateway.url;
     env.ANTHROPIC_API_KEY = gateway.token;
     env.CLAUDE_CODE_USE_BEDROCK = '0';
+    // Settings files beat the environment: a base URL, a key, a cloud or a helper for keys that stands in the user's
+    // or a project's would take the conversation elsewhere. With this mark Claude Code ignores all that in them, and in
+    // the flag layer (measured on 2.1.330: 13 ways, none got through). The flag layer itself could say the same, but
+    // it travels on the command line, which every user of the machine can read, and the token would stand there.
+    env.CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST = '1';
     // Nothing but model calls, and those only to this server.
     env.CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = '1';
     // Claude Code asks a proxy even for this machine's own addresses.
@@ -156,18 +186,29 @@ export function sessionEnvironment(
   }
 
   const { model } = session;
+  // For a model that it does not know Claude Code assumes a million tokens, and would compact too late.
+  if (model !== undefined && !isClaude(model) && session.options.enable_proxy) {
+    const context = gateway.contextOf(model);
+    if (context !== undefined) env.CLAUDE_CODE_MAX_CONTEXT_TOKENS ??= String(context);
+  }
+  return { ...env, ...modelEnvironment(session) };
+}
+
+/**
+ * What follows from a session's choice of models. It stands in the flag layer of the settings too: the user's own
+ * settings would beat it otherwise.
+ */
+export function modelEnvironment({ model, options }: ModelChoice): Record<string, string> {
+  const env: Record<string, string> = {};
   if (model !== undefined && !isClaude(model)) {
     // `0` would leave cache_control in the requests (measured), which other providers refuse.
     env.DISABLE_PROMPT_CACHING = '1';
     env.CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS = '1';
     env.ENABLE_TOOL_SEARCH = 'false';
-    // For a model that it does not know Claude Code assumes a million tokens, and would compact too late.
-    const context = session.options.enable_proxy ? gateway.contextOf(model) : undefined;
-    if (context !== undefined) env.CLAUDE_CODE_MAX_CONTEXT_TOKENS ??= String(context);
   }
   // No hidden call goes to a model that the user did not choose.
   const chosen = model !== undefined && !ALIASES.has(model) ? model : undefined;
-  const background = session.options.background_model ?? chosen;
+  const background = options.background_model ?? chosen;
   if (background !== undefined) {
     env.ANTHROPIC_SMALL_FAST_MODEL = background;
     env.ANTHROPIC_DEFAULT_HAIKU_MODEL = background;

@@ -54,7 +54,8 @@ export interface SessionsDeps {
   folders: Folders;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
-  allowBypassPermissions: boolean;
+  /** Whether sessions may use bypassPermissions: Claude Code refuses it to root outside a sandbox. */
+  bypass: 'allowed' | 'forbidden' | 'needs-sandbox';
   permissionTimeoutSeconds: number;
   onError(error: unknown, what: string): void;
 }
@@ -106,7 +107,14 @@ export function createSessions(deps: SessionsDeps): Sessions {
   };
 
   const checkMode = (mode: PermissionMode): void => {
-    if (mode !== 'bypassPermissions' || deps.allowBypassPermissions) return;
+    if (mode !== 'bypassPermissions' || deps.bypass === 'allowed') return;
+    if (deps.bypass === 'needs-sandbox') {
+      throw new AppError(
+        'bypass_needs_sandbox',
+        403,
+        'The server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user; or, if it is in a sandbox that may be broken, start it with IS_SANDBOX=1.',
+      );
+    }
     throw new AppError(
       'permission_mode_forbidden',
       403,

@@ -3,8 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Whether this machine lets a test look into other processes. */
 export const CAN_SEE_PROCESSES = process.platform === 'linux';
 
+export interface SeenProcess {
+  pid: number;
+  env: Record<string, string>;
+  /** With its arguments. */
+  command: string;
+}
+
 /** The processes that belong to a session, oldest first (the agent itself), each with its environment. */
-export function processesOf(sessionId: string): { pid: number; env: Record<string, string> }[] {
+export function processesOf(sessionId: string): SeenProcess[] {
   const mark = `CLAUDE_AGENT_SERVER_SESSION=${sessionId}`;
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -18,7 +25,8 @@ export function processesOf(sessionId: string): { pid: number; env: Record<strin
             return [entry.slice(0, equals), entry.slice(equals + 1)] as const;
           }),
         );
-        return [{ pid: Number(name), env }];
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return [{ pid: Number(name), env, command }];
       } catch {
         // gone meanwhile, or another user's
         return [];

@@ -40,7 +40,7 @@ export function createInProcess(): InProcess {
     folders,
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
-    allowBypassPermissions: false,
+    bypass: 'forbidden',
     permissionTimeoutSeconds: 300,
     onError,
   });

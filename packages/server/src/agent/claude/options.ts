@@ -1,5 +1,6 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
+import { modelEnvironment } from '../environment.ts';
 
 /**
  * The agent deletes every transcript of the machine that is older than this when a process starts (its default is
@@ -21,8 +22,9 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     enableFileCheckpointing: true,
     // Keeps the secrets of MCP servers off the command line, which every user of the machine can read.
     mcpServersDelivery: 'initialize',
-    // The flag layer: it beats the user's and the project's settings files.
-    settings: { cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS },
+    // The flag layer: it beats the user's and the project's settings files. It travels on the command line, which
+    // every user of the machine can read: no secret may stand in it.
+    settings: { cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS, env: modelEnvironment(start) },
   };
   if (start.model !== undefined) given.model = start.model;
   if (start.title !== null) given.title = start.title;
