@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** A session's id: the same UUID under which the agent keeps the transcript on disk. */
-export const SessionId = z.uuid().meta({ description: 'Session id; also the id of the transcript on disk' });
+/** A session's id. The agent's first transcript on disk has the same; `conversation_id` names the present one. */
+export const SessionId = z.uuid().meta({ description: 'Session id; it never changes' });
 
 /** A turn's id (UUID). The agent sees it as the uuid of the user message. */
 export const TurnId = z.uuid();

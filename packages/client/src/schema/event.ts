@@ -47,6 +47,19 @@ export const SessionEvent = z
       }),
     ),
     event(
+      'session.conversation',
+      z
+        .object({
+          conversation_id: z.string(),
+          previous_id: z.string(),
+          trigger: z.string().meta({
+            description:
+              '`clear`, `plan_mode_exit` and alike: the agent began afresh; `transcript_lost`: its transcript was gone',
+          }),
+        })
+        .meta({ description: 'The agent goes on in another conversation; the session and its id stay' }),
+    ),
+    event(
       'session.tasks',
       z
         .object({ tasks: z.array(BackgroundTask) })

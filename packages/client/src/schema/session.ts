@@ -102,6 +102,9 @@ export type SessionCreated = z.infer<typeof SessionCreated>;
 export const Session = z
   .object({
     session_id: SessionId,
+    conversation_id: z.string().meta({
+      description: "The agent's own id of its present conversation: another one after /clear",
+    }),
     created_at: Timestamp,
     last_activity: Timestamp,
     status: SessionStatus,

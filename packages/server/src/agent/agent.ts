@@ -10,13 +10,15 @@ import type { PermissionRecord, UsageRow } from '../store/store.ts';
 /** What a new agent process is started with. */
 export interface StartOptions {
   sessionId: string;
+  /** The agent's own id of what is said: the session's at first, another after /clear. */
+  conversationId: string;
   cwd: string;
   /** undefined: the agent's own default. */
   model: string | undefined;
   permissionMode: PermissionMode;
   title: string | null;
   options: SessionOptions;
-  /** True: go on with the transcript that is on disk under this id. */
+  /** True: go on with the conversation's transcript on disk. */
   resume: boolean;
 }
 
@@ -80,6 +82,8 @@ export interface AgentEvents {
   onQuestion(question: Question): Promise<Decision>;
   /** The permission mode changed from inside (a plan was approved, a suggestion applied). */
   onPermissionMode(mode: PermissionMode): void;
+  /** The agent goes on under this conversation id: another one after /clear, or when a plan starts afresh. */
+  onConversation(conversationId: string, trigger: string): void;
   /** The process is gone, whatever the cause; nothing follows. */
   onExit(exit: { code: number | null; signal: string | null; words: string }): void;
 }

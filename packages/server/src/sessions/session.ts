@@ -131,13 +131,16 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     agent,
     options: async () => ({
       sessionId: id,
+      conversationId: record.conversationId,
       cwd: record.cwd,
       model: record.model ?? defaultModel,
       permissionMode: record.permissionMode,
       title: record.title,
       options: record.options,
       // A server that was killed early may not know of a transcript that is there.
-      resume: record.hasTranscript || (record.messageCount > 0 && (await agent.transcript(id)) !== undefined),
+      resume:
+        record.hasTranscript ||
+        (record.messageCount > 0 && (await agent.transcript(record.conversationId)) !== undefined),
     }),
     events: {
       onTaken(turnId) {
@@ -147,6 +150,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       onDelta: (message) => log.live(id, answered()?.turn.id ?? null, message),
       onQuestion: (question) => broker.ask(answered()?.turn.id ?? null, question),
       onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
+      onConversation: (conversationId, trigger) =>
+        background(noteConversation(conversationId, trigger), 'note the conversation'),
       onExit: ({ code, signal, words }) =>
         background(onExit(words, signal ?? `code ${code}`), 'settle after the agent ended'),
     },
@@ -222,6 +227,21 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const noteMode = async (mode: PermissionMode): Promise<void> => {
     if (mode === record.permissionMode || record.status === 'closed') return;
     await write([update({ permissionMode: mode }), stateEvent(record, shownState, defaultModel)]);
+  };
+
+  /** The agent has left its conversation for another: from now on everything that names a transcript means that one. */
+  const noteConversation = async (conversationId: string, trigger: string): Promise<void> => {
+    const previous = record.conversationId;
+    if (conversationId === previous || record.status === 'closed') return;
+    await write([
+      { kind: 'insert-conversation', id: conversationId, sessionId: id },
+      update({ conversationId, hasTranscript: true }),
+      event(id, 'session.conversation', {
+        conversation_id: conversationId,
+        previous_id: previous,
+        trigger,
+      }),
+    ]);
   };
 
   const onExit = async (words: string, how: string): Promise<void> => {
@@ -533,7 +553,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         set.title === undefined ? [change] : [change, stateEvent(record, shownState, defaultModel)],
       );
       // The agent's own lists, and its terminal program, then show the title too.
-      if (set.title && record.hasTranscript) background(agent.rename(id, set.title), 'title the transcript');
+      if (set.title && record.hasTranscript)
+        background(agent.rename(record.conversationId, set.title), 'title the transcript');
     },
 
     async rewind(messageId, dryRun) {

@@ -226,8 +226,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
     request: Create,
     createdBy: string | null,
   ): Promise<SessionCreated> => {
-    const parent = (await find(source))?.record();
-    const transcript = await agent.transcript(source);
+    const owner = await store.conversation(source);
+    const parent = (await find(owner?.sessionId ?? source))?.record();
+    // A session's own id means its present conversation; that of another one means just that.
+    const conversation = parent?.id === source ? parent.conversationId : source;
+    const transcript = await agent.transcript(conversation);
     if (!parent && !transcript) throw sessionNotFound(source);
     if (!transcript) {
       throw new AppError(
@@ -237,8 +240,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
       );
     }
     const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? undefined });
-    const id = await agent.fork(source, { upToMessageId, title: request.title });
-    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom: source });
+    const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
+    const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
+      upToMessageId,
+      title: request.title,
+    });
+    const forkedFrom = parent?.id ?? source;
+    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom });
     if (parent) {
       const { enable_proxy: proxied, ...own } = record.options;
       record.options = { ...parent.options, ...own, enable_proxy: proxied || parent.options.enable_proxy };
@@ -249,14 +257,31 @@ export function createSessions(deps: SessionsDeps): Sessions {
     return connect(record, false);
   };
 
+  /** Forks the first of the conversations that can be: the one that holds the message to fork at. */
+  const forkOneOf = async (
+    conversations: string[],
+    options: { upToMessageId: string | undefined; title: string | undefined },
+  ): Promise<string> => {
+    let failure: unknown;
+    for (const conversation of new Set(conversations)) {
+      try {
+        return await agent.fork(conversation, options);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    throw failure;
+  };
+
   return {
     async create(request, createdBy) {
       requireRunning();
       const { resume_session_id: source } = request;
       if (source !== undefined) {
-        return request.fork
-          ? branch(source, undefined, request, createdBy)
-          : inLine(source, () => resume(source, request, createdBy));
+        if (request.fork) return branch(source, undefined, request, createdBy);
+        // The agent's own name for a session's conversation means that session: it has no second owner.
+        const id = (await store.conversation(source))?.sessionId ?? source;
+        return inLine(id, () => resume(id, request, createdBy));
       }
       const { cwd, mode } = await admit(request);
       const record = newRecord(request, { id: randomUUID(), cwd, mode, createdBy, hasTranscript: false });
@@ -357,6 +382,7 @@ function newRecord(
     // The schema keeps what belongs to the options and leaves out the rest of the request.
     options: SessionOptions.parse(request),
     messageCount: 0,
+    conversationId: given.id,
     hasTranscript: given.hasTranscript,
     forkedFrom: given.forkedFrom ?? null,
     createdBy: given.createdBy,

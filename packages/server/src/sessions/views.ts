@@ -30,6 +30,7 @@ export function sessionView(
 ): Session {
   return {
     session_id: record.id,
+    conversation_id: record.conversationId,
     created_at: record.createdAt,
     last_activity: record.lastActivity,
     status: record.status,

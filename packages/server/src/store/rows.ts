@@ -18,6 +18,7 @@ const SESSION: Columns<SessionRecord> = {
   permissionMode: 'text',
   options: 'json',
   messageCount: 'number',
+  conversationId: 'text',
   hasTranscript: 'boolean',
   forkedFrom: 'text',
   createdBy: 'text',

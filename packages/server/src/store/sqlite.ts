@@ -9,7 +9,21 @@ import {
   turnColumns,
   turnFromRow,
 } from './rows.ts';
-import type { Change, NewEvent, Store, StoredEvent, UsageRow, WriteResult } from './store.ts';
+import type {
+  Change,
+  ConversationRecord,
+  NewEvent,
+  Store,
+  StoredEvent,
+  UsageRow,
+  WriteResult,
+} from './store.ts';
+
+const conversationFromRow = (row: Row): ConversationRecord => ({
+  id: String(row.id),
+  sessionId: String(row.session_id),
+  afterSeq: Number(row.after_seq),
+});
 
 interface PendingWrite {
   changes: readonly Change[];
@@ -84,15 +98,25 @@ export function openSqliteStore(path: string): Store {
     return { ...event, seq, cursor: Number(lastInsertRowid) };
   };
 
+  /** Begins a conversation of a session; false when its id is taken. */
+  const begin = (id: string, sessionId: string): boolean =>
+    run(
+      'insert or ignore into conversations select ?, id, last_seq from sessions where id = ?',
+      id,
+      sessionId,
+    ) === 1;
+
   /** Applies one change; gives the event when it is one. False: its condition does not hold. */
   const apply = (change: Change): StoredEvent | boolean => {
     switch (change.kind) {
       case 'insert-session':
         if (get('select 1 from sessions where id = ?', change.session.id)) return false;
         insert('sessions', { ...sessionColumns(change.session), last_seq: 0 });
-        return true;
+        return begin(change.session.conversationId, change.session.id);
       case 'update-session':
         return update('sessions', sessionColumns(change.set), 'id = ?', change.id) === 1;
+      case 'insert-conversation':
+        return begin(change.id, change.sessionId);
       case 'count-message':
         return run('update sessions set message_count = message_count + 1 where id = ?', change.id) === 1;
       case 'insert-turn': {
@@ -262,6 +286,24 @@ export function openSqliteStore(path: string): Store {
 
     async countSessions(status) {
       return Number(get('select count(*) as n from sessions where status = ?', status)?.n);
+    },
+
+    async conversations(sessionId) {
+      return all('select * from conversations where session_id = ? order by after_seq, rowid', sessionId).map(
+        conversationFromRow,
+      );
+    },
+
+    async conversation(id) {
+      const row = get('select * from conversations where id = ?', id);
+      return row && conversationFromRow(row);
+    },
+
+    async pastConversations() {
+      const rows = all(
+        'select c.id from conversations c join sessions s on s.id = c.session_id where c.id <> s.conversation_id',
+      );
+      return rows.map(({ id }) => String(id));
     },
 
     async getTurn(sessionId, turnId) {

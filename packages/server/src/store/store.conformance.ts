@@ -49,6 +49,34 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await store.getSession(randomUUID())).toBeUndefined();
       });
 
+      test('a session has its conversations in order, each behind the events of the one before', async () => {
+        const session = await newSession();
+        const [second, third] = [randomUUID(), randomUUID()];
+        const begin = (id: string): Change => ({ kind: 'insert-conversation', id, sessionId: session.id });
+        await store.write([sampleEvent(session.id), sampleEvent(session.id), begin(second)]);
+        await store.write([
+          begin(third),
+          { kind: 'update-session', id: session.id, set: { conversationId: third } },
+        ]);
+        const all = [
+          { id: session.id, sessionId: session.id, afterSeq: 0 },
+          { id: second, sessionId: session.id, afterSeq: 2 },
+          { id: third, sessionId: session.id, afterSeq: 2 },
+        ];
+        expect(await store.conversations(session.id)).toEqual(all);
+        expect(await store.conversation(second)).toEqual(all[1]);
+        expect(await store.conversation(randomUUID())).toBeUndefined();
+        expect((await store.pastConversations()).sort()).toEqual([session.id, second].sort());
+      });
+
+      test('a conversation has one owner', async () => {
+        const [owner, other] = [await newSession(), await newSession()];
+        const taken: Change = { kind: 'insert-conversation', id: owner.id, sessionId: other.id };
+        expect(await store.write([taken])).toEqual({ ok: false, refused: 0 });
+        const session = sampleSession({ conversationId: owner.id });
+        expect(await store.write([{ kind: 'insert-session', session }])).toEqual({ ok: false, refused: 0 });
+      });
+
       test('a session whose id is taken is refused', async () => {
         const first = await newSession({ title: 'first' });
         const again = sampleSession({ id: first.id, title: 'second' });

@@ -26,7 +26,9 @@ export interface SessionRecord {
   permissionMode: PermissionMode;
   options: SessionOptions;
   messageCount: number;
-  /** True once the agent has a transcript under this id, so that a new process must resume it. */
+  /** Id of the agent's present conversation: the session's own at first, another after /clear. */
+  conversationId: string;
+  /** True once the agent has a transcript of the conversation, so that a new process must resume it. */
   hasTranscript: boolean;
   forkedFrom: string | null;
   /** Id of the API key that made it; its budget pays for model calls through the gateway. */
@@ -78,6 +80,14 @@ export interface PermissionRecord {
   resolvedAt: string | null;
 }
 
+/** One conversation of a session: after /clear the agent begins another. */
+export interface ConversationRecord {
+  id: string;
+  sessionId: string;
+  /** Its events are those with a higher number, up to the next conversation's. */
+  afterSeq: number;
+}
+
 export interface NewEvent {
   sessionId: string;
   turnId: string | null;
@@ -107,12 +117,15 @@ export interface UsageRow extends UsageAmount {
 
 /** One step of a transaction. */
 export type Change =
+  /** With its first conversation. */
   | { kind: 'insert-session'; session: Omit<SessionRecord, 'lastSeq'> }
   | {
       kind: 'update-session';
       id: string;
       set: Partial<Omit<SessionRecord, 'id' | 'lastSeq' | 'messageCount'>>;
     }
+  /** The session's next conversation begins, behind its newest event. Refused when its id is taken. */
+  | { kind: 'insert-conversation'; id: string; sessionId: string }
   | { kind: 'count-message'; id: string }
   | { kind: 'insert-turn'; turn: TurnRecord }
   | {
@@ -160,6 +173,12 @@ export interface Store {
     cursor?: string | undefined;
   }): Promise<{ sessions: SessionRecord[]; next: string | null }>;
   countSessions(status: SessionStatus): Promise<number>;
+
+  /** A session's conversations, oldest first. */
+  conversations(sessionId: string): Promise<ConversationRecord[]>;
+  conversation(id: string): Promise<ConversationRecord | undefined>;
+  /** Ids of all conversations that are no longer their session's present one. */
+  pastConversations(): Promise<string[]>;
 
   getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
   getTurnByKey(sessionId: string, idempotencyKey: string): Promise<TurnRecord | undefined>;

@@ -19,8 +19,8 @@ export function createFakeAgent(): Agent {
 
   const start = async (options: StartOptions, events: AgentEvents): Promise<AgentProcess> => {
     await soon();
-    const { sessionId } = options;
-    const transcript = transcripts.get(sessionId) ?? { cwd: options.cwd, messages: [] };
+    const { conversationId } = options;
+    const transcript = transcripts.get(conversationId) ?? { cwd: options.cwd, messages: [] };
     let running = new AbortController();
     let gone = false;
 
@@ -86,7 +86,7 @@ export function createFakeAgent(): Agent {
       running = stop;
       const text = typeof input === 'string' ? input : JSON.stringify(input);
       const habit = HABITS[(text.length + (text.codePointAt(0) ?? 0)) % HABITS.length] ?? 'answer';
-      transcripts.set(sessionId, transcript);
+      transcripts.set(conversationId, transcript);
       transcript.messages.push({ uuid: turnId, type: 'user', message: input, parent_tool_use_id: null });
       await soon();
       events.onTaken(turnId);

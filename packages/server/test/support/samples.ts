@@ -5,8 +5,9 @@ import type { Change, NewEvent, PermissionRecord, SessionRecord, TurnRecord } fr
 export const AT = '2026-01-02T03:04:05.678Z';
 
 /** A session that any store can keep. */
-export const sampleSession = (set: Partial<SessionRecord> = {}): SessionRecord => ({
-  id: randomUUID(),
+export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionRecord> = {}): SessionRecord => ({
+  id,
+  conversationId: id,
   createdAt: AT,
   lastActivity: AT,
   status: 'connected',

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type {
   Change,
+  ConversationRecord,
   PermissionRecord,
   SessionRecord,
   Store,
@@ -16,6 +17,7 @@ export interface Model {
   sessions: SessionRecord[];
   turns: TurnRecord[];
   permissions: PermissionRecord[];
+  conversations: ConversationRecord[];
   /** Without cursors: a store is free to choose those. */
   events: Omit<StoredEvent, 'cursor'>[];
 }
@@ -29,6 +31,7 @@ export const createModel = (): Model => ({
   sessions: [],
   turns: [],
   permissions: [],
+  conversations: [],
   events: [],
 });
 
@@ -74,6 +77,12 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       .map(([key, set]): Change => ({ kind: 'update-session', id: key, set })),
   },
   { weight: 1, arbitrary: sessionId.map((key): Change => ({ kind: 'count-message', id: key })) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(id(4, 5), sessionId)
+      .map(([key, session]): Change => ({ kind: 'insert-conversation', id: key, sessionId: session })),
+  },
   {
     weight: 4,
     arbitrary: fc
@@ -159,6 +168,9 @@ const withoutCursor = ({ cursor: _, ...event }: StoredEvent): Omit<StoredEvent, 
 async function compare(store: Store, model: Model): Promise<void> {
   for (const session of model.sessions) {
     expect(await store.getSession(session.id)).toEqual(session);
+    expect(await store.conversations(session.id)).toEqual(
+      model.conversations.filter((conversation) => conversation.sessionId === session.id),
+    );
     const events = model.events.filter((event) => event.sessionId === session.id);
     expect((await store.readEvents(session.id, 0, 999)).map(withoutCursor)).toEqual(events);
     expect(await store.listTurns({ sessionId: session.id, limit: 999 })).toEqual(
@@ -203,7 +215,14 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'insert-session':
       if (sessionOf(each.session.id)) return 'refused';
       model.sessions.push({ ...each.session, lastSeq: 0 });
+      model.conversations.push({ id: each.session.conversationId, sessionId: each.session.id, afterSeq: 0 });
       return undefined;
+    case 'insert-conversation': {
+      const session = sessionOf(each.sessionId);
+      if (!session || model.conversations.some((other) => other.id === each.id)) return 'refused';
+      model.conversations.push({ id: each.id, sessionId: each.sessionId, afterSeq: session.lastSeq });
+      return undefined;
+    }
     case 'update-session': {
       const session = sessionOf(each.id);
       if (!session) return 'refused';

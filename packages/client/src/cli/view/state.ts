@@ -96,6 +96,7 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
       return { view: { ...view, state, model, mode, title }, items };
     }
     case 'session.tasks':
+    case 'session.conversation':
     case 'turn.settled':
       return { view, items };
     case 'session.closed':

@@ -13,7 +13,7 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
   const { options } = start;
   const given: Options = {
     cwd: start.cwd,
-    ...(start.resume ? { resume: start.sessionId } : { sessionId: start.sessionId }),
+    ...(start.resume ? { resume: start.conversationId } : { sessionId: start.conversationId }),
     permissionMode: start.permissionMode,
     allowDangerouslySkipPermissions: allowBypassPermissions,
     systemPrompt: options.system_prompt ?? { type: 'preset', preset: 'claude_code' },

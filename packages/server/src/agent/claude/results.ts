@@ -61,7 +61,11 @@ export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): 
 export function spentByAccountOfSdk(): (message: ResultMessage) => UsageRow[] {
   let before: ModelUsage = {};
   return ({ modelUsage }) => {
-    const spent = difference(before, modelUsage);
+    // After /clear the sums begin at 0 again (measured).
+    const restarted = Object.entries(before).some(
+      ([model, sum]) => (modelUsage[model]?.inputTokens ?? 0) < sum.inputTokens,
+    );
+    const spent = difference(restarted ? {} : before, modelUsage);
     before = modelUsage;
     return spent;
   };
