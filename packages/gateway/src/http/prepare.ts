@@ -126,14 +126,17 @@ async function* passed(
     }
   } catch (error) {
     // What breaks off behind the end is nobody's loss.
-    if (meter.complete) return;
+    if (begun && (meter.complete || bytes.error())) return;
     if (!(error instanceof TransportError) || isAborted(error) || !begun) throw error;
     yield broken(`: ${error.message}`);
     return;
   }
   const rest = bytes.rest();
+  const late = bytes.error();
+  if (late && !begun) throw new UpstreamError(describeError(late));
+  if (late) meter.error = late.type;
   if (rest) yield rest;
-  if (!meter.complete) yield broken('');
+  if (!meter.complete && !late) yield broken('');
 }
 
 async function collect(

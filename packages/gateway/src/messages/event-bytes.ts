@@ -45,7 +45,6 @@ export function createEventBytes(meter: Meter): EventBytes {
       } else if (data.type === 'message_stop') meter.complete = true;
       else if (data.type === 'error') {
         failed = { type: data.error?.type ?? 'api_error', message: data.error?.message ?? 'unknown error' };
-        meter.complete = true;
       }
     } catch {
       // Not ours to judge: the client gets the bytes as they are.
@@ -83,7 +82,7 @@ export function createEventBytes(meter: Meter): EventBytes {
       const events = Buffer.concat([tail, blankLine]);
       tail = undefined;
       inspect(events);
-      return meter.complete ? events : undefined;
+      return meter.complete || failed ? events : undefined;
     },
     state: () => state,
     error: () => failed,

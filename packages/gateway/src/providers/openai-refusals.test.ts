@@ -49,20 +49,20 @@ const effortOf = (body: Body) => (body.reasoning as { effort?: string } | undefi
 describe('Responses', () => {
   test('thinking that is off becomes the least effort that the model takes', async () => {
     const { ask, last, seen } = await setUp('openai', 'openai-responses', (body) =>
-      effortOf(body) === 'minimal'
+      effortOf(body) === 'none'
         ? {
             message:
-              "Unsupported value: 'minimal' is not supported with the 'gpt-5.1' model. Supported values are: 'none', 'low', 'medium', and 'high'.",
+              "Unsupported value: 'none' is not supported with the 'gpt-5' model. Supported values are: 'minimal', 'low', 'medium', and 'high'.",
             param: 'reasoning.effort',
             code: 'unsupported_value',
           }
         : undefined,
     );
-    expect(await ask('gpt-5.1', { thinking: { type: 'disabled' } })).toBe(200);
-    expect(last().reasoning).toEqual({ effort: 'none', summary: 'auto' });
-    expect(await ask('gpt-5.1', { output_config: { effort: 'high' } })).toBe(200);
+    expect(await ask('gpt-5', { thinking: { type: 'disabled' } })).toBe(200);
+    expect(last().reasoning).toEqual({ effort: 'minimal' });
+    expect(await ask('gpt-5', { output_config: { effort: 'high' } })).toBe(200);
     expect(effortOf(last())).toBe('high');
-    expect(await ask('gpt-5.1', { thinking: { type: 'disabled' } })).toBe(200);
+    expect(await ask('gpt-5', { thinking: { type: 'disabled' } })).toBe(200);
     expect(seen).toHaveLength(4);
   });
 
@@ -76,9 +76,10 @@ describe('Responses', () => {
           }
         : undefined,
     );
-    expect(await ask('gpt-5', { output_config: { effort: 'low' } })).toBe(200);
+    const thinking = { type: 'adaptive' };
+    expect(await ask('gpt-5', { thinking, output_config: { effort: 'low' } })).toBe(200);
     expect(last().reasoning).toEqual({ effort: 'low' });
-    expect(await ask('gpt-5')).toBe(200);
+    expect(await ask('gpt-5', { thinking })).toBe(200);
     expect(last()).not.toHaveProperty('reasoning');
   });
 });
@@ -89,7 +90,7 @@ describe('Chat Completions', () => {
       body.reasoning_effort === 'medium'
         ? undefined
         : {
-            message: `Unsupported value. Supported values are: ${body.reasoning_effort === 'minimal' ? "'low'" : "'medium'"}.`,
+            message: `Unsupported value. Supported values are: ${body.reasoning_effort === 'none' ? "'low'" : "'medium'"}.`,
             param: 'reasoning_effort',
             code: 'unsupported_value',
           },

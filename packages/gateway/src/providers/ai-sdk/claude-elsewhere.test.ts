@@ -157,6 +157,30 @@ describe('one tool at a time', () => {
   });
 });
 
+describe('thinking for Claude at Vertex', () => {
+  const asked = (thinking: MessagesRequest['thinking'], model: string, effort?: string) => {
+    const output_config = effort === undefined ? {} : { effort };
+    const { providerOptions, maxOutputTokens, reasoning } = convert(
+      { max_tokens: 32_000, output_config, ...(thinking && { thinking }) },
+      { model },
+    );
+    return { options: providerOptions?.anthropic, maxOutputTokens, reasoning };
+  };
+
+  test('is a budget within the limit, which the package adds to what it is given', () => {
+    const { options, maxOutputTokens } = asked({ type: 'adaptive' }, 'claude-sonnet-4-5@20250929', 'high');
+    expect(options).toEqual({ thinking: { type: 'enabled', budgetTokens: 24_000 } });
+    expect(maxOutputTokens).toBe(8_000);
+  });
+
+  test('is adaptive since 4.6, off where it is off, and not mentioned where it is not', () => {
+    const { options } = asked({ type: 'adaptive', display: 'omitted' }, 'claude-opus-4-6', 'low');
+    expect(options).toEqual({ thinking: { type: 'adaptive', display: 'omitted' }, effort: 'low' });
+    expect(asked({ type: 'disabled' }, 'claude-opus-4-6')).toMatchObject({ reasoning: 'none' });
+    expect(asked(undefined, 'claude-opus-4-6')).toEqual({ maxOutputTokens: 32_000 });
+  });
+});
+
 describe('thoughts that Anthropic signed', () => {
   const thought: ContentBlock = { type: 'thinking', thinking: 'hm', signature: 'SIG' };
   const hidden: ContentBlock = { type: 'redacted_thinking', data: 'SECRET' };

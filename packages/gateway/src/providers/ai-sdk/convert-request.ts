@@ -22,9 +22,10 @@ import {
   systemTexts,
 } from '../shared/content.ts';
 import { isObject, toolSchema } from '../shared/schema.ts';
-import { answerSchema, effortOf, maxTokens } from '../shared/settings.ts';
+import { answerSchema, maxTokens } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
+import { isClaude, thinkingOptions } from './thinking.ts';
 
 export interface AiSdkOptions {
   provider: string;
@@ -44,33 +45,27 @@ const imagesInResults: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-an
 const claudeIds = /^[a-zA-Z0-9_-]{1,64}$/;
 const strictIds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
 
-/** Claude at Bedrock or Vertex. */
-export function isClaude({ dialect, model }: { dialect: Dialect; model: string }): boolean {
-  return (
-    dialect === 'google-vertex-anthropic' || (dialect === 'amazon-bedrock' && model.includes('anthropic.'))
-  );
-}
-
 /** A Messages request in the terms of the AI SDK's provider interface. */
 export function convertRequest(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4CallOptions {
   const muted = mutedTools(request, options);
   const tools = muted ?? offeredTools(request, options.provider);
   const limit = maxTokens(request, options.facts);
-  const effort = effortOf(request);
   const schema = answerSchema(request);
   const choice = muted ? undefined : request.tool_choice;
-  const reasoning = options.facts.reasoning && !options.withoutThinking ? effort : undefined;
+  const thinking = options.withoutThinking ? {} : thinkingOptions(request, options, limit);
+  const maxOutputTokens = thinking.maxOutputTokens ?? limit;
+  const providerOptions = mergeOptions(thinking.providerOptions, toolOptions(request, options));
   const prompt = convertMessages(request, options);
   if (muted?.length && prompt.at(-1)?.role !== 'assistant') prompt.push(reminder(noTools));
   return {
     prompt,
-    ...(limit === undefined ? {} : { maxOutputTokens: limit }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
     ...(request.top_p === undefined ? {} : { topP: request.top_p }),
     ...(request.top_k === undefined ? {} : { topK: request.top_k }),
     ...(request.stop_sequences?.length ? { stopSequences: request.stop_sequences } : {}),
-    ...(reasoning === undefined ? {} : { reasoning }),
-    ...providerOptions(request, options),
+    ...(thinking.reasoning === undefined ? {} : { reasoning: thinking.reasoning }),
+    ...(providerOptions ? { providerOptions } : {}),
     ...(schema ? { responseFormat: { type: 'json' as const, schema: schema as JSONSchema7 } } : {}),
     ...(tools.length > 0
       ? {
@@ -89,22 +84,20 @@ export function convertRequest(request: MessagesRequest, options: AiSdkOptions):
   };
 }
 
-function providerOptions(
-  request: MessagesRequest,
-  options: AiSdkOptions,
-): { providerOptions?: SharedV4ProviderOptions } {
+function toolOptions(request: MessagesRequest, options: AiSdkOptions): SharedV4ProviderOptions | undefined {
   const choice = request.tool_choice;
-  const isGoogle = options.dialect === 'google' || options.dialect === 'google-vertex';
-  if (isGoogle && options.facts.reasoning) {
-    const thoughts = { thinkingConfig: { includeThoughts: true } };
-    return { providerOptions: { google: thoughts, vertex: thoughts } };
-  }
-  if (isClaude(options) && choice && 'disable_parallel_tool_use' in choice) {
-    return {
-      providerOptions: { anthropic: { disableParallelToolUse: choice.disable_parallel_tool_use === true } },
-    };
-  }
-  return {};
+  if (!isClaude(options) || !choice || !('disable_parallel_tool_use' in choice)) return undefined;
+  return { anthropic: { disableParallelToolUse: choice.disable_parallel_tool_use === true } };
+}
+
+function mergeOptions(
+  one: SharedV4ProviderOptions | undefined,
+  other: SharedV4ProviderOptions | undefined,
+): SharedV4ProviderOptions | undefined {
+  if (!one || !other) return one ?? other;
+  const merged = { ...one };
+  for (const [name, options] of Object.entries(other)) merged[name] = { ...merged[name], ...options };
+  return merged;
 }
 
 const noTools = 'The tools must not be used in this turn. Answer without them.';

@@ -8,10 +8,11 @@ import {
   UpstreamError,
   type UpstreamFailure,
 } from '../shared/upstream-error.ts';
-import { convertRequest, isClaude } from './convert-request.ts';
+import { convertRequest } from './convert-request.ts';
 import { createPartReader, type PartReader } from './convert-stream.ts';
 import { describeSdkError } from './errors.ts';
 import { loadFactory } from './models.ts';
+import { isClaude } from './thinking.ts';
 
 /** The thoughts in the history are not this Claude's own, or those that it wants are missing. */
 function isAboutThoughts({ status, message }: UpstreamFailure): boolean {

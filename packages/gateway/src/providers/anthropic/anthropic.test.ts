@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { sealOrigin } from '../../messages/origin.ts';
 import { post, startGateway } from '../../testing/gateway.ts';
-import { type FakeAnswer, sendJson, startUpstream } from '../../testing/upstream.ts';
+import { type FakeAnswer, sendJson, sendSse, startUpstream } from '../../testing/upstream.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -143,4 +143,56 @@ test('headers that the client’s `connection` names stay with the client', asyn
   });
   expect(upstream.seen[0]?.headers).toMatchObject({ 'x-app': 'cli' });
   expect(upstream.seen[0]?.headers).not.toHaveProperty('x-hop');
+});
+
+describe('an error in the first piece of a stream that began as a 200', () => {
+  const error =
+    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n';
+  const start = `event: message_start\ndata: ${JSON.stringify({ type: 'message_start', message })}\n\n`;
+  const whole = `${start}event: message_stop\ndata: {"type":"message_stop"}\n\n`;
+  const kinds = [
+    ['alone', error],
+    ['behind its message_start', start + error],
+    ['behind a ping', `event: ping\ndata: {"type": "ping"}\n\n${error}`],
+    ['without a blank line after it', error.trimEnd()],
+  ] as const;
+
+  test.each(kinds)('%s: has its own status, for a stream and for a whole answer', async (_, first) => {
+    const { running } = await setUp((_seen, response) => sendSse(response, first));
+    for (const stream of [true, false]) {
+      const response = await post(running.url, {
+        model: 'anthropic/m',
+        stream,
+        max_tokens: 5,
+        messages: [{ role: 'user', content: 'Hi' }],
+      });
+      expect(response.status).toBe(529);
+      expect(await response.json()).toMatchObject({
+        type: 'error',
+        error: { type: 'overloaded_error', message: 'Overloaded' },
+      });
+    }
+  });
+
+  test.each(kinds)('%s: is tried again, then sent to the next target', async (_, first) => {
+    const upstream = await startUpstream((seen, response) =>
+      sendSse(response, seen.path.startsWith('/second') ? whole : first),
+    );
+    const provider = (name: string) => ({
+      api: 'anthropic' as const,
+      base_url: `${upstream.url}/${name}`,
+      api_key: 'k',
+    });
+    const running = await startGateway({
+      providers: { one: provider('first'), two: provider('second') },
+      models: { m: ['one/m', 'two/m'] },
+      retries: 1,
+    });
+    closers.push(upstream.close, running.close);
+    const request = { model: 'm', stream: true, max_tokens: 5, messages: [{ role: 'user', content: 'Hi' }] };
+    const response = await post(running.url, request);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe(whole);
+    expect(upstream.seen.map(({ path }) => path.split('/')[1])).toEqual(['first', 'first', 'second']);
+  });
 });

@@ -20,9 +20,11 @@ import {
   systemTexts,
 } from '../shared/content.ts';
 import { isStrictSchema, toolSchema } from '../shared/schema.ts';
-import { answerSchema, maxTokens, takenEffort } from '../shared/settings.ts';
+import { answerSchema, maxTokens } from '../shared/settings.ts';
+import { wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
+import { thinkingSettings } from './thinking.ts';
 import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall } from './types.ts';
 
 export interface ChatOptions {
@@ -62,7 +64,9 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
     put('top_p', request.top_p);
   }
   if (!options.openai) put('top_k', request.top_k);
-  if (reasoning) put('reasoning_effort', takenEffort(request, 'reasoning_effort', refused));
+  const { provider, facts } = options;
+  const settings = thinkingSettings(wishOf(request), { provider, facts, refused });
+  for (const [name, value] of Object.entries(settings)) put(name, value);
 
   if (tools.length > 0) {
     body.tools = tools.map(options.toTool ?? convertTool);

@@ -7,6 +7,7 @@ import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.
 import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
 import { type ChatReader, createChatReader } from './convert-stream.ts';
+import { thinkingFields } from './thinking.ts';
 import type { ChatChunk } from './types.ts';
 
 /** Fields that make the answer better but that it can do without; an upstream that refuses one is asked without it. */
@@ -14,7 +15,7 @@ const optional = [
   'stream_options',
   'max_tokens',
   'max_completion_tokens',
-  'reasoning_effort',
+  ...thinkingFields,
   'parallel_tool_calls',
   'temperature',
   'top_p',

@@ -18,7 +18,8 @@ import {
   systemTexts,
 } from '../shared/content.ts';
 import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
-import { answerSchema, maxTokens, takenEffort } from '../shared/settings.ts';
+import { answerSchema, maxTokens } from '../shared/settings.ts';
+import { takenEffort, wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import type { InputItem, InputPart, ResponsesRequest } from './types.ts';
@@ -54,9 +55,12 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
   if (limit !== undefined) put('max_output_tokens', Math.max(limit, smallestLimit));
   const reasoning = options.facts.reasoning !== false;
   if (reasoning) {
-    const effort = takenEffort(request, 'reasoning.effort', options.refused);
-    // Organisations that OpenAI has not verified get no summaries, but they do get reasoning.
-    const summary = options.refused.has('reasoning.summary') ? undefined : 'auto';
+    const wish = wishOf(request);
+    const effort = takenEffort(wish, 'reasoning.effort', options.refused);
+    // Organisations that OpenAI has not verified get no summaries, but they do get reasoning. Who did not ask for
+    // thinking is shown none.
+    const shown = wish.mode === 'on' && !options.refused.has('reasoning.summary');
+    const summary = shown ? 'auto' : undefined;
     if (effort || summary) put('reasoning', { ...(effort && { effort }), ...(summary && { summary }) });
     put('include', ['reasoning.encrypted_content']);
   } else {

@@ -1,5 +1,5 @@
 import { isObject } from './schema.ts';
-import { nearestEffort } from './settings.ts';
+import { nearestEffort } from './thinking.ts';
 import type { UpstreamFailure } from './upstream-error.ts';
 
 type Body = Record<string, unknown>;

@@ -1,0 +1,53 @@
+import type { JsonObject } from '../../messages/types.ts';
+import type { ModelFacts } from '../provider.ts';
+import { effortOf, takenEffort, type Wish } from '../shared/thinking.ts';
+
+/**
+ * How a provider is told about thinking, where it is not by OpenAI's `reasoning_effort`:
+ * - `switch`: `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Kimi, GLM, MiMo, Doubao)
+ * - `openrouter`: `reasoning: {effort | max_tokens | enabled}`
+ * - `qwen`: `enable_thinking` and `thinking_budget` (Alibaba's own API)
+ */
+const styles: readonly [RegExp, 'switch' | 'openrouter' | 'qwen'][] = [
+  [/^(deepseek|moonshotai|kimi|zai|zhipuai|xiaomi|volcengine|doubao|bytedance)(-|$)/, 'switch'],
+  [/^openrouter$/, 'openrouter'],
+  [/^alibaba(-|$)/, 'qwen'],
+];
+
+/** The fields that thinking may come to: an upstream that refuses one is asked without it. */
+export const thinkingFields = [
+  'reasoning_effort',
+  'thinking',
+  'reasoning',
+  'enable_thinking',
+  'thinking_budget',
+];
+
+/** The fields of a Chat Completions request that say the wish in the provider's own words. */
+export function thinkingSettings(
+  wish: Wish,
+  { provider, facts, refused }: { provider: string; facts: ModelFacts; refused: ReadonlySet<string> },
+): JsonObject {
+  const style = styles.find(([pattern]) => pattern.test(provider))?.[1];
+  // A model that nobody lists may still be one that thinks: its provider's own switch does no harm there.
+  if (facts.reasoning === false || (facts.reasoning === undefined && style === undefined)) return {};
+  const { mode, budget } = wish;
+  switch (style) {
+    case 'switch':
+      return mode === 'unset' ? {} : { thinking: { type: mode === 'on' ? 'enabled' : 'disabled' } };
+    case 'openrouter': {
+      if (mode === 'off') return { reasoning: { enabled: false } };
+      if (budget !== undefined) return { reasoning: { max_tokens: budget } };
+      const effort = effortOf(wish);
+      if (effort) return { reasoning: { effort } };
+      return mode === 'on' ? { reasoning: { enabled: true } } : {};
+    }
+    case 'qwen':
+      if (mode === 'unset') return {};
+      return { enable_thinking: mode === 'on', ...(budget !== undefined && { thinking_budget: budget }) };
+    default: {
+      const effort = takenEffort(wish, 'reasoning_effort', refused);
+      return effort === undefined ? {} : { reasoning_effort: effort };
+    }
+  }
+}
