@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { awsProfile } from './aws-profile.ts';
 
-// The only file of the gateway that reads the environment or a configuration file. Everything else is given a
+// Here, and for AWS in aws-profile.ts, the environment and configuration files are read. Everything else is given a
 // GatewayConfig.
 
 export const dialects = [
@@ -24,6 +25,13 @@ const modelSchema = z.strictObject({
   images: z.boolean().optional(),
   pdf: z.boolean().optional(),
   reasoning: z.boolean().optional(),
+  base_model: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The model behind a name that does not say it (an inference profile): for facts, prices and family',
+    ),
   echo_reasoning: z.boolean().optional().describe('Send `reasoning_content` back on tool turns'),
   prices: z
     .strictObject({
@@ -109,7 +117,7 @@ export class ConfigError extends Error {}
 export function createConfig(input: ConfigFile = {}, env: Environment = {}): GatewayConfig {
   const result = fileSchema.safeParse(input);
   if (!result.success) throw new ConfigError(`gateway configuration: ${z.prettifyError(result.error)}`);
-  return Object.freeze({ ...result.data, env });
+  return Object.freeze({ ...result.data, env: { ...env, ...awsProfile(env) } });
 }
 
 /** Reads a JSON configuration file. */

@@ -112,7 +112,7 @@ test('pieces that arrived together leave as one event', async () => {
     response.end(chat.stream({ ...turn, tools }));
   });
   for (const ask of doors) {
-    const events = readEvents(await (await ask(request)).text());
+    const events = readEvents(await (await ask({ ...request, thinking: { type: 'adaptive' } })).text());
     const deltas = events.flatMap((event) => (event.type === 'content_block_delta' ? [event.delta] : []));
     expect(deltas).toMatchObject([
       { thinking: turn.thinking },

@@ -51,7 +51,7 @@ export interface UsageRecord {
 }
 
 export interface LogEntry {
-  level: 'info' | 'warn' | 'error';
+  level: 'debug' | 'info' | 'warn' | 'error';
   message: string;
   request_id?: string;
   provider?: string;
@@ -191,6 +191,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       learned,
       sessionId: sessionOf(subject, incoming, body),
       requestId,
+      dropped: new Set(),
       inputTokens() {
         estimate ??= calibration.apply(body.model, estimateBody(body));
         return estimate;
@@ -256,6 +257,17 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     });
   }
 
+  function noteDropped(call: Call, target: Target): void {
+    if (call.dropped.size === 0) return;
+    hooks.log?.({
+      level: 'debug',
+      message: `left out, because the other side has no form for it: ${[...call.dropped].join(', ')}`,
+      request_id: `req_${call.requestId}`,
+      provider: target.provider,
+      model: target.model,
+    });
+  }
+
   async function* errorStream(error: unknown, requestId: string): AsyncGenerator<string> {
     if (isAborted(error)) return;
     const told =
@@ -297,6 +309,7 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       const { meter } = reply;
       estimateOutput(meter);
       if (meter.complete) calibration.learn(call.body.model, reply.estimate, meter.usage);
+      noteDropped(call, target);
       const error = meter.error ?? (completed ? undefined : 'aborted');
       account(context, { status: completed ? 200 : 499, error, target, meter });
     }
@@ -314,7 +327,10 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     function toAnswer(routed: Routed<Prepared>): Answer {
       context.firstAt = performance.now();
       const { reply } = routed;
-      const { status, headers, body, meter } = reply;
+      const { status, body, meter } = reply;
+      // Of an answer that streams only what is known by now; the log has the rest.
+      const dropped = [...call.dropped].join(', ');
+      const headers = dropped === '' ? reply.headers : { ...reply.headers, 'x-gateway-dropped': dropped };
       if (isWhole(body)) {
         finish(routed, true);
         return { status, headers, body };

@@ -6,7 +6,7 @@ import type { StreamEvent } from './types.ts';
 function good(): StreamEvent[] {
   const sequencer = createSequencer({ id: 'm', model: 'm', inputTokens: 5 });
   sequencer.thinking('hm');
-  sequencer.signature('s');
+  sequencer.sign({ from: 's' });
   sequencer.text('Hi');
   sequencer.toolStart('0', 'toolu_a', 'Read');
   sequencer.toolInput('0', '{"a":1}');

@@ -17,6 +17,11 @@ export interface Origin {
   data?: unknown;
   /** The tool call that it belongs to, when it belongs to one. */
   tool?: string;
+  /** It belongs to the text before it. */
+  part?: 'text';
+  /** A thought that the client did not want to see: its text, and the block that it stood before. */
+  text?: string;
+  at?: number;
 }
 
 export function sealOrigin(origin: Origin): string {

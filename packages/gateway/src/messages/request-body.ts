@@ -1,4 +1,5 @@
 import { refuse } from './errors.ts';
+import { restoreThoughts } from './hidden-thoughts.ts';
 import { mergeTurns } from './merge-turns.ts';
 import { parseRequest } from './parse.ts';
 import { type Span, topLevelFields } from './top-level.ts';
@@ -73,7 +74,7 @@ function readBody(bytes: Buffer, parseTools: (text: string) => unknown): Request
     userId: typeof userId === 'string' ? userId : undefined,
     json,
     request() {
-      request ??= mergeTurns(parseRequest(json()));
+      request ??= mergeTurns(restoreThoughts(parseRequest(json()), text));
       return request;
     },
     withModel(other) {

@@ -1,4 +1,6 @@
+import { createHiddenThoughts } from './hidden-thoughts.ts';
 import { createJsonShape, type JsonShape } from './json-shape.ts';
+import { type Origin, sealOrigin } from './origin.ts';
 import { createStopScanner } from './stop-sequences.ts';
 import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
 
@@ -9,6 +11,11 @@ export interface SequencerOptions {
   inputTokens: number;
   /** Stop sequences that the gateway has to watch for because the provider does not. */
   stopSequences?: readonly string[];
+  /**
+   * False for a client that did not ask for thinking and may take the first block for the text: it gets none. What the
+   * provider wants back on the next turn (after tool calls only) follows at the end as `redacted_thinking`.
+   */
+  showThoughts?: boolean;
 }
 
 /**
@@ -20,16 +27,21 @@ export interface SequencerOptions {
  */
 export interface Sequencer {
   text(delta: string): void;
+  /** What follows is another text, not more of this one. */
+  textEnd(): void;
   thinking(delta: string): void;
-  /** The signature of the thinking so far; a block of its own when that thinking is already closed. */
-  signature(signature: string): void;
-  redacted(data: string): void;
+  /** Signs the thinking so far: what the provider wants back with it. */
+  sign(origin: Origin): void;
+  /** Something that the provider wants back and that is no thinking to be read. */
+  keep(origin: Origin): void;
   toolStart(key: string, id: string, name: string): void;
   toolInput(key: string, json: string): void;
   toolEnd(key: string): void;
   /** What a tool call has received so far; undefined for one that never started. */
   toolJson(key: string): string | undefined;
   hasTools(): boolean;
+  /** True while nothing that a client can see was written. */
+  isEmpty(): boolean;
   usage(usage: Partial<Usage>): void;
   finish(reason: StopReason, stopSequence?: string | null): void;
   fail(type: string, message: string): void;
@@ -52,7 +64,13 @@ interface ToolCall {
   ended: boolean;
 }
 
-type Waiting = ToolCall | { text: string } | { thinking: string } | { signature: string } | { data: string };
+type Waiting =
+  | ToolCall
+  | { text: string }
+  | { textEnd: true }
+  | { thinking: string }
+  | { signature: string }
+  | { data: string };
 
 function isCompleteJson(text: string): boolean {
   const trimmed = text.trimEnd();
@@ -107,6 +125,10 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   let written = 0;
   const tools = new Map<string, ToolCall>();
   const waiting: Waiting[] = [];
+  /** White space that no text has followed yet: a block of nothing else is refused when it comes back. */
+  let space = '';
+  const hidden = createHiddenThoughts();
+  const showThoughts = options.showThoughts ?? true;
   const scanner = options.stopSequences?.length ? createStopScanner(options.stopSequences) : undefined;
   const usage: Usage = {
     input_tokens: options.inputTokens,
@@ -146,6 +168,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     close();
     index += 1;
     open = kind;
+    space = '';
     signed = false;
     events.push({ type: 'content_block_start', index, content_block: block });
   }
@@ -156,9 +179,17 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     events.push({ type: 'content_block_delta', index, delta: value });
   }
 
-  function writeText(text: string): void {
-    if (text === '') return;
-    if (open !== 'text') begin('text', { type: 'text', text: '' });
+  function writeText(piece: string): void {
+    if (piece === '') return;
+    let text = piece;
+    if (open !== 'text') {
+      text = space + piece;
+      if (text.trim() === '') {
+        space = text;
+        return;
+      }
+      begin('text', { type: 'text', text: '' });
+    }
     written += text.length;
     delta({ type: 'text_delta', text });
   }
@@ -215,7 +246,9 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       if (next === undefined) return;
       if ('key' in next) writeTool(next);
       else if ('text' in next) writeText(next.text);
-      else if ('thinking' in next) writeThinking(next.thinking);
+      else if ('textEnd' in next) {
+        if (open === 'text') close();
+      } else if ('thinking' in next) writeThinking(next.thinking);
       else if ('signature' in next) writeSignature(next.signature);
       else writeRedacted(next.data);
     }
@@ -237,13 +270,15 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     for (const tool of tools.values()) {
       tool.ended = true;
       tool.json = wholeInput(tool.json);
-      if (reason !== 'max_tokens' && tool.json !== '' && !isCompleteJson(tool.json)) {
+      // A call that a filter cut is no call either, but the answer's end is known.
+      if (reason !== 'max_tokens' && reason !== 'refusal' && tool.json !== '' && !isCompleteJson(tool.json)) {
         fail('api_error', `The provider sent a call of the tool ${tool.name} whose arguments are not JSON.`);
         return;
       }
     }
     if (current) writeTool(current);
     drain();
+    if (tools.size > 0) for (const origin of hidden.all()) writeRedacted(sealOrigin(origin));
     close();
     if (!reported) usage.output_tokens = Math.max(1, Math.ceil(written / 4));
     events.push(
@@ -273,6 +308,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   return {
     text(text) {
       if (done || text === '') return;
+      if (text.trim() !== '') hidden.text();
       if (!scanner) return put({ text });
       const found = scanner.push(text);
       if (found.text !== '') put({ text: found.text });
@@ -281,21 +317,39 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         seal('stop_sequence', found.match);
       }
     },
+    textEnd() {
+      flushText();
+      hidden.other();
+      put({ textEnd: true });
+    },
     thinking(thinking) {
+      if (!showThoughts) {
+        hidden.thinking(thinking);
+        return;
+      }
       flushText();
       put({ thinking });
     },
-    signature(signature) {
+    sign(origin) {
+      if (!showThoughts) {
+        hidden.keep(origin);
+        return;
+      }
       flushText();
-      put({ signature });
+      put({ signature: sealOrigin(origin) });
     },
-    redacted(data) {
+    keep(origin) {
+      if (!showThoughts) {
+        hidden.keep(origin);
+        return;
+      }
       flushText();
-      put({ data });
+      put({ data: sealOrigin(origin) });
     },
     toolStart(key, id, name) {
       if (done || tools.has(key)) return;
       flushText();
+      hidden.tool();
       const tool: ToolCall = { key, id, name, json: '', unsent: '', shape: createJsonShape(), ended: false };
       tools.set(key, tool);
       put(tool);
@@ -318,6 +372,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     },
     toolJson: (key) => tools.get(key)?.json,
     hasTools: () => tools.size > 0,
+    isEmpty: () => index < 0 && waiting.length === 0,
     usage(update) {
       Object.assign(usage, update);
       if (update.output_tokens !== undefined) reported = true;

@@ -105,11 +105,11 @@ function modelOf(id: string, row: Row): CatalogueModel {
     facts: {
       ...(context > 0 ? { context } : {}),
       ...(output > 0 ? { output } : {}),
-      images: abilities.includes('i'),
-      pdf: abilities.includes('p'),
+      // What the catalogue does not list is not known, rather than known to be missing: it lists no PDFs for models
+      // that take them. The provider says no itself, and the gateway remembers it (shared/media-lessons.ts).
+      ...(abilities.includes('i') && { images: true }),
+      ...(abilities.includes('p') && { pdf: true }),
       reasoning: abilities.includes('r'),
-      tools: abilities.includes('t'),
-      structured: abilities.includes('j'),
       echoReasoning: abilities.includes('c'),
     },
     prices: prices ? pricesOf(prices, other?.tiers) : undefined,

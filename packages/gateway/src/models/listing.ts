@@ -1,4 +1,5 @@
 import type { GatewayConfig } from '../config.ts';
+import { refuse } from '../messages/errors.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ProviderRegistry } from './providers.ts';
 
@@ -51,10 +52,9 @@ export function pageOf(list: readonly CatalogueListing[], query: URLSearchParams
   const before = query.get('before_id');
   let from = 0;
   let to = list.length;
-  if (after) from = list.findIndex((model) => model.id === after) + 1;
+  if (after) from = positionOf(list, after, 'after_id') + 1;
   if (before) {
-    const at = list.findIndex((model) => model.id === before);
-    if (at >= 0) to = at;
+    to = positionOf(list, before, 'before_id');
     from = Math.max(0, to - limit);
   }
   const data = list.slice(from, Math.min(to, from + limit));
@@ -64,4 +64,10 @@ export function pageOf(list: readonly CatalogueListing[], query: URLSearchParams
     first_id: data[0]?.id ?? null,
     last_id: data.at(-1)?.id ?? null,
   };
+}
+
+/** A cursor that names nothing would give the first page again, and a reader that goes round for ever. */
+function positionOf(list: readonly CatalogueListing[], id: string, name: string): number {
+  const at = list.findIndex((model) => model.id === id);
+  return at >= 0 ? at : refuse(400, `${name}: there is no model ${id} in this list. Start again without it.`);
 }

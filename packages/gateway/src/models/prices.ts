@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../config.ts';
 import type { Usage } from '../messages/types.ts';
+import { baseModelOf } from './base-model.ts';
 import type { Catalogue, Prices } from './catalogue.ts';
 
 /** Our provider ids in the words of @pydantic/genai-prices, where they differ. */
@@ -27,8 +28,9 @@ const soundShare = 0.7;
 export type CostOf = (provider: string, model: string, usage: Usage) => Promise<number | undefined>;
 
 export function createPricing(config: GatewayConfig, catalogue: Catalogue): CostOf {
-  return async (provider, model, usage) => {
-    const own = config.providers[provider]?.models?.[model]?.prices;
+  return async (provider, name, usage) => {
+    const own = config.providers[provider]?.models?.[name]?.prices;
+    const model = baseModelOf(config, provider, name);
     if (own) {
       return byPrices(
         {

@@ -1,5 +1,6 @@
 import type { GatewayConfig, ProviderConfig } from '../config.ts';
 import type { Dialect, ModelFacts, Target } from '../providers/provider.ts';
+import { baseModelOf } from './base-model.ts';
 import type { Catalogue, CatalogueModel, CatalogueProvider } from './catalogue.ts';
 import {
   addressVariable,
@@ -35,7 +36,8 @@ export interface ProviderRegistry {
   status(id: string, model?: string): ProviderStatus;
   list(): ProviderStatus[];
   /** The target for a model of a provider that is ready. */
-  target(provider: string, model: string): Target;
+  /** @param spoken the dialect that the request's name asks for */
+  target(provider: string, model: string, spoken?: Dialect): Target;
   catalogueModel(provider: string, model: string): CatalogueModel | undefined;
 }
 
@@ -203,11 +205,17 @@ export function createProviderRegistry(
   }
 
   function factsFor(id: string, model: string, found: CatalogueModel | undefined): ModelFacts {
-    const { echo_reasoning: echo, prices: _prices, ...own } = config.providers[id]?.models?.[model] ?? {};
+    const {
+      echo_reasoning: echo,
+      base_model: baseModel,
+      prices: _prices,
+      ...own
+    } = config.providers[id]?.models?.[model] ?? {};
     const facts: ModelFacts = { ...found?.facts };
     for (const [name, value] of Object.entries(own))
       if (value !== undefined) Object.assign(facts, { [name]: value });
     if (echo !== undefined) facts.echoReasoning = echo;
+    if (baseModel !== undefined) facts.baseModel = baseModel;
     return facts;
   }
 
@@ -225,7 +233,8 @@ export function createProviderRegistry(
   }
 
   function findModel(id: string, model: string): CatalogueModel | undefined {
-    return catalogue.providers.get(id)?.model(model);
+    const provider = catalogue.providers.get(id);
+    return provider?.model(model) ?? provider?.model(baseModelOf(config, id, model));
   }
 
   const has = (id: string) =>
@@ -259,11 +268,11 @@ export function createProviderRegistry(
       ]);
       return [...ids].sort().map((id) => status(id));
     },
-    target(id, model) {
+    target(id, model, spoken) {
       const own = config.providers[id];
       const found = findModel(id, model);
       const connection = connect(id, found);
-      const { dialect } = connection;
+      const dialect = spoken ?? connection.dialect;
       const settings = { ...connection.settings };
       if (connection.key) settings.key = connection.key;
       const genuine =
@@ -276,7 +285,7 @@ export function createProviderRegistry(
         dialect,
         model,
         baseUrl,
-        headers: headersFor(id, connection),
+        headers: headersFor(id, { ...connection, dialect }),
         settings,
         facts: factsFor(id, model, found),
         refuses: knownProviders[id]?.refuses ?? [],

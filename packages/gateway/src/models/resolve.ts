@@ -1,6 +1,6 @@
 import type { GatewayConfig, Route } from '../config.ts';
 import { refuse } from '../messages/errors.ts';
-import type { Target } from '../providers/provider.ts';
+import type { Dialect, Target } from '../providers/provider.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ProviderRegistry } from './providers.ts';
 
@@ -89,7 +89,8 @@ export function createResolver(
     );
   }
 
-  function ready(provider: string, model: string): Target {
+  function ready(provider: string, name: string): Target {
+    const { model, spoken } = withoutRoute(provider, name);
     // Some providers have the model's name in the path of their URL.
     if (!/^[\w.:@/+,~ -]{1,256}$/.test(model) || model.includes('..')) {
       refuse(400, `model: ${JSON.stringify(model.slice(0, 80))} is not a model name.`);
@@ -102,7 +103,7 @@ export function createResolver(
           'where the gateway runs, or send the name to another provider under `models` in its configuration.',
       );
     }
-    return registry.target(provider, model);
+    return registry.target(provider, model, spoken);
   }
 
   return (name) => {
@@ -114,6 +115,23 @@ export function createResolver(
     cache.set(name, resolution);
     return resolution;
   };
+}
+
+/** LiteLLM's routes inside a provider: which of its APIs to take (`openai/responses/o3`, `bedrock/converse/…`). */
+const routes: readonly [RegExp, string, Dialect?][] = [
+  [/^(openai|azure)$/, 'responses/', 'openai-responses'],
+  [/^(openai|azure)$/, 'chat/', 'openai-chat'],
+  [/^amazon-bedrock$/, 'converse/'],
+  [/^amazon-bedrock$/, 'invoke/'],
+  [/^google-vertex$/, 'gemini/'],
+];
+
+function withoutRoute(provider: string, name: string): { model: string; spoken?: Dialect } {
+  for (const [of, route, spoken] of routes) {
+    if (of.test(provider) && name.startsWith(route))
+      return { model: name.slice(route.length), ...(spoken && { spoken }) };
+  }
+  return { model: name };
 }
 
 /** `claude-*` and the like; gives what the first `*` stands for. */

@@ -23,7 +23,8 @@ const turn: Turn = {
 };
 
 const request = {
-  max_tokens: 500,
+  max_tokens: 5_000,
+  thinking: { type: 'adaptive' },
   stream: true,
   messages: [{ role: 'user', content: 'Go' }],
   tools: [

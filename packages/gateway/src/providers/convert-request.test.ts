@@ -285,7 +285,6 @@ describe('what a request turns into', () => {
     );
     expect(openai.input[1]).toEqual({
       type: 'reasoning',
-      id: 'rs',
       summary: [{ type: 'summary_text', text: 'hm' }],
       encrypted_content: 'E',
     });

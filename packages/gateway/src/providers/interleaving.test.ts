@@ -28,6 +28,10 @@ function chat(sequencer: Sequencer): Source {
     provider: 'p',
     sequencer,
     toolName: (name) => name,
+    drop: () => {},
+    noteDropped: () => {},
+    isOffered: () => true,
+    thinkTags: true,
     fail: fail(sequencer),
   });
   const delta = (value: object) => () => reader.push({ choices: [{ index: 0, delta: value }] });
@@ -54,6 +58,8 @@ function responses(sequencer: Sequencer): Source {
     provider: 'p',
     sequencer,
     toolName: (name) => name,
+    drop: () => {},
+    noteDropped: () => {},
     fail: fail(sequencer),
   });
   const event = (value: object) => () => reader.push(value);
@@ -96,6 +102,8 @@ function parts(sequencer: Sequencer): Source {
     sequencer,
     stopSequences: [],
     toolName: (name) => name,
+    drop: () => {},
+    noteDropped: () => {},
     fail: fail(sequencer),
   });
   const part = (value: LanguageModelV4StreamPart) => () => reader.push(value);

@@ -19,11 +19,12 @@ export type Dialect =
 export interface ModelFacts {
   context?: number;
   output?: number;
+  /** False: known not to be read (the configuration says so, or the provider did). Undefined is not known, and sent. */
   images?: boolean;
   pdf?: boolean;
   reasoning?: boolean;
-  tools?: boolean;
-  structured?: boolean;
+  /** The model behind a name that does not say it: an inference profile at Bedrock. */
+  baseModel?: string;
   /** The provider wants `reasoning_content` back on tool turns. */
   echoReasoning?: boolean;
 }
@@ -60,6 +61,8 @@ export interface Call {
   inputTokens(): number;
   sessionId: string | undefined;
   requestId: string;
+  /** Kinds of things that were left out of the request or the answer, because the other side has no form for them. */
+  dropped: Set<string>;
 }
 
 export type Reply =

@@ -25,10 +25,10 @@ function marked(mark: string): { pid: number; command: string }[] {
     .flatMap((name) => {
       try {
         if (!readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)) return [];
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').slice(0, 120);
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
         // Zombies have no environment; what is left here really runs. The test runner's own workers carry
         // the mark too and end after this.
-        return command.includes('vitest') ? [] : [{ pid: Number(name), command }];
+        return command.includes('vitest') ? [] : [{ pid: Number(name), command: command.slice(0, 120) }];
       } catch {
         return [];
       }

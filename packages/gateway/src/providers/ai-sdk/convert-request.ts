@@ -8,6 +8,7 @@ import type {
   LanguageModelV4ToolResultPart,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
+import { refuse } from '../../messages/errors.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type { ContentBlock, MessagesRequest, Tool, ToolResultBlock } from '../../messages/types.ts';
@@ -22,10 +23,11 @@ import {
   systemTexts,
 } from '../shared/content.ts';
 import { isObject, toolSchema } from '../shared/schema.ts';
-import { answerSchema, maxTokens } from '../shared/settings.ts';
+import { answerSchema, bridge, maxTokens } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import { isClaude, thinkingOptions } from './thinking.ts';
+import type { WireNotes } from './wire.ts';
 
 export interface AiSdkOptions {
   provider: string;
@@ -34,7 +36,12 @@ export interface AiSdkOptions {
   facts: ModelFacts;
   /** Sent once more after a refusal: without the thoughts of the history, and without the wish for new ones. */
   withoutThinking?: boolean;
+  /** What this upstream has refused before. */
+  refused?: ReadonlySet<string>;
 }
+
+/** What goes to a provider's package, and what it has no words for. */
+export type ConvertedRequest = LanguageModelV4CallOptions & { notes: WireNotes };
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
 
@@ -46,7 +53,7 @@ const claudeIds = /^[a-zA-Z0-9_-]{1,64}$/;
 const strictIds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
 
 /** A Messages request in the terms of the AI SDK's provider interface. */
-export function convertRequest(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4CallOptions {
+export function convertRequest(request: MessagesRequest, options: AiSdkOptions): ConvertedRequest {
   const muted = mutedTools(request, options);
   const tools = muted ?? offeredTools(request, options.provider);
   const limit = maxTokens(request, options.facts);
@@ -55,9 +62,11 @@ export function convertRequest(request: MessagesRequest, options: AiSdkOptions):
   const thinking = options.withoutThinking ? {} : thinkingOptions(request, options, limit);
   const maxOutputTokens = thinking.maxOutputTokens ?? limit;
   const providerOptions = mergeOptions(thinking.providerOptions, toolOptions(request, options));
-  const prompt = convertMessages(request, options);
+  const notes: WireNotes = {};
+  const prompt = convertMessages(request, options, notes);
   if (muted?.length && prompt.at(-1)?.role !== 'assistant') prompt.push(reminder(noTools));
   return {
+    notes,
     prompt,
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
@@ -130,7 +139,11 @@ function reminder(text: string): LanguageModelV4Message {
   };
 }
 
-function convertMessages(request: MessagesRequest, options: AiSdkOptions): LanguageModelV4Message[] {
+function convertMessages(
+  request: MessagesRequest,
+  options: AiSdkOptions,
+  notes: WireNotes,
+): LanguageModelV4Message[] {
   const out: LanguageModelV4Message[] = [];
   const names = new Map<string, string>();
   for (const message of request.messages) {
@@ -176,6 +189,7 @@ function convertMessages(request: MessagesRequest, options: AiSdkOptions): Langu
       const converted = convertAssistant(blocks, options, id);
       if (converted.message) out.push(converted.message);
       open = converted.calls;
+      notePlan(converted, notes, id);
     } else {
       const results: LanguageModelV4ToolResultPart[] = [];
       const attached: UserPart[] = [];
@@ -186,6 +200,7 @@ function convertMessages(request: MessagesRequest, options: AiSdkOptions): Langu
           if (open.includes(block.tool_use_id)) {
             open = open.filter((call) => call !== block.tool_use_id);
             results.push(result(block.tool_use_id, output));
+            if (block.is_error) notes.errors = [...(notes.errors ?? []), id(block.tool_use_id)];
           } else
             parts.push({ type: 'text', text: `[Result of an earlier tool call]\n${outputText(output)}` });
           attached.push(...media);
@@ -194,6 +209,9 @@ function convertMessages(request: MessagesRequest, options: AiSdkOptions): Langu
       push(results);
       const content = [...attached, ...parts];
       const cached = blocks.some((block) => 'cache_control' in block && block.cache_control);
+      if (content.length > 0 && out.at(-1)?.role === 'tool' && options.refused?.has('user-after-tool')) {
+        out.push({ role: 'assistant', content: [{ type: 'text', text: bridge }] });
+      }
       if (content.length > 0) out.push({ role: 'user', content, ...(cached ? cachePoint(options) : {}) });
     }
   }
@@ -235,14 +253,31 @@ function convertAssistant(
       const providerOptions = thoughtOptions(block.signature, options);
       if (providerOptions) content.push({ type: 'reasoning', text: block.thinking, providerOptions });
     } else if (block.type === 'redacted_thinking') {
+      const own = textMetadata(block.data, options.provider);
+      const last = content.at(-1);
+      if (own && last?.type === 'text') last.providerOptions = own;
       const providerOptions = redactedOptions(block.data, options);
       if (providerOptions) content.push({ type: 'reasoning', text: '', providerOptions });
     } else {
       const text = asText(block);
-      if (text !== '') content.push({ type: 'text', text });
+      if (text.trim() !== '') content.push({ type: 'text', text });
     }
   }
   return { message: content.length > 0 ? { role: 'assistant', content } : undefined, calls };
+}
+
+/** Cohere has the thoughts and the words beside a turn's calls in one place, which its package leaves empty. */
+function notePlan(
+  { message, calls }: { message: LanguageModelV4Message | undefined; calls: string[] },
+  notes: WireNotes,
+  id: (value: string) => string,
+): void {
+  const [first] = calls;
+  if (first === undefined || message?.role !== 'assistant') return;
+  const said = message.content.flatMap((part) =>
+    part.type === 'text' || part.type === 'reasoning' ? [part.text] : [],
+  );
+  if (said.length > 0) notes.plans = { ...notes.plans, [id(first)]: said.join('\n\n') };
 }
 
 /** What goes back with a thought; undefined when the thought is somebody else's. */
@@ -253,12 +288,20 @@ function thoughtOptions(
   if (options.withoutThinking || !signature) return undefined;
   const origin = openOrigin(signature);
   if (origin) {
-    const own = origin.from === options.provider && isObject(origin.data);
-    return own ? (origin.data as SharedV4ProviderOptions) : undefined;
+    if (origin.from !== options.provider) return undefined;
+    if (isObject(origin.data)) return origin.data as SharedV4ProviderOptions;
+    return options.dialect === 'cohere' ? {} : undefined;
   }
   // Anthropic's own signature, which holds on all its platforms. A look-alike's is refused, and then left out.
   if (!isClaude(options) || options.facts.reasoning === false) return undefined;
   return options.dialect === 'amazon-bedrock' ? { bedrock: { signature } } : { anthropic: { signature } };
+}
+
+/** What the provider wants back with the text before it (Gemini's thought signatures). */
+function textMetadata(data: string, provider: string): SharedV4ProviderOptions | undefined {
+  const origin = openOrigin(data);
+  if (origin?.from !== provider || origin.part !== 'text' || !isObject(origin.data)) return undefined;
+  return origin.data as SharedV4ProviderOptions;
 }
 
 /** The same for one that Anthropic keeps to itself; Bedrock has it in another form, and the turn goes without. */
@@ -325,6 +368,22 @@ function userParts(block: ContentBlock, options: AiSdkOptions): UserPart[] {
   return text === '' ? [] : [{ type: 'text', text }];
 }
 
+/** Fetching an address of a client's choice is not the gateway's to do; these are the provider's own. */
+function takesUrl(url: string, dialect: Dialect): boolean {
+  switch (dialect) {
+    case 'google':
+      return /^https:\/\/(generativelanguage\.googleapis\.com\/|(www\.)?youtube\.com\/|youtu\.be\/)/.test(
+        url,
+      );
+    case 'google-vertex':
+      return /^gs:|^https:\/\//.test(url);
+    case 'amazon-bedrock':
+      return /^s3:/.test(url);
+    default:
+      return true;
+  }
+}
+
 /** Undefined when the model is known not to read it. */
 function convertMedia(
   block: Extract<ContentBlock, { type: 'image' | 'document' }>,
@@ -333,6 +392,10 @@ function convertMedia(
   const media = mediaOf(block, options.provider);
   if (media.kind === 'text') return { type: 'text', text: media.text };
   if ((media.kind === 'image' ? options.facts.images : options.facts.pdf) === false) return undefined;
+  if ('url' in media && !takesUrl(media.url, options.dialect)) {
+    const what = block.type === 'image' ? 'images' : 'PDFs';
+    refuse(400, `${options.provider} takes no ${what} by URL. Send the data itself as base64.`);
+  }
   const data: LanguageModelV4FilePart['data'] =
     'url' in media ? { type: 'url', url: new URL(media.url) } : { type: 'data', data: media.base64 };
   return {

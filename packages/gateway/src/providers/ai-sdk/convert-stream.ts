@@ -3,10 +3,10 @@ import type {
   LanguageModelV4Usage,
   SharedV4ProviderMetadata,
 } from '@ai-sdk/provider';
-import { sealOrigin } from '../../messages/origin.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { Usage } from '../../messages/types.ts';
+import type { NameTable } from '../shared/tool-names.ts';
 import type { UpstreamFailure } from '../shared/upstream-error.ts';
 import { describeSdkError } from './errors.ts';
 import { mapStopReason } from './map-stop-reason.ts';
@@ -16,12 +16,24 @@ export interface PartReader {
   end(): void;
 }
 
-export interface PartReaderOptions {
+export interface PartReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
   stopSequences: readonly string[];
-  toolName(name: string): string;
+  /** Told of what has no form in Anthropic's format. */
+  drop(kind: string): void;
+  noteDropped(): void;
   fail(failure: UpstreamFailure): void;
+}
+
+/** Ends that look like one: Gemini's calls that came to nothing, Bedrock's malformed ones, Cohere's time-out. */
+const failedEnds =
+  /^(malformed_(function_call|tool_use|model_output|response)|timeout|error|missing_thought_signature)$/i;
+const callsThatFailed = /^(unexpected_tool_call|too_many_tool_calls)$/i;
+
+function isFailure(raw: string | undefined, hasTools: boolean): boolean {
+  if (raw === undefined) return false;
+  return failedEnds.test(raw) || (!hasTools && callsThatFailed.test(raw));
 }
 
 /** Reads the parts of an AI SDK provider's stream, which may overlap in any way, into a sequencer. */
@@ -31,6 +43,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
   const clientIds = new Map<string, string>();
   const kept = new Set<string>();
   const reasoning = new Map<string, SharedV4ProviderMetadata | undefined>();
+  let textMetadata: SharedV4ProviderMetadata | undefined;
 
   const hasMetadata = (
     metadata: SharedV4ProviderMetadata | undefined,
@@ -50,7 +63,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
   function keep(id: string, metadata: SharedV4ProviderMetadata | undefined): void {
     if (!hasMetadata(metadata) || kept.has(id)) return;
     kept.add(id);
-    sequencer.redacted(sealOrigin({ from: provider, tool: clientId(id), data: metadata }));
+    sequencer.keep({ from: provider, tool: clientId(id), data: metadata });
   }
 
   function startTool(id: string, name: string, metadata: SharedV4ProviderMetadata | undefined): void {
@@ -63,8 +76,17 @@ export function createPartReader(options: PartReaderOptions): PartReader {
     push(part) {
       if (sequencer.finished()) return;
       switch (part.type) {
+        case 'text-start':
+          sequencer.textEnd();
+          textMetadata = part.providerMetadata;
+          break;
         case 'text-delta':
+          if (hasMetadata(part.providerMetadata)) textMetadata = part.providerMetadata;
           sequencer.text(part.delta);
+          break;
+        case 'text-end':
+          if (hasMetadata(textMetadata)) sequencer.keep({ from: provider, part: 'text', data: textMetadata });
+          textMetadata = undefined;
           break;
         case 'reasoning-start':
           reasoning.set(part.id, part.providerMetadata);
@@ -77,9 +99,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
           const metadata = hasMetadata(part.providerMetadata)
             ? part.providerMetadata
             : reasoning.get(part.id);
-          sequencer.signature(
-            sealOrigin({ from: provider, ...(hasMetadata(metadata) ? { data: metadata } : {}) }),
-          );
+          sequencer.sign({ from: provider, ...(hasMetadata(metadata) ? { data: metadata } : {}) });
           break;
         }
         case 'tool-input-start':
@@ -92,7 +112,10 @@ export function createPartReader(options: PartReaderOptions): PartReader {
           sequencer.toolEnd(part.id);
           break;
         case 'tool-call': {
-          if (part.providerExecuted) break;
+          if (part.providerExecuted) {
+            options.drop(`answer:${part.toolName}`);
+            break;
+          }
           startTool(part.toolCallId, part.toolName, part.providerMetadata);
           const have = sequencer.toolJson(part.toolCallId) ?? '';
           if (have === '') sequencer.toolInput(part.toolCallId, part.input);
@@ -100,7 +123,11 @@ export function createPartReader(options: PartReaderOptions): PartReader {
           keep(part.toolCallId, part.providerMetadata);
           break;
         }
+        case 'source':
+          options.drop('answer:citations');
+          break;
         case 'file':
+          options.drop('answer:files');
           sequencer.text(`[The model made a file of type ${part.mediaType}, which cannot be shown here.]`);
           break;
         case 'error':
@@ -109,7 +136,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
         case 'finish': {
           sequencer.usage(convertUsage(part.usage));
           const { unified, raw } = part.finishReason;
-          if (unified === 'error') {
+          if (unified === 'error' || isFailure(raw, sequencer.hasTools())) {
             options.fail({ status: 502, message: `the answer ended with ${raw ?? 'an error'}`, headers: {} });
             break;
           }
@@ -122,6 +149,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
             });
             break;
           }
+          options.noteDropped();
           const stop = mapStopReason(part.finishReason, options.stopSequences);
           sequencer.finish(stop.reason, stop.sequence);
           break;

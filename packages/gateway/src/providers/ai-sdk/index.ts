@@ -1,6 +1,7 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call, Dialect, Provider, Reply } from '../provider.ts';
+import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
 import { openReply } from '../shared/stream.ts';
 import {
   thinkingMissing,
@@ -13,10 +14,23 @@ import { createPartReader, type PartReader } from './convert-stream.ts';
 import { describeSdkError } from './errors.ts';
 import { loadFactory } from './models.ts';
 import { isClaude } from './thinking.ts';
+import { packNotes } from './wire.ts';
 
 /** The thoughts in the history are not this Claude's own, or those that it wants are missing. */
 function isAboutThoughts({ status, message }: UpstreamFailure): boolean {
   return status === 400 && (thoughtsRefused.test(message) || thinkingMissing.test(message));
+}
+
+const withoutThinking = 'without-thinking';
+
+/** Llama and Pixtral at Bedrock take no text beside the results of tools. */
+const order = /tool result blocks cannot be provided in the same turn|roles must alternate/i;
+
+function teach(upstream: UpstreamFailure, prompt: string): string | undefined {
+  return (
+    mediaLesson(upstream, prompt) ??
+    (upstream.status === 400 && order.test(upstream.message) ? 'user-after-tool' : undefined)
+  );
 }
 
 /** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
@@ -29,20 +43,42 @@ export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
       const stopSequences = request.stop_sequences ?? [];
       const { sequencer, failer, forReader } = openReply(call);
       const reader = createPartReader({ ...forReader, stopSequences });
-      const stream = await open(false);
+      const stream = await open();
       return { kind: 'events', batches: read(call, stream, reader) };
 
-      async function open(withoutThinking: boolean): Promise<ReadableStream<LanguageModelV4StreamPart>> {
-        const { provider, model, facts } = target;
-        const options = convertRequest(request, { provider, dialect, model, facts, withoutThinking });
-        try {
-          return (await createModel(call).doStream({ ...options, abortSignal: call.signal })).stream;
-        } catch (error) {
-          const upstream = describeSdkError(error, provider);
-          if (withoutThinking || !isClaude(target) || !isAboutThoughts(upstream)) {
-            throw new UpstreamError(upstream);
+      async function open(): Promise<ReadableStream<LanguageModelV4StreamPart>> {
+        const key = `${target.provider}/${target.model}`;
+        const here = new Set<string>();
+        for (;;) {
+          const refused = new Set([...here, ...call.learned.refused(key)]);
+          const { notes, ...options } = convertRequest(request, {
+            provider: target.provider,
+            dialect,
+            model: target.model,
+            facts: factsAfter(target.facts, refused),
+            withoutThinking: here.has(withoutThinking),
+            refused,
+          });
+          try {
+            const headers = packNotes(notes);
+            const result = await createModel(call).doStream({
+              ...options,
+              headers,
+              abortSignal: call.signal,
+            });
+            return result.stream;
+          } catch (error) {
+            const upstream = describeSdkError(error, target.provider);
+            if (isClaude(target) && isAboutThoughts(upstream) && !here.has(withoutThinking)) {
+              // About this conversation only: nothing to remember.
+              here.add(withoutThinking);
+              continue;
+            }
+            const lesson = teach(upstream, JSON.stringify(options.prompt));
+            if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
+            here.add(lesson);
+            call.learned.learn(key, lesson);
           }
-          return open(true);
         }
       }
 

@@ -1,6 +1,8 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { transportFetch } from '../../http/fetch-transport.ts';
 import type { Call, Dialect } from '../provider.ts';
+import { isClaude } from './thinking.ts';
+import { wireTransport } from './wire.ts';
 
 export type ModelFactory = (call: Call) => LanguageModelV4;
 
@@ -14,15 +16,15 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     case 'google': {
       const { createGoogle } = await import('@ai-sdk/google');
       return modelsOf((call) =>
-        createGoogle({ ...common(call), apiKey: call.target.settings.key ?? 'none' }),
+        createGoogle({ ...common(call, dialect), apiKey: call.target.settings.key ?? 'none' }),
       );
     }
     case 'google-vertex': {
       const { createGoogleVertex } = await import('@ai-sdk/google-vertex');
       const { createGoogleVertexMaas } = await import('@ai-sdk/google-vertex/maas');
       return modelsOf((call) => {
-        if (call.target.settings.package !== 'maas') return createGoogleVertex(vertex(call));
-        const { apiKey: _key, ...settings } = vertex(call);
+        if (call.target.settings.package !== 'maas') return createGoogleVertex(vertex(call, dialect));
+        const { apiKey: _key, ...settings } = vertex(call, dialect);
         const open = createGoogleVertexMaas(settings);
         return { languageModel: (model) => withoutOptions(open.languageModel(model)) };
       });
@@ -30,7 +32,7 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     case 'google-vertex-anthropic': {
       const { createGoogleVertexAnthropic } = await import('@ai-sdk/google-vertex/anthropic');
       return modelsOf((call) => {
-        const { apiKey: _key, ...settings } = vertex(call);
+        const { apiKey: _key, ...settings } = vertex(call, dialect);
         return createGoogleVertexAnthropic(settings);
       });
     }
@@ -41,7 +43,7 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     case 'cohere': {
       const { createCohere } = await import('@ai-sdk/cohere');
       return modelsOf((call) =>
-        createCohere({ ...common(call), apiKey: call.target.settings.key ?? 'none' }),
+        createCohere({ ...common(call, dialect), apiKey: call.target.settings.key ?? 'none' }),
       );
     }
     default:
@@ -69,28 +71,28 @@ function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
   const made = new Map<string, SdkProvider>();
   return (call) => {
     const { provider, model, baseUrl } = call.target;
-    const key = `${provider} ${baseUrl}`;
+    const key = `${provider} ${baseUrl} ${isClaude(call.target)}`;
     const known = made.get(key) ?? create(call);
     made.set(key, known);
     return known.languageModel(model);
   };
 }
 
-function common(call: Call) {
+function common(call: Call, dialect: Dialect) {
   const { baseUrl, timeoutMs, idleTimeoutMs, headers } = call.target;
   // The package writes its own credential header; what else the configuration adds goes along.
   const { authorization: _authorization, ...extra } = headers;
   return {
-    fetch: transportFetch(call.send, { timeoutMs, idleTimeoutMs }),
+    fetch: transportFetch(wireTransport(call.send, dialect, call.target), { timeoutMs, idleTimeoutMs }),
     headers: extra,
     ...(baseUrl === '' ? {} : { baseURL: baseUrl }),
   };
 }
 
-function vertex(call: Call) {
+function vertex(call: Call, dialect: Dialect) {
   const { key, project, location, credentials } = call.target.settings;
   return {
-    ...common(call),
+    ...common(call, dialect),
     ...(key ? { apiKey: key } : {}),
     ...(project ? { project } : {}),
     ...(location ? { location } : {}),
@@ -99,13 +101,13 @@ function vertex(call: Call) {
 }
 
 function bedrock(call: Call) {
-  const { key, region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = call.target.settings;
+  const { key, region } = call.target.settings;
   return {
-    ...common(call),
+    ...common(call, 'amazon-bedrock'),
     region: region ?? 'us-east-1',
-    ...(key ? { apiKey: key } : {}),
-    ...(AWS_ACCESS_KEY_ID ? { accessKeyId: AWS_ACCESS_KEY_ID } : {}),
-    ...(AWS_SECRET_ACCESS_KEY ? { secretAccessKey: AWS_SECRET_ACCESS_KEY } : {}),
-    ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+    // With an access key the request is signed behind the package (wire.ts), which wants a key of some kind.
+    apiKey: key ?? 'signed-later',
+    // A profile's name does not tell the package that there is a Claude behind it.
+    ...(isClaude(call.target) && { modelFamily: 'anthropic' as const }),
   };
 }

@@ -16,10 +16,12 @@ export interface ThinkingOptions {
   providerOptions?: SharedV4ProviderOptions;
 }
 
-/** Claude at Bedrock or Vertex. */
-export function isClaude({ dialect, model }: Pick<ThinkingTarget, 'dialect' | 'model'>): boolean {
+/** Claude at Bedrock or Vertex. An inference profile's name need not say so: then the configuration does. */
+export function isClaude({ dialect, model, facts }: ThinkingTarget): boolean {
+  const name = facts.baseModel ?? model;
   return (
-    dialect === 'google-vertex-anthropic' || (dialect === 'amazon-bedrock' && model.includes('anthropic.'))
+    dialect === 'google-vertex-anthropic' ||
+    (dialect === 'amazon-bedrock' && /anthropic\.|^claude-/.test(name))
   );
 }
 
@@ -66,8 +68,12 @@ function byEffort(wish: Wish): ThinkingOptions {
   return reasoning ? { reasoning } : {};
 }
 
-function claude(wish: Wish, { dialect, model }: ThinkingTarget, limit: number | undefined): ThinkingOptions {
-  const form = claudeForm(model);
+function claude(
+  wish: Wish,
+  { dialect, model, facts }: ThinkingTarget,
+  limit: number | undefined,
+): ThinkingOptions {
+  const form = claudeForm(facts.baseModel ?? model);
   if (form === 'none' || wish.mode === 'unset') return {};
   // Some newer ones cannot be told to stop; the packages know which.
   if (wish.mode === 'off') return { reasoning: 'none' };

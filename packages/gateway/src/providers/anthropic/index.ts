@@ -78,14 +78,14 @@ function upstreamBody(
   if (target.firstParty && without.size === 0 && !mayHoldOrigin(body.text)) {
     return body.model === target.model ? body.bytes : body.withModel(target.model);
   }
-  return JSON.stringify(
-    adaptBody(body.json(), {
-      model: target.model,
-      firstParty: target.firstParty,
-      refused,
-      without,
-    }),
-  );
+  const adapted = adaptBody(body.json(), {
+    model: target.model,
+    firstParty: target.firstParty,
+    refused,
+    without,
+  });
+  for (const field of Object.keys(body.json())) if (!(field in adapted)) call.dropped.add(field);
+  return JSON.stringify(adapted);
 }
 
 /** What a 400 is about, when the conversation began at another provider. */

@@ -19,13 +19,14 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { isStrictSchema, toolSchema } from '../shared/schema.ts';
-import { answerSchema, maxTokens } from '../shared/settings.ts';
+import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
+import { answerSchema, bridge, cacheKey, maxTokens } from '../shared/settings.ts';
 import { wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
+import type { KeptReasoning } from './reasoning.ts';
 import { thinkingSettings } from './thinking.ts';
-import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall } from './types.ts';
+import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall, ReasoningDetail } from './types.ts';
 
 export interface ChatOptions {
   provider: string;
@@ -89,7 +90,7 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
       json_schema: { name: 'answer', schema, ...(options.openai ? { strict: isStrictSchema(schema) } : {}) },
     });
   }
-  if (options.openai && options.sessionId) put('prompt_cache_key', options.sessionId);
+  if (options.openai && options.sessionId) put('prompt_cache_key', cacheKey(options.sessionId));
   if (options.stream) {
     body.stream = true;
     put('stream_options', { include_usage: true });
@@ -157,7 +158,13 @@ function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMe
         open = open.filter((call) => call !== result.id);
       }
       settle();
-      if (parts.length > 0) out.push({ role: 'user', content: simplest(parts) });
+      if (parts.length > 0) {
+        // Some templates know no user's word behind a tool's result: a word of the assistant stands between.
+        if (out.at(-1)?.role === 'tool' && options.refused?.has('user-after-tool')) {
+          out.push({ role: 'assistant', content: bridge });
+        }
+        out.push({ role: 'user', content: simplest(parts) });
+      }
     }
   }
   settle();
@@ -178,6 +185,52 @@ function simplest(parts: ChatPart[]): string | ChatPart[] {
   return parts.every((part) => part.type === 'text') ? parts.map((part) => part.text).join('\n\n') : parts;
 }
 
+/** What of a turn's own thoughts goes back, in the provider's own fields. */
+function reasoningOf(blocks: readonly ContentBlock[], options: ChatOptions) {
+  const refused = options.refused ?? new Set<string>();
+  const details: ReasoningDetail[] = [];
+  const calls = new Map<string, JsonObject>();
+  let content: string | undefined;
+  let opaque: string | undefined;
+  let text = '';
+  let extra: JsonObject | undefined;
+  for (const block of blocks) {
+    if (block.type !== 'thinking' && block.type !== 'redacted_thinking') continue;
+    const origin = openOrigin(block.type === 'thinking' ? block.signature : block.data);
+    if (origin?.from !== options.provider) continue;
+    const kept: KeptReasoning = isObject(origin.data) ? origin.data : {};
+    if (origin.tool !== undefined) {
+      if (kept.extra) calls.set(origin.tool, kept.extra);
+      continue;
+    }
+    const thought = block.type === 'thinking' ? block.thinking : '';
+    if (kept.details) details.push(...kept.details);
+    if (kept.opaque) {
+      opaque = (opaque ?? '') + kept.opaque;
+      text += thought;
+    }
+    if (kept.extra) extra = kept.extra;
+    if (thought && (kept.field === 'reasoning_content' || options.facts.echoReasoning)) {
+      content = (content ?? '') + thought;
+    }
+  }
+  const called = blocks.some((block) => block.type === 'tool_use');
+  // DeepSeek and Kimi want it back on tool turns, and an empty one rather than none.
+  const needed = options.facts.echoReasoning || refused.has('reasoning_content=required');
+  if (needed && called) content ??= '';
+  if (refused.has('reasoning_content')) content = undefined;
+  return {
+    calls,
+    hasContent: content !== undefined && content !== '',
+    fields: {
+      ...(content !== undefined && { reasoning_content: content }),
+      ...(details.length > 0 && !refused.has('reasoning_details') && { reasoning_details: details }),
+      ...(opaque !== undefined && { reasoning_opaque: opaque, ...(text && { reasoning_text: text }) }),
+      ...(extra && { extra_content: extra }),
+    },
+  };
+}
+
 function convertAssistant(
   blocks: readonly ContentBlock[],
   options: ChatOptions,
@@ -186,32 +239,29 @@ function convertAssistant(
   const texts: string[] = [];
   const calls: ChatToolCall[] = [];
   const callIds: string[] = [];
-  let reasoning = '';
+  const reasoning = reasoningOf(blocks, options);
   for (const block of blocks) {
     if (block.type === 'tool_use') {
+      const extra = reasoning.calls.get(block.id);
       calls.push({
         id: id(block.id),
         type: 'function',
         function: { name: shortenToolName(block.name), arguments: JSON.stringify(block.input ?? {}) },
+        ...(extra && { extra_content: extra }),
       });
       callIds.push(block.id);
-    } else if (block.type === 'thinking') {
-      const own = openOrigin(block.signature)?.from === options.provider;
-      if (own && options.facts.echoReasoning) reasoning += block.thinking;
-    } else if (block.type !== 'redacted_thinking') {
+    } else if (block.type !== 'thinking' && block.type !== 'redacted_thinking') {
       const text = asText(block);
-      if (text !== '') texts.push(text);
+      if (text.trim() !== '') texts.push(text);
     }
   }
-  if (texts.length === 0 && calls.length === 0 && reasoning === '') return undefined;
-  // DeepSeek and Kimi want their reasoning back on tool turns, and an empty one rather than none.
-  const echo = options.facts.echoReasoning && (reasoning !== '' || calls.length > 0);
+  if (texts.length === 0 && calls.length === 0 && !reasoning.hasContent) return undefined;
   return {
     message: {
       role: 'assistant',
       content: texts.length > 0 ? texts.join('\n\n') : calls.length > 0 ? null : '',
       ...(calls.length > 0 ? { tool_calls: calls } : {}),
-      ...(echo ? { reasoning_content: reasoning } : {}),
+      ...reasoning.fields,
     },
     calls: callIds,
   };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createCollector } from '../../messages/collect.ts';
 import { createSequencer } from '../../messages/sequencer.ts';
-import { convertUsage, createChatReader } from './convert-stream.ts';
+import { createChatReader } from './convert-stream.ts';
 import type { ChatChunk, ChatDelta } from './types.ts';
+import { convertUsage } from './usage.ts';
 
 type Piece = NonNullable<ChatDelta['tool_calls']>[number];
 
@@ -13,6 +14,10 @@ function callsOf(chunks: readonly ChatChunk[]) {
     provider: 'p',
     sequencer,
     toolName: (name) => name,
+    drop: () => {},
+    noteDropped: () => {},
+    isOffered: (name) => name === 'A' || name === 'B',
+    thinkTags: true,
     fail(failure) {
       throw new Error(failure.message);
     },

@@ -1,12 +1,14 @@
 import { readAll } from '../../http/transport.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
+import { factsAfter } from '../shared/media-lessons.ts';
 import { createPoster } from '../shared/post-json.ts';
 import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
-import { UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
+import { describeError, UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
-import { type ChatReader, createChatReader } from './convert-stream.ts';
+import { type ChatReader, createChatReader, errorIn } from './convert-stream.ts';
+import { teachChat } from './lessons.ts';
 import { thinkingFields } from './thinking.ts';
 import type { ChatChunk } from './types.ts';
 
@@ -32,7 +34,7 @@ function endpoint(call: Call): string {
 
 /** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
 export function createOpenaiChat(): Provider {
-  const post = createPoster(optional);
+  const post = createPoster(optional, teachChat);
   const toTool = rememberEach(convertTool);
 
   async function send(call: Call): Promise<Reply> {
@@ -42,13 +44,15 @@ export function createOpenaiChat(): Provider {
     // to read along, so that it can stop the upstream at the right place.
     const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
-    const reader = createChatReader(forReader);
+    const openai = call.target.settings.flavor === 'openai';
+    // OpenAI itself never writes thoughts into the text.
+    const reader = createChatReader({ ...forReader, thinkTags: !openai });
     const response = await post(call, endpoint(call), (refused) =>
       convertRequest(request, {
         provider: call.target.provider,
         model: call.target.model,
-        facts: call.target.facts,
-        openai: call.target.settings.flavor === 'openai',
+        facts: factsAfter(call.target.facts, refused),
+        openai,
         stream,
         sessionId: call.sessionId,
         refused,
@@ -63,7 +67,7 @@ export function createOpenaiChat(): Provider {
     let complete = false;
     const batches = readEventStream(call, response.body, sequencer, failer, {
       onMessage(message) {
-        if (message.data === '[DONE]') {
+        if (message.data.trim() === '[DONE]') {
           complete = true;
           reader.end(true);
         } else if (message.data !== '' && !complete) pushJson(reader, message.data, call, failer.fail);
@@ -100,7 +104,9 @@ async function* readWhole(
 ) {
   const answer = parseUpstreamJson((await readAll(body)).toString(), call.target.provider);
   const chunk = answer as ChatChunk;
-  if (!chunk || typeof chunk !== 'object' || (!chunk.choices?.length && !chunk.error)) {
+  if (!chunk || typeof chunk !== 'object' || !chunk.choices?.length) {
+    const error = typeof chunk === 'object' && chunk ? errorIn(chunk) : undefined;
+    if (error !== undefined) throw new UpstreamError(describeError(error));
     throw new UpstreamError({
       status: 502,
       message: `${call.target.provider} answered without any choice`,

@@ -18,7 +18,7 @@ import {
   systemTexts,
 } from '../shared/content.ts';
 import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
-import { answerSchema, maxTokens } from '../shared/settings.ts';
+import { answerSchema, cacheKey, maxTokens } from '../shared/settings.ts';
 import { takenEffort, wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
@@ -84,7 +84,7 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
     const strict = isStrictSchema(schema);
     put('text', { format: { type: 'json_schema', name: 'answer', schema, strict } });
   }
-  if (options.sessionId) put('prompt_cache_key', options.sessionId);
+  if (options.sessionId) put('prompt_cache_key', cacheKey(options.sessionId));
   if (options.stream) body.stream = true;
   return body;
 }
@@ -151,28 +151,37 @@ function pushAssistant(
   id: (value: string) => string,
 ): string[] {
   const calls: string[] = [];
+  /** Reasoning waits for what it led to: with nothing behind it, it is refused. */
+  let reasoning: InputItem[] = [];
+  const put = (item: InputItem) => {
+    out.push(...reasoning, item);
+    reasoning = [];
+  };
   for (const block of blocks) {
     if (block.type === 'tool_use') {
       calls.push(block.id);
-      out.push({
+      put({
         type: 'function_call',
         call_id: id(block.id),
         name: shortenToolName(block.name),
         arguments: JSON.stringify(block.input ?? {}),
       });
     } else if (block.type === 'thinking') {
-      const reasoning = reasoningItem(block.thinking, block.signature, options);
-      if (reasoning) out.push(reasoning);
+      const item = reasoningItem(block.thinking, block.signature, options);
+      if (item) reasoning.push(item);
     } else if (block.type !== 'redacted_thinking') {
       const text = asText(block);
-      if (text !== '')
-        out.push({ type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] });
+      if (text.trim() !== '')
+        put({ type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] });
     }
   }
   return calls;
 }
 
-/** The provider's own reasoning goes back to it as it was; nobody else's does. */
+/**
+ * The provider's own reasoning goes back to it as it was, but for its id: with one, it is refused before a message that
+ * has none, and the client keeps no ids of messages. Nobody else's reasoning goes back.
+ */
 function reasoningItem(
   thinking: string,
   signature: string | undefined,
@@ -180,11 +189,10 @@ function reasoningItem(
 ): InputItem | undefined {
   const origin = openOrigin(signature);
   if (origin?.from !== options.provider || !isObject(origin.data)) return undefined;
-  const { id, encrypted } = origin.data;
+  const { encrypted } = origin.data;
   if (typeof encrypted !== 'string') return undefined;
   return {
     type: 'reasoning',
-    ...(typeof id === 'string' ? { id } : {}),
     summary: thinking === '' ? [] : [{ type: 'summary_text', text: thinking }],
     encrypted_content: encrypted,
   };

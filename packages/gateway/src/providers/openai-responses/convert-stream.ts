@@ -1,8 +1,9 @@
-import { sealOrigin } from '../../messages/origin.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { Usage } from '../../messages/types.ts';
+import type { NameTable } from '../shared/tool-names.ts';
 import { describeError, type UpstreamFailure } from '../shared/upstream-error.ts';
+import { inputUsage } from '../shared/usage.ts';
 import { mapStopReason } from './map-stop-reason.ts';
 import type { OutputItem, ResponseObject, ResponsesEvent } from './types.ts';
 
@@ -14,16 +15,19 @@ export interface ResponsesReader {
   end(): void;
 }
 
-export interface ResponsesReaderOptions {
+export interface ResponsesReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
-  toolName(name: string): string;
+  /** Told of what has no form in Anthropic's format. */
+  drop(kind: string): void;
+  noteDropped(): void;
   fail(failure: UpstreamFailure): void;
 }
 
 interface OpenItem {
   type: string;
   texts: number;
+  done: boolean;
 }
 
 /** Reads the events of a Responses stream into a sequencer. */
@@ -31,14 +35,33 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
   const { sequencer, provider } = options;
   const used = new Set<string>();
   const items = new Map<string, OpenItem>();
+  /** The keys of items by their ids. */
+  const keys = new Map<string, string>();
+  let refused = false;
 
-  /** The same item through its whole life: some servers leave out the id, none the position. */
-  const keyOf = (event: ResponsesEvent) =>
-    String(event.output_index ?? event.item?.id ?? event.item_id ?? '0');
+  /** The same item through its whole life: servers leave out its position or its id, in one event or in all. */
+  function keyOf(event: ResponsesEvent): string {
+    const id = event.item?.id ?? event.item_id;
+    const known = id === undefined ? undefined : keys.get(id);
+    const position = event.output_index === undefined ? undefined : String(event.output_index);
+    const key = position ?? known ?? id ?? [...items.keys()].at(-1) ?? '0';
+    if (id !== undefined) keys.set(id, key);
+    return key;
+  }
+
+  /** A second message is a text of its own. */
+  function open(key: string, type: string): OpenItem {
+    const known = items.get(key);
+    if (known) return known;
+    if (type === 'message' && items.size > 0) sequencer.textEnd();
+    const item = { type, texts: 0, done: false };
+    items.set(key, item);
+    return item;
+  }
 
   function startCall(key: string, item: OutputItem): void {
     if (items.has(key)) return;
-    items.set(key, { type: 'function_call', texts: 0 });
+    open(key, 'function_call');
     const id = toClientId(item.call_id ?? item.id, used);
     used.add(id);
     if (item.call_id) used.add(item.call_id);
@@ -49,7 +72,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
     if (item.type === 'function_call') {
       startCall(key, item);
       if (item.arguments) sequencer.toolInput(key, item.arguments);
-    } else items.set(key, { type: item.type ?? '', texts: 0 });
+    } else open(key, item.type ?? '');
   }
 
   /** What the deltas have not brought: servers may send an item only when it is whole. */
@@ -62,39 +85,52 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
       sequencer.toolEnd(key);
       return;
     }
-    const open = items.get(key) ?? { type: item.type ?? '', texts: 0 };
-    items.set(key, open);
+    const known = open(key, item.type ?? '');
+    if (known.done) return;
+    known.done = true;
     if (item.type === 'reasoning') {
-      if (open.texts === 0) {
-        const summary = (item.summary ?? []).map((part) => part.text ?? '').join('\n\n');
-        if (summary !== '') {
-          sequencer.thinking(summary);
-          open.texts += 1;
-        }
+      const parts = item.summary?.length ? item.summary : (item.content ?? []);
+      const summary = parts.map((part) => part.text ?? '').join('\n\n');
+      if (known.texts === 0 && summary !== '') {
+        sequencer.thinking(summary);
+        known.texts += 1;
       }
       // The encrypted content is what the model continues from; it goes back with the next request.
-      const data = item.encrypted_content ? { id: item.id, encrypted: item.encrypted_content } : undefined;
-      if (data || open.texts > 0)
-        sequencer.signature(sealOrigin({ from: provider, ...(data ? { data } : {}) }));
-    } else if (item.type === 'message' && open.texts === 0) {
-      for (const part of item.content ?? []) sequencer.text(part.text ?? part.refusal ?? '');
-    }
+      const data = item.encrypted_content ? { encrypted: item.encrypted_content } : undefined;
+      if (data || known.texts > 0) sequencer.sign({ from: provider, ...(data && { data }) });
+    } else if (item.type === 'message') {
+      for (const part of item.content ?? []) {
+        if (part.annotations?.length) options.drop('answer:citations');
+        if (known.texts === 0) onPart(part);
+      }
+    } else if (item.type) options.drop(`answer:${item.type}`);
+  }
+
+  function onPart(part: { text?: string; refusal?: string }): void {
+    if (part.refusal) refused = true;
+    sequencer.text(part.text ?? part.refusal ?? '');
   }
 
   function count(key: string): void {
-    const item = items.get(key);
-    if (item) item.texts += 1;
-    else items.set(key, { type: '', texts: 1 });
+    open(key, items.get(key)?.type ?? '').texts += 1;
   }
 
   function finish(response: ResponseObject): void {
     const usage = response.usage;
     if (usage) sequencer.usage(convertUsage(usage));
+    if (response.status !== 'failed' && !response.error) {
+      // Some send an item, or all of them, in the last event only.
+      for (const [index, item] of (response.output ?? []).entries()) {
+        onDone((item.id === undefined ? undefined : keys.get(item.id)) ?? String(index), item);
+      }
+    }
     if (response.status === 'failed' || response.error) {
       options.fail(describeError(response.error ?? 'the response failed'));
       return;
     }
-    sequencer.finish(mapStopReason(response.status, response.incomplete_details?.reason));
+    const reason = mapStopReason(response.status, response.incomplete_details?.reason);
+    options.noteDropped();
+    sequencer.finish(refused ? 'refusal' : reason);
   }
 
   return {
@@ -110,6 +146,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
           break;
         case 'response.output_text.delta':
         case 'response.refusal.delta':
+          if (event.type === 'response.refusal.delta') refused = true;
           count(key);
           sequencer.text(event.delta ?? '');
           break;
@@ -140,10 +177,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
           break;
       }
     },
-    whole(response) {
-      for (const [index, item] of (response.output ?? []).entries()) onDone(String(index), item);
-      finish(response);
-    },
+    whole: finish,
     end() {
       if (sequencer.finished()) return;
       options.fail({ status: 502, message: `${provider} ended its answer in the middle.`, headers: {} });
@@ -156,11 +190,7 @@ export function convertUsage(usage: NonNullable<ResponseObject['usage']>): Parti
   const cached = usage.input_tokens_details?.cached_tokens ?? 0;
   const written = usage.input_tokens_details?.cache_write_tokens ?? 0;
   const result: Partial<Usage> = {};
-  if (usage.input_tokens) {
-    result.input_tokens = Math.max(0, usage.input_tokens - cached - written);
-    result.cache_read_input_tokens = cached;
-    result.cache_creation_input_tokens = written;
-  }
+  if (usage.input_tokens) Object.assign(result, inputUsage(usage.input_tokens, cached, written));
   if (usage.output_tokens) result.output_tokens = usage.output_tokens;
   return result;
 }

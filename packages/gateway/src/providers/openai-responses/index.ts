@@ -1,6 +1,7 @@
 import { readAll } from '../../http/transport.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call, Provider, Reply } from '../provider.ts';
+import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
 import { createPoster } from '../shared/post-json.ts';
 import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
@@ -25,7 +26,7 @@ const optional = [
 
 /** OpenAI's Responses API, for its reasoning models and for those who have taken it over. */
 export function createOpenaiResponses(): Provider {
-  const post = createPoster(optional);
+  const post = createPoster(optional, (upstream, body) => mediaLesson(upstream, JSON.stringify(body.input)));
   const toTool = rememberEach(convertTool);
 
   async function send(call: Call): Promise<Reply> {
@@ -40,7 +41,7 @@ export function createOpenaiResponses(): Provider {
       convertRequest(request, {
         provider: target.provider,
         model: target.model,
-        facts: target.facts,
+        facts: factsAfter(target.facts, refused),
         refused,
         stream,
         sessionId: call.sessionId,
@@ -54,7 +55,7 @@ export function createOpenaiResponses(): Provider {
     }
     const batches = readEventStream(call, response.body, sequencer, failer, {
       onMessage(message) {
-        if (message.data === '' || message.data === '[DONE]') return;
+        if (message.data === '' || message.data.trim() === '[DONE]') return;
         const event = parseUpstreamJson(message.data, target.provider);
         if (typeof event === 'object' && event !== null) reader.push(event as ResponsesEvent);
       },

@@ -12,7 +12,6 @@ export type InputItem =
   | { type: 'function_call_output'; call_id: string; output: string | InputPart[] }
   | {
       type: 'reasoning';
-      id?: string;
       summary: { type: 'summary_text'; text: string }[];
       encrypted_content: string;
     };
@@ -30,7 +29,7 @@ export interface OutputItem {
   arguments?: string;
   encrypted_content?: string | null;
   summary?: { text?: string }[];
-  content?: { type?: string; text?: string; refusal?: string }[];
+  content?: { type?: string; text?: string; refusal?: string; annotations?: unknown[] }[];
 }
 
 export interface ResponseObject {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { JsonObject, MessagesRequest } from '../../messages/types.ts';
 import type { ModelFacts } from '../provider.ts';
 
@@ -12,3 +13,11 @@ export function maxTokens(request: MessagesRequest, facts: ModelFacts): number |
   if (request.max_tokens === undefined) return undefined;
   return facts.output ? Math.min(request.max_tokens, facts.output) : request.max_tokens;
 }
+
+/** OpenAI takes cache keys of up to 64 characters. */
+export function cacheKey(sessionId: string): string {
+  return sessionId.length <= 64 ? sessionId : createHash('sha256').update(sessionId).digest('base64url');
+}
+
+/** The assistant's word between tool results and a user's text, for templates that want one. */
+export const bridge = 'I have the results.';

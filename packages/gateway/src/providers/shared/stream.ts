@@ -4,12 +4,14 @@ import { createSequencer, type Sequencer } from '../../messages/sequencer.ts';
 import { createSseReader, type SseMessage } from '../../messages/sse.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import type { Call } from '../provider.ts';
+import { droppedNote, droppedOf } from './dropped.ts';
+import { wantsThoughts } from './thinking.ts';
 import { createNameTable } from './tool-names.ts';
 import { fromTransport, toFailure, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
 
 /**
- * The two lives of a failure: before the first event it is thrown, so that another attempt can be made; after it the
- * client has half a message and gets an `error` event.
+ * The two lives of a failure: before the first event, and always for an answer that the client wants whole, it is
+ * thrown, so that another attempt can be made; after it the client has half a message and gets an `error` event.
  */
 export function createFailer(
   call: Call,
@@ -21,7 +23,7 @@ export function createFailer(
       begun = true;
     },
     fail(upstream) {
-      if (!begun) throw new UpstreamError(upstream);
+      if (!begun || !call.body.stream) throw new UpstreamError(upstream);
       const told = toFailure(upstream, call.target.provider, 'its configuration', {
         inputTokens: call.inputTokens(),
         maxTokens: undefined,
@@ -44,15 +46,27 @@ export function openReply(call: Call, stopSequences: readonly string[] = []) {
     model: request.model,
     inputTokens: call.inputTokens(),
     stopSequences,
+    showThoughts: wantsThoughts(request),
   });
   const failer = createFailer(call, sequencer);
+  for (const kind of droppedOf(request)) call.dropped.add(kind);
+  const drop = (kind: string): void => {
+    call.dropped.add(kind);
+  };
+  /** An answer of nothing but things that have no form here is not an empty one. */
+  const noteDropped = (): void => {
+    const kinds = [...call.dropped].filter((kind) => kind.startsWith('answer:'));
+    if (sequencer.isEmpty() && kinds.length > 0) sequencer.text(droppedNote(kinds));
+  };
   return {
     sequencer,
     failer,
     forReader: {
       provider: call.target.provider,
       sequencer,
-      toolName: createNameTable((request.tools ?? []).map((tool) => tool.name)),
+      drop,
+      noteDropped,
+      ...createNameTable((request.tools ?? []).map((tool) => tool.name)),
       fail: failer.fail,
     },
   };
@@ -69,7 +83,7 @@ export async function* readEventStream(
   const reader = createSseReader();
   try {
     for await (const bytes of body) {
-      for (const message of reader.push(bytes)) handlers.onMessage(message);
+      for (const message of reader.push(bytes)) separate(message, handlers.onMessage);
       const events = sequencer.take();
       if (events.length > 0) {
         failer.sent();
@@ -79,7 +93,7 @@ export async function* readEventStream(
       // the upstream's own end the few bytes that are left are read, because only then its connection is kept.
       if (sequencer.cut()) return;
     }
-    for (const message of reader.end()) handlers.onMessage(message);
+    for (const message of reader.end()) separate(message, handlers.onMessage);
     handlers.onEnd();
   } catch (error) {
     if (error instanceof TransportError && !isAborted(error)) {
@@ -92,6 +106,21 @@ export async function* readEventStream(
   }
   const events = sequencer.take();
   if (events.length > 0) yield events;
+}
+
+/** Some leave out the blank line between two `data:` lines, which then arrive as one message. */
+function separate(message: SseMessage, onMessage: (message: SseMessage) => void): void {
+  if (!message.data.includes('\n') || isJson(message.data)) onMessage(message);
+  else for (const data of message.data.split('\n')) onMessage({ ...message, data });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** JSON that a provider sent, or a failure that says so. */

@@ -10,12 +10,16 @@ export function shortenToolName(name: string): string {
   return `${clean.slice(0, 55)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
 }
 
-/** The way back from short names to the request's own. */
-export function createNameTable(names: Iterable<string>): (name: string) => string {
+/** The names of a request's tools, from the side of the provider. */
+export interface NameTable {
+  /** The way back from a short name to the request's own. */
+  toolName(name: string): string;
+  /** Whether a tool of this (short) name was offered. */
+  isOffered(name: string): boolean;
+}
+
+export function createNameTable(names: Iterable<string>): NameTable {
   const back = new Map<string, string>();
-  for (const name of names) {
-    const short = shortenToolName(name);
-    if (short !== name) back.set(short, name);
-  }
-  return (name) => back.get(name) ?? name;
+  for (const name of names) back.set(shortenToolName(name), name);
+  return { toolName: (name) => back.get(name) ?? name, isOffered: (name) => back.has(name) };
 }

@@ -34,10 +34,11 @@ export function readError(status: number, headers: Record<string, string>, text:
   }
   if (Array.isArray(body)) body = body[0];
   const error = isObject(body) ? (body.error ?? body) : undefined;
+  const keyError = isObject(body) && typeof body.error === 'string' ? body : error;
   const described = error === undefined ? undefined : describeError(error);
   const plain = text.startsWith('<') ? '' : text.slice(0, 500);
   return {
-    status: status === 400 && isKeyInvalid(error) ? 401 : status,
+    status: status === 400 && isKeyInvalid(keyError) ? 401 : status,
     message: described?.message || plain || `the upstream answered ${status}`,
     headers,
     ...(described?.code === undefined ? {} : { code: described.code }),
@@ -46,13 +47,15 @@ export function readError(status: number, headers: Record<string, string>, text:
   };
 }
 
-/** Gemini answers 400 to a key that is wrong or has expired. */
+/** Gemini and xAI answer 400 to a key that is wrong or has expired. */
 function isKeyInvalid(error: unknown): boolean {
   if (!isObject(error)) return false;
   const details: unknown[] = Array.isArray(error.details) ? error.details : [];
   return (
     details.some((detail) => isObject(detail) && detail.reason === 'API_KEY_INVALID') ||
-    /^API key (not valid|expired)/.test(String(error.message))
+    /^API key (not valid|expired)|(incorrect|invalid) api[ _-]?key/i.test(
+      typeof error.message === 'string' ? error.message : String(error.error ?? error.detail ?? ''),
+    )
   );
 }
 
@@ -83,6 +86,12 @@ export function describeError(error: unknown): UpstreamFailure {
 /** The status that an error's `code` or `type` stands for: in mid-stream it comes without one. */
 const statusOf: ReadonlyMap<string, number> = new Map([
   ['invalid_request_error', 400],
+  ['validationException', 400],
+  ['ValidationException', 400],
+  ['throttlingException', 429],
+  ['ThrottlingException', 429],
+  ['serviceUnavailableException', 503],
+  ['modelTimeoutException', 504],
   ['context_length_exceeded', 400],
   ['authentication_error', 401],
   ['invalid_api_key', 401],
@@ -101,7 +110,7 @@ const statusOf: ReadonlyMap<string, number> = new Map([
 ]);
 
 const overflowWords =
-  /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model|`inputs` (tokens \+|must have less than)/i;
+  /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model|input tokens exceeded|too_many_prompt_tokens|exceeded model token limit|exceeds max length|prompt token count of|`inputs` (tokens \+|must have less than)/i;
 
 /** Too many tokens in a minute, not in a prompt; `rate` is part of many a word (`generate`). */
 const rateWords = /\brate\b|\brate_?limit|quota|per minute|\bTPM\b/i;
@@ -116,7 +125,7 @@ export function isOverflow(upstream: UpstreamFailure): boolean {
     return false;
   }
   if (rateWords.test(upstream.message) && !/context/i.test(upstream.message)) return false;
-  return upstream.code === 'context_length_exceeded' || overflowWords.test(upstream.message);
+  return overflowWords.test(upstream.message) || overflowWords.test(upstream.code ?? '');
 }
 
 /** Claude's 400 to a turn with tool calls that does not begin with its thoughts, though thinking is on. */
@@ -157,6 +166,21 @@ const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
       'i',
     ),
     read: ([limit = 0, input = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Copilot: "prompt token count of A exceeds the limit of B".
+  {
+    pattern: new RegExp(`prompt token count of ${number} exceeds the limit of ${number}`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
+  },
+  // Kimi says the limit alone.
+  {
+    pattern: new RegExp(`exceeded model token limit:? ${number}`, 'i'),
+    read: ([limit = 0]) => ({ input: 0, output: undefined, limit }),
+  },
+  // Fireworks: "The prompt is too long: N, model maximum context length: M".
+  {
+    pattern: new RegExp(`prompt is too long: ${number},? model maximum context length: ${number}`, 'i'),
+    read: ([input = 0, limit = 0]) => ({ input, output: undefined, limit }),
   },
   // TGI, Together.
   {
@@ -223,10 +247,16 @@ function overflowMessage(message: string, facts: OverflowFacts): string {
   const limit = found?.limit ?? facts.context ?? facts.inputTokens;
   const output = found?.output ?? (found && found.input < limit ? facts.maxTokens : undefined);
   // A provider that counts prompt and answer together: the prompt alone would fit.
-  if (found && output !== undefined && found.input < limit && found.input + output > limit) {
+  if (
+    found &&
+    found.input > 0 &&
+    output !== undefined &&
+    found.input < limit &&
+    found.input + output > limit
+  ) {
     return `input length and \`max_tokens\` exceed context limit: ${found.input} + ${output} > ${limit}, decrease input length or \`max_tokens\` and try again`;
   }
-  const input = found?.input ?? facts.inputTokens;
+  const input = found?.input || facts.inputTokens;
   return `prompt is too long: ${Math.max(input, limit + 1)} tokens > ${limit} maximum`;
 }
 

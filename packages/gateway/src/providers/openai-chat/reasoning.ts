@@ -1,0 +1,89 @@
+import type { Origin } from '../../messages/origin.ts';
+import type { Sequencer } from '../../messages/sequencer.ts';
+import type { JsonObject } from '../../messages/types.ts';
+import type { ChatDelta, ReasoningDetail } from './types.ts';
+
+/** What Chat Completions' imitators want back with an assistant's turn, as the client keeps it (`Origin.data`). */
+export interface KeptReasoning {
+  /** The field that the thoughts came in: they go back in the same one where the provider takes it. */
+  field?: 'reasoning_content' | 'reasoning' | 'reasoning_text';
+  /** OpenRouter: texts, summaries, encrypted parts, each with its id, format and signature. */
+  details?: ReasoningDetail[];
+  /** GitHub Copilot. */
+  opaque?: string;
+  /** Gemini behind OpenAI's API: `google.thought_signature`, of the turn or of one call. */
+  extra?: JsonObject;
+}
+
+/** Reads thoughts from wherever a provider puts them, and signs them with what it wants back. */
+export interface ReasoningReader {
+  read(delta: ChatDelta, whole: boolean): void;
+  /** A thought without a field of its own: tags in the text, parts of a list. */
+  thought(text: string): void;
+  /** Something else begins, or all is over: the thoughts so far are signed. */
+  close(): void;
+}
+
+export function createReasoningReader(provider: string, sequencer: Sequencer): ReasoningReader {
+  let isOpen = false;
+  let kept: KeptReasoning = {};
+
+  function think(text: string | null | undefined, field?: KeptReasoning['field']): boolean {
+    if (!text) return false;
+    isOpen = true;
+    if (field) kept.field = field;
+    sequencer.thinking(text);
+    return true;
+  }
+
+  return {
+    read(delta, whole) {
+      const said =
+        think(delta.reasoning_content, 'reasoning_content') ||
+        think(delta.reasoning, 'reasoning') ||
+        think(delta.reasoning_text, 'reasoning_text');
+      for (const detail of delta.reasoning_details ?? []) {
+        kept.details ??= [];
+        addDetail(kept.details, detail, whole);
+        // Most say the same in plain words beside it.
+        if (!said) think(detail.text ?? detail.summary);
+      }
+      if (delta.reasoning_opaque) kept.opaque = (kept.opaque ?? '') + delta.reasoning_opaque;
+      if (delta.extra_content) kept.extra = delta.extra_content;
+    },
+    thought(text) {
+      think(text);
+    },
+    close() {
+      const data = Object.keys(kept).length > 0 ? kept : undefined;
+      if (!isOpen && !data) return;
+      const origin: Origin = { from: provider, ...(data && { data }) };
+      if (isOpen) sequencer.sign(origin);
+      else sequencer.keep(origin);
+      isOpen = false;
+      kept = {};
+    },
+  };
+}
+
+/** In a stream an entry comes in pieces, under one index; OpenRouter wants the whole ones back, in their order. */
+function addDetail(details: ReasoningDetail[], piece: ReasoningDetail, whole: boolean): void {
+  const last = details.at(-1);
+  const isMore =
+    !whole &&
+    last !== undefined &&
+    last.type === piece.type &&
+    (last.index ?? 0) === (piece.index ?? 0) &&
+    (!last.id || !piece.id || last.id === piece.id) &&
+    !(last.data && piece.data);
+  if (!isMore) {
+    details.push({ ...piece });
+    return;
+  }
+  const { text, summary, ...rest } = piece;
+  for (const [name, value] of Object.entries(rest)) {
+    if (value !== null && value !== undefined) last[name] = value;
+  }
+  if (text) last.text = (last.text ?? '') + text;
+  if (summary) last.summary = (last.summary ?? '') + summary;
+}

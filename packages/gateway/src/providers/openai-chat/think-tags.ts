@@ -1,0 +1,71 @@
+/**
+ * Thoughts that come as `<think>…</think>` at the beginning of a text (R1 and its like behind servers without a parser
+ * for them, MiniMax, Perplexity). Only there: further on a tag is what the model writes about.
+ */
+export interface ThinkTags {
+  push(text: string): { thought: string; text: string };
+  /** What was held back because it could have been a tag. */
+  flush(): { thought: string; text: string };
+}
+
+const opening = '<think>';
+const closing = '</think>';
+
+export function createThinkTags(): ThinkTags {
+  let state: 'start' | 'inside' | 'after' | 'over' = 'start';
+  let held = '';
+
+  /** How much of the end of a text could be the beginning of the closing tag. */
+  function tail(text: string): number {
+    for (let size = Math.min(closing.length - 1, text.length); size > 0; size -= 1) {
+      if (closing.startsWith(text.slice(-size))) return size;
+    }
+    return 0;
+  }
+
+  function push(piece: string): { thought: string; text: string } {
+    if (state === 'over') return { thought: '', text: piece };
+    let rest = held + piece;
+    held = '';
+    let thought = '';
+    if (state === 'start') {
+      const begun = rest.trimStart();
+      if (begun.length < opening.length && opening.startsWith(begun)) {
+        held = rest;
+        return { thought, text: '' };
+      }
+      if (!begun.startsWith(opening)) {
+        state = 'over';
+        return { thought, text: rest };
+      }
+      state = 'inside';
+      rest = begun.slice(opening.length);
+    }
+    if (state === 'inside') {
+      const end = rest.indexOf(closing);
+      if (end < 0) {
+        const keep = tail(rest);
+        held = keep > 0 ? rest.slice(-keep) : '';
+        return { thought: keep > 0 ? rest.slice(0, -keep) : rest, text: '' };
+      }
+      thought = rest.slice(0, end);
+      rest = rest.slice(end + closing.length);
+      state = 'after';
+    }
+    // The blank lines between the tag and the text belong to neither.
+    const text = rest.trimStart();
+    if (text !== '') state = 'over';
+    return { thought, text };
+  }
+
+  return {
+    push,
+    flush() {
+      const rest = held;
+      held = '';
+      const inside = state === 'inside';
+      state = 'over';
+      return inside ? { thought: rest, text: '' } : { thought: '', text: rest };
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import type { Origin } from '../../messages/origin.ts';
+import type { Sequencer } from '../../messages/sequencer.ts';
+import { toClientId } from '../../messages/tool-ids.ts';
+import type { JsonObject } from '../../messages/types.ts';
+import type { NameTable } from '../shared/tool-names.ts';
+import type { KeptReasoning } from './reasoning.ts';
+import type { ToolCallPiece } from './types.ts';
+
+interface OpenCall {
+  key: string;
+  index: number;
+  id: string | undefined;
+  name: string | undefined;
+  pending: string;
+  started: boolean;
+  extra: JsonObject | undefined;
+}
+
+/** Asked only of a call that is named again, so that no other is parsed after each of its pieces. */
+function isWhole(json: string): boolean {
+  if (!json.trimEnd().endsWith('}')) return false;
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Puts tool calls together from pieces that may lack an index or an id, or bring the name bit by bit. */
+export function createToolCalls(provider: string, sequencer: Sequencer, { toolName, isOffered }: NameTable) {
+  const calls: OpenCall[] = [];
+  const used = new Set<string>();
+
+  /** Whether a piece that comes without an id begins a call of its own, although its place is taken. */
+  function startsAnew(call: OpenCall, name: string | undefined, json: string): boolean {
+    if (!name || call.name === undefined || isMoreOfName(call, name, json)) return false;
+    const have = sequencer.toolJson(call.key) ?? call.pending;
+    // Some name the call in each of its pieces, the last of which may be empty.
+    if (name === call.name) return json.trim() !== '' && isWhole(have);
+    return have.trim() === '' || isWhole(have);
+  }
+
+  /** A name that was cut: together they are a tool that was offered, and the first part alone is none. */
+  function isMoreOfName(call: OpenCall, name: string, json: string): boolean {
+    const soFar = call.name ?? '';
+    if (call.started || call.pending !== '' || json !== '' || isOffered(soFar)) return false;
+    return !isOffered(name);
+  }
+
+  /** The call that a piece belongs to. An index may be missing, and a new id under an old index is a new call. */
+  function callFor(
+    index: number | undefined,
+    id: string | undefined,
+    name: string | undefined,
+    json: string,
+  ): OpenCall {
+    let call: OpenCall | undefined;
+    if (index !== undefined) call = calls.findLast((candidate) => candidate.index === index);
+    else if (id) call = calls.find((candidate) => candidate.id === id);
+    else call = calls.at(-1);
+    const isOther = call && (id && call.id ? id !== call.id : startsAnew(call, name, json));
+    if (call && !isOther) {
+      call.id ??= id;
+      return call;
+    }
+    const created: OpenCall = {
+      key: String(calls.length),
+      index: index ?? calls.length,
+      id,
+      name: undefined,
+      pending: '',
+      started: false,
+      extra: undefined,
+    };
+    calls.push(created);
+    return created;
+  }
+
+  function start(call: OpenCall): void {
+    if (call.started || call.name === undefined) return;
+    call.started = true;
+    const id = toClientId(call.id, used);
+    used.add(id);
+    if (call.id) used.add(call.id);
+    if (call.extra) {
+      const data: KeptReasoning = { extra: call.extra };
+      const origin: Origin = { from: provider, tool: id, data };
+      sequencer.keep(origin);
+    }
+    sequencer.toolStart(call.key, id, toolName(call.name));
+    if (call.pending) sequencer.toolInput(call.key, call.pending);
+    call.pending = '';
+  }
+
+  return {
+    /** @param index the call's place, where the piece has one */
+    push(piece: ToolCallPiece, index: number | undefined): void {
+      const name = piece.function?.name || undefined;
+      const raw = piece.function?.arguments;
+      const json = typeof raw === 'string' ? raw : raw ? JSON.stringify(raw) : '';
+      const call = callFor(index, piece.id || undefined, name, json);
+      for (const other of calls) if (other !== call) start(other);
+      if (piece.extra_content) call.extra = piece.extra_content;
+      if (name && call.name === undefined) call.name = name;
+      else if (name && call.name && isMoreOfName(call, name, json)) call.name += name;
+      if (call.started) sequencer.toolInput(call.key, json);
+      else call.pending += json;
+      // A name that no tool has may be the first part of one: it is whole when its arguments begin.
+      if (call.name !== undefined && (call.pending !== '' || isOffered(call.name))) start(call);
+    },
+    /** What else comes, or the end, leaves no name open. */
+    settle(): void {
+      for (const call of calls) start(call);
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { ModelFacts } from '../provider.ts';
+import type { UpstreamFailure } from './upstream-error.ts';
+
+// What the catalogue does not say about a model is not "no": images and PDFs are sent, and a refusal teaches that this
+// one cannot read them. From then on (an hour) the agent is told that a picture was left out, instead of failing.
+
+const refusals =
+  /not support|unsupported|does ?n[o']t (?:accept|support|have)|cannot (?:read|process|accept)|not (?:a )?multi-?modal|not (?:enabled|allowed|available|valid|permitted)|no endpoints found|invalid|only supports? text|expected (?:a )?(?:string|text)|must be (?:a string|text)|unknown variant|should match/i;
+const about = {
+  images: /image|vision|multi-?modal|input_image|picture/i,
+  pdf: /pdf|document|\bfiles?\b|input_file|application\//i,
+} as const;
+
+/** What a refusal says of the media in a request: `images` or `pdf`; undefined when it is about something else. */
+export function mediaLesson(upstream: UpstreamFailure, text: string): 'images' | 'pdf' | undefined {
+  if (![400, 404, 415, 422].includes(upstream.status) || !refusals.test(upstream.message)) return undefined;
+  const has = {
+    images: /"type":"image_url"|"type":"input_image"|"mediaType":"image/.test(text),
+    pdf: /"file_data"|"file_url"|"mediaType":"application\/pdf"/.test(text),
+  };
+  // The word for a file is in many a sentence about images.
+  if (has.images && about.images.test(upstream.message)) return 'images';
+  return has.pdf && about.pdf.test(upstream.message) ? 'pdf' : undefined;
+}
+
+/** A model's facts with what its provider has refused since. */
+export function factsAfter(facts: ModelFacts, refused: ReadonlySet<string>): ModelFacts {
+  if (!refused.has('images') && !refused.has('pdf')) return facts;
+  return {
+    ...facts,
+    ...(refused.has('images') && { images: false }),
+    ...(refused.has('pdf') && { pdf: false }),
+  };
+}
