@@ -121,6 +121,29 @@ describe('the reader', () => {
     expect(await take(readEvents({ open, minDelayMs: 1 }), 3)).toEqual(['one', 'live', 'after 1']);
   });
 
+  test('a connection with nothing but keep-alives was a working one', async () => {
+    const open = await serve((response, _, connection) => {
+      if (connection === 4) {
+        startStream(response);
+        response.write('data: there\n\n');
+      } else if (connection === 3) {
+        // Quiet, perhaps for hours; then it breaks.
+        startStream(response);
+        response.write(': keep-alive\n\n', () => response.destroy());
+      } else {
+        response.destroy();
+      }
+    });
+    const attempts: number[] = [];
+    const events = readEvents({
+      open,
+      minDelayMs: 1,
+      onConnection: (state) => state.state === 'retrying' && attempts.push(state.attempt),
+    });
+    expect(await take(events, 1)).toEqual(['there']);
+    expect(attempts).toEqual([1, 2, 1]);
+  });
+
   test('tells about lost connections, and waits longer each time', async () => {
     const open = await serve((response, _, connection) => {
       if (connection < 4) {

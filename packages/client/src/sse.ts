@@ -122,9 +122,10 @@ export async function* readEvents(options: ReadEventsOptions): AsyncGenerator<Ss
       options.onConnection?.({ state: 'open' });
       const parser = createSseParser();
       for await (const text of chunks(response, connection, options.idleTimeoutMs ?? 60_000)) {
+        // Keep-alives count too: a quiet stream is not a broken one.
+        attempt = 0;
+        brokenSince = undefined;
         for (const event of parser.feed(text)) {
-          attempt = 0;
-          brokenSince = undefined;
           if (event.id !== undefined) {
             if (isSeen(event.id, lastEventId)) continue;
             lastEventId = event.id;

@@ -74,7 +74,7 @@ describe('the commands of the seed', () => {
 
   test('model and mode change what the footer says', async () => {
     const terminal = await chats.ready();
-    await terminal.enter('model haiku');
+    await terminal.enter('model Haiku');
     await terminal.shows('Model: haiku');
     await terminal.shows(/haiku.* · /);
     await terminal.enter('mode acceptEdits');
@@ -106,7 +106,9 @@ describe('the commands of the seed', () => {
   test('info and help tell about the server and the commands', async () => {
     const terminal = await chats.ready({ rows: 50 });
     await terminal.enter('info');
-    await terminal.shows(`${chats.server.url} (healthy`);
+    const shown = await terminal.shows(`${chats.server.url} (healthy, `);
+    const count = (await chats.client.health()).active_sessions;
+    expect(shown).toContain(`(healthy, ${count} active session${count === 1 ? '' : 's'})`);
     await terminal.shows('Output style');
     await terminal.enter('help');
     const screen = await terminal.shows('/export');
@@ -137,5 +139,24 @@ describe('the session picker', () => {
     await terminal.shows('New session');
     await terminal.enter('say typed at once');
     await terminal.shows('● typed at once');
+  });
+
+  test('lines typed before the program is ready: no list, a new session, and each is entered by itself', async () => {
+    const { sessions: before } = await chats.client.sessions.list({ limit: 1000 });
+    const terminal = await chats.open({ args: [] });
+    // Nobody waits for the program here: the terminal itself still takes the keys.
+    await terminal.enter('mode plan');
+    await terminal.enter('say the first line');
+    await terminal.type('say not yet');
+    await terminal.shows(/● the first line[\s\S]*tokens · \$[\d.]+\n/);
+    const screen = await terminal.shows('> say not yet');
+    expect(screen).toContain('Mode: plan');
+    expect(screen).not.toContain('Go on with a session?');
+    await terminal.press('Enter');
+    await terminal.shows('● not yet');
+    const { sessions } = await chats.client.sessions.list({ limit: 1000 });
+    expect(sessions.length).toBe(before.length + 1);
+    const turns = await (await chats.shownSession()).turns();
+    expect(turns.map((turn) => turn.message)).toEqual(['say the first line', 'say not yet']);
   });
 });

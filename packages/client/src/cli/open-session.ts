@@ -12,12 +12,15 @@ export interface OpenedSession {
   notice: string | undefined;
 }
 
+export const MODES = ['default', 'acceptEdits', 'plan', 'bypassPermissions', 'dontAsk', 'auto'] as const;
+
 /** What the flags say about a new session. */
 export function creationOptions(args: Args): CreateSession {
   const options: CreateSession = {};
   if (args.proxy) options.enable_proxy = true;
-  if (args.model !== undefined) options.model = args.model;
-  if (args.mode !== undefined) options.permission_mode = args.mode as PermissionMode;
+  const model = args.model === undefined ? null : modelName(args.model);
+  if (model !== null) options.model = model;
+  if (args.mode !== undefined) options.permission_mode = modeName(args.mode);
   if (args.systemPrompt !== undefined) options.system_prompt = args.systemPrompt;
   if (args.allowedTools !== undefined) options.allowed_tools = args.allowedTools;
   if (args.disallowedTools !== undefined) options.disallowed_tools = args.disallowedTools;
@@ -43,7 +46,7 @@ export async function resumeSession(client: AgentClient, args: Args, id: string)
   const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
   if (session.created?.resumed) {
     if (args.model !== undefined) await session.setModel(modelName(args.model));
-    if (args.mode !== undefined) await session.setMode(args.mode as PermissionMode);
+    if (args.mode !== undefined) await session.setMode(modeName(args.mode));
   }
   return { session, isNew: false, notice: undefined };
 }
@@ -71,9 +74,20 @@ export async function createSession(client: AgentClient, args: Args, cwd: string
   }
 }
 
-/** The seed's word for "no particular model". */
-export function modelName(text: string): string | null {
-  return text === 'default' ? null : text;
+/** Names that every agent knows. */
+export const KNOWN_MODELS = ['default', 'haiku', 'sonnet', 'opus'] as const;
+
+/** A model as it is typed: known names in any case; `default` (null) is the seed's word for no particular one. */
+export function modelName(text: string, known: readonly string[] = []): string | null {
+  const names = [...KNOWN_MODELS, ...known];
+  const name = names.find((one) => one.toLowerCase() === text.toLowerCase()) ?? text;
+  return name === 'default' ? null : name;
+}
+
+/** A mode in any case. One that we do not know goes to the server as it is: it may know more. */
+function modeName(text: string): PermissionMode {
+  const known = MODES.find((mode) => mode.toLowerCase() === text.toLowerCase());
+  return known ?? (text as PermissionMode);
 }
 
 export function isThisMachine(baseUrl: string): boolean {

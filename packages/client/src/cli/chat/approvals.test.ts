@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PermissionRequest } from '../../schema/permission.ts';
 import type { Key } from '../term/keys.ts';
 import { createPanelKeys, type OpenPanel } from '../term/panel-keys.ts';
+import { choosePanel } from '../term/panels.ts';
 import { createPaint } from '../term/style.ts';
 import { type Answer, permissionPanel, suggestionText } from './approvals.ts';
 import { dangerOf } from './danger.ts';
@@ -119,7 +120,44 @@ describe('the permission prompt', () => {
     expect(answers).toEqual([{ allowed: true, apply_suggestions: true }]);
   });
 
-  test('who is typing when it comes up has a moment to notice', () => {
+  test.each(['d', 'a', 'D'])('the Enter after "%s", which does not answer, belongs to it', (letter) => {
+    const prompt = shown();
+    expect(prompt.press(key('', letter), key('enter'))).toEqual([true, true]);
+    prompt.later(1000);
+    expect(answers).toEqual([]);
+    prompt.press(key('enter'));
+    expect(answers).toEqual([{ allowed: true }]);
+  });
+
+  test('an Enter that comes long after "d" is an answer', () => {
+    const prompt = shown();
+    prompt.press(key('', 'd'));
+    prompt.later(2000);
+    prompt.press(key('enter'));
+    expect(answers).toEqual([{ allowed: true }]);
+  });
+
+  test('the Enter after a number that chose does not choose in the next panel', () => {
+    const chosen: unknown[] = [];
+    const keys = createPanelKeys();
+    const question = (): OpenPanel => ({
+      panel: choosePanel({
+        paint: createPaint(false),
+        title: [],
+        choices: ['a', 'b'].map((value) => ({ value, label: value })),
+      }) as OpenPanel['panel'],
+      shownAt: 0.1,
+      settle: (value) => chosen.push(value),
+    });
+    vi.advanceTimersByTime(2000);
+    keys.take(key('', '2'), question());
+    expect(keys.take(key('enter'), question())).toBe(true);
+    expect(chosen).toEqual(['b']);
+    keys.take(key('enter'), question());
+    expect(chosen).toEqual(['b', 'a']);
+  });
+
+  test('who is typing when it comes up goes on with the message: nothing is lost, nothing answered', () => {
     const prompt = shown();
     prompt.keys.typed(false);
     const panel = permissionPanel(request(), {
@@ -132,7 +170,12 @@ describe('the permission prompt', () => {
       shownAt: performance.now(),
       settle: (value) => answers.push(value as Answer),
     };
-    expect(prompt.keys.take(key('enter'), open)).toBe(true);
+    // Not the panel's: the message gets it. And so on until there is a pause.
+    for (const typed of [key('', 'y'), key('', 'e'), key('', 's'), key('enter')]) {
+      expect(prompt.keys.take(typed, open)).toBe(false);
+      prompt.keys.typed(false);
+      prompt.later(400);
+    }
     expect(answers).toEqual([]);
     prompt.later(1000);
     prompt.keys.take(key('enter'), open);

@@ -5,6 +5,7 @@ import { askPanel, type Choice, checkPanel, choosePanel, type Panel } from '../t
 import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, wrap, wrapText } from '../term/text.ts';
 import { renderMarkdown } from '../view/markdown.ts';
+import { plural } from '../view/numbers.ts';
 import { hunksOfCall, renderHunks, toolLine, toolTitle } from '../view/tools.ts';
 import { dangerOf } from './danger.ts';
 
@@ -102,7 +103,7 @@ function requestLines(request: PermissionRequest, width: number, paint: Paint, m
     const cut = all.slice(0, most);
     lines.push(...cut.flatMap((line) => wrap(line, width, '  ')));
     if (all.length > cut.length)
-      lines.push(paint.dim(`  … ${all.length - cut.length} more lines (d shows them)`));
+      lines.push(paint.dim(`  … ${plural(all.length - cut.length, 'more line')} (d shows them)`));
   };
   if (name === 'Bash') {
     field('Command', input.command);
@@ -178,7 +179,7 @@ async function askPlan(request: PermissionRequest, { open, paint }: AskDeps): Pr
       const room = Math.max(3, height - 8);
       const shown =
         body.length > room
-          ? [...body.slice(0, room), paint.dim(`  … ${body.length - room} more lines`)]
+          ? [...body.slice(0, room), paint.dim(`  … ${plural(body.length - room, 'more line')}`)]
           : body;
       const below = panel.render(width, height - shown.length);
       return { lines: [paint.yellow(paint.bold('Plan')), ...shown, '', ...below.lines], cursor: undefined };

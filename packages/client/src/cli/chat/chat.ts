@@ -27,16 +27,18 @@ export interface Chat {
   /** The session that is shown; undefined until there is one. */
   readonly session: AgentSession | undefined;
   readonly view: ViewState;
+  /** Names of models that the agent offers, once it has said so. */
+  readonly models: readonly string[];
   /** Writes items to the scrollback. */
   show(...items: Item[]): void;
   print(lines: readonly string[]): void;
   /** A line about the program itself. */
   say(text: string, level?: 'info' | 'warning' | 'error'): void;
   send(message: UserInput): void;
-  /** Puts text into the input, as if it had been typed. */
-  prefill(text: string): void;
   /** Leaves the session that is shown and opens another one. */
   change(open: () => Promise<OpenedSession>): Promise<void>;
+  /** True when something was typed, sent or not: whoever writes needs no list of older sessions. */
+  readonly isWriting: boolean;
   leave(): void;
 }
 
@@ -59,6 +61,9 @@ export async function runChat(
   let lastCtrlC = Number.NEGATIVE_INFINITY;
   let hint = '';
   let ticker: NodeJS.Timeout | undefined;
+  /** Lines that were entered before there was a session, in order. */
+  const early: string[] = [];
+  let isCatchingUp = false;
 
   const prompt = createPrompt({
     paint,
@@ -110,7 +115,7 @@ export async function runChat(
     const status = statusLine(view, options);
     const lost = follower && connectionLine(follower.connection, width, paint);
     const queued = queuedLines(
-      [...view.queued, ...outbox.waiting].map((entry) => entry.message),
+      [...[...view.queued, ...outbox.waiting].map((entry) => entry.message), ...early],
       width,
       paint,
     );
@@ -206,6 +211,21 @@ export async function runChat(
   const submit = async (text: string): Promise<void> => {
     hint = '';
     const command = parseInput(text, follower?.view.agentCommands ?? []);
+    const isOfProgram = command !== undefined && 'command' in command && command.command.isOfProgram === true;
+    if (!isOfProgram && (session === undefined || isCatchingUp)) early.push(text);
+    else await run(text, command);
+    ui.refresh();
+  };
+
+  /** What was entered before the session was there, one line after the other. */
+  const catchUp = async (): Promise<void> => {
+    if (isCatchingUp) return;
+    isCatchingUp = true;
+    for (let text = early.shift(); text !== undefined; text = early.shift()) await run(text);
+    isCatchingUp = false;
+  };
+
+  const run = async (text: string, command = parseInput(text, chat.view.agentCommands)): Promise<void> => {
     try {
       if (command) await runCommand(chat, command);
       else chat.send(await attachImages(text, settings.cwd));
@@ -217,7 +237,6 @@ export async function runChat(
   const attach = async (opened: OpenedSession): Promise<void> => {
     session = opened.session;
     isNew = opened.isNew;
-    if (opened.notice) chat.say(opened.notice, 'warning');
     follower = await follow({
       session: opened.session,
       onItems: (items) => chat.show(...items),
@@ -226,6 +245,7 @@ export async function runChat(
     });
     outbox.setSession(session);
     onChange();
+    void catchUp();
     void opened.session.serverInfo().then(
       (info) => {
         models = modelNames(info.models);
@@ -253,13 +273,15 @@ export async function runChat(
     get view() {
       return follower?.view ?? emptyView;
     },
+    get models() {
+      return models;
+    },
     show(...items) {
       ui.print(items.flatMap((item) => renderItem(item, { width: ui.width, paint })));
     },
     print: (lines) => ui.print(lines),
     say: (text, level = 'info') => chat.show({ kind: 'notice', level, text }),
     send: (message) => outbox.add(message),
-    prefill: (text) => prompt.set(text),
     async change(openNext) {
       const before = session;
       const wasUnused = isNew && isUnused(follower);
@@ -267,7 +289,11 @@ export async function runChat(
       if (!opened) return;
       detach();
       if (wasUnused && before && before.id !== opened.session.id) await before.close().catch(() => undefined);
-      await attach(opened);
+      if (opened.notice) chat.say(opened.notice, 'warning');
+      await untilServerAnswers(() => attach(opened));
+    },
+    get isWriting() {
+      return prompt.text !== '' || early.length > 0 || outbox.waiting.length > 0;
     },
     leave() {
       left.resolve(EXIT.done);
@@ -313,7 +339,7 @@ export async function runChat(
   quit.abort();
   clearInterval(ticker);
   const last = session;
-  const wasUnused = isNew && isUnused(follower) && outbox.waiting.length === 0;
+  const wasUnused = isNew && isUnused(follower) && !outbox.waiting.length && !early.length;
   outbox.close();
   detach();
   ui.close();

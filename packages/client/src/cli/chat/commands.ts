@@ -1,7 +1,5 @@
 import type { Chat } from './chat.ts';
 
-export const MODES = ['default', 'acceptEdits', 'plan', 'bypassPermissions', 'dontAsk', 'auto'] as const;
-
 interface ChatCommand {
   name: string;
   help: string;
@@ -9,6 +7,8 @@ interface ChatCommand {
   takes?: string;
   /** Also a command without the slash, as in the seed; with at most one word after it when it takes one. */
   plain?: boolean;
+  /** Needs no session: does not wait for one. */
+  isOfProgram?: boolean;
   load(): Promise<(chat: Chat, argument: string) => Promise<void> | void>;
 }
 
@@ -20,6 +20,7 @@ export const CHAT_COMMANDS: readonly ChatCommand[] = [
     name: 'help',
     help: 'What you can type',
     plain: true,
+    isOfProgram: true,
     load: async () => (await import('./commands/help.ts')).help,
   },
   {
@@ -104,8 +105,14 @@ export const CHAT_COMMANDS: readonly ChatCommand[] = [
     takes: '[file]',
     load: async () => (await import('./commands/export.ts')).exportSession,
   },
-  { name: 'exit', help: 'Leave (also: quit, Ctrl-D)', plain: true, load: async () => leave },
-  { name: 'quit', help: 'Leave', plain: true, load: async () => leave },
+  {
+    name: 'exit',
+    help: 'Leave (also: quit, Ctrl-D)',
+    plain: true,
+    isOfProgram: true,
+    load: async () => leave,
+  },
+  { name: 'quit', help: 'Leave', plain: true, isOfProgram: true, load: async () => leave },
 ];
 
 export type Input =

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
+import { KNOWN_MODELS, MODES } from '../open-session.ts';
 import type { Completer, Completion } from '../term/prompt.ts';
-import { CHAT_COMMANDS, MODES } from './commands.ts';
+import { CHAT_COMMANDS } from './commands.ts';
 
 export interface CompleteDeps {
   /** Where relative file names begin. */
@@ -19,7 +20,7 @@ export function createCompleter({ cwd, agentCommands, models }: CompleteDeps): C
     const before = text.slice(0, cursor);
     const argument = /^\/?(model|mode) (\S*)$/.exec(before);
     if (argument) {
-      const values = argument[1] === 'mode' ? MODES : ['default', 'haiku', 'sonnet', 'opus', ...models()];
+      const values = argument[1] === 'mode' ? MODES : [...KNOWN_MODELS, ...models()];
       return options(before, argument[2] ?? '', [...new Set(values)], true);
     }
     if (/^\/[\w:-]*$/.test(before)) return commandOptions(before, agentCommands());

@@ -16,11 +16,15 @@ export interface Outbox {
   close(): void;
 }
 
+/** It will be the same the next time: trying again is of no use. */
+const isRefusal = (error: unknown): error is ApiError =>
+  error instanceof ApiError && error.status < 500 && error.status !== 429;
+
 export interface OutboxDeps {
   onChange(): void;
   /** The server refused the message: it is out of the box, and the user should have it back. */
   onRefused(message: UserInput, error: ApiError): void;
-  /** The session was closed meanwhile: opens it again, or makes another one. */
+  /** The session was closed meanwhile: opens it again, or makes another one. May fail like any request. */
   reopen(): Promise<void>;
   retryMs?: number;
 }
@@ -33,6 +37,19 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   let session: AgentSession | undefined;
   let sending = false;
 
+  /** Sends one message. A session that was closed meanwhile is opened again, and the message sent once more. */
+  const deliver = async (to: AgentSession, next: OutgoingMessage): Promise<void> => {
+    const options = { idempotencyKey: next.idempotencyKey, signal: stop.signal };
+    try {
+      await to.submit(next.message, options);
+    } catch (error) {
+      if (!isRefusal(error) || error.status !== 409 || !error.code.includes('closed')) throw error;
+      await deps.reopen();
+      if (!session) throw error;
+      await session.submit(next.message, options);
+    }
+  };
+
   const drain = async (): Promise<void> => {
     if (sending) return;
     sending = true;
@@ -40,21 +57,14 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     while (session && waiting[0] && !stop.signal.aborted) {
       const next = waiting[0];
       try {
-        await session.submit(next.message, { idempotencyKey: next.idempotencyKey, signal: stop.signal });
+        await deliver(session, next);
         waiting.shift();
         failures = 0;
       } catch (error) {
         if (stop.signal.aborted) break;
-        if (
-          error instanceof ApiError &&
-          error.status === 409 &&
-          error.code.includes('closed') &&
-          failures === 0
-        ) {
-          failures += 1;
-          await deps.reopen();
-        } else if (error instanceof ApiError && error.status < 500 && error.status !== 429) {
+        if (isRefusal(error)) {
           waiting.shift();
+          failures = 0;
           deps.onRefused(next.message, error);
         } else {
           failures += 1;

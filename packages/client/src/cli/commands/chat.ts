@@ -32,7 +32,7 @@ export async function chat(context: Context): Promise<ExitCode> {
 async function pickSession(chat: Chat): Promise<string | undefined | null> {
   const { client, paint } = chat.context;
   const found = await client.sessions.available({ limit: OFFERED - 1 });
-  if (found.length === 0) return undefined;
+  if (found.length === 0 || chat.isWriting) return undefined;
   const now = Date.now();
   const choices = [
     { value: 'new', label: 'New session' },
@@ -47,13 +47,9 @@ async function pickSession(chat: Chat): Promise<string | undefined | null> {
   ];
   const panel = choosePanel({ paint, title, choices });
   const chosen = await chat.ui.open<string>({
-    render: panel.render,
-    key(key) {
-      // Whoever begins to write wants a new session, and should not lose the first letter.
-      if (key.text === '' || /^\d$/.test(key.text)) return panel.key(key);
-      chat.prefill(key.text);
-      return { done: 'new' };
-    },
+    ...panel,
+    // Whoever begins to write wants a new session, and should not lose the first letter.
+    message: (key) => (key.text === '' || /^\d$/.test(key.text) ? undefined : { done: 'new' }),
   });
   if (chosen === undefined) return null;
   return chosen === 'new' ? undefined : chosen;

@@ -1,7 +1,7 @@
 import { COMMANDS, flagNames } from '../args.ts';
-import { MODES } from '../chat/commands.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../exit.ts';
+import { MODES } from '../open-session.ts';
 
 const VALUES: Record<string, readonly string[]> = {
   'output-format': ['text', 'json', 'stream-json'],

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { ApiError, ServerUnreachable } from '../library.ts';
 import { isThisMachine } from '../open-session.ts';
+import { plural } from '../view/numbers.ts';
 import { programVersion } from './help.ts';
 
 interface Finding {
@@ -53,7 +54,7 @@ async function checkNode(): Promise<Finding> {
 async function checkServer({ client }: Context): Promise<Finding> {
   try {
     const health = await client.health({ timeoutMs: 5000 });
-    const detail = `${client.baseUrl} is ${health.status}, ${health.active_sessions} active sessions`;
+    const detail = `${client.baseUrl} is ${health.status}, ${plural(health.active_sessions, 'active session')}`;
     return { what: 'Server', ok: true, detail };
   } catch (error) {
     const local = isThisMachine(client.baseUrl) ? ' In the repository: npm start' : '';
@@ -106,7 +107,7 @@ async function checkAgent({ client }: Context): Promise<Finding> {
   if (session instanceof ApiError) return { what: 'Agent', ok: false, detail: session.detail };
   try {
     const { account, models } = await session.serverInfo();
-    const count = Array.isArray(models) ? `, ${models.length} models` : '';
+    const count = Array.isArray(models) ? `, ${plural(models.length, 'model')}` : '';
     if (session.created?.model === 'demo') {
       const how = 'Set ANTHROPIC_API_KEY where the server starts.';
       return {

@@ -30,6 +30,10 @@ export function readKeys(
   onKey: (key: Key) => void,
 ): () => void {
   let pasted: string | undefined;
+  let chunks = 0;
+  const onData = (): void => {
+    chunks += 1;
+  };
 
   const onKeypress = (text: string | undefined, press: Keypress): void => {
     if (press.name === 'paste-start') {
@@ -41,17 +45,24 @@ export function readKeys(
         onKey({ name: 'paste', ctrl: false, alt: false, shift: false, text: whole, paste: true });
     } else if (pasted !== undefined) {
       pasted += press.sequence ?? text ?? '';
+    } else if (chunks === 1 && press.name === 'enter') {
+      // Typed before the program was ready: the terminal itself still took the lines and ended each with a line
+      // feed, as an Enter. All of that is the first piece that is read.
+      onKey(toKey('\r', { ...press, name: 'return' }));
     } else {
       onKey(toKey(text, press));
     }
   };
 
+  // Before the decoder's own listener: a piece is counted when its keys come.
+  input.on('data', onData);
   emitKeypressEvents(input);
   input.setRawMode(true);
   input.resume();
   input.on('keypress', onKeypress);
   output.write(BRACKETED_PASTE.on);
   return () => {
+    input.off('data', onData);
     input.off('keypress', onKeypress);
     output.write(BRACKETED_PASTE.off);
     input.setRawMode(false);

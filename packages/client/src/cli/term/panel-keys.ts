@@ -8,7 +8,7 @@ export interface OpenPanel {
   settle(value: unknown): void;
 }
 
-/** Who is typing when a panel comes up has this long to notice. */
+/** Who is typing when a panel comes up goes on with the message until a pause of this length. */
 const GUARD_MS = 700;
 /** A letter answers when nothing follows it for this long: the first letter of a sentence does not. */
 const HOLD_MS = 150;
@@ -18,7 +18,7 @@ const PAUSE_MS = 500;
 const REST_MS = 800;
 
 export interface PanelKeys {
-  /** True when the key was for a panel, or for one that has just closed. */
+  /** True when the key was for a panel, or for one that has just closed; false when it is the message's. */
   take(key: Key, open: OpenPanel | undefined): boolean;
   /** Tells that the user writes a message right now, or has just sent it. */
   typed(isSent: boolean): void;
@@ -86,8 +86,10 @@ export function createPanelKeys(): PanelKeys {
       if (isRestOfAnswer(key, now)) return true;
       if (!open) return false;
       const isLeaving = key.ctrl && key.name === 'c';
-      const isGuarded = open.shownAt - lastTyped < GUARD_MS && now - open.shownAt < GUARD_MS;
-      if (open.shownAt === 0 || (isGuarded && !isLeaving)) return true;
+      const isGuarded =
+        open.shownAt - lastTyped < GUARD_MS && now - Math.max(open.shownAt, lastTyped) < GUARD_MS;
+      // Neither an answer nor lost: it belongs to the message that is being written.
+      if (!isLeaving && (open.shownAt === 0 || isGuarded)) return false;
       // The Enter at the end of a sentence is part of it.
       if ((key.text !== '' || key.name === 'enter') && now < ignoreUntil) {
         ignoreUntil = key.name === 'enter' ? 0 : now + PAUSE_MS;
@@ -99,9 +101,14 @@ export function createPanelKeys(): PanelKeys {
         return true;
       }
       const outcome = open.panel.key(key);
-      if (!outcome) return true;
-      if (outcome.rest === undefined) {
+      const isLetter = key.text !== '' && !key.paste;
+      if (!outcome) {
+        // Also a letter that does not answer, such as `d`, has its Enter: it must not answer in its place.
+        if (isLetter && letters !== undefined) answered = { rest: '', until: now + REST_MS };
+      } else if (outcome.rest === undefined) {
         open.settle(outcome.done);
+        // The Enter after a number that chose must not choose in the next panel.
+        if (isLetter) answered = { rest: '', until: now + REST_MS };
       } else {
         const answer = (): void => open.settle(outcome.done);
         held = { timer: setTimeout(release, HOLD_MS), rest: outcome.rest, answer, panel: open };

@@ -12,6 +12,8 @@ export interface PanelView {
 export interface Panel<T> {
   /** The letters that mean something here. Any other letter is taken for the beginning of a sentence. */
   letters?: string;
+  /** Whether the key begins a message instead of answering: it then goes to the input, and `done` closes the panel. */
+  message?(key: Key): { done: T | undefined } | undefined;
   render(width: number, height: number): PanelView;
   /**
    * `done` closes the panel; undefined means that it goes on. `rest` marks an answer of one letter, which counts only

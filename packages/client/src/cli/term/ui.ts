@@ -5,7 +5,7 @@ import type { Panel } from './panels.ts';
 import type { Prompt } from './prompt.ts';
 import { createScreen, type LiveView } from './screen.ts';
 import type { Paint } from './style.ts';
-import { truncate } from './text.ts';
+import { oneLine, truncate } from './text.ts';
 
 export interface UiDeps {
   stdin: ReadStream;
@@ -72,7 +72,10 @@ export function createUi(deps: UiDeps): Ui {
     if (open) {
       const view = open.panel.render(width, height - 4);
       const cursor = view.cursor && { row: view.cursor.row + 1, column: view.cursor.column };
-      return { lines: [rule, ...view.lines, rule], cursor, menu: [] };
+      // What was being written when the panel came up is kept, and can be seen.
+      const draft = oneLine(prompt.text).slice(-Math.max(10, width - 20));
+      const menu = draft === '' ? [] : [paint.dim(`  your message: ${draft}`)];
+      return { lines: [rule, ...view.lines, rule], cursor, menu };
     }
     const view = prompt.render(width, `${paint.cyan('>')} `, deps.placeholder());
     // A long text must leave room for what happens above it: show the part around the cursor.
@@ -89,7 +92,10 @@ export function createUi(deps: UiDeps): Ui {
   };
 
   const onKey = (key: Key): void => {
-    if (!panelKeys.take(key, panels[0])) {
+    const open = panels[0];
+    const instead = open?.panel.message?.(key);
+    if (instead) open?.settle(instead.done);
+    if (instead || !panelKeys.take(key, open)) {
       const outcome = prompt.key(key);
       if (outcome !== false) panelKeys.typed(outcome !== true);
       if (outcome === false) deps.onKey(key);
@@ -117,8 +123,11 @@ export function createUi(deps: UiDeps): Ui {
           panel: panel as Panel<unknown>,
           shownAt: 0,
           settle(value) {
+            // Answered elsewhere while a letter was still held: it is gone already, and the next one is not meant.
+            const at = panels.indexOf(entry);
+            if (at === -1) return;
             signal?.removeEventListener('abort', onAbort);
-            panels.splice(panels.indexOf(entry), 1);
+            panels.splice(at, 1);
             resolve(value as never);
             refresh();
           },

@@ -3,7 +3,7 @@ import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, truncate, wrap, wrapText } from '../term/text.ts';
 import type { Item, ToolCall } from './items.ts';
 import { renderMarkdown } from './markdown.ts';
-import { amount, seconds, tokens } from './numbers.ts';
+import { amount, plural, seconds, tokens } from './numbers.ts';
 import { toolLine, toolResult } from './tools.ts';
 
 export interface RenderOptions {
@@ -50,7 +50,7 @@ export function userLines(message: UserInput, width: number, paint: Paint): stri
   const lines = wrapText(sanitize(textOf(message)), width - 2);
   const shown =
     lines.length > 24
-      ? [...lines.slice(0, 12), paint.dim(`… ${lines.length - 18} more lines`), ...lines.slice(-6)]
+      ? [...lines.slice(0, 12), paint.dim(`… ${plural(lines.length - 18, 'more line')}`), ...lines.slice(-6)]
       : lines;
   return indent(shown, '> ').map((line) => paint.bold(line));
 }

@@ -160,6 +160,17 @@ describe('tool calls', () => {
   });
 });
 
+test('an event or a state of a newer server changes nothing that is known', () => {
+  const { view, items } = play([
+    ...started(),
+    event('session.weather', { rain: true }),
+    event('session.state', { state: 'dreaming', model: 'm', permission_mode: 'default', title: null }),
+    ...textBlock('Hello'),
+  ]);
+  expect(view).toMatchObject({ lastSeq: seq, state: 'dreaming', model: 'm', turn: { id: TURN } });
+  expect(items).toHaveLength(1);
+});
+
 describe('turns', () => {
   test('a queued message waits, and is said when its turn starts', () => {
     const { view, items } = play([...started(), event('turn.queued', { message: 'Next' }, SESSION)]);

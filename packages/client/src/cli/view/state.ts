@@ -140,6 +140,9 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
     }
     case 'agent.message':
       return readAgentMessage(view, event.data);
+    default:
+      // A newer server has events that this program does not know: they change nothing here.
+      return { view, items };
   }
 }
 

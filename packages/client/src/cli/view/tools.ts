@@ -3,6 +3,7 @@ import { oneLine, sanitize, stringWidth, truncate, wrap } from '../term/text.ts'
 import { diffLines, type Hunk, hunksOf, hunksOfPatch } from './diff.ts';
 import { highlight } from './highlight.ts';
 import type { ToolCall } from './items.ts';
+import { plural } from './numbers.ts';
 
 /** Which input says best what a call of the tool does. */
 const MAIN_INPUT: Record<string, string> = {
@@ -85,7 +86,8 @@ function errorText(text: string): string {
 function shorten(lines: readonly string[], most: number, width: number, paint: Paint): string[] {
   const shown = lines.length > most + 1 ? lines.slice(0, most) : lines;
   const out = shown.map((line) => truncate(line, width));
-  if (shown.length < lines.length) out.push(paint.dim(`… ${lines.length - shown.length} more lines`));
+  if (shown.length < lines.length)
+    out.push(paint.dim(`… ${plural(lines.length - shown.length, 'more line')}`));
   return out;
 }
 
@@ -171,6 +173,6 @@ export function renderHunks(
           : `  ${highlight(text, language, paint).join(' ')}`;
     out.push(...wrap(`${number} ${body}`, width, ' '.repeat(digits + 3)));
   }
-  if (lines.length > most) out.push(paint.dim(`… ${lines.length - most} more lines`));
+  if (lines.length > most) out.push(paint.dim(`… ${plural(lines.length - most, 'more line')}`));
   return out;
 }

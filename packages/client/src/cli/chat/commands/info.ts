@@ -1,4 +1,5 @@
 import { oneLine, wrap } from '../../term/text.ts';
+import { plural } from '../../view/numbers.ts';
 import type { Chat } from '../chat.ts';
 
 /** The server, this session, and what the agent says about itself. */
@@ -7,7 +8,7 @@ export async function info(chat: Chat): Promise<void> {
   const { session, view } = chat;
   const health = await client.health();
   const rows: [string, string][] = [
-    ['Server', `${client.baseUrl} (${health.status}, ${health.active_sessions} active sessions)`],
+    ['Server', `${client.baseUrl} (${health.status}, ${plural(health.active_sessions, 'active session')})`],
   ];
   if (session) {
     const agent = await session.serverInfo();

@@ -1,7 +1,7 @@
 import type { PermissionMode } from '../../../schema/session.ts';
+import { MODES } from '../../open-session.ts';
 import { choosePanel } from '../../term/panels.ts';
 import type { Chat } from '../chat.ts';
-import { MODES } from '../commands.ts';
 
 const MEANING: Record<PermissionMode, string> = {
   default: 'asks before changes',

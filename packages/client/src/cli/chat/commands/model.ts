@@ -14,8 +14,9 @@ export async function model(chat: Chat, name: string): Promise<void> {
   if (!session) return chat.say('There is no session yet.', 'warning');
   const chosen = name === '' ? await choose(chat) : name;
   if (chosen === undefined) return;
-  await session.setModel(modelName(chosen));
-  chat.say(`Model: ${chosen}`);
+  const wanted = modelName(chosen, chat.models);
+  await session.setModel(wanted);
+  chat.say(`Model: ${wanted ?? 'default'}`);
 }
 
 async function choose(chat: Chat): Promise<string | undefined> {
