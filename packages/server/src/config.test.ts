@@ -33,6 +33,7 @@ describe('the defaults', () => {
       permissionTimeoutSeconds: 300,
       bodyLimitBytes: 10 * 1024 * 1024,
       allowBypassPermissions: false,
+      allowTrustProject: false,
     });
   });
 

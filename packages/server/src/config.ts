@@ -17,6 +17,7 @@ const ConfigFile = z.strictObject({
   model: z.string().min(1).optional(),
   api_keys_file: z.string().min(1).optional(),
   allow_bypass_permissions: z.boolean().optional(),
+  allow_trust_project: z.boolean().optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z
     .number()
@@ -67,6 +68,8 @@ export interface Config {
   apiKeys: readonly ApiKey[];
   gateway: GatewayConfig;
   allowBypassPermissions: boolean;
+  /** Whether sessions may let run what their folder brings. */
+  allowTrustProject: boolean;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
@@ -142,6 +145,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     apiKeys,
     gateway: readGateway(file.gateway, env, demo),
     allowBypassPermissions: file.allow_bypass_permissions ?? false,
+    allowTrustProject: file.allow_trust_project ?? false,
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,

@@ -15,6 +15,7 @@ import { createApp } from './http/app.ts';
 import { createIdentify, createSessionTokens } from './http/auth.ts';
 import { takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
+import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
@@ -100,7 +101,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     folders,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
-    bypass,
+    policy: createPolicy({ bypass, trustProject: config.allowTrustProject }, folders),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     onError,
   });

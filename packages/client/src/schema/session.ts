@@ -65,7 +65,17 @@ export const SessionOptions = z.object({
   background_model: ModelName.optional(),
   effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
   output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
-  setting_sources: z.array(z.enum(['user', 'project', 'local'])).optional(),
+  setting_sources: z
+    .array(z.enum(['user', 'project', 'local']))
+    .optional()
+    .meta({
+      description:
+        'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
+    }),
+  trust_project: z.boolean().optional().meta({
+    description:
+      'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',
+  }),
   permission_timeout_seconds: z
     .number()
     .min(0)

@@ -6,6 +6,11 @@ import { AppError } from '../errors.ts';
 export interface Folders {
   /** @returns the real path; without a folder, the first root. @throws AppError 422 missing, 403 outside */
   check(cwd: string | undefined): Promise<string>;
+  /**
+   * Checks a folder that was allowed before, as check gave it.
+   * @throws AppError 409 when it is gone, or a link by now; 403 when the roots are others by now
+   */
+  recheck(cwd: string): Promise<void>;
   /** Whether a folder (as written in a transcript) is inside a root. */
   allows(cwd: string | null): boolean;
 }
@@ -34,6 +39,23 @@ export function createFolders(roots: readonly string[]): Folders {
       if (!isFolder)
         throw new AppError('cwd_not_found', 422, `The folder ${cwd} does not exist. Create it first.`);
       return real;
+    },
+    async recheck(cwd) {
+      const real = await realpath(cwd).catch(() => undefined);
+      if (!allows(real ?? cwd)) {
+        throw new AppError(
+          'cwd_not_allowed',
+          403,
+          `The session's folder ${cwd} is outside the allowed roots by now. Start the server with --root for it, or begin a session in one of: ${roots.join(', ')}.`,
+        );
+      }
+      if (real === cwd && (await stat(cwd)).isDirectory()) return;
+      const how = real === undefined ? 'is gone' : real === cwd ? 'is no folder any more' : 'is a link now';
+      throw new AppError(
+        'cwd_gone',
+        409,
+        `The session's folder ${cwd} ${how}, so its agent does not start. Put the folder back, or begin a session in another.`,
+      );
     },
     allows: (cwd) => cwd !== null && allows(cwd),
   };

@@ -18,6 +18,7 @@ import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn, type InterruptReason } from './answer.ts';
+import type { Policy } from './policy.ts';
 import { readTasks } from './tasks.ts';
 import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
@@ -86,6 +87,7 @@ export interface SessionDeps {
   store: Store;
   log: Log;
   agent: Agent;
+  policy: Policy;
   defaultModel: string | undefined;
   permissionTimeoutSeconds: number;
   onError(error: unknown, what: string): void;
@@ -107,7 +109,7 @@ interface Current {
  * come to is then written, in that order, and shown when it is committed.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
-  const { store, log, agent, defaultModel } = deps;
+  const { store, log, agent, policy, defaultModel } = deps;
   const { id } = initial;
   let record = initial;
   let current: Current | undefined;
@@ -129,6 +131,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const warm = createWarmAgent({
     agent,
+    checkStart: () => policy.checkStart(record),
     options: async () => ({
       sessionId: id,
       conversationId: record.conversationId,
@@ -332,6 +335,18 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     }
   };
 
+  let checking: Promise<void> | undefined;
+  /**
+   * What keeps the agent from starting keeps a message from being accepted, too. Messages that come at once wait for
+   * the same check, so that they keep their order.
+   */
+  const startable = (): Promise<void> => {
+    checking ??= policy.checkStart(record).finally(() => {
+      checking = undefined;
+    });
+    return checking;
+  };
+
   const replay = async (key: string | null, hash: string): Promise<Sent | undefined> => {
     const turn = key === null ? undefined : await store.getTurnByKey(id, key);
     if (!turn) return undefined;
@@ -352,6 +367,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   }: SendRequest): Promise<Sent> => {
     const known = await replay(idempotencyKey, inputHash);
     if (known) return known;
+    requireOpen();
+    if (!warm.live()) await startable();
     requireOpen();
     const busy = current !== undefined || queue.length > 0 || admitting > 0;
     if (busy && whenBusy === 'reject') {

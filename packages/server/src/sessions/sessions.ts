@@ -13,6 +13,7 @@ import { AppError, sessionClosed, sessionNotFound } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
+import type { Policy } from './policy.ts';
 import { settleOrphans } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel, stateEvent } from './views.ts';
@@ -54,14 +55,13 @@ export interface SessionsDeps {
   folders: Folders;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
-  /** Whether sessions may use bypassPermissions: Claude Code refuses it to root outside a sandbox. */
-  bypass: 'allowed' | 'forbidden' | 'needs-sandbox';
+  policy: Policy;
   permissionTimeoutSeconds: number;
   onError(error: unknown, what: string): void;
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
-  const { store, log, agent, folders } = deps;
+  const { store, log, agent, folders, policy } = deps;
   const actors = new Map<string, Session>();
   /** Creations and resumes of one id, one after the other. */
   const lines = new Map<string, Promise<unknown>>();
@@ -106,26 +106,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
       throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
   };
 
-  const checkMode = (mode: PermissionMode): void => {
-    if (mode !== 'bypassPermissions' || deps.bypass === 'allowed') return;
-    if (deps.bypass === 'needs-sandbox') {
-      throw new AppError(
-        'bypass_needs_sandbox',
-        403,
-        'The server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user; or, if it is in a sandbox that may be broken, start it with IS_SANDBOX=1.',
-      );
-    }
-    throw new AppError(
-      'permission_mode_forbidden',
-      403,
-      'This server does not allow bypassPermissions. Its administrator can set "allow_bypass_permissions": true in the configuration file.',
-    );
-  };
-
   /** Checks what a request asks for, against the configuration. */
   const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
     const mode = request.permission_mode ?? deps.defaultPermissionMode;
-    checkMode(mode);
+    policy.checkMode(mode);
+    policy.checkOptions(request);
     for (const folder of request.additional_directories ?? []) await folders.check(folder);
     return { cwd: await folders.check(request.cwd), mode };
   };
@@ -190,15 +175,14 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return created(known, true);
     }
     if (known) {
-      const { mode } = await admit({ ...request, cwd: known.record().cwd });
       const record: SessionRecord = {
         ...known.record(),
         status: 'connected',
         lastActivity: new Date().toISOString(),
         model: request.model ?? known.record().model,
-        permissionMode: request.permission_mode === undefined ? known.record().permissionMode : mode,
+        permissionMode: request.permission_mode ?? known.record().permissionMode,
       };
-      checkMode(record.permissionMode);
+      await policy.checkStart(record);
       const { status, lastActivity, model, permissionMode } = record;
       await log.write(id, [
         { kind: 'update-session', id, set: { status, lastActivity, model, permissionMode } },
@@ -326,7 +310,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     isBusy: () => [...actors.values()].some((session) => session.currentTurnId() !== null),
     isStopping: () => stopping,
     countOpen: () => open,
-    checkMode,
+    checkMode: policy.checkMode,
 
     async recover() {
       await agent.sweep();

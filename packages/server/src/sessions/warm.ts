@@ -14,6 +14,8 @@ export interface WarmAgent {
 
 export interface WarmAgentDeps {
   agent: Agent;
+  /** Throws an AppError that says why no process may be started as things are. */
+  checkStart(): Promise<void>;
   options(): Promise<StartOptions>;
   events: AgentEvents;
   /** Throws when the session may have no process (any more). */
@@ -21,13 +23,21 @@ export interface WarmAgentDeps {
   onStart(): void;
 }
 
-export function createWarmAgent({ agent, options, events, checkAllowed, onStart }: WarmAgentDeps): WarmAgent {
+export function createWarmAgent({
+  agent,
+  checkStart,
+  options,
+  events,
+  checkAllowed,
+  onStart,
+}: WarmAgentDeps): WarmAgent {
   let process: AgentProcess | undefined;
   let starting: Promise<AgentProcess> | undefined;
 
   const start = async (): Promise<AgentProcess> => {
     let mine: AgentProcess | undefined;
     let dead = false;
+    await checkStart();
     try {
       mine = await agent.start(await options(), {
         ...events,

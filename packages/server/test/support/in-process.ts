@@ -7,6 +7,7 @@ import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
+import { createPolicy } from '../../src/sessions/policy.ts';
 import { createSessions, type Sessions } from '../../src/sessions/sessions.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -40,7 +41,7 @@ export function createInProcess(): InProcess {
     folders,
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
-    bypass: 'forbidden',
+    policy: createPolicy({ bypass: 'forbidden', trustProject: false }, folders),
     permissionTimeoutSeconds: 300,
     onError,
   });

@@ -11,6 +11,7 @@ import { sdkOptions } from './options.ts';
 import { askForm, askHuman } from './questions.ts';
 import { createResultReader, spentByAccountOfSdk } from './results.ts';
 import { transcripts } from './transcripts.ts';
+import { guardedEnvironment } from './trust.ts';
 
 /** As long may a process take until it answers the initialize request; measured: 0.3 to 1 s. */
 const START_TIMEOUT_MS = 60_000;
@@ -35,6 +36,7 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
   return {
     async start(options, events) {
       const inbox = createInbox();
+      const env = await guardedEnvironment(options, environment(options));
       const metered = meter(options);
       const abort = new AbortController();
       let owned: OwnedProcess | undefined;
@@ -56,7 +58,7 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
           // The gateway holds a metered session to its budget, by real prices.
           ...(!metered &&
             options.options.max_budget_usd !== undefined && { maxBudgetUsd: options.options.max_budget_usd }),
-          env: environment(options),
+          env,
           abortController: abort,
           canUseTool: askHuman(events, moot),
           onElicitation: askForm(events, moot),

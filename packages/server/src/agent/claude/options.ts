@@ -1,6 +1,7 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
 import { modelEnvironment } from '../environment.ts';
+import { folderOptions } from './trust.ts';
 
 /**
  * The agent deletes every transcript of the machine that is older than this when a process starts (its default is
@@ -13,6 +14,7 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
   const { options } = start;
   const given: Options = {
     cwd: start.cwd,
+    ...folderOptions(start),
     ...(start.resume ? { resume: start.conversationId } : { sessionId: start.conversationId }),
     permissionMode: start.permissionMode,
     allowDangerouslySkipPermissions: allowBypassPermissions,
@@ -30,13 +32,11 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
   if (start.title !== null) given.title = start.title;
   if (options.allowed_tools) given.allowedTools = options.allowed_tools;
   if (options.disallowed_tools) given.disallowedTools = options.disallowed_tools;
-  if (options.additional_directories) given.additionalDirectories = options.additional_directories;
   if (options.mcp_servers) given.mcpServers = options.mcp_servers as NonNullable<Options['mcpServers']>;
   if (options.agents) given.agents = options.agents as NonNullable<Options['agents']>;
   if (options.max_turns !== undefined) given.maxTurns = options.max_turns;
   if (options.fallback_model !== undefined) given.fallbackModel = options.fallback_model;
   if (options.effort !== undefined) given.effort = options.effort;
   if (options.output_format !== undefined) given.outputFormat = options.output_format;
-  if (options.setting_sources !== undefined) given.settingSources = options.setting_sources;
   return given;
 }

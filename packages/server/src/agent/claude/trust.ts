@@ -1,0 +1,44 @@
+import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import type { StartOptions } from '../agent.ts';
+import { gitWithoutPrograms } from '../git.ts';
+
+type Sources = NonNullable<Options['settingSources']>;
+
+const ALL_SOURCES: Sources = ['user', 'project', 'local'];
+/** What stands in the session's folder. */
+const OF_FOLDER: readonly string[] = ['project', 'local'];
+
+/**
+ * Which settings a process reads. Measured on 2.1.330: with the source "project" come, besides the texts, hooks,
+ * environment, permissions, plugins, skills, commands and subagents with programs in them, and .mcp.json; no key of
+ * the flag layer takes them all back. So a folder that is not trusted is no source. Its instructions (CLAUDE.md, what
+ * it imports from the folder, .claude/rules) are read as those of an additional folder, which brings nothing else.
+ */
+export function folderOptions(
+  start: StartOptions,
+): Pick<Options, 'settingSources' | 'additionalDirectories'> {
+  const { setting_sources: asked, additional_directories: more, trust_project: trusted } = start.options;
+  if (trusted) {
+    return { ...(asked && { settingSources: asked }), ...(more && { additionalDirectories: more }) };
+  }
+  return {
+    settingSources: (asked ?? ALL_SOURCES).filter((source) => !OF_FOLDER.includes(source)),
+    additionalDirectories: readsTexts(start) ? [...(more ?? []), start.cwd] : (more ?? []),
+  };
+}
+
+/** Adds to a process's environment what keeps a folder that is not trusted from running anything. */
+export async function guardedEnvironment(
+  start: StartOptions,
+  env: Record<string, string>,
+): Promise<Record<string, string>> {
+  if (start.options.trust_project) return env;
+  return {
+    ...env,
+    ...(await gitWithoutPrograms(start.cwd, env)),
+    ...(readsTexts(start) && { CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD: '1' }),
+  };
+}
+
+const readsTexts = ({ options }: StartOptions): boolean =>
+  (options.setting_sources ?? ALL_SOURCES).includes('project');

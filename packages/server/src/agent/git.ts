@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Reading a configuration takes about 3 ms; a git that hangs on a dead network folder keeps no session waiting. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * Keys with which a repository's own configuration makes git run a program, and what they are set to instead. The
+ * agent runs `git status`, `git diff`, `git log` and `git ls-remote` without asking (measured on 2.1.330), and only
+ * for the git commands of its own does it switch such keys off.
+ */
+const PROGRAMS: readonly (readonly [RegExp, string])[] = [
+  [/^core\.fsmonitor$/, 'false'],
+  [/^core\.hookspath$/, '/dev/null'],
+  [/^core\.sshcommand$/, 'ssh'],
+  [/^core\.(askpass|editor|alternaterefscommand)$|^sequence\.editor$/, 'true'],
+  [/^diff\.external$|^diff\..+\.command$/, ''],
+  [/^diff\..+\.textconv$|^interactive\.difffilter$/, 'cat'],
+  [/^filter\..+\.(clean|smudge|process)$/, ''],
+  [/^filter\..+\.required$/, 'false'],
+  [/^merge\..+\.driver$|^hook\..+\.command$|^trailer\..+\.(cmd|command)$/, 'false'],
+  [/^gpg\.program$|^gpg\.openpgp\.program$/, 'gpg'],
+  [/^gpg\.x509\.program$/, 'gpgsm'],
+  [/^gpg\.ssh\.program$/, 'ssh-keygen'],
+  [/^credential\.(.+\.)?helper$/, ''],
+];
+
+/** Set whether or not the repository names them: hooks need no key, and folders below may be repositories too. */
+const ALWAYS = ['core.fsmonitor', 'core.hookspath', 'core.sshcommand', 'diff.external', 'gpg.program'];
+
+/** The other end of a remote on this machine; of several the first counts, so that none can be put after it. */
+const OTHER_END = /^remote\..+\.(uploadpack|receivepack)$/;
+
+interface Entry {
+  scope: string;
+  key: string;
+  value: string;
+}
+
+/**
+ * Variables under which git runs no program that the repository around a folder names, neither in its configuration
+ * nor as a hook. What the user's own configuration says stays as it is.
+ */
+export async function gitWithoutPrograms(
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const entries = await readConfiguration(cwd, env);
+  const ofRepository = entries.filter(({ scope }) => scope === 'local' || scope === 'worktree');
+  const named = ofRepository.map(({ key }) => key).filter((key) => substitute(key) !== undefined);
+  const pairs = [...new Set([...ALWAYS, ...named])].flatMap((key) => {
+    const own = entries.filter((entry) => entry.key === key && !ofRepository.includes(entry));
+    const values = own.map(({ value }) => value);
+    // A list of helpers is emptied by an empty one; then come the user's.
+    if (key.startsWith('credential.')) return ['', ...values].map((value) => [key, value] as const);
+    return [[key, values.at(-1) ?? substitute(key) ?? ''] as const];
+  });
+
+  const protocols = ['http', 'https', 'ssh', 'git'];
+  if (!ofRepository.some(({ key }) => OTHER_END.test(key))) protocols.push('file');
+
+  const before = Number(env.GIT_CONFIG_COUNT ?? 0);
+  const variables: Record<string, string> = {
+    GIT_CONFIG_COUNT: String(before + pairs.length),
+    // A remote may be a command (ext::), or want a helper of its own.
+    GIT_ALLOW_PROTOCOL: env.GIT_ALLOW_PROTOCOL ?? protocols.join(':'),
+    // core.gitProxy is a list whose first entry counts, so that none can be put after it.
+    GIT_PROXY_COMMAND: env.GIT_PROXY_COMMAND ?? '',
+  };
+  for (const [index, [key, value]] of pairs.entries()) {
+    variables[`GIT_CONFIG_KEY_${before + index}`] = key;
+    variables[`GIT_CONFIG_VALUE_${before + index}`] = value;
+  }
+  return variables;
+}
+
+const substitute = (key: string): string | undefined => PROGRAMS.find(([fits]) => fits.test(key))?.[1];
+
+/** Reading runs nothing. Where there is no git, or no repository, there is nothing to read. */
+async function readConfiguration(cwd: string, env: Readonly<Record<string, string>>): Promise<Entry[]> {
+  const options = { cwd, env, timeout: PATIENCE_MS, maxBuffer: 16 * 1024 * 1024 };
+  const { stdout } = await run(
+    'git',
+    ['config', '--list', '--includes', '--show-scope', '-z'],
+    options,
+  ).catch(() => ({ stdout: '' }));
+  const parts = stdout.split('\0');
+  const entries: Entry[] = [];
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    const [key = '', ...value] = (parts[i + 1] ?? '').split('\n');
+    entries.push({ scope: parts[i] ?? '', key, value: value.join('\n') });
+  }
+  return entries;
+}

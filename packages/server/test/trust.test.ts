@@ -1,0 +1,149 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ERRANDS, type HostileProject, makeHostileProject, WAYS } from './support/hostile-project.ts';
+import { recordModelCalls } from './support/model-calls.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+
+// What a folder brings: read, perhaps, but not run, unless the session trusts it and the configuration lets it.
+
+let server: TestServer;
+let elsewhere: Server;
+let strayed = 0;
+const model = recordModelCalls();
+
+beforeAll(async () => {
+  elsewhere = createServer((_, response) => {
+    strayed++;
+    response.writeHead(400).end('{}');
+  });
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+  server = await startTestServer({ model: model.options, config: { allow_trust_project: true } });
+});
+afterAll(async () => {
+  await cleanUp(server);
+  elsewhere.close();
+});
+
+const elsewhereUrl = (): string => `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+
+/** Does the errands in a project; gives what the model was sent meanwhile. */
+async function visit(project: HostileProject, options: Record<string, unknown> = {}): Promise<string> {
+  const before = model.all.length;
+  const { session_id } = await server.createSession({ cwd: project.folder, ...options });
+  for (const errand of ERRANDS) await server.send(session_id, errand);
+  await server.call('DELETE', `/sessions/${session_id}`);
+  return JSON.stringify(model.all.slice(before));
+}
+
+describe('a folder that is not trusted', () => {
+  let project: HostileProject;
+  let sent: string;
+  beforeAll(async () => {
+    project = makeHostileProject(join(server.root, 'cloned'), elsewhereUrl());
+    sent = await visit(project);
+  });
+
+  test.each(WAYS)('runs nothing: %s', (way) => {
+    expect(project.taken()).not.toContain(way);
+  });
+
+  test('redirects nothing', () => {
+    expect(strayed).toBe(0);
+    expect(sent).toContain('hello');
+  });
+
+  test('allows nothing', async () => {
+    const { session_id, permission_mode } = await server.createSession({ cwd: project.folder });
+    expect(permission_mode).toBe('default');
+    const turn = server.send(session_id, '$ touch by-rule');
+    const seen = server.stream(`/sessions/${session_id}/events?after=0`);
+    for await (const { event } of seen) if (event === 'permission.requested') break;
+    expect((await server.status(session_id)).state).toBe('waiting');
+    await server.call('POST', `/sessions/${session_id}/interrupt`);
+    await turn;
+  });
+
+  test('brings its instructions, with what they import from the folder, but not from outside it', () => {
+    expect(sent).toMatch(/ORCHID/);
+    expect(sent).toMatch(/TULIP/);
+    expect(sent).not.toMatch(/NETTLE/);
+  });
+
+  test('brings no skills, whose words could run programs, and no instructions where none are asked for', async () => {
+    expect(sent).not.toMatch(/LARKSPUR/);
+    expect(await visit(project, { setting_sources: ['user'] })).not.toMatch(/ORCHID/);
+    expect(project.taken()).toEqual([]);
+  });
+});
+
+test('a folder that is trusted may do all of it', async () => {
+  const project = makeHostileProject(join(server.root, 'own'));
+  const sent = await visit(project, { trust_project: true });
+  expect(project.taken()).toEqual([...WAYS]);
+  expect(sent).toMatch(/LARKSPUR/);
+});
+
+test('not even a trusted folder redirects a proxied session', async () => {
+  const project = makeHostileProject(join(server.root, 'own-elsewhere'), elsewhereUrl());
+  const { session_id } = await server.createSession({
+    cwd: project.folder,
+    trust_project: true,
+    enable_proxy: true,
+    model: 'demo',
+  });
+  expect(await server.send(session_id, 'say hello')).toMatchObject({ is_error: false });
+  expect(strayed).toBe(0);
+});
+
+describe('the folder of a session', () => {
+  /** A session with its own folder, whose agent has ended. */
+  const asleep = async (name: string, options: Record<string, unknown> = {}) => {
+    const cwd = join(server.root, name);
+    mkdirSync(cwd);
+    const { session_id } = await server.createSession({ cwd, ...options });
+    await server.call('DELETE', `/sessions/${session_id}`);
+    return { cwd, resume: () => server.call('POST', '/sessions', { resume_session_id: session_id }) };
+  };
+
+  test('that is gone is said to be gone, and the session goes on when it is back', async () => {
+    const { cwd, resume } = await asleep('gone');
+    renameSync(cwd, `${cwd}-away`);
+    expect(await resume()).toMatchObject({
+      status: 409,
+      body: { code: 'cwd_gone', detail: expect.stringContaining(cwd) },
+    });
+    renameSync(`${cwd}-away`, cwd);
+    expect(await resume()).toMatchObject({ status: 200 });
+  });
+
+  test('that was swapped for a link is not followed', async () => {
+    const { cwd, resume } = await asleep('swapped');
+    rmSync(cwd, { recursive: true });
+    symlinkSync(server.home, cwd);
+    expect(await resume()).toMatchObject({ status: 403, body: { code: 'cwd_not_allowed' } });
+    rmSync(cwd);
+    mkdirSync(`${cwd}-real`);
+    symlinkSync(`${cwd}-real`, cwd);
+    expect(await resume()).toMatchObject({ status: 409, body: { code: 'cwd_gone' } });
+  });
+
+  test('outside the roots by now, or trusted where it may not be any more, keeps a message from being accepted', async () => {
+    const cwd = join(server.root, 'trusted');
+    mkdirSync(cwd);
+    const trusted = await server.createSession({ cwd: server.root, trust_project: true });
+    const plain = await server.createSession({ cwd: server.root });
+    await server.stop();
+    // The same home, with the folder below as its only root, and another configuration.
+    const narrowed = await startTestServer({ on: { ...server, root: cwd }, config: {} });
+    const send = (id: string) => narrowed.call('POST', `/sessions/${id}/messages`, { message: 'say hello' });
+    expect(await send(plain.session_id)).toMatchObject({ status: 403, body: { code: 'cwd_not_allowed' } });
+    expect(await send(trusted.session_id)).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
+    expect((await narrowed.status(plain.session_id)).message_count).toBe(0);
+    const asked = await narrowed.call('POST', '/sessions', { trust_project: true });
+    expect(asked).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
+    await narrowed.stop();
+  });
+});
