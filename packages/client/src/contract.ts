@@ -362,15 +362,23 @@ export const routes = {
     method: 'GET',
     path: '/sessions/{session_id}/messages',
     tag: 'messages',
-    summary: "The conversation's history",
+    summary: 'The history of the present conversation, or of an earlier one',
     ...session,
     query: z.object({
       limit: queryInteger(1, 1000).optional(),
       offset: queryInteger(0, 1_000_000).optional(),
+      conversation_id: z.string().optional(),
     }),
     responses: {
-      200: { description: 'Oldest first', schema: z.object({ messages: z.array(HistoryMessage) }) },
-      ...notFound,
+      200: {
+        description: 'Oldest first; `conversations` lists those of the session, the present one last',
+        schema: z.object({
+          messages: z.array(HistoryMessage),
+          conversation_id: z.string(),
+          conversations: z.array(z.string()),
+        }),
+      },
+      404: problem('No such session or conversation'),
       ...invalid,
     },
   }),

@@ -1,4 +1,4 @@
-import type { SessionEvent, Turn, TurnResult } from 'claude-agent-client';
+import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
@@ -19,6 +19,22 @@ async function eventsOf(id: string): Promise<SessionEvent[]> {
   const path = `/sessions/${id}/events?after=0&limit=10000`;
   return (await server.call<{ events: SessionEvent[] }>('GET', path, undefined, { headers })).body.events;
 }
+
+interface History {
+  messages: HistoryMessage[];
+  conversation_id: string;
+  conversations: string[];
+}
+const historyOf = async (id: string, query = ''): Promise<History> =>
+  (await server.call<History>('GET', `/sessions/${id}/messages${query}`)).body;
+/** What was said, by whom, in short. */
+const wordsOf = ({ messages }: History): string[] =>
+  messages.map(({ type, message, is_summary }) => {
+    const { content } = message as { content: string | { type: string; text?: string }[] };
+    const text =
+      typeof content === 'string' ? content : content.map((block) => block.text ?? block.type).join();
+    return `${is_summary ? 'summary' : type}: ${text.slice(0, 40)}`;
+  });
 
 /** A session that has said apple, cleared, and said banana. */
 async function cleared(): Promise<{ id: string; first: TurnResult; conversation: string }> {
@@ -45,7 +61,9 @@ describe('after /clear', () => {
     expect(await recall(id)).toMatch(/banana/);
   });
 
-  test('a restarted server, in order or killed, goes on with the present conversation', async () => {
+  test('a restarted server, in order or killed, goes on with the present conversation', {
+    timeout: 120_000,
+  }, async () => {
     const [one, two, bare] = [await cleared(), await cleared(), await server.createSession()];
     // As the very first message: of the first conversation nothing was ever written.
     await server.send(bare.session_id, '/clear');
@@ -89,6 +107,17 @@ describe('after /clear', () => {
     expect(nowhere).toMatchObject({ status: 409, body: { code: 'cannot_fork' } });
   });
 
+  test('the history is that of the present conversation; earlier ones stay readable', async () => {
+    const { id, conversation } = await cleared();
+    const present = await historyOf(id);
+    expect(wordsOf(present)).toEqual(['user: say banana', 'assistant: banana']);
+    expect(present).toMatchObject({ conversation_id: conversation, conversations: [id, conversation] });
+    const earlier = await historyOf(id, `?conversation_id=${id}`);
+    expect(wordsOf(earlier)).toEqual(['user: say apple', 'assistant: apple', 'user: /clear']);
+    const unknown = await server.call('GET', `/sessions/${id}/messages?conversation_id=other`);
+    expect(unknown).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
+  });
+
   test('rewinding takes files back to a message of the present conversation', async () => {
     const { session_id: id } = await server.createSession({ permission_mode: 'acceptEdits' });
     await server.send(id, '/clear');
@@ -107,4 +136,48 @@ describe('after /clear', () => {
     const usage = await server.call<{ cost_usd: number }>('GET', `/sessions/${id}/usage`);
     expect(usage.body.cost_usd).toBeCloseTo(costs.reduce((sum, cost) => sum + cost, 0));
   });
+});
+
+describe('a compaction', () => {
+  test('repeats nothing, neither in the log nor in the answer, and the history keeps all', async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, 'say apple');
+    await server.send(id, '/context');
+    const answer = await server.send(id, '/compact');
+    expect(textOf(answer)).not.toMatch(/Context Usage|apple/);
+    await server.send(id, 'say banana');
+    // A process that did not say itself what it keeps.
+    await server.call('DELETE', `/sessions/${id}`);
+    await server.createSession({ resume_session_id: id });
+    expect(textOf(await server.send(id, '/compact'))).not.toMatch(/banana/);
+
+    const uuids = (await eventsOf(id)).flatMap((event) =>
+      event.type === 'agent.message' && event.data.uuid ? [event.data.uuid] : [],
+    );
+    expect(uuids.length).toBeGreaterThan(10);
+    expect(uuids).toHaveLength(new Set(uuids).size);
+
+    const history = await historyOf(id);
+    const words = wordsOf(history);
+    expect(words.slice(0, 2)).toEqual(['user: say apple', 'assistant: apple']);
+    expect(words).toContain('assistant: banana');
+    expect(words.filter((each) => each.startsWith('summary: This session is being continued'))).toHaveLength(
+      2,
+    );
+    expect((await historyOf(id, '?limit=2&offset=1')).messages).toEqual(history.messages.slice(1, 3));
+  });
+});
+
+test("a fork's history begins with what was said before it, and goes on with its own", async () => {
+  const { session_id: trunk } = await server.createSession();
+  await server.send(trunk, 'say apple');
+  const fork = await server.call<{ session_id: string }>('POST', `/sessions/${trunk}/fork`, {});
+  const id = fork.body.session_id;
+  expect(wordsOf(await historyOf(id))).toEqual(['user: say apple', 'assistant: apple']);
+  await server.send(id, 'say banana');
+  const history = await historyOf(id);
+  const words = ['user: say apple', 'assistant: apple', 'user: say banana', 'assistant: banana'];
+  expect(wordsOf(history)).toEqual(words);
+  expect(history.messages.map(({ turn_id }) => turn_id === null)).toEqual([true, true, false, false]);
+  expect(wordsOf(await historyOf(id, '?limit=2&offset=1'))).toEqual(words.slice(1, 3));
 });

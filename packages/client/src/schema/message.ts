@@ -126,13 +126,19 @@ export const TurnAccepted = z
   .meta({ id: 'TurnAccepted' });
 export type TurnAccepted = z.infer<typeof TurnAccepted>;
 
-/** One message of the conversation's history, as the agent keeps it. */
+/** One message of the conversation's history: prompts, answers and tool results of the main agent. */
 export const HistoryMessage = z
   .object({
     uuid: z.string(),
     type: z.enum(['user', 'assistant', 'system']),
     message: z.unknown(),
     parent_tool_use_id: z.string().nullable(),
+    turn_id: TurnId.nullable().optional().meta({
+      description: 'The turn it belongs to; null for what was said before this session began',
+    }),
+    is_summary: z.boolean().optional().meta({
+      description: 'With this the agent goes on after a compaction, in place of all that stands before it',
+    }),
   })
   .meta({ id: 'HistoryMessage' });
 export type HistoryMessage = z.infer<typeof HistoryMessage>;

@@ -106,6 +106,9 @@ export interface AgentProcess {
   close(): Promise<void>;
 }
 
+/** A message in a transcript, as far as the agent keeps it. */
+export type TranscriptMessage = Pick<HistoryMessage, 'uuid' | 'type' | 'message' | 'parent_tool_use_id'>;
+
 /** A conversation on disk. */
 export interface Transcript {
   sessionId: string;
@@ -124,7 +127,8 @@ export interface Agent {
   /** Everything on disk that can be resumed, newest first. */
   transcripts(query: { cwd?: string | undefined }): Promise<Transcript[]>;
   transcript(sessionId: string): Promise<Transcript | undefined>;
-  history(sessionId: string, page: { limit: number; offset: number }): Promise<HistoryMessage[]>;
+  /** What a transcript holds: since its last compaction only. */
+  history(conversationId: string): Promise<TranscriptMessage[]>;
   /** Copies a conversation; gives the new id. */
   fork(
     sessionId: string,

@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { UserInput } from 'claude-agent-client';
 import { migrate } from './migrate.ts';
 import {
   permissionColumns,
@@ -23,7 +24,13 @@ const conversationFromRow = (row: Row): ConversationRecord => ({
   id: String(row.id),
   sessionId: String(row.session_id),
   afterSeq: Number(row.after_seq),
+  fromDisk: row.from_disk === 1,
 });
+
+/** The condition of the index events_history (005-history.sql), word for word. */
+const IN_HISTORY = `type = 'turn.started'
+  or (type = 'agent.message' and data ->> '$.type' in ('user', 'assistant')
+      and data ->> '$.parent_tool_use_id' is null)`;
 
 interface PendingWrite {
   changes: readonly Change[];
@@ -99,10 +106,11 @@ export function openSqliteStore(path: string): Store {
   };
 
   /** Begins a conversation of a session; false when its id is taken. */
-  const begin = (id: string, sessionId: string): boolean =>
+  const begin = (id: string, sessionId: string, fromDisk = false): boolean =>
     run(
-      'insert or ignore into conversations select ?, id, last_seq from sessions where id = ?',
+      'insert or ignore into conversations select ?, id, last_seq, ? from sessions where id = ?',
       id,
+      fromDisk ? 1 : 0,
       sessionId,
     ) === 1;
 
@@ -112,7 +120,7 @@ export function openSqliteStore(path: string): Store {
       case 'insert-session':
         if (get('select 1 from sessions where id = ?', change.session.id)) return false;
         insert('sessions', { ...sessionColumns(change.session), last_seq: 0 });
-        return begin(change.session.conversationId, change.session.id);
+        return begin(change.session.conversationId, change.session.id, change.session.hasTranscript);
       case 'update-session':
         return update('sessions', sessionColumns(change.set), 'id = ?', change.id) === 1;
       case 'insert-conversation':
@@ -352,6 +360,30 @@ export function openSqliteStore(path: string): Store {
           limit,
         ),
       );
+    },
+
+    async history(sessionId, { after, until, limit, offset }) {
+      const rows = all(
+        // An agent's own turn begins without a prompt of anybody.
+        `select e.turn_id, e.type, e.data, t.input from
+           (select turn_id, type, data, seq from events where session_id = ? and seq > ? and seq <= ?
+              and (${IN_HISTORY})) e
+         left join turns t on t.id = e.turn_id and e.type = 'turn.started'
+         where e.type <> 'turn.started' or t.initiator = 'user'
+         order by e.seq limit ? offset ?`,
+        sessionId,
+        after,
+        until,
+        limit,
+        offset,
+      );
+      return rows.map((row) => ({
+        turnId: row.turn_id === null ? null : String(row.turn_id),
+        entry:
+          row.type === 'turn.started'
+            ? { input: JSON.parse(String(row.input)) as UserInput }
+            : { json: String(row.data) },
+      }));
     },
 
     async turnStart(turnId) {

@@ -59,9 +59,9 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
           { kind: 'update-session', id: session.id, set: { conversationId: third } },
         ]);
         const all = [
-          { id: session.id, sessionId: session.id, afterSeq: 0 },
-          { id: second, sessionId: session.id, afterSeq: 2 },
-          { id: third, sessionId: session.id, afterSeq: 2 },
+          { id: session.id, sessionId: session.id, afterSeq: 0, fromDisk: false },
+          { id: second, sessionId: session.id, afterSeq: 2, fromDisk: false },
+          { id: third, sessionId: session.id, afterSeq: 2, fromDisk: false },
         ];
         expect(await store.conversations(session.id)).toEqual(all);
         expect(await store.conversation(second)).toEqual(all[1]);
@@ -392,6 +392,32 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await seqs(7, 3)).toEqual([]);
         expect(await seqs(99, 3)).toEqual([]);
         expect(await store.readEvents(randomUUID(), 0, 3)).toEqual([]);
+      });
+
+      test('history is what users and the main thread said, within a range, page by page', async () => {
+        const { id } = await newSession();
+        const asked = await newTurn(id, { input: 'a question' });
+        const own = await newTurn(id, { initiator: 'agent', input: 'a report' });
+        const said = (data: unknown): Change => sampleEvent(id, { json: JSON.stringify(data) });
+        await store.write([
+          sampleEvent(id, { type: 'turn.queued', turnId: asked.id }),
+          sampleEvent(id, { type: 'turn.started', turnId: asked.id }),
+          said({ type: 'system', subtype: 'init' }),
+          said({ type: 'assistant', parent_tool_use_id: null, n: 1 }),
+          said({ type: 'assistant', parent_tool_use_id: 'of a subagent', n: 2 }),
+          said({ type: 'user', n: 3 }),
+          said({ type: 'result' }),
+          sampleEvent(id, { type: 'turn.started', turnId: own.id }),
+          said({ type: 'assistant', parent_tool_use_id: null, n: 4 }),
+        ]);
+        const read = async (after: number, until: number, limit = 9, offset = 0): Promise<unknown[]> =>
+          (await store.history(id, { after, until, limit, offset })).map(({ turnId, entry }) =>
+            'input' in entry ? [turnId, entry.input] : (JSON.parse(entry.json) as { n: number }).n,
+          );
+        expect(await read(0, 99)).toEqual([[asked.id, 'a question'], 1, 3, 4]);
+        expect(await read(0, 99, 2, 1)).toEqual([1, 3]);
+        expect(await read(2, 8)).toEqual([1, 3]);
+        expect(await store.history(randomUUID(), { after: 0, until: 99, limit: 9, offset: 0 })).toEqual([]);
       });
 
       test('have no holes and no repeats under many concurrent writes, some of them refused or broken', async () => {

@@ -86,6 +86,8 @@ export interface ConversationRecord {
   sessionId: string;
   /** Its events are those with a higher number, up to the next conversation's. */
   afterSeq: number;
+  /** The agent had a transcript of it before this session's log began: it was resumed from disk, or forked. */
+  fromDisk: boolean;
 }
 
 export interface NewEvent {
@@ -101,6 +103,13 @@ export interface StoredEvent extends NewEvent {
   seq: number;
   /** Position among the events of all sessions: grows, may have holes. */
   cursor: number;
+}
+
+/** An entry of a conversation's history: a prompt of a user that was taken up, or a message of the agent. */
+export interface HistoryEntry {
+  turnId: string | null;
+  /** The prompt, or the agent's message as JSON text. */
+  entry: { input: UserInput } | { json: string };
 }
 
 export interface UsageAmount {
@@ -198,6 +207,14 @@ export interface Store {
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
+  /**
+   * What users and the agent's main thread said in a session, in order, as far as it was logged behind event number
+   * `after` and up to `until`.
+   */
+  history(
+    sessionId: string,
+    range: { after: number; until: number; limit: number; offset: number },
+  ): Promise<HistoryEntry[]>;
   /** Number of a turn's first event: `turn.queued`, or `turn.started` of one that the agent began by itself. */
   turnStart(turnId: string): Promise<number | undefined>;
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */

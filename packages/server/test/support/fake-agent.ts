@@ -146,8 +146,7 @@ export function createFakeAgent(): Agent {
       const transcript = transcripts.get(sessionId);
       return transcript && view([sessionId, transcript]);
     },
-    history: async (sessionId, { limit, offset }) =>
-      (transcripts.get(sessionId)?.messages ?? []).slice(offset, offset + limit),
+    history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {
       const source = transcripts.get(sessionId);
       const last = source?.messages.findIndex(({ uuid }) => uuid === upToMessageId) ?? -1;

@@ -215,12 +215,22 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'insert-session':
       if (sessionOf(each.session.id)) return 'refused';
       model.sessions.push({ ...each.session, lastSeq: 0 });
-      model.conversations.push({ id: each.session.conversationId, sessionId: each.session.id, afterSeq: 0 });
+      model.conversations.push({
+        id: each.session.conversationId,
+        sessionId: each.session.id,
+        afterSeq: 0,
+        fromDisk: each.session.hasTranscript,
+      });
       return undefined;
     case 'insert-conversation': {
       const session = sessionOf(each.sessionId);
       if (!session || model.conversations.some((other) => other.id === each.id)) return 'refused';
-      model.conversations.push({ id: each.id, sessionId: each.sessionId, afterSeq: session.lastSeq });
+      model.conversations.push({
+        id: each.id,
+        sessionId: each.sessionId,
+        afterSeq: session.lastSeq,
+        fromDisk: false,
+      });
       return undefined;
     }
     case 'update-session': {

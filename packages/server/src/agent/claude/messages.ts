@@ -6,6 +6,8 @@ import { fate, type ResultMessage, type ResultReader, takenUp } from './results.
 export async function readMessages(sdk: Query, events: AgentEvents, readResult: ResultReader): Promise<void> {
   /** What the conversation was left for, when the agent has said so. */
   let trigger: string | undefined;
+  /** Ids of what was passed on. Compaction sends what it keeps once more, under the same ids. */
+  const known = new Set<unknown>();
   for await (const sdkMessage of sdk) {
     const message = sdkMessage as unknown as AgentMessage;
     if (message.type === 'conversation_reset') trigger = String(message.trigger ?? 'reset');
@@ -18,6 +20,12 @@ export async function readMessages(sdk: Query, events: AgentEvents, readResult: 
       const { permissionMode } = sdkMessage as { permissionMode?: StartOptions['permissionMode'] };
       if (permissionMode) events.onPermissionMode(permissionMode);
     }
+    if (message.type === 'user' || message.type === 'assistant') {
+      if (known.has(message.uuid)) continue;
+      if (message.uuid !== undefined) known.add(message.uuid);
+    }
+    // A resumed process did not say itself what it keeps: the session has it all the same.
+    for (const uuid of preserved(message)) known.add(uuid);
     const taken = takenUp(message);
     if (taken !== undefined) events.onTaken(taken);
     switch (fate(message)) {
@@ -32,4 +40,13 @@ export async function readMessages(sdk: Query, events: AgentEvents, readResult: 
         break;
     }
   }
+}
+
+/** Ids of the messages that a compaction keeps as they are. */
+function preserved(message: AgentMessage): unknown[] {
+  if (message.type !== 'system' || message.subtype !== 'compact_boundary') return [];
+  const { compact_metadata: metadata } = message as {
+    compact_metadata?: { preserved_messages?: { all_uuids?: unknown[] } };
+  };
+  return metadata?.preserved_messages?.all_uuids ?? [];
 }

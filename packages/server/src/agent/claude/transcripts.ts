@@ -21,8 +21,8 @@ export const transcripts: Pick<Agent, 'transcripts' | 'transcript' | 'history' |
     return info && toTranscript(info);
   },
 
-  async history(sessionId, { limit, offset }) {
-    const messages = await getSessionMessages(sessionId, { limit, offset });
+  async history(conversationId) {
+    const messages = await getSessionMessages(conversationId);
     return messages.map(({ uuid, type, message, parent_tool_use_id }) => ({
       uuid,
       type,

@@ -3,6 +3,7 @@ import { routes, type UserInput } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import { streamTurn } from '../../events/stream.ts';
+import { readHistory } from '../../sessions/history.ts';
 import { turnView } from '../../sessions/views.ts';
 import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
@@ -48,7 +49,15 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   mount(app, routes.listMessages, async ({ params, query }) => {
     const { limit = DEFAULT_LIMIT, offset = 0 } = query;
     const session = await sessions.get(params.session_id);
-    return { messages: await agent.history(session.id, { limit, offset }) };
+    const record = session.record();
+    const { conversation_id: conversationId } = query;
+    const messages = await readHistory({ store, agent }, record, { limit, offset, conversationId });
+    const conversations = await store.conversations(record.id);
+    return {
+      messages,
+      conversation_id: conversationId ?? record.conversationId,
+      conversations: conversations.map(({ id }) => id),
+    };
   });
 
   mount(app, routes.listTurns, async ({ params, query }) => {

@@ -1,0 +1,103 @@
+import type { HistoryMessage } from 'claude-agent-client';
+import type { Agent, TranscriptMessage } from '../agent/agent.ts';
+import { AppError } from '../errors.ts';
+import type { HistoryEntry, SessionRecord, Store } from '../store/store.ts';
+
+/** The agent begins what takes the place of a compacted conversation with these words (measured on 2.1.330). */
+const SUMMARY = 'This session is being continued from a previous conversation that ran out of context.';
+
+/** So many of the log's first entries are looked for in the transcript, to find where the log begins. */
+const ANCHORS = 50;
+
+export interface HistoryDeps {
+  store: Store;
+  agent: Agent;
+}
+
+export interface HistoryQuery {
+  limit: number;
+  offset: number;
+  /** Another than the session's present conversation. */
+  conversationId?: string | undefined;
+}
+
+/**
+ * The history of a session's conversation, from the log: the agent's transcript forgets what was compacted, and may be
+ * gone. Only what was said before the session's log began comes from the transcript.
+ * @throws AppError 404 when the session has no such conversation
+ */
+export async function readHistory(
+  { store, agent }: HistoryDeps,
+  record: SessionRecord,
+  { limit, offset, conversationId = record.conversationId }: HistoryQuery,
+): Promise<HistoryMessage[]> {
+  const all = await store.conversations(record.id);
+  const index = all.findIndex(({ id }) => id === conversationId);
+  const conversation = all[index];
+  if (!conversation) {
+    throw new AppError(
+      'conversation_not_found',
+      404,
+      `Session ${record.id} has no conversation ${conversationId}. It has: ${all.map(({ id }) => id).join(', ')}.`,
+    );
+  }
+  const after = conversation.afterSeq;
+  const until = all[index + 1]?.afterSeq ?? Number.MAX_SAFE_INTEGER;
+  const logged = async (count: number, from: number): Promise<HistoryMessage[]> =>
+    (await store.history(record.id, { after, until, limit: count, offset: from })).map(toMessage);
+  const before = conversation.fromDisk
+    ? beforeTheLog(await agent.history(conversation.id), await logged(ANCHORS, 0))
+    : [];
+  const page = before.slice(offset, offset + limit).map(fromTranscript);
+  if (page.length === limit) return page;
+  return [...page, ...(await logged(limit - page.length, Math.max(0, offset - before.length)))];
+}
+
+/** The part of a transcript that is older than the log. */
+function beforeTheLog(
+  transcript: TranscriptMessage[],
+  logged: readonly HistoryMessage[],
+): TranscriptMessage[] {
+  const known = new Set(logged.map(({ uuid }) => uuid));
+  const begin = transcript.findIndex(({ uuid }) => known.has(uuid));
+  if (begin >= 0) return transcript.slice(0, begin);
+  // Nothing logged has reached the transcript, or all that it still holds is younger.
+  return transcript[0] && known.size > 0 && isSummary(transcript[0].message) ? [] : transcript;
+}
+
+const fromTranscript = (message: TranscriptMessage): HistoryMessage => ({
+  ...message,
+  turn_id: null,
+  is_summary: message.type === 'user' && isSummary(message.message),
+});
+
+function toMessage({ turnId, entry }: HistoryEntry): HistoryMessage {
+  if ('input' in entry) {
+    return {
+      // The agent knows the prompt under the turn's id.
+      uuid: turnId ?? '',
+      type: 'user',
+      message: { role: 'user', content: entry.input },
+      parent_tool_use_id: null,
+      turn_id: turnId,
+      is_summary: false,
+    };
+  }
+  const said = JSON.parse(entry.json) as TranscriptMessage;
+  return {
+    uuid: said.uuid,
+    type: said.type,
+    message: said.message,
+    parent_tool_use_id: null,
+    turn_id: turnId,
+    is_summary: said.type === 'user' && isSummary(said.message),
+  };
+}
+
+function isSummary(message: unknown): boolean {
+  const content = (message as { content?: unknown } | null)?.content;
+  if (typeof content === 'string') return content.startsWith(SUMMARY);
+  const first: unknown = Array.isArray(content) ? content[0] : undefined;
+  const text = (first as { text?: unknown } | undefined)?.text;
+  return typeof text === 'string' && text.startsWith(SUMMARY);
+}
