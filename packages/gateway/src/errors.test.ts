@@ -130,6 +130,24 @@ describe('a prompt that is too long', () => {
       'prompt is too long: 100001 tokens > 100000 maximum',
     ],
     ['Input is too long for requested model.', 'prompt is too long: 100001 tokens > 100000 maximum'],
+    [
+      'Input Tokens Exceeded: Number of input tokens exceeds maximum length. Please update the input to try again.',
+      'prompt is too long: 100001 tokens > 100000 maximum',
+    ],
+    ['too_many_prompt_tokens', 'prompt is too long: 100001 tokens > 100000 maximum'],
+    [
+      'Invalid request: Your request exceeded model token limit: 262144',
+      'prompt is too long: 262145 tokens > 262144 maximum',
+    ],
+    ['Prompt exceeds max length', 'prompt is too long: 100001 tokens > 100000 maximum'],
+    [
+      'prompt token count of 140000 exceeds the limit of 128000',
+      'prompt is too long: 140000 tokens > 128000 maximum',
+    ],
+    [
+      'The prompt is too long: 140000, model maximum context length: 131072',
+      'prompt is too long: 140000 tokens > 131072 maximum',
+    ],
   ])('«%s»', async (said, told) => {
     const { running } = await failing(chat, (_request, response) =>
       sendJson(response, 400, { error: { message: said } }),
@@ -287,4 +305,18 @@ test('a body that is no request is a 400 that names the field', async () => {
   ).toContain('messages.0.content.0.text');
   expect((await bad('{"model":"fake/../x","messages":[]}'))[1]).toContain('is not a model name');
   expect(upstream.seen).toEqual([]);
+});
+
+test.each([
+  ['xAI', { code: 'Client specified an invalid argument', error: 'Incorrect API key provided: xa***1f.' }],
+  [
+    'Gemini',
+    { error: { code: 400, message: 'API key not valid. Please pass a valid API key.', status: 'X' } },
+  ],
+])('a wrong key that %s answers with a 400 is a 401', async (_, body) => {
+  if (!chat) throw new Error('no chat fixture');
+  const { running } = await failing(chat, (_request, response) => sendJson(response, 400, body));
+  const response = await post(running.url, request);
+  expect(response.status).toBe(401);
+  expect(await response.json()).toMatchObject({ error: { type: 'authentication_error' } });
 });

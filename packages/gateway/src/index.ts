@@ -15,6 +15,7 @@ export { type Transport, TransportError } from './http/transport.ts';
 export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';
 export { unpriced } from './messages/errors.ts';
+export { type ReadStream, readStream } from './messages/read-stream.ts';
 export type { LocalModel } from './providers/demo.ts';
 export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
 export { createReservations } from './routing/reservations.ts';

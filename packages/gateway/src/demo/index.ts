@@ -1,4 +1,3 @@
-export { checkStream, type ReadStream, type StreamedBlock } from './check-stream.ts';
 export type { Conversation, ToolCall, ToolResult } from './conversation.ts';
 export type { Gates } from './gates.ts';
 export { createDemoModel, type DemoCall, type DemoModel, type DemoOptions, type DemoReply } from './model.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { checkStream } from './check-stream.ts';
+import { readStream } from '../messages/read-stream.ts';
 import { createDemoModel, type DemoModel } from './model.ts';
 
 const ask = (content: unknown, more: Record<string, unknown> = {}) => ({
@@ -38,7 +38,7 @@ describe('POST /v1/messages', () => {
     const body = ask('say hello there', { stream: true });
     const response = await post(createDemoModel(), body, {}, '/v1/messages?beta=true');
     expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
-    const read = checkStream(await response.text());
+    const read = readStream(await response.text());
     expect(read).toMatchObject({ problems: [], content: [{ type: 'text', text: 'hello there' }] });
     expect(read.usage.input_tokens).toBeGreaterThan(0);
   });
@@ -118,7 +118,7 @@ describe('any conversation', () => {
   it('gets a well-formed answer, the same each time but for the ids', async () => {
     const model = createDemoModel();
     const read = async (body: unknown) => {
-      const { problems, content, stopReason, usage } = checkStream(await (await post(model, body)).text());
+      const { problems, content, stopReason, usage } = readStream(await (await post(model, body)).text());
       return { problems, stopReason, usage, content: content.map((part) => ({ ...part, id: '' })) };
     };
     await fc.assert(
@@ -295,7 +295,7 @@ describe('scripts', () => {
     })();
     await expect(reading).rejects.toThrow('cut');
     expect(received.join('').match(/^event: /gm)).toHaveLength(3);
-    expect(checkStream(await (await post(model, body)).text()).problems).toEqual([]);
+    expect(readStream(await (await post(model, body)).text()).problems).toEqual([]);
   });
 
   it('can cut a JSON answer too', async () => {
@@ -315,7 +315,7 @@ describe('held answers', () => {
     const rest = reader.read();
     await model.gates.reached('g');
     model.gates.release('g');
-    expect(checkStream(start + decode(await rest)).content).toEqual([{ type: 'text', text: 'free' }]);
+    expect(readStream(start + decode(await rest)).content).toEqual([{ type: 'text', text: 'free' }]);
   });
 
   it('in JSON come whole when released', async () => {
@@ -349,6 +349,6 @@ describe('held answers', () => {
     const second = await post(model, body);
     await model.gates.reached('g', 2);
     model.gates.release('g');
-    expect(checkStream(await second.text()).problems).toEqual([]);
+    expect(readStream(await second.text()).problems).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { errorBody, errorType } from '../messages/errors.ts';
 import { createAttempts, cutOf } from './attempts.ts';
 import { type Conversation, type MessagesRequest, readConversation } from './conversation.ts';
-import { errorBody, errorTypeOf } from './errors.ts';
 import { createGates, type Gates } from './gates.ts';
 import { ConnectionCut, playFrames, waitFor } from './player.ts';
 import { nextStep, type Scenario } from './responder.ts';
@@ -238,7 +238,11 @@ function errorReply(
   more: Record<string, string> = {},
 ): DemoReply {
   const headers = withId({ ...JSON_HEADERS, ...more });
-  return { status, headers, body: errorBody(type ?? errorTypeOf(status), message, headers['request-id']) };
+  return {
+    status,
+    headers,
+    body: errorBody({ type: type ?? errorType(status), message }, headers['request-id']),
+  };
 }
 
 function withId(headers: Record<string, string>): Record<string, string> & { 'request-id': string } {

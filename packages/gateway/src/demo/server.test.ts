@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { checkStream } from './check-stream.ts';
+import { readStream } from '../messages/read-stream.ts';
 import { type DemoServer, startDemoServer } from './server.ts';
 
 let server: DemoServer | undefined;
@@ -23,7 +23,7 @@ describe('the demo server', () => {
   it('serves streams, JSON and probes on loopback', async () => {
     server = await startDemoServer();
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(checkStream(await (await send(server.url, 'say grüße 🙂')).text()).content).toEqual([
+    expect(readStream(await (await send(server.url, 'say grüße 🙂')).text()).content).toEqual([
       { type: 'text', text: 'grüße 🙂' },
     ]);
     expect((await (await send(server.url, 'say hi', false)).json()).content[0].text).toBe('hi');
@@ -40,7 +40,7 @@ describe('the demo server', () => {
     expect(text).not.toContain('late');
     server.model.gates.release('g');
     for (let part = await reader?.read(); !part?.done; part = await reader?.read()) text += part?.value;
-    expect(checkStream(text).content).toEqual([{ type: 'text', text: 'early late' }]);
+    expect(readStream(text).content).toEqual([{ type: 'text', text: 'early late' }]);
   });
 
   it('delivers what comes before a cut, then breaks the connection', async () => {
@@ -63,7 +63,7 @@ describe('the demo server', () => {
     const second = send(server.url, prompt);
     await server.model.gates.reached('g', 2);
     server.model.gates.release('g', 2);
-    expect(checkStream(await (await second).text()).problems).toEqual([]);
+    expect(readStream(await (await second).text()).problems).toEqual([]);
   });
 
   it('ends held connections on close', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkStream } from './check-stream.ts';
+import { readStream } from '../messages/read-stream.ts';
 import { createGates } from './gates.ts';
 import { ConnectionCut, playFrames } from './player.ts';
 import type { Step } from './script.ts';
@@ -28,7 +28,7 @@ describe('a stream', () => {
     fc.assert(
       fc.property(anyStep, (step) => {
         const answer = buildAnswer(step, 'any', 7);
-        const read = checkStream(textOf(streamFrames(answer, [], 0)));
+        const read = readStream(textOf(streamFrames(answer, [], 0)));
         const message = JSON.parse(encodeMessage(answer));
         expect(read.problems).toEqual([]);
         expect(read.content).toEqual(message.content);
@@ -41,7 +41,7 @@ describe('a stream', () => {
   it('sends one event a word and a long tool input in pieces', () => {
     const step = { say: 'one two\n three', tools: [{ name: 'T', input: { text: 'x'.repeat(200) } }] };
     const frames = [...streamFrames(buildAnswer(step, 'm', 1), [], 0)];
-    const read = checkStream(textOf(frames));
+    const read = readStream(textOf(frames));
     const deltas = textOf(frames).match(/"text_delta","text":"(?:[^"\\]|\\.)*"/g);
     expect(deltas).toEqual([
       '"text_delta","text":"one "',
@@ -63,7 +63,7 @@ describe('a stream', () => {
     const answer = buildAnswer({ say: 'before {{hold:g}}after' }, 'm', 1);
     const frames = [...streamFrames(answer, [], 0)];
     expect(frames.filter((frame) => frame.kind === 'gate')).toEqual([{ kind: 'gate', name: 'g' }]);
-    expect(checkStream(textOf(frames)).content).toEqual([{ type: 'text', text: 'before after' }]);
+    expect(readStream(textOf(frames)).content).toEqual([{ type: 'text', text: 'before after' }]);
     expect(JSON.parse(encodeMessage(answer)).content).toEqual([{ type: 'text', text: 'before after' }]);
   });
 
@@ -89,7 +89,7 @@ describe('the stream checker', () => {
   it('finds every event that is missing, other than a piece of content', () => {
     const isPiece = (event: string) => /text_delta|input_json_delta/.test(event);
     const missed = events.filter(
-      (event, index) => !isPiece(event) && checkStream(without(index)).problems.length === 0,
+      (event, index) => !isPiece(event) && readStream(without(index)).problems.length === 0,
     );
     expect(missed).toEqual([]);
   });
@@ -98,11 +98,11 @@ describe('the stream checker', () => {
     const order = [1, 0, ...events.keys()]
       .filter((index, at) => at < 2 || index > 1)
       .map((index) => events[index]);
-    expect(checkStream(`${order.join('\n\n')}\n\n`).problems).not.toEqual([]);
+    expect(readStream(`${order.join('\n\n')}\n\n`).problems).not.toEqual([]);
   });
 
   it('finds a stream that was cut', () => {
-    expect(checkStream(good.slice(0, -40)).problems).not.toEqual([]);
+    expect(readStream(good.slice(0, -40)).problems).not.toEqual([]);
   });
 });
 

@@ -10,14 +10,17 @@ export interface Failure {
   final?: true;
 }
 
-const types: Record<number, string> = {
+/** Anthropic's error types by their status: the only table of them. */
+const types: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
   401: 'authentication_error',
   402: 'billing_error',
   403: 'permission_error',
   404: 'not_found_error',
+  409: 'conflict_error',
   413: 'request_too_large',
   429: 'rate_limit_error',
+  500: 'api_error',
   504: 'timeout_error',
   529: 'overloaded_error',
 };
@@ -25,6 +28,12 @@ const types: Record<number, string> = {
 /** Anthropic's error type for a status. */
 export function errorType(status: number): string {
   return types[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
+}
+
+/** The status of one of Anthropic's error types; undefined for another word. */
+export function statusOfType(type: string): number | undefined {
+  const found = Object.entries(types).find(([, name]) => name === type);
+  return found && Number(found[0]);
 }
 
 export function failure(status: number, message: string, retryAfterSeconds?: number): Failure {
@@ -53,7 +62,7 @@ export function refuse(status: number, message: string): never {
 }
 
 /** The JSON body of an error answer. */
-export function errorBody(cause: Failure, requestId: string): string {
+export function errorBody(cause: Pick<Failure, 'type' | 'message'>, requestId: string): string {
   return JSON.stringify({
     type: 'error',
     error: { type: cause.type, message: cause.message },

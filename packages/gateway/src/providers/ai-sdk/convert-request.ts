@@ -352,7 +352,9 @@ function convertResult(
   }
   if (parts.every((part) => part.type === 'text')) {
     const text = parts.map((part) => part.text).join('\n');
-    const value = text === '' ? '(no output)' : text;
+    const said = text === '' ? '(no output)' : text;
+    // Bedrock and Claude have a mark for it, the others words only.
+    const value = block.is_error && !imagesInResults.includes(options.dialect) ? `Error: ${said}` : said;
     return { output: { type: block.is_error ? 'error-text' : 'text', value }, media };
   }
   const value = block.is_error ? [{ type: 'text' as const, text: 'Error:' }, ...parts] : parts;

@@ -1,5 +1,5 @@
 import type { TransportError } from '../../http/transport.ts';
-import { type Failure, failure } from '../../messages/errors.ts';
+import { type Failure, failure, statusOfType } from '../../messages/errors.ts';
 import { isObject } from './schema.ts';
 
 /** What an upstream answered instead of a message. */
@@ -72,7 +72,7 @@ export function describeError(error: unknown): UpstreamFailure {
   const status =
     Number.isInteger(numeric) && numeric >= 400 && numeric < 600
       ? numeric
-      : (statusOf.get(String(error.code)) ?? statusOf.get(type ?? '') ?? 502);
+      : ([String(error.code), type ?? ''].map(statusOfWord).find((found) => found !== undefined) ?? 502);
   return {
     status,
     message: raw === '' ? message : `${message}: ${raw.slice(0, 500)}`,
@@ -83,9 +83,8 @@ export function describeError(error: unknown): UpstreamFailure {
   };
 }
 
-/** The status that an error's `code` or `type` stands for: in mid-stream it comes without one. */
+/** The words of others than Anthropic for a status: in mid-stream an error comes without one. */
 const statusOf: ReadonlyMap<string, number> = new Map([
-  ['invalid_request_error', 400],
   ['validationException', 400],
   ['ValidationException', 400],
   ['throttlingException', 429],
@@ -93,21 +92,16 @@ const statusOf: ReadonlyMap<string, number> = new Map([
   ['serviceUnavailableException', 503],
   ['modelTimeoutException', 504],
   ['context_length_exceeded', 400],
-  ['authentication_error', 401],
   ['invalid_api_key', 401],
-  ['permission_error', 403],
-  ['not_found_error', 404],
   ['model_not_found', 404],
-  ['request_too_large', 413],
-  ['rate_limit_error', 429],
   ['rate_limit_exceeded', 429],
   ['insufficient_quota', 429],
-  ['overloaded_error', 529],
   ['server_is_overloaded', 529],
   ['slow_down', 529],
   ['server_error', 500],
-  ['api_error', 500],
 ]);
+
+const statusOfWord = (word: string): number | undefined => statusOfType(word) ?? statusOf.get(word);
 
 const overflowWords =
   /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model|input tokens exceeded|too_many_prompt_tokens|exceeded model token limit|exceeds max length|prompt token count of|`inputs` (tokens \+|must have less than)/i;
