@@ -15,6 +15,7 @@ import { createMessagesRoute, type GatewayHooks } from './http/messages-route.ts
 import { isAborted, type Transport } from './http/transport.ts';
 import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';
+import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
 import { checkConfig, contextOf, findSelf } from './models/check.ts';
 import { type CatalogueListing, listed, listModels, pageOf } from './models/listing.ts';
@@ -47,6 +48,8 @@ export interface Gateway {
   providers(): ProviderStatus[];
   /** Tokens that fit into every upstream of a model; undefined when nobody knows, or the name is not served. */
   contextOf(model: string): number | undefined;
+  /** Dollars for a model call, also for one that did not come through here; undefined when nobody knows a price. */
+  costOf(provider: string, model: string, usage: Usage): Promise<number | undefined>;
   /** What of the configuration cannot work: `errors` never, `warnings` not until something is set. */
   check(): { errors: string[]; warnings: string[] };
   /** The sentence to stop with when one of these addresses (host:port) is also an upstream; undefined when none is. */
@@ -63,12 +66,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   const catalogue = loadCatalogue();
   const registry = createProviderRegistry(config, catalogue, options.keyless);
   const resolve = createResolver(config, catalogue, registry, options.demo ? demoTarget : undefined);
+  const costOf = createPricing(config, catalogue);
   const route = createMessagesRoute({
     config,
     hooks: options,
     send,
     resolve,
-    costOf: createPricing(config, catalogue),
+    costOf,
     load: createProviderLoader(options.demo ? createDemoProvider(options.demo) : undefined),
     keyHint,
   });
@@ -144,6 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     models: () => listModels(config, catalogue, registry),
     providers: () => registry.list(),
     contextOf: (model) => contextOf(resolve, model),
+    costOf,
     check: () => checkConfig(config, registry, resolve),
     findSelf: (addresses) => findSelf(registry, addresses),
     close() {

@@ -44,3 +44,7 @@ export const storageFailed = (failure: unknown): AppError =>
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** @param whose budget it is: "this session", say */
+export const budgetSpent = (whose: string, spent: number, budget: number): string =>
+  `The budget of ${whose} is spent: $${spent.toFixed(4)} of $${budget.toFixed(2)}.`;

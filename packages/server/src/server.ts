@@ -2,11 +2,13 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
+import type { SessionOptions } from 'claude-agent-client';
 import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
 import { refusesBypass, sessionEnvironment } from './agent/environment.ts';
 import { createProcesses } from './agent/processes.ts';
+import { createTally, type Price } from './agent/tally.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
@@ -68,6 +70,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     },
     log: ({ level, message, ...more }) => logger[level](more, message),
   });
+  const throughGateway = ({ enable_proxy }: SessionOptions): boolean => config.demo || enable_proxy;
+  const price: Price = (model, usage) => gateway.costOf('anthropic', model, usage);
   const folders = createFolders(config.roots);
   const defaultModel = config.model ?? (config.demo ? 'demo' : undefined);
   let url = '';
@@ -85,14 +89,20 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   const agent = createClaude({
     processes: createProcesses(home.instance),
     allowBypassPermissions: bypass === 'allowed',
-    environment: (session) =>
-      sessionEnvironment(config, session, {
-        url,
-        token: tokens.mint(session.sessionId),
-        contextOf: gateway.contextOf,
-      }),
-    meter: ({ sessionId, options }) =>
-      config.demo || options.enable_proxy ? () => accounts.take(sessionId) : undefined,
+    link(session) {
+      const { sessionId, options } = session;
+      const token = tokens.mint(sessionId);
+      const meter = throughGateway(options) ? accounts.meter(sessionId) : undefined;
+      return {
+        env: sessionEnvironment(config, session, { url, token, contextOf: gateway.contextOf }),
+        meter,
+        end() {
+          tokens.revoke(token);
+          meter?.end();
+        },
+      };
+    },
+    price,
   });
   const sessions = createSessions({
     store,
@@ -103,6 +113,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     defaultPermissionMode: config.defaultPermissionMode,
     policy: createPolicy({ bypass, trustProject: config.allowTrustProject }, folders),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
+    tally: ({ options }) => (throughGateway(options) ? undefined : createTally(price)),
     onError,
   });
   const app = createApp({

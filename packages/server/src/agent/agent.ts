@@ -20,6 +20,8 @@ export interface StartOptions {
   options: SessionOptions;
   /** True: go on with the conversation's transcript on disk. */
   resume: boolean;
+  /** Dollars that the session has spent already, when it has a budget: the process gets the rest of it. */
+  spentUsd: number;
 }
 
 /** A tool (or a question) that waits for a human. */
@@ -45,8 +47,15 @@ export type Decision =
   | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
   | { allowed: false; message: string; interrupt: boolean };
 
-/** How the agent says that a turn is over. */
-export interface TurnEnd {
+/** What model calls have used, by model. */
+export interface Spent {
+  spent: UsageRow[];
+  /** `spent` is in the session's account already: the gateway booked each call. */
+  isBooked: boolean;
+}
+
+/** How the agent says that a turn is over; what was spent is this turn's alone. */
+export interface TurnEnd extends Spent {
   /** The turn's id, or null when the agent does not say. */
   turnId: string | null;
   /** The agent began this by itself: a background task reported, say. */
@@ -59,10 +68,6 @@ export interface TurnEnd {
   durationMs: number;
   usage: Record<string, unknown>;
   structuredOutput?: unknown;
-  /** What this turn alone used, by model. */
-  spent: UsageRow[];
-  /** `spent` is in the session's account already: the gateway booked each call. */
-  isBooked: boolean;
 }
 
 /** Anything the agent process says, as its SDK gives it. */
@@ -84,8 +89,8 @@ export interface AgentEvents {
   onPermissionMode(mode: PermissionMode): void;
   /** The agent goes on under this conversation id: another one after /clear, or when a plan starts afresh. */
   onConversation(conversationId: string, trigger: string): void;
-  /** The process is gone, whatever the cause; nothing follows. */
-  onExit(exit: { code: number | null; signal: string | null; words: string }): void;
+  /** The process is gone, whatever the cause; nothing follows. `cut` is as of AgentProcess.cut. */
+  onExit(exit: { code: number | null; signal: string | null; words: string; cut: Spent }): void;
 }
 
 /** A live agent process: a warm cache of one session. */
@@ -102,6 +107,11 @@ export interface AgentProcess {
   /** Ends a background task; the agent then reports that it was stopped. */
   stopTask(taskId: string): Promise<void>;
   rewindFiles(messageId: string, dryRun: boolean): Promise<RewindResult>;
+  /**
+   * What model calls were reported to have used and no TurnEnd told of: for a turn that is cut. The process is ended
+   * after it: what it still spends is not counted any more.
+   */
+  cut(): Promise<Spent>;
   /** Ends the process and everything that it started; settles when they are gone. */
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import {
   type UsageRecord,
   unpriced,
 } from 'claude-agent-gateway';
+import { budgetSpent } from '../errors.ts';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
 /** What model calls through this server's gateway cost: kept in the store, and held against budgets. */
@@ -14,11 +15,17 @@ export interface Accounts {
   book(record: UsageRecord): void;
   /** Whether whoever calls may still spend; asked once at the start of each call that is booked at its end. */
   check(subject: Subject, estimate: () => Promise<number | undefined>): Promise<BudgetAnswer>;
+  /** Begins to meter the calls of one process of a session; one at a time. */
+  meter(sessionId: string): Meter & { end(): void };
+}
+
+/** Counts what one process spends through the gateway. */
+export interface Meter {
   /**
-   * What a session spent since this was last asked: what one turn cost. Waits a moment for calls that are
-   * not booked yet: the agent can have read the end of an answer before it is priced.
+   * What was spent since this was last asked: what one turn cost. Waits a moment for calls that are not
+   * booked yet: the agent can have read the end of an answer before it is priced.
    */
-  take(sessionId: string): Promise<UsageRow[]>;
+  take(): Promise<UsageRow[]>;
 }
 
 /** A background subagent may be in the middle of a call; the turn's end does not wait longer for it. */
@@ -47,7 +54,8 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
   const reservations = createReservations();
   /** The booking of the call that ended last. */
   let booking: Promise<void> = Promise.resolve();
-  const recent = new Map<string, UsageRow[]>();
+  /** What the metered process of a session spent since it was last asked. */
+  const recent = new Map<string, { rows: UsageRow[] }>();
   /** Calls of a session that began and are not booked, and who waits for that. */
   const open = new Map<string, { calls: number; booked: PromiseWithResolvers<void> }>();
 
@@ -124,7 +132,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     const spent = await Promise.all(budgets.map((budget) => budget.spent()));
     for (const [at, { name, whose, limit }] of budgets.entries()) {
       const used = (spent[at] ?? 0) + reservations.of(name);
-      if (used >= limit) return refusal(whose, used, limit);
+      if (used >= limit) return { ok: false, message: budgetSpent(whose, used, limit) };
     }
     const releases = budgets.map(({ name }) => reservations.add(name, least));
     const release = (): void => {
@@ -144,7 +152,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
         record.model !== undefined &&
         record.input_tokens + record.cache_read_input_tokens + record.output_tokens > 0;
       if (used && sessionId !== undefined) {
-        recent.set(sessionId, [...(recent.get(sessionId) ?? []), rowOf(record)]);
+        recent.get(sessionId)?.rows.push(rowOf(record));
       }
       if (sessionId !== undefined) end(sessionId);
       if (!used) return;
@@ -161,14 +169,21 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
       }
     },
 
-    async take(sessionId) {
-      await Promise.race([
-        open.get(sessionId)?.booked.promise,
-        sleep(BOOKING_PATIENCE_MS, undefined, { ref: false }),
-      ]);
-      const rows = recent.get(sessionId) ?? [];
-      recent.delete(sessionId);
-      return rows;
+    meter(sessionId) {
+      const mine: { rows: UsageRow[] } = { rows: [] };
+      recent.set(sessionId, mine);
+      return {
+        async take() {
+          await Promise.race([
+            open.get(sessionId)?.booked.promise,
+            sleep(BOOKING_PATIENCE_MS, undefined, { ref: false }),
+          ]);
+          return mine.rows.splice(0);
+        },
+        end() {
+          if (recent.get(sessionId) === mine) recent.delete(sessionId);
+        },
+      };
     },
   };
 }
@@ -183,8 +198,3 @@ function rowOf(record: Omit<UsageRecord, 'subject'>): UsageRow {
     costUsd: record.cost_usd ?? 0,
   };
 }
-
-const refusal = (whose: string, spent: number, budget: number): BudgetAnswer => ({
-  ok: false,
-  message: `The budget of ${whose} is spent: $${spent.toFixed(4)} of $${budget.toFixed(2)}.`,
-});

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { isLoopback } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
@@ -21,20 +21,34 @@ export interface HttpEnv {
   Variables: { principal: Principal };
 }
 
-/** Tokens for agent processes: they prove which session calls, and die with this server. */
+/** Tokens for agent processes: they prove which session calls. A session has one at most, that of its process. */
 export interface SessionTokens {
   mint(sessionId: string): string;
   verify(token: string): string | undefined;
+  /** Makes a token worthless: its process is gone. */
+  revoke(token: string): void;
 }
 
-export function createSessionTokens(secret = randomBytes(32)): SessionTokens {
-  const sign = (sessionId: string): string =>
-    createHmac('sha256', secret).update(sessionId).digest('base64url');
+/** Tells a token of ours from API keys, also when it is worth nothing any more. */
+const SESSION_TOKEN = /^session-([0-9a-f-]{36})\.(.+)$/;
+
+export function createSessionTokens(): SessionTokens {
+  const tokens = new Map<string, string>();
+  const verify = (token: string): string | undefined => {
+    const sessionId = SESSION_TOKEN.exec(token)?.[1] ?? '';
+    const known = tokens.get(sessionId);
+    return known !== undefined && sameText(token, known) ? sessionId : undefined;
+  };
   return {
-    mint: (sessionId) => `session-${sessionId}.${sign(sessionId)}`,
-    verify(token) {
-      const [, sessionId, signature] = /^session-([0-9a-f-]{36})\.(.+)$/.exec(token) ?? [];
-      return sessionId && signature && sameText(signature, sign(sessionId)) ? sessionId : undefined;
+    mint(sessionId) {
+      const token = `session-${sessionId}.${randomBytes(32).toString('base64url')}`;
+      tokens.set(sessionId, token);
+      return token;
+    },
+    verify,
+    revoke(token) {
+      const sessionId = verify(token);
+      if (sessionId !== undefined) tokens.delete(sessionId);
     },
   };
 }
@@ -60,6 +74,8 @@ export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens
     const given = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? headers['x-api-key'];
     const sessionId = given === undefined ? undefined : tokens.verify(given);
     if (sessionId !== undefined) return { kind: 'session', sessionId };
+    // What is left of a closed session's agent has no account to spend from: it is nobody, also where no key is needed.
+    if (given !== undefined && SESSION_TOKEN.test(given)) return undefined;
     if (apiKeys.length === 0) return { kind: 'local' };
     // All keys are compared, whichever fits, so that the time tells nothing.
     const [fits] = apiKeys.filter(({ key }) => sameText(given ?? '', key));

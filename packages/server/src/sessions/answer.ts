@@ -1,7 +1,7 @@
 import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-client';
-import type { AgentMessage, TurnEnd } from '../agent/agent.ts';
+import type { AgentMessage, Spent, TurnEnd } from '../agent/agent.ts';
 import { event } from '../events/log.ts';
-import type { Change, TurnRecord } from '../store/store.ts';
+import type { Change, TurnRecord, UsageRow } from '../store/store.ts';
 
 /** Why a turn ended before its time. */
 export type InterruptReason =
@@ -47,6 +47,8 @@ export function answerItems(message: AgentMessage): AnswerItem[] {
 export interface Ending {
   messages: AnswerItem[];
   end?: TurnEnd | undefined;
+  /** Without the agent's own word: what model calls were reported to have used until then. */
+  cut?: Spent | undefined;
   error: TurnError | null;
   interrupted?: InterruptReason | undefined;
 }
@@ -57,7 +59,7 @@ export interface Ending {
  */
 export function endTurn(
   turn: TurnRecord,
-  { messages, end, error, interrupted }: Ending,
+  { messages, end, cut, error, interrupted }: Ending,
   endedAt: string,
 ): { ended: TurnRecord; changes: Change[] } {
   const reason = error !== null || end === undefined ? interrupted : undefined;
@@ -69,9 +71,9 @@ export function endTurn(
     is_error: state !== 'completed',
     error: reason ? { code: reason, message: WORDS[reason] } : error,
     stop_reason: end?.stopReason ?? null,
-    cost_usd: end?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
+    cost_usd: (end ?? cut)?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
     num_turns: end?.numTurns ?? 0,
-    usage: end?.usage ?? null,
+    usage: end?.usage ?? usageOf(cut),
     duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
   };
@@ -79,8 +81,27 @@ export function endTurn(
   return {
     ended: { ...turn, state, endedAt, result },
     changes: [
+      ...bookings(turn.sessionId, cut),
       { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set: { state, endedAt, result } },
       event(turn.sessionId, `turn.${state}`, data, turn.id, endedAt),
     ],
+  };
+}
+
+/** Puts into the session's account what is not there yet. */
+export function bookings(sessionId: string, account: Spent | undefined): Change[] {
+  if (!account || account.isBooked) return [];
+  return account.spent.map((usage): Change => ({ kind: 'add-usage', sessionId, usage }));
+}
+
+/** The tokens of a turn that was cut, in Anthropic's names. */
+function usageOf(cut: Spent | undefined): Record<string, unknown> | null {
+  if (!cut || cut.spent.length === 0) return null;
+  const sum = (of: (row: UsageRow) => number): number => cut.spent.reduce((all, row) => all + of(row), 0);
+  return {
+    input_tokens: sum((row) => row.inputTokens),
+    output_tokens: sum((row) => row.outputTokens),
+    cache_read_input_tokens: sum((row) => row.cacheReadInputTokens),
+    cache_creation_input_tokens: sum((row) => row.cacheCreationInputTokens),
   };
 }

@@ -1,24 +1,25 @@
 import type { AnswerItem } from 'claude-agent-client';
 import type { AgentMessage } from '../agent/agent.ts';
+import type { Tally } from '../agent/tally.ts';
 import { event, type Log } from '../events/log.ts';
-import type { Change, Store, TurnRecord } from '../store/store.ts';
+import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn } from './answer.ts';
 import { stateEvent } from './views.ts';
+
+export interface RecoveryDeps {
+  store: Store;
+  log: Log;
+  defaultModel: string | undefined;
+  /** Counts what a session's agent said of its calls; undefined where the gateway has booked them. */
+  tally(session: SessionRecord): Tally | undefined;
+}
 
 /**
  * Settles what a dead server left open, before anything else happens: a turn that was running is
  * interrupted and does not run again by itself (it may have changed files already); a permission that
  * waited is expired. Queued turns stay queued: nothing of them has happened yet.
  */
-export async function settleOrphans({
-  store,
-  log,
-  defaultModel,
-}: {
-  store: Store;
-  log: Log;
-  defaultModel: string | undefined;
-}): Promise<void> {
+export async function settleOrphans({ store, log, defaultModel, tally }: RecoveryDeps): Promise<void> {
   const reason = 'server_restarted';
   const now = new Date().toISOString();
   const changes = new Map<string, Change[]>();
@@ -41,8 +42,13 @@ export async function settleOrphans({
     );
   }
   for (const turn of await store.listTurns({ states: ['running'], limit: Number.MAX_SAFE_INTEGER })) {
-    const messages = await said(store, turn);
-    of(turn.sessionId).push(...endTurn(turn, { messages, error: null, interrupted: reason }, now).changes);
+    const session = await store.getSession(turn.sessionId);
+    const calls = session && tally(session);
+    const messages = await said(store, turn, calls);
+    const cut = calls && { spent: await calls.take(), isBooked: false };
+    of(turn.sessionId).push(
+      ...endTurn(turn, { messages, cut, error: null, interrupted: reason }, now).changes,
+    );
   }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);
@@ -51,15 +57,17 @@ export async function settleOrphans({
   }
 }
 
-/** What a turn had answered so far, from the log. */
-async function said(store: Store, turn: TurnRecord): Promise<AnswerItem[]> {
+/** What a turn had answered so far, from the log; its model calls are counted on the way. */
+async function said(store: Store, turn: TurnRecord, calls: Tally | undefined): Promise<AnswerItem[]> {
   let after = (await store.turnStart(turn.id)) ?? Number.MAX_SAFE_INTEGER;
   const items: AnswerItem[] = [];
   for (;;) {
     const page = await store.readEvents(turn.sessionId, after, 500);
     for (const { type, turnId, json } of page) {
-      if (type === 'agent.message' && turnId === turn.id)
-        items.push(...answerItems(JSON.parse(json) as AgentMessage));
+      if (type !== 'agent.message' || turnId !== turn.id) continue;
+      const message = JSON.parse(json) as AgentMessage;
+      calls?.add(message);
+      items.push(...answerItems(message));
     }
     const last = page.at(-1);
     if (!last || page.length < 500) return items;

@@ -11,13 +11,13 @@ import type {
   UserInput,
   WaitFor,
 } from 'claude-agent-client';
-import type { Agent, AgentMessage, AgentProcess, TurnEnd } from '../agent/agent.ts';
-import { AppError, messageOf, sessionClosed, storageFailed } from '../errors.ts';
+import type { Agent, AgentMessage, AgentProcess, Spent, TurnEnd } from '../agent/agent.ts';
+import { AppError, budgetSpent, messageOf, sessionClosed, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
-import { answerItems, endTurn, type InterruptReason } from './answer.ts';
+import { answerItems, bookings, endTurn, type InterruptReason } from './answer.ts';
 import type { Policy } from './policy.ts';
 import { readTasks } from './tasks.ts';
 import { stateEvent } from './views.ts';
@@ -141,6 +141,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       title: record.title,
       options: record.options,
       // A server that was killed early may not know of a transcript that is there.
+      spentUsd: record.options.max_budget_usd === undefined ? 0 : await spentUsd(),
       resume:
         record.hasTranscript ||
         (record.messageCount > 0 && (await agent.transcript(record.conversationId)) !== undefined),
@@ -155,8 +156,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
       onConversation: (conversationId, trigger) =>
         background(noteConversation(conversationId, trigger), 'note the conversation'),
-      onExit: ({ code, signal, words }) =>
-        background(onExit(words, signal ?? `code ${code}`), 'settle after the agent ended'),
+      onExit: ({ code, signal, words, cut }) =>
+        background(onExit(words, signal ?? `code ${code}`, cut), 'settle after the agent ended'),
     },
     // A turn that runs may still get its process while the server waits for it to end.
     checkAllowed: () => current || requireOpen(),
@@ -215,9 +216,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       changes.push(event(id, 'session.tasks', { tasks }), ...stateChange());
     }
     if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
-    if (end && !end.isBooked) {
-      for (const usage of end.spent) changes.push({ kind: 'add-usage', sessionId: id, usage });
-    }
+    changes.push(...bookings(id, end));
     // An end that names another turn (a late one, or one that the agent began by itself) closes nothing here.
     const closes =
       end && current?.sent && (end.turnId === current.turn.id || (end.turnId === null && !end.ownInitiative));
@@ -247,7 +246,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     ]);
   };
 
-  const onExit = async (words: string, how: string): Promise<void> => {
+  const onExit = async (words: string, how: string, cut: Spent): Promise<void> => {
     const died = current?.sent ? current : undefined;
     await broker.settleAll('agent_died');
     if (tasks.length > 0) {
@@ -255,11 +254,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       await write([event(id, 'session.tasks', { tasks })]);
     }
     if (!died || current !== died) {
-      await write(stateChange());
+      await write([...bookings(id, cut), ...stateChange()]);
       return;
     }
     const said = words ? ` Its last words: ${words}` : '';
     await finish({
+      cut,
       error: {
         code: 'agent_died',
         message: `The agent process ended during the turn (${how}). The conversation is kept: the next message goes on with it.${said}`,
@@ -297,10 +297,28 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     if (next) background(run(next), 'run a turn');
   };
 
+  const spentUsd = async (): Promise<number> => {
+    const { rows } = await store.usage(id);
+    return rows.reduce((sum, row) => sum + row.costUsd, 0);
+  };
+
+  /**
+   * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the
+   * session's own account knows better.
+   */
+  const checkBudget = async (): Promise<void> => {
+    const limit = record.options.max_budget_usd;
+    if (limit === undefined) return;
+    const spent = await spentUsd();
+    if (spent < limit) return;
+    throw new AppError('error_max_budget_usd', 402, budgetSpent('this session', spent, limit));
+  };
+
   const run = async (turn: TurnRecord): Promise<void> => {
     const isMine = (): boolean => current?.turn === turn && !current.interrupted;
     try {
       const process = await warm.wake();
+      await checkBudget();
       if (!current || !isMine()) return;
       current.sent = true;
       process.send(turn.id, turn.input);
@@ -315,7 +333,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
    * @param before changes to write ahead of the turn's end
    */
   const finish = async (
-    ending: { end?: TurnEnd; error: TurnError | null },
+    ending: { end?: TurnEnd; cut?: Spent | undefined; error: TurnError | null },
     before: Change[] = [],
   ): Promise<void> => {
     if (!current) return;
@@ -461,7 +479,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       }
       if (runs()) await process.close();
     }
-    if (runs()) await finish({ error: null });
+    if (runs()) {
+      const cut = await warm.live()?.cut();
+      // Meanwhile the process may have died, and its end the turn's.
+      if (runs()) await finish({ cut, error: null });
+      else await write(bookings(id, cut));
+    }
     await over;
   };
 

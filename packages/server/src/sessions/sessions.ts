@@ -9,6 +9,7 @@ import type {
 import { SessionOptions } from 'claude-agent-client';
 import type { z } from 'zod';
 import type { Agent } from '../agent/agent.ts';
+import type { Tally } from '../agent/tally.ts';
 import { AppError, sessionClosed, sessionNotFound } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
@@ -57,6 +58,8 @@ export interface SessionsDeps {
   defaultPermissionMode: PermissionMode;
   policy: Policy;
   permissionTimeoutSeconds: number;
+  /** Counts the calls of a turn that a dead server left; undefined where the gateway has booked them. */
+  tally(session: SessionRecord): Tally | undefined;
   onError(error: unknown, what: string): void;
 }
 

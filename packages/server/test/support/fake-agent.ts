@@ -63,7 +63,7 @@ export function createFakeAgent(): Agent {
       if (gone) return;
       gone = true;
       running.abort();
-      events.onExit({ code: 1, signal: null, words });
+      events.onExit({ code: 1, signal: null, words, cut: { spent: [], isBooked: false } });
     };
     const ask = (text: string): Promise<unknown> =>
       events.onQuestion({
@@ -115,6 +115,7 @@ export function createFakeAgent(): Agent {
         return [];
       },
       setModel: async () => {},
+      cut: async () => ({ spent: [], isBooked: false }),
       setPermissionMode: async (mode) => events.onPermissionMode(mode),
       serverInfo: async () => ({ commands: [], output_style: 'default', capabilities: [] }),
       stopTask: async () => {},

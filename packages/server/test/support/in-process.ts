@@ -43,6 +43,7 @@ export function createInProcess(): InProcess {
     defaultPermissionMode: 'default',
     policy: createPolicy({ bypass: 'forbidden', trustProject: false }, folders),
     permissionTimeoutSeconds: 300,
+    tally: () => undefined,
     onError,
   });
   const app = createApp({

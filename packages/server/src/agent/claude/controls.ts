@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { AgentProcess } from '../agent.ts';
 
 /** What can be asked of a process besides its messages. */
-export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'close'> {
+export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close'> {
   return {
     async interrupt() {
       const receipt = await sdk.interrupt();

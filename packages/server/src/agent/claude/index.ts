@@ -2,14 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Options, query } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf } from '../../errors.ts';
 import type { UsageRow } from '../../store/store.ts';
-import type { Agent, StartOptions } from '../agent.ts';
+import type { Agent, Spent, StartOptions } from '../agent.ts';
+import { configDir } from '../environment.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
+import type { Price } from '../tally.ts';
 import { controls } from './controls.ts';
 import { createInbox } from './inbox.ts';
 import { readMessages } from './messages.ts';
 import { sdkOptions } from './options.ts';
 import { askForm, askHuman } from './questions.ts';
-import { createResultReader, spentByAccountOfSdk } from './results.ts';
+import { createResultReader } from './results.ts';
+import { createSpending } from './spending.ts';
+import { savedTotals } from './totals.ts';
 import { transcripts } from './transcripts.ts';
 import { guardedEnvironment } from './trust.ts';
 
@@ -18,26 +22,50 @@ const START_TIMEOUT_MS = 60_000;
 /** The end of a dead process is noticed this soon after its pipes break. */
 const EXIT_NOTICE_MS = 100;
 
+/** How one process reaches its models, and what that comes to. */
+export interface ModelLink {
+  /** The whole environment of the process. */
+  env: Record<string, string>;
+  /**
+   * Where its model calls go through this server's gateway: what was spent since this was last asked. The gateway
+   * knows real prices; the SDK invents one for every name that it does not know.
+   */
+  meter: { take(): Promise<UsageRow[]> } | undefined;
+  /** The process is gone: its credentials are worth nothing any more. */
+  end(): void;
+}
+
 export interface ClaudeDeps {
   processes: Processes;
-  /** The whole environment of a session's process. */
-  environment(session: StartOptions): Record<string, string>;
-  /**
-   * For a session whose model calls go through this server's gateway: what it spent since the last time. The
-   * gateway knows real prices; the SDK invents one for every name that it does not know.
-   */
-  meter(session: StartOptions): (() => Promise<UsageRow[]>) | undefined;
+  /** Prepares the way of one process to its models. */
+  link(session: StartOptions): ModelLink;
+  /** What a call costs that the agent did not count itself. */
+  price: Price;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
 
+/** A budget that is spent still needs a number, and the agent takes no 0. */
+const SPENT_USD = 0.000001;
+
 /** The agent through its SDK: this folder alone knows it. */
-export function createClaude({ processes, environment, meter, allowBypassPermissions }: ClaudeDeps): Agent {
+export function createClaude({ processes, link, price, allowBypassPermissions }: ClaudeDeps): Agent {
   return {
     async start(options, events) {
       const inbox = createInbox();
-      const env = await guardedEnvironment(options, environment(options));
-      const metered = meter(options);
+      const { env: plain, meter, end: endLink } = link(options);
+      const env = await guardedEnvironment(options, plain);
+      const given = sdkOptions(options, allowBypassPermissions);
+      const { max_budget_usd: budget } = options.options;
+      // Read before the process starts: it writes its own when it ends.
+      const saved =
+        given.resume === undefined || meter ? {} : await savedTotals(configDir(env), given.resume);
+      const spending = createSpending(Promise.resolve(saved), price);
+      const isBooked = meter !== undefined;
+      const cut = async (): Promise<Spent> => ({
+        spent: meter ? await meter.take() : await spending.cut(),
+        isBooked,
+      });
       const abort = new AbortController();
       let owned: OwnedProcess | undefined;
       // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
@@ -54,10 +82,11 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
       const sdk = query({
         prompt: inbox.messages(),
         options: {
-          ...sdkOptions(options, allowBypassPermissions),
-          // The gateway holds a metered session to its budget, by real prices.
-          ...(!metered &&
-            options.options.max_budget_usd !== undefined && { maxBudgetUsd: options.options.max_budget_usd }),
+          ...given,
+          // The gateway holds a metered session to its budget, by real prices. The agent counts from its own start
+          // (measured: a resumed process gets the whole of what it is given), so it is given what is left.
+          ...(!meter &&
+            budget !== undefined && { maxBudgetUsd: Math.max(budget - options.spentUsd, SPENT_USD) }),
           env,
           abortController: abort,
           canUseTool: askHuman(events, moot),
@@ -81,7 +110,8 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
       const reading = readMessages(
         sdk,
         events,
-        createResultReader({ spentBy: metered ?? spentByAccountOfSdk(), isBooked: metered !== undefined }),
+        createResultReader({ spentBy: meter ? () => meter.take() : spending.upTo, isBooked }),
+        meter ? () => {} : spending.see,
       ).catch((error: unknown) => {
         reported = messageOf(error);
       });
@@ -90,12 +120,16 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
         await within(START_TIMEOUT_MS, Promise.race([sdk.initializationResult(), reading.then(failStart)]));
       } catch (error) {
         await close();
+        endLink();
         throw new Error(owned?.words() || reported || messageOf(error));
       }
 
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
         await owned?.end();
+        const unreported = await cut();
+        endLink();
         events.onExit({
+          cut: unreported,
           code: exit?.code ?? null,
           signal: exit?.signal ?? null,
           words: [reported, owned?.words()].filter(Boolean).join('; '),
@@ -106,6 +140,7 @@ export function createClaude({ processes, environment, meter, allowBypassPermiss
         ...controls(sdk),
         pid: owned?.child.pid,
         send: inbox.push,
+        cut,
         async close() {
           await close();
           await gone;

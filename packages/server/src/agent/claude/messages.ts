@@ -3,7 +3,12 @@ import type { AgentEvents, AgentMessage, StartOptions } from '../agent.ts';
 import { fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
 /** Reads what a process says until it ends, and passes it on. */
-export async function readMessages(sdk: Query, events: AgentEvents, readResult: ResultReader): Promise<void> {
+export async function readMessages(
+  sdk: Query,
+  events: AgentEvents,
+  readResult: ResultReader,
+  see: (message: AgentMessage) => void,
+): Promise<void> {
   /** What the conversation was left for, when the agent has said so. */
   let trigger: string | undefined;
   /** Ids of what was passed on. Compaction sends what it keeps once more, under the same ids. */
@@ -24,6 +29,8 @@ export async function readMessages(sdk: Query, events: AgentEvents, readResult: 
       if (known.has(message.uuid)) continue;
       if (message.uuid !== undefined) known.add(message.uuid);
     }
+    // What is said again costs nothing again.
+    see(message);
     // A resumed process did not say itself what it keeps: the session has it all the same.
     for (const uuid of preserved(message)) known.add(uuid);
     const taken = takenUp(message);

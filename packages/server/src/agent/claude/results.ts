@@ -1,17 +1,6 @@
 import type { UsageRow } from '../../store/store.ts';
 import type { AgentMessage, TurnEnd } from '../agent.ts';
-
-/** The cumulative sums of a process, by model, as its result messages carry them. */
-type ModelUsage = Record<
-  string,
-  {
-    inputTokens: number;
-    outputTokens: number;
-    cacheReadInputTokens: number;
-    cacheCreationInputTokens: number;
-    costUSD: number;
-  }
->;
+import type { ModelUsage } from './totals.ts';
 
 /** The fields of the SDK's result message that matter here. */
 export interface ResultMessage {
@@ -57,42 +46,11 @@ export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): 
   });
 }
 
-/** What a turn used by the SDK's own account: its `modelUsage` grows over the life of the process. */
-export function spentByAccountOfSdk(): (message: ResultMessage) => UsageRow[] {
-  let before: ModelUsage = {};
-  return ({ modelUsage }) => {
-    // After /clear the sums begin at 0 again (measured).
-    const restarted = Object.entries(before).some(
-      ([model, sum]) => (modelUsage[model]?.inputTokens ?? 0) < sum.inputTokens,
-    );
-    const spent = difference(restarted ? {} : before, modelUsage);
-    before = modelUsage;
-    return spent;
-  };
-}
-
 function errorOf(message: ResultMessage): { code: string; message: string } {
   // An API error ends a turn with subtype 'success' and the words in `result`.
   const code = message.subtype === 'success' ? (message.terminal_reason ?? 'agent_error') : message.subtype;
   const words = message.result || message.errors?.join('\n');
   return { code, message: words || `The agent ended the turn: ${code}.` };
-}
-
-function difference(before: ModelUsage, after: ModelUsage): UsageRow[] {
-  return Object.entries(after).flatMap(([model, sum]) => {
-    const old = before[model];
-    const row: UsageRow = {
-      model,
-      inputTokens: sum.inputTokens - (old?.inputTokens ?? 0),
-      outputTokens: sum.outputTokens - (old?.outputTokens ?? 0),
-      cacheReadInputTokens: sum.cacheReadInputTokens - (old?.cacheReadInputTokens ?? 0),
-      cacheCreationInputTokens: sum.cacheCreationInputTokens - (old?.cacheCreationInputTokens ?? 0),
-      costUsd: sum.costUSD - (old?.costUSD ?? 0),
-    };
-    return row.inputTokens + row.outputTokens + row.cacheReadInputTokens + row.cacheCreationInputTokens > 0
-      ? [row]
-      : [];
-  });
 }
 
 /**
