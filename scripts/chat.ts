@@ -1,11 +1,11 @@
 /**
- * `npm run chat`: a server if none answers, then the terminal client. What follows `--` goes to the client, except
+ * `npm run chat`: a server if none runs, then the terminal client. What follows `--` goes to the client, except
  * `--demo`, which is for the server.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
@@ -16,14 +16,19 @@ const START_TIMEOUT_MS = 30_000;
 const args = process.argv.slice(2);
 // npm runs scripts in the repository, and says here where the command was typed.
 const folder = process.env.INIT_CWD || process.cwd();
-const address = serverAddress();
+const home = process.env.AGENT_SERVER_HOME || join(homedir(), '.claude-agent-server');
 const clientArgs = args.filter((arg) => arg !== '--demo');
 
 let server: ChildProcess | undefined;
 let code = 1;
 try {
-  if (isLoopback(address) && !(await answers(address))) server = await startServer(address);
-  code = await runClient();
+  const address = serverAddress();
+  const isThere = !isLoopback(address) || (await answers(address));
+  // Sessions of one home belong to one server: whatever its port, it is the one to talk to.
+  const running = namedServer() !== undefined && isThere ? undefined : await runningServer();
+  if (running) joinServer(running, address);
+  else if (!isThere) server = await startServer(address);
+  code = await runClient(running);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
 } finally {
@@ -31,11 +36,14 @@ try {
 }
 process.exitCode = code;
 
+function namedServer(): string | undefined {
+  const flag = args.findIndex((arg) => /^--server(=|$)/.test(arg));
+  return flag === -1 ? process.env.CLAUDE_AGENT_SERVER : (args[flag]?.split('=')[1] ?? args[flag + 1]);
+}
+
 /** Where the client will look for a server: the same rules as its own. */
 function serverAddress(): URL {
-  const flag = args.findIndex((arg) => /^--server(=|$)/.test(arg));
-  const named = flag === -1 ? process.env.CLAUDE_AGENT_SERVER : (args[flag]?.split('=')[1] ?? args[flag + 1]);
-  const text = named || 'http://127.0.0.1:8000';
+  const text = namedServer() || 'http://127.0.0.1:8000';
   const url = URL.parse(/^https?:/.test(text) ? text : `http://${text}`);
   if (!url) throw new Error(`--server must be an address such as http://127.0.0.1:8000, not "${text}"`);
   return url;
@@ -51,9 +59,41 @@ async function answers(url: URL): Promise<boolean> {
   return (await request.catch(() => undefined))?.ok ?? false;
 }
 
+/** The server that has our home already, on whichever port it was started. */
+async function runningServer(): Promise<URL | undefined> {
+  const read = (name: string): string => {
+    const file = join(home, name);
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  };
+  const url = URL.parse(read('server.url'));
+  const pid = Number(read('server.pid'));
+  return url && pid > 0 && isAlive(pid) && (await answers(url)) ? url : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Says which server is used, where it is not the expected one; one that was named is not replaced by another. */
+function joinServer(running: URL, address: URL): void {
+  if (namedServer() !== undefined) {
+    throw new Error(
+      `No server answers at ${address.origin}, and none can be started there: the one at ${running.origin} has the home folder ${home}. ` +
+        `Talk to that one with --server ${running.origin}, or set AGENT_SERVER_HOME to another folder.`,
+    );
+  }
+  if (running.origin !== address.origin) {
+    process.stderr.write(`Using the server that runs at ${running.origin}\n`);
+  }
+}
+
 /** Starts the server with its output in a log file, and waits until it says that it listens. */
 async function startServer({ hostname, port }: URL): Promise<ChildProcess> {
-  const home = process.env.AGENT_SERVER_HOME || join(homedir(), '.claude-agent-server');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const logFile = join(home, 'server.log');
   const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
@@ -104,11 +144,13 @@ function tail(file: string): string {
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-10).join('\n');
 }
 
-async function runClient(): Promise<number> {
+async function runClient(joined?: URL): Promise<number> {
   const [node, ...flags] = NODE;
+  const env: NodeJS.ProcessEnv = { ...process.env, CLAUDE_AGENT_PROGRAM: programName() };
   // A server with a key was probably given it in this same terminal.
   const apiKey = process.env.CLAUDE_AGENT_API_KEY || process.env.AGENT_SERVER_API_KEY;
-  const env = apiKey ? { ...process.env, CLAUDE_AGENT_API_KEY: apiKey } : process.env;
+  if (apiKey) env.CLAUDE_AGENT_API_KEY = apiKey;
+  if (joined) env.CLAUDE_AGENT_SERVER = joined.origin;
   const child = spawn(node, [...flags, CLIENT, ...clientArgs], { cwd: folder, env, stdio: 'inherit' });
   // Signals of the terminal reach the client by themselves; this program only has to stay.
   const stay = (): void => undefined;
@@ -119,6 +161,15 @@ async function runClient(): Promise<number> {
     child.once('error', fail);
     child.once('exit', (exitCode, signal) => done(exitCode ?? (signal === 'SIGINT' ? 130 : 1)));
   });
+}
+
+/** How this program is called from where it was: what it tells people to type must work as it stands. */
+function programName(): string {
+  const isInside = folder === REPOSITORY || folder.startsWith(REPOSITORY + sep);
+  const npm = isInside
+    ? 'npm'
+    : `npm --prefix ${/^[\w./-]+$/.test(REPOSITORY) ? REPOSITORY : `'${REPOSITORY}'`}`;
+  return `${npm} run chat --${args.includes('--demo') ? ' --demo' : ''}`;
 }
 
 /** Asks the server to end, and waits until it has: it has processes of its own to bring down. */

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTerminal, PROGRAM, requireTmux } from './support/terminal.ts';
 
 const run = promisify(execFile);
-const SCRIPT = resolve(import.meta.dirname, '../../../scripts/chat.ts');
+const REPOSITORY = resolve(import.meta.dirname, '../../..');
+const SCRIPT = join(REPOSITORY, 'scripts/chat.ts');
 /** The same Node and flags as the program itself, with another file. */
 const COMMAND = [...PROGRAM.slice(0, -1), SCRIPT];
 
@@ -79,6 +80,46 @@ test('npm run chat in a terminal: the server lives as long as the chat, Ctrl-C i
   }
 });
 
+test.each([
+  ['in the repository', ['npm', 'run', 'chat'], () => REPOSITORY],
+  ['in another folder', ['npm', '--prefix', REPOSITORY, 'run', 'chat'], () => folder],
+])('the line "Go on with" works as it is printed, %s', async (_, npm, where) => {
+  requireTmux();
+  const address = await freeAddress();
+  // Both what was asked for by a flag and what was found in the environment is there again.
+  const cwd = where();
+  const isNamed = cwd === folder;
+  const env = { ...environment(), ...(!isNamed && { CLAUDE_AGENT_SERVER: address }) };
+  const first = await openTerminal({
+    command: npm,
+    args: ['--', ...(isNamed ? ['--server', address] : []), '--new', '--demo'],
+    cwd,
+    env,
+    columns: 200,
+  });
+  let line = '';
+  try {
+    await first.shows('Type a message', 30_000);
+    await first.enter('say good as printed');
+    await first.shows('● good as printed');
+    await first.enter('exit');
+    line = /^Go on with: (.+)$/m.exec(await first.shows(/^Go on with: .+$/m))?.[1] ?? '';
+    expect(await first.exitCode()).toBe(0);
+  } finally {
+    await first.close();
+  }
+  const second = await openTerminal({ command: ['sh', '-c', line], args: [], cwd, env, columns: 200 });
+  try {
+    await second.shows(/> say good as printed\n\n● good as printed/, 30_000);
+    await second.enter('what did I say');
+    await second.shows(/what did I say\n\n●[\s\S]*say good as printed/);
+    await second.enter('exit');
+    expect(await second.exitCode()).toBe(0);
+  } finally {
+    await second.close();
+  }
+});
+
 test('a server that is there is used, and left running', async () => {
   const url = await freeAddress();
   const [node = '', ...flags] = COMMAND;
@@ -112,6 +153,22 @@ test('a server that is there is used, and left running', async () => {
       env: environment(),
     });
     expect({ stdout, stderr }).toEqual({ stdout: 'shared\n', stderr: '' });
+    expect(await isUp(url)).toBe(true);
+
+    // Beside the same server without knowing its port: its home says where it is.
+    const besides = { ...environment(), AGENT_SERVER_HOME: join(folder, 'other') };
+    const joined = await run(node, [...flags, '-p', 'say joined'], { env: besides });
+    expect(joined).toEqual({ stdout: 'joined\n', stderr: `Using the server that runs at ${url}\n` });
+    const elsewhere = run(node, [...flags, '--server', await freeAddress(), '-p', 'say never'], {
+      env: besides,
+    });
+    await expect(elsewhere).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /none can be started there: the one at http.*Talk to that one with --server/,
+      ),
+    });
     expect(await isUp(url)).toBe(true);
   } finally {
     child.kill('SIGTERM');

@@ -62,6 +62,25 @@ describe('while a turn runs', () => {
   });
 });
 
+describe('background work', () => {
+  test('is shown, outlives an interrupted turn, and is stopped by /tasks or interrupt all', async () => {
+    const terminal = await chats.ready();
+    await terminal.enter('start a subagent in the background to wait 600 seconds');
+    await terminal.shows('⎿ works in the background');
+    await terminal.shows(DONE);
+    await terminal.shows(/◆ In the background: .+ \(\d+ s · \/tasks\)\n\n─/);
+    await terminal.enter('interrupt');
+    await terminal.shows('Nothing is running. In the background: 1 task.');
+    await terminal.enter('/tasks');
+    await terminal.shows(/Stop which background task\?.*\n❯ 1\. .+ {2}general-purpose, \d/);
+    await terminal.press('1');
+    await terminal.shows('Stopped: ');
+    await terminal.hides('◆ In the background');
+    await terminal.enter('/tasks');
+    await terminal.shows('Nothing runs in the background.');
+  });
+});
+
 describe('the input', () => {
   test('a paste of 200 lines is one message, and shown as one word', async () => {
     const lines = Array.from({ length: 200 }, (_, index) => `pasted line ${index + 1}`);

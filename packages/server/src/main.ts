@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { ConfigError, readConfig, USAGE } from './config.ts';
 import { startServer } from './server.ts';
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
     logger.warn('AGENT_SERVER_API_KEY is empty and counts as not set');
 
   const server = await startServer(config, logger);
+  const addressFile = join(config.home, 'server.url');
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) return;
@@ -40,6 +43,7 @@ async function main(): Promise<void> {
       },
       config.shutdownGraceSeconds * 1000 + LAST_RESORT_MS,
     ).unref();
+    rmSync(addressFile, { force: true });
     server.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -50,6 +54,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
+  // For who finds the home taken: where its server can be reached.
+  writeFileSync(addressFile, `${server.url}\n`, { mode: 0o600 });
   console.log(`listening on ${server.url}`);
 }
 

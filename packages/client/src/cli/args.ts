@@ -172,7 +172,7 @@ function url(text: string): string {
 }
 
 /** The text of `--help`. */
-export function helpText(): string {
+export function helpText(program: string): string {
   const flags = Object.entries(FLAGS).map(([name, flag]) => {
     const short = 'short' in flag ? `-${flag.short}, ` : '    ';
     const left = `  ${short}--${name}${'value' in flag ? ` ${flag.value}` : ''}`;
@@ -181,7 +181,7 @@ export function helpText(): string {
   return [
     'claude-agent: talk to a Claude agent on a server',
     '',
-    'Usage: claude-agent [command] [flags]',
+    `Usage: ${program} [command] [flags]`,
     '',
     'Commands',
     ...Object.entries(COMMANDS).map(([name, help]) => `  ${name.padEnd(14)} ${help}`),

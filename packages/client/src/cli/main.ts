@@ -23,8 +23,9 @@ const COMMANDS: Record<Args['command'] | 'print', () => Promise<Command>> = {
   version: async () => (await import('./commands/help.ts')).version,
 };
 
+const settings = readSettings(process.env, process.stdout.isTTY);
+
 async function run(): Promise<ExitCode> {
-  const settings = readSettings(process.env, process.stdout.isTTY);
   const args = readArgs(process.argv.slice(2), settings);
   // Without a terminal on both ends there is nobody to talk to: the prompt is what comes in.
   const isChat = args.command === 'chat';
@@ -44,7 +45,9 @@ async function run(): Promise<ExitCode> {
 /** One sentence for the user, and the code for the caller. */
 function report(error: unknown): ExitCode {
   if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\nclaude-agent --help says more.\n`);
+    const words = `${error.message}\nclaude-agent --help says more.\n`;
+    // Started by a script, the program has another name there.
+    process.stderr.write(words.replaceAll('claude-agent ', `${settings.program} `));
     return EXIT.usage;
   }
   if (error instanceof ServerUnreachable || error instanceof RequestTimeout) {

@@ -10,6 +10,8 @@ export interface Settings {
   /** The folder the command was typed in. */
   cwd: string;
   historyFile: string;
+  /** What a user types to start this program. */
+  program: string;
 }
 
 /** The terminal client's only look at the environment. */
@@ -22,5 +24,6 @@ export function readSettings(env: NodeJS.ProcessEnv, isTerminal: boolean): Setti
     color: env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : isTerminal && !env.NO_COLOR && env.TERM !== 'dumb',
     cwd: process.cwd(),
     historyFile: join(state, 'claude-agent', 'history.jsonl'),
+    program: env.CLAUDE_AGENT_PROGRAM || 'claude-agent',
   };
 }

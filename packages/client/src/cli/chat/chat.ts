@@ -11,13 +11,21 @@ import { createPrompt } from '../term/prompt.ts';
 import { createUi, type Ui } from '../term/ui.ts';
 import type { Item } from '../view/items.ts';
 import { renderItem, textOf } from '../view/render.ts';
-import { emptyView, type ViewState } from '../view/state.ts';
-import { activityLines, connectionLine, footer, queuedLines, statusLine } from '../view/status.ts';
+import { emptyView, tasksOf, type ViewState } from '../view/state.ts';
+import {
+  activityLines,
+  backgroundLine,
+  connectionLine,
+  footer,
+  queuedLines,
+  statusLine,
+} from '../view/status.ts';
 import { askUser } from './approvals.ts';
 import { parseInput, runCommand } from './commands.ts';
 import { createCompleter } from './complete.ts';
 import { type Follower, follow } from './follow.ts';
 import { attachImages } from './images.ts';
+import { leavingLines } from './leaving.ts';
 import { createOutbox } from './outbox.ts';
 
 /** What the commands of a chat can see and do. */
@@ -119,14 +127,17 @@ export async function runChat(
       width,
       paint,
     );
-    const below = [...(status ? ['', status] : []), ...(lost ? [lost] : []), ...queued];
+    const background = backgroundLine(view, options);
+    const busy = [status, background].filter((line) => line !== undefined);
+    const below = [...(busy.length > 0 ? ['', ...busy] : []), ...(lost ? [lost] : []), ...queued];
     const activity = activityLines(view, { ...options, height: Math.max(0, height - below.length - 1) });
     return [...activity, ...below, ''];
   };
 
   /** Redraws while something on the screen moves by itself: the clock and the spinner. */
   const keepTicking = (): void => {
-    const moves = follower?.view.turn !== undefined;
+    const view = follower?.view;
+    const moves = view !== undefined && (view.turn !== undefined || tasksOf(view).length > 0);
     if (moves && ticker === undefined) ticker = setInterval(() => ui.refresh(), 100);
     if (!moves && ticker !== undefined) {
       clearInterval(ticker);
@@ -186,7 +197,8 @@ export async function runChat(
     } else if (key.ctrl && key.name === 'c') {
       if (now - lastCtrlC < TWICE_MS) chat.leave();
       lastCtrlC = now;
-      hint = 'Press Ctrl-C again to leave';
+      const isBackground = !isRunning && tasksOf(chat.view).length > 0;
+      hint = `Press Ctrl-C again to leave${isBackground ? '; /tasks shows and stops what runs in the background' : ''}`;
       setTimeout(() => {
         hint = '';
         ui.refresh();
@@ -339,12 +351,16 @@ export async function runChat(
   quit.abort();
   clearInterval(ticker);
   const last = session;
+  const lastView = chat.view;
   const wasUnused = isNew && isUnused(follower) && !outbox.waiting.length && !early.length;
   outbox.close();
   detach();
   ui.close();
   if (last && wasUnused) await last.close().catch(() => undefined);
-  else if (last) context.stdout.write(`${paint.dim(`Go on with: claude-agent --resume ${last.id}`)}\n`);
+  else if (last) {
+    const lines = leavingLines(context, last.id, lastView);
+    context.stdout.write(lines.map((line) => `${paint.dim(line)}\n`).join(''));
+  }
   // Without a session there is nothing to do here: whoever started the program is told why.
   if (failure !== undefined) throw failure;
   return code;

@@ -7,6 +7,8 @@ interface ChatCommand {
   takes?: string;
   /** Also a command without the slash, as in the seed; with at most one word after it when it takes one. */
   plain?: boolean;
+  /** The only words that the plain form takes; after others the line is a message. */
+  words?: readonly string[];
   /** Needs no session: does not wait for one. */
   isOfProgram?: boolean;
   load(): Promise<(chat: Chat, argument: string) => Promise<void> | void>;
@@ -74,9 +76,16 @@ export const CHAT_COMMANDS: readonly ChatCommand[] = [
   },
   {
     name: 'interrupt',
-    help: 'Stop the current operation',
+    help: 'Stop the turn; all: background tasks and waiting messages too',
+    takes: '[all]',
     plain: true,
+    words: ['all'],
     load: async () => (await import('./commands/interrupt.ts')).interrupt,
+  },
+  {
+    name: 'tasks',
+    help: 'What runs in the background; stop it',
+    load: async () => (await import('./commands/tasks.ts')).tasks,
   },
   {
     name: 'info',
@@ -137,6 +146,7 @@ export function parseInput(text: string, agentCommands: readonly string[]): Inpu
   const command = CHAT_COMMANDS.find((known) => known.plain && known.name === word.toLowerCase());
   if (!command || more.length > 0) return undefined;
   if (argument !== '' && command.takes === undefined) return undefined;
+  if (argument !== '' && command.words?.includes(argument.toLowerCase()) === false) return undefined;
   return { command, argument };
 }
 

@@ -39,6 +39,8 @@ export async function follow({ session, onItems, onChange, onError }: FollowDeps
     mode: info.permission_mode,
     title: info.title,
     cwd: info.cwd,
+    // A server that knows no background work lists none.
+    tasks: info.tasks ?? [],
   };
 
   const past = info.message_count === 0 ? await readHistory(session) : [];

@@ -47,6 +47,9 @@ function summary(event: SessionEvent): string {
   switch (event.type) {
     case 'turn.queued':
       return typeof event.data.message === 'string' ? event.data.message : JSON.stringify(event.data.message);
+    case 'session.tasks':
+      return event.data.tasks.map((task) => task.description).join(', ');
+    case 'turn.settled':
     case 'turn.completed':
     case 'turn.interrupted':
     case 'turn.failed':

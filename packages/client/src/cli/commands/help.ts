@@ -3,8 +3,8 @@ import { helpText } from '../args.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 
-export async function help({ stdout }: Context): Promise<ExitCode> {
-  stdout.write(helpText());
+export async function help({ settings, stdout }: Context): Promise<ExitCode> {
+  stdout.write(helpText(settings.program));
   return EXIT.done;
 }
 

@@ -20,7 +20,7 @@ export async function sessions({ args, client, paint, stdout }: Context): Promis
   const now = Date.now();
   for (const { session_id, modified, preview, project } of available) {
     const state = states.get(session_id)?.state ?? '';
-    const facts = `${session_id}  ${ago(Date.parse(modified), now).padStart(12)}  ${state.padEnd(8)}`;
+    const facts = `${session_id}  ${ago(Date.parse(modified), now).padStart(12)}  ${state.padEnd(10)}`;
     const line = `${facts}  ${oneLine(preview)}  ${paint.dim(oneLine(project ?? ''))}`;
     stdout.write(`${stdout.isTTY ? truncate(line, stdout.columns) : line}\n`);
   }

@@ -28,13 +28,18 @@ export async function show({ args, client, paint, stdout }: Context): Promise<Ex
   for (const [label, value] of rows) {
     if (value !== '') stdout.write(`${paint.bold(label.padEnd(14))} ${oneLine(value)}\n`);
   }
+  for (const { description, started_at } of info.tasks ?? []) {
+    const since = ago(Date.parse(started_at), Date.now());
+    stdout.write(`${paint.cyan('Background'.padEnd(14))} ${oneLine(description)}  ${paint.dim(since)}\n`);
+  }
   for (const { request_id, tool_name, tool_input } of info.pending_permissions) {
     const call = `${toolTitle(tool_name)}(${toolArgument(tool_name, tool_input)})`;
     stdout.write(`${paint.yellow('Waits for'.padEnd(14))} ${call}  ${paint.dim(request_id)}\n`);
   }
   for (const turn of turns.slice(-10)) {
     const text = typeof turn.message === 'string' ? turn.message : JSON.stringify(turn.message);
-    stdout.write(`${paint.dim(turn.state.padEnd(14))} ${oneLine(text).slice(0, 200)}\n`);
+    const who = turn.initiator === 'agent' ? paint.dim('(the agent by itself) ') : '';
+    stdout.write(`${paint.dim(turn.state.padEnd(14))} ${who}${oneLine(text).slice(0, 200)}\n`);
   }
   return EXIT.done;
 }

@@ -22,6 +22,8 @@ export interface ToolResult {
 /** Something that is said once and for all, and goes to the scrollback. */
 export type Item =
   | { kind: 'user'; message: UserInput }
+  /** The agent begins a turn by itself: what made it. */
+  | { kind: 'own'; message: UserInput | undefined }
   /** A piece of an answer: whole Markdown blocks. `first` begins the answer. */
   | { kind: 'text'; text: string; first: boolean }
   | { kind: 'thinking'; text: string }

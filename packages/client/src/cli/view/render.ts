@@ -16,6 +16,10 @@ export function renderItem(item: Item, { width, paint }: RenderOptions): string[
   switch (item.kind) {
     case 'user':
       return ['', ...userLines(item.message, width, paint)];
+    case 'own': {
+      const why = item.message === undefined ? 'The agent goes on by itself' : textOf(item.message);
+      return ['', truncate(paint.dim(`◆ ${oneLine(why)}`), width)];
+    }
     case 'text': {
       const lines = indent(renderMarkdown(item.text, width - 2, paint), item.first ? '● ' : '  ');
       if (/\n[ \t]*\n$/.test(item.text)) lines.push('');
@@ -75,6 +79,8 @@ function toolLines(call: ToolCall, { width, paint }: RenderOptions): string[] {
 const REASONS: Record<string, string> = {
   timeout: 'nobody answered in time',
   interrupted: 'the turn was interrupted',
+  cancelled: 'taken back',
+  denied: 'a permission was denied',
   withdrawn: 'no longer needed',
   session_closed: 'the session was closed',
   agent_died: 'the agent process ended',

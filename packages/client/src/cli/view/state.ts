@@ -2,6 +2,7 @@ import type { SessionEvent, StreamFrame } from '../../schema/event.ts';
 import type { UserInput } from '../../schema/message.ts';
 import type { PermissionRequest } from '../../schema/permission.ts';
 import type { PermissionMode, SessionState } from '../../schema/session.ts';
+import type { BackgroundTask } from '../../schema/task.ts';
 import { readAgentMessage, readStreamEvent } from './agent-messages.ts';
 import type { Item, ToolCall } from './items.ts';
 import { advance, newBlock, type OpenBlock, seal } from './open-block.ts';
@@ -30,6 +31,8 @@ export interface ViewState {
   /** Tool calls that are not in the scrollback yet, in the order they were made. */
   tools: readonly ToolCall[];
   permissions: readonly PermissionRequest[];
+  /** What the agent does in the background. */
+  tasks: readonly BackgroundTask[];
   /** What the agent says it is doing besides, such as compacting or retrying. */
   status: string | undefined;
   costUsd: number;
@@ -60,12 +63,17 @@ export const emptyView: ViewState = {
   messageId: '',
   tools: [],
   permissions: [],
+  tasks: [],
   status: undefined,
   costUsd: 0,
   turns: 0,
   agentCommands: [],
   mcpServers: undefined,
 };
+
+/** The background work that ends by itself one day; a watcher that never does is not worth a line. */
+export const tasksOf = (view: ViewState): readonly BackgroundTask[] =>
+  view.tasks.filter((task) => !task.ambient);
 
 export interface Reduced {
   view: ViewState;
@@ -96,11 +104,9 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
       return { view: { ...view, state, model, mode, title }, items };
     }
     case 'session.tasks':
-    case 'session.conversation':
-    case 'turn.settled':
-      return { view, items };
+      return { view: { ...view, tasks: event.data.tasks }, items };
     case 'session.closed':
-      return { view: { ...view, state: 'closed', queued: [], permissions: [] }, items };
+      return { view: { ...view, state: 'closed', queued: [], permissions: [], tasks: [] }, items };
     case 'turn.queued': {
       const turnId = event.turn_id ?? '';
       return {
@@ -112,6 +118,7 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
       const id = event.turn_id ?? '';
       const message = view.queued.find((queued) => queued.turnId === id)?.message;
       if (message !== undefined) items.push({ kind: 'user', message });
+      else if (event.data.initiator === 'agent') items.push({ kind: 'own', message: event.data.message });
       const turn = { id, startedAt: Date.parse(event.at), outputTokens: 0, inputTokens: 0 };
       return {
         view: {

@@ -2,9 +2,9 @@ import type { Connection } from '../library.ts';
 import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, truncate, wrapText } from '../term/text.ts';
 import { renderMarkdown } from './markdown.ts';
-import { amount, seconds, tokens } from './numbers.ts';
+import { amount, plural, seconds, tokens } from './numbers.ts';
 import { textOf } from './render.ts';
-import type { ViewState } from './state.ts';
+import { tasksOf, type ViewState } from './state.ts';
 import { toolLine, toolTitle } from './tools.ts';
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -66,6 +66,23 @@ export function statusLine(view: ViewState, options: Omit<LiveOptions, 'height'>
   const spinner = SPINNER[Math.floor(now / 100) % SPINNER.length] ?? '';
   const facts = parts.filter((part) => part !== undefined).join(' · ');
   return truncate(`${paint.magenta(`${spinner} ${activity(view)}…`)} ${paint.dim(`(${facts})`)}`, width);
+}
+
+/** One line: what goes on in the background, and since when. Undefined when nothing does. */
+export function backgroundLine(
+  view: ViewState,
+  { width, paint, now }: Omit<LiveOptions, 'height'>,
+): string | undefined {
+  const tasks = tasksOf(view);
+  const [first] = tasks;
+  if (!first) return undefined;
+  const since = Math.max(0, now - Date.parse(first.started_at));
+  const elapsed = since < 60_000 ? `${Math.floor(since / 1000)} s` : seconds(since);
+  const what = tasks.length === 1 ? oneLine(first.description) : plural(tasks.length, 'task');
+  return truncate(
+    `${paint.cyan(`◆ In the background: ${what}`)} ${paint.dim(`(${elapsed} · /tasks)`)}`,
+    width,
+  );
 }
 
 function activity(view: ViewState): string {

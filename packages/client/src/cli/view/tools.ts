@@ -67,6 +67,8 @@ export function toolResult(call: ToolCall, width: number, paint: Paint): string[
   if (hunks) return renderHunks(hunks, String(call.input.file_path ?? ''), width, paint, 40);
   if (call.name === 'Read') return [paint.dim(readSummary(result.text))];
   if (call.name === 'Agent' || call.name === 'Task') {
+    // The text is instructions for the model.
+    if (isInBackground(result.details)) return [paint.dim('works in the background')];
     const used = `${call.steps} tool ${call.steps === 1 ? 'use' : 'uses'}`;
     return [paint.dim(used), ...shorten(plain(reportOf(result.details) ?? result.text), 4, width, paint)];
   }
@@ -95,6 +97,9 @@ function readSummary(text: string): string {
   const lines = text.split('\n').filter((line) => /^\s*\d+[→\t]/.test(line)).length;
   return lines > 0 ? `${lines} ${lines === 1 ? 'line' : 'lines'}` : oneLine(text).slice(0, 80);
 }
+
+const isInBackground = (details: unknown): boolean =>
+  (details as { isAsync?: unknown } | null | undefined)?.isAsync === true;
 
 /** A subagent's report without what is only meant for the model, which the text of the result has around it. */
 function reportOf(details: unknown): string | undefined {

@@ -4,7 +4,7 @@ import { CHAT_COMMANDS } from '../commands.ts';
 const KEYS: readonly (readonly [string, string])[] = [
   ['Enter', 'send; while the agent works, the message waits for its turn'],
   ['Alt-Enter, Ctrl-J, \\ Enter', 'new line'],
-  ['Ctrl-C', 'interrupt the turn; twice: leave'],
+  ['Ctrl-C, Escape', 'interrupt the turn (background tasks: /tasks); Ctrl-C twice: leave'],
   ['Up, Down', 'what you typed before'],
   ['Tab', 'complete a command, a model, or a @file'],
   ['Ctrl-A E U K W Y', 'edit the line'],

@@ -15,6 +15,7 @@ export async function info(chat: Chat): Promise<void> {
     rows.push(
       ['Session', session.id],
       ['Title', view.title ?? '(none)'],
+      ['State', view.state],
       ['Folder', view.cwd],
       ['Model', view.model ?? 'default'],
       ['Mode', view.mode],
