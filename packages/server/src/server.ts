@@ -7,6 +7,7 @@ import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
 import { refusesBypass, sessionEnvironment } from './agent/environment.ts';
+import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -123,6 +124,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     sessions,
     folders,
     identify,
+    peers: createPeers(home.instance),
     host: config.host,
     bodyLimitBytes: config.bodyLimitBytes,
     defaultModel,

@@ -81,7 +81,7 @@ describe('an agent process', () => {
     });
   });
 
-  test('that cannot start is a 502 with its own words, and nothing ran', async () => {
+  test('whose folder is gone is not started: a 409 that says so, and nothing ran', async () => {
     const cwd = join(server.root, 'goes-away');
     mkdirSync(cwd);
     const { session_id } = await server.createSession({ cwd });
@@ -93,8 +93,9 @@ describe('an agent process', () => {
     for (const { pid } of processesOf(session_id)) process.kill(pid, 'SIGKILL');
     await asleep;
     const answer = await server.call('POST', `/sessions/${session_id}/messages`, { message: 'hello' });
-    expect(answer).toMatchObject({ status: 502, body: { code: 'agent_start_failed' } });
-    expect(String(answer.body.detail)).toMatch(/cannot start: .+/);
+    expect(answer).toMatchObject({ status: 409, body: { code: 'cwd_gone' } });
+    expect(String(answer.body.detail)).toContain(cwd);
+    expect((await server.status(session_id)).message_count).toBe(0);
   });
 
   test('is gone when its session is closed, with everything that it started', async () => {

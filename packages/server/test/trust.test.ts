@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CAN_SEE_PROCESSES } from './support/agents.ts';
+import { firstFrame, script } from './support/api.ts';
 import { ERRANDS, type HostileProject, makeHostileProject, WAYS } from './support/hostile-project.ts';
 import { recordModelCalls } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -145,5 +147,47 @@ describe('the folder of a session', () => {
     const asked = await narrowed.call('POST', '/sessions', { trust_project: true });
     expect(asked).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
     await narrowed.stop();
+    server = await startTestServer({ on: server, config: { allow_trust_project: true } });
+  });
+});
+
+describe.skipIf(!CAN_SEE_PROCESSES)('where no key is needed, an agent cannot answer for its user', () => {
+  /** Runs a command that a human allows; gives what it printed. */
+  async function run(command: string): Promise<string> {
+    const { session_id } = await server.createSession();
+    const turn = server.send(
+      session_id,
+      script({ tools: [{ name: 'Bash', input: { command, description: 'call' } }] }, { say: '{{result}}' }),
+    );
+    const events = server.stream(`/sessions/${session_id}/events?after=0`);
+    const { data } = await firstFrame(events, ({ event }) => event === 'permission.requested');
+    const answer = { request_id: data.data.request_id, allowed: true };
+    await server.call('POST', `/sessions/${session_id}/permissions/respond`, answer);
+    return JSON.stringify((await turn).messages);
+  }
+  const node = (code: string): string => `${process.execPath} -e '${code}'`;
+  const post = (path: string): string => {
+    const request = `{ method: "POST", body: "{}" }`;
+    return node(`fetch("${server.url}${path}", ${request}).then((r) => r.text()).then(console.log)`);
+  };
+
+  test('its commands are refused, whatever they want to do', async () => {
+    expect(await run(post('/sessions'))).toContain('agent_not_allowed');
+    expect(await run(post('/invocations'))).toContain('agent_not_allowed');
+    expect(await run(post('/v1/messages'))).toContain('comes from an agent of this server');
+  });
+
+  test('a command that hides its environment is known by its parents', async () => {
+    expect(await run(`env -i ${post('/sessions')}; true`)).toContain('agent_not_allowed');
+  });
+
+  test('a request that does not wait for its answer has no effect', async () => {
+    const { session_id } = await server.createSession();
+    const { hostname, port } = new URL(server.url);
+    const request = `DELETE /sessions/${session_id} HTTP/1.1\\r\\nHost: ${hostname}\\r\\n\\r\\n`;
+    await run(`exec 3<>/dev/tcp/${hostname}/${port}; printf '${request}' >&3`);
+    // Answered after the request above was refused: a call on a new connection is looked at later.
+    await fetch(`${server.url}/sessions`, { method: 'POST', headers: { connection: 'close' } });
+    expect((await server.status(session_id)).status).toBe('connected');
   });
 });

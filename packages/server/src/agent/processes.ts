@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Marks every process that an agent of ours starts: with the server's home, and with the session. */
-const HOME_MARK = 'CLAUDE_AGENT_SERVER_INSTANCE';
+export const HOME_MARK = 'CLAUDE_AGENT_SERVER_INSTANCE';
 const SESSION_MARK = 'CLAUDE_AGENT_SERVER_SESSION';
 
 /** How long a process may take to end after its input is closed and it was told to, before SIGKILL. */
@@ -115,7 +115,7 @@ async function killMarked(name: string, value: string): Promise<number> {
   return killed;
 }
 
-async function findMarked(mark: string): Promise<number[]> {
+export async function findMarked(mark: string): Promise<number[]> {
   return process.platform === 'linux' ? findInProc(mark) : findWithPs(mark);
 }
 

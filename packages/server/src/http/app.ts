@@ -3,6 +3,7 @@ import type { Gateway } from 'claude-agent-gateway';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Agent } from '../agent/agent.ts';
+import type { Peers } from '../agent/peers.ts';
 import { AppError } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Folders } from '../sessions/folders.ts';
@@ -28,6 +29,7 @@ export interface AppDeps {
   sessions: Sessions;
   folders: Folders;
   identify: Identify;
+  peers: Peers;
   host: string;
   bodyLimitBytes: number;
   defaultModel: string | undefined;
@@ -60,7 +62,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
-  app.use(lock({ host: deps.host, identify: deps.identify, openPaths }));
+  app.use(lock({ host: deps.host, identify: deps.identify, peers: deps.peers, openPaths }));
   const limit = bodyLimit({
     maxSize: deps.bodyLimitBytes,
     onError() {

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { isLoopback } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
+import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
 import { AppError } from '../errors.ts';
 
@@ -86,12 +87,13 @@ export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens
 export interface LockOptions {
   host: string;
   identify: Identify;
+  peers: Peers;
   /** Paths that are open to everybody. */
   openPaths: ReadonlySet<string>;
 }
 
 /** Lets in whom it should: first by where a request comes from, then by its key. */
-export function lock({ host, identify, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
+export function lock({ host, identify, peers, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
   const onLoopback = isLoopback(host);
   return async (c, next) => {
     checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
@@ -109,9 +111,30 @@ export function lock({ host, identify, openPaths }: LockOptions): MiddlewareHand
         'This server wants an API key that it knows: send it as "Authorization: Bearer …" or "x-api-key: …".',
       );
     }
+    const socket = c.env?.incoming?.socket;
+    // A call through /invocations has none: the request around it was asked. Reading is let through: it decides
+    // nothing, an agent can read the store's file as well, and a stream should not wait for a look at /proc.
+    if (principal?.kind === 'local' && socket && !READS.has(c.req.method)) checkPeer(await peers.of(socket));
     c.set('principal', principal ?? { kind: 'local' });
     await next();
   };
+}
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Where no key is needed, an agent could answer its own permission requests: it is told by its connection. */
+function checkPeer(peer: Peer): void {
+  if (peer === 'agent') {
+    throw new AppError(
+      'agent_not_allowed',
+      403,
+      'This request comes from an agent of this server, or from a command of one. Agents may not use the API that watches over them. For a program that may, set AGENT_SERVER_API_KEY and give it the key.',
+    );
+  }
+  // Whoever does not wait for the answer cannot be told from an agent.
+  if (peer === 'gone') {
+    throw new AppError('peer_gone', 403, 'The connection was given up before it was known whose it is.');
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConfig, createDemoModel, createGateway } from 'claude-agent-gateway';
+import { createPeers } from '../../src/agent/peers.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -53,6 +54,7 @@ export function createInProcess(): InProcess {
     sessions,
     folders,
     identify: createIdentify([], createSessionTokens()),
+    peers: createPeers('in-process'),
     host: '127.0.0.1',
     bodyLimitBytes: 1024 * 1024,
     defaultModel: 'fake',
