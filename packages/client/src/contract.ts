@@ -131,10 +131,18 @@ export const routes = {
     query: z.object({
       limit: queryInteger(1, 1000).optional(),
       offset: queryInteger(0, 1_000_000).optional(),
+      cursor: z.string().optional(),
       cwd: ArgumentText.optional(),
     }),
     responses: {
-      200: { description: 'Newest first', schema: z.object({ sessions: z.array(AvailableSession) }) },
+      200: {
+        description: 'Newest first; `next_cursor` is null on the last page, `total` counts all pages',
+        schema: z.object({
+          sessions: z.array(AvailableSession),
+          total: z.int(),
+          next_cursor: z.string().nullable(),
+        }),
+      },
       ...invalid,
     },
   }),

@@ -6,7 +6,8 @@ import type { SessionOptions } from 'claude-agent-client';
 import { createDemoModel, createGateway } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
-import { refusesBypass, sessionEnvironment } from './agent/environment.ts';
+import { createLibrary } from './agent/claude/library/library.ts';
+import { configDir, refusesBypass, sessionEnvironment } from './agent/environment.ts';
 import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
@@ -87,7 +88,12 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     );
   }
 
+  const library = createLibrary({
+    projects: join(configDir(config.env), 'projects'),
+    file: join(home.folder, 'transcripts.db'),
+  });
   const agent = createClaude({
+    library,
     processes: createProcesses(home.instance),
     allowBypassPermissions: bypass === 'allowed',
     link(session) {
@@ -146,6 +152,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   } catch (error) {
     http?.close();
     gateway.close();
+    await agent.close();
     await store.close();
     home.release();
     throw error;
@@ -159,6 +166,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
       feed.end();
       await closeHttp(http);
       gateway.close();
+      await agent.close();
       await store.close();
       home.release();
     },

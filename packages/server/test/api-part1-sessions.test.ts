@@ -144,8 +144,10 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       for (const session_id of [shared.session_id, foreign]) {
         expect(found).toContainEqual({
           session_id,
+          conversation_id: session_id,
           modified: expect.stringMatching(/^\d{4}-.*Z$/),
           preview: expect.stringMatching(/\S/),
+          title: null,
           project: server.root,
         });
       }

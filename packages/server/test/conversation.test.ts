@@ -181,3 +181,45 @@ test("a fork's history begins with what was said before it, and goes on with its
   expect(history.messages.map(({ turn_id }) => turn_id === null)).toEqual([true, true, false, false]);
   expect(wordsOf(await historyOf(id, '?limit=2&offset=1'))).toEqual(words.slice(1, 3));
 });
+
+describe('the list of what can be resumed', () => {
+  interface Available {
+    sessions: { session_id: string; conversation_id: string; preview: string }[];
+    total: number;
+    next_cursor: string | null;
+  }
+  const available = async (query = ''): Promise<Available> =>
+    (await server.call<Available>('GET', `/sessions/available${query}`)).body;
+
+  test('has a session whose first prompt begins with a tag, and it can be forked', async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, '<task>say apple</task>');
+    expect((await available()).sessions).toContainEqual(
+      expect.objectContaining({ session_id: id, preview: '<task>say apple</task>' }),
+    );
+    expect(await server.call('POST', `/sessions/${id}/fork`, {})).toMatchObject({ status: 200 });
+  });
+
+  test('has a cleared session once: its present conversation under its own id', async () => {
+    const { id, conversation } = await cleared();
+    const mine = (await available()).sessions.filter((each) => [id, conversation].includes(each.session_id));
+    expect(mine).toEqual([
+      expect.objectContaining({ session_id: id, conversation_id: conversation, preview: 'say banana' }),
+    ]);
+  });
+
+  test('says how many there are, leads from page to page, and answers twenty at once alike', async () => {
+    const all = await available();
+    expect(all).toMatchObject({ total: all.sessions.length, next_cursor: null });
+    const paged: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: Available = await available(`?limit=2${cursor && `&cursor=${cursor}`}`);
+      expect(page.total).toBe(all.total);
+      paged.push(...page.sessions.map((each) => each.session_id));
+      cursor = page.next_cursor;
+    }
+    expect(paged).toEqual(all.sessions.map((each) => each.session_id));
+    const twenty = await Promise.all(Array.from({ length: 20 }, () => available()));
+    for (const each of twenty) expect(each).toEqual(all);
+  });
+});

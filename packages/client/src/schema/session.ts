@@ -143,8 +143,10 @@ export type SessionDetail = z.infer<typeof SessionDetail>;
 export const AvailableSession = z
   .object({
     session_id: z.string(),
+    conversation_id: z.string().meta({ description: "The agent's own id of the conversation" }),
     modified: Timestamp,
-    preview: z.string(),
+    preview: z.string().meta({ description: 'The title that a user gave it, or the first thing said in it' }),
+    title: z.string().nullable().meta({ description: 'As a user named it, or the agent by itself' }),
     project: z.string().nullable().meta({ description: 'The folder the session worked in' }),
   })
   .meta({ id: 'AvailableSession' });

@@ -121,10 +121,28 @@ export type TranscriptMessage = Pick<HistoryMessage, 'uuid' | 'type' | 'message'
 
 /** A conversation on disk. */
 export interface Transcript {
-  sessionId: string;
+  conversationId: string;
   modified: Date;
+  /** The title that the user gave it, or the first thing that was said. */
   preview: string;
+  /** As the user named it, or the agent by itself. */
+  title: string | null;
   cwd: string | null;
+  path: string;
+  size: number;
+}
+
+export interface TranscriptQuery {
+  /** Only what began in this folder. */
+  cwd?: string | undefined;
+  /** Only what began in one of these folders, or below. */
+  roots: readonly string[];
+  /** Ids of conversations to leave out. */
+  without: readonly string[];
+  limit: number;
+  offset: number;
+  /** What a page before gave as `next`. */
+  cursor?: string | undefined;
 }
 
 /** What the rest of the server knows of an agent. `claude/` is the one that is real. */
@@ -135,8 +153,10 @@ export interface Agent {
    */
   start(options: StartOptions, events: AgentEvents): Promise<AgentProcess>;
   /** Everything on disk that can be resumed, newest first. */
-  transcripts(query: { cwd?: string | undefined }): Promise<Transcript[]>;
-  transcript(sessionId: string): Promise<Transcript | undefined>;
+  transcripts(
+    query: TranscriptQuery,
+  ): Promise<{ transcripts: Transcript[]; total: number; next: string | null }>;
+  transcript(conversationId: string): Promise<Transcript | undefined>;
   /** What a transcript holds: since its last compaction only. */
   history(conversationId: string): Promise<TranscriptMessage[]>;
   /** Copies a conversation; gives the new id. */
@@ -147,4 +167,6 @@ export interface Agent {
   rename(sessionId: string, title: string): Promise<void>;
   /** Ends what a dead server of this home left behind. Gives the number of processes ended. */
   sweep(): Promise<number>;
+  /** Ends what helps; sessions' processes are ended by themselves. */
+  close(): Promise<void>;
 }

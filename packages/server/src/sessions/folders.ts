@@ -11,6 +11,8 @@ export interface Folders {
    * @throws AppError 409 when it is gone, or a link by now; 403 when the roots are others by now
    */
   recheck(cwd: string): Promise<void>;
+  /** Real paths of the folders that sessions may work in or below. */
+  roots: readonly string[];
   /** Whether a folder (as written in a transcript) is inside a root. */
   allows(cwd: string | null): boolean;
 }
@@ -22,6 +24,7 @@ export function createFolders(roots: readonly string[]): Folders {
   const allows = (path: string): boolean => roots.some((root) => isInside(root, path));
 
   return {
+    roots,
     async check(cwd) {
       if (cwd === undefined) return first;
       // Links are followed first: a link inside a root may lead out of it.

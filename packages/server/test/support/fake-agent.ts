@@ -132,20 +132,27 @@ export function createFakeAgent(): Agent {
     };
   };
 
-  const view = ([sessionId, { cwd }]: [string, { cwd: string }]) => ({
-    sessionId,
+  const view = ([conversationId, { cwd }]: [string, { cwd: string }]) => ({
+    conversationId,
     modified: new Date(0),
     preview: 'fake',
+    title: null,
     cwd,
+    path: conversationId,
+    size: 1,
   });
 
   return {
     start,
-    transcripts: async ({ cwd }) =>
-      [...transcripts].filter(([, transcript]) => cwd === undefined || transcript.cwd === cwd).map(view),
-    async transcript(sessionId) {
-      const transcript = transcripts.get(sessionId);
-      return transcript && view([sessionId, transcript]);
+    async transcripts({ cwd, limit, offset, without }) {
+      const all = [...transcripts]
+        .filter(([id, transcript]) => !without.includes(id) && (cwd === undefined || transcript.cwd === cwd))
+        .map(view);
+      return { transcripts: all.slice(offset, offset + limit), total: all.length, next: null };
+    },
+    async transcript(conversationId) {
+      const transcript = transcripts.get(conversationId);
+      return transcript && view([conversationId, transcript]);
     },
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {
@@ -159,5 +166,6 @@ export function createFakeAgent(): Agent {
     },
     rename: async () => {},
     sweep: async () => 0,
+    close: async () => {},
   };
 }

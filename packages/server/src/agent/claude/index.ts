@@ -8,6 +8,7 @@ import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Price } from '../tally.ts';
 import { controls } from './controls.ts';
 import { createInbox } from './inbox.ts';
+import type { Library } from './library/library.ts';
 import { readMessages } from './messages.ts';
 import { sdkOptions } from './options.ts';
 import { askForm, askHuman } from './questions.ts';
@@ -37,6 +38,8 @@ export interface ModelLink {
 
 export interface ClaudeDeps {
   processes: Processes;
+  /** The transcripts on disk. */
+  library: Library;
   /** Prepares the way of one process to its models. */
   link(session: StartOptions): ModelLink;
   /** What a call costs that the agent did not count itself. */
@@ -49,7 +52,7 @@ export interface ClaudeDeps {
 const SPENT_USD = 0.000001;
 
 /** The agent through its SDK: this folder alone knows it. */
-export function createClaude({ processes, link, price, allowBypassPermissions }: ClaudeDeps): Agent {
+export function createClaude({ processes, library, link, price, allowBypassPermissions }: ClaudeDeps): Agent {
   return {
     async start(options, events) {
       const inbox = createInbox();
@@ -148,7 +151,7 @@ export function createClaude({ processes, link, price, allowBypassPermissions }:
       };
     },
 
-    ...transcripts,
+    ...transcripts(library),
     sweep: () => processes.sweep(),
   };
 }

@@ -43,21 +43,26 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.listAvailable, async ({ query }) => {
-    const { limit = DEFAULT_LIMIT, offset = 0, cwd } = query;
-    const folder = cwd === undefined ? undefined : await folders.check(cwd);
-    const found = await agent.transcripts({ cwd: folder });
-    return {
-      sessions: found
-        // What lies outside the roots cannot be resumed here, and is nobody's business here.
-        .filter((transcript) => folders.allows(transcript.cwd))
-        .slice(offset, offset + limit)
-        .map((transcript) => ({
-          session_id: transcript.sessionId,
-          modified: transcript.modified.toISOString(),
-          preview: transcript.preview,
-          project: transcript.cwd,
-        })),
-    };
+    const { limit = DEFAULT_LIMIT, offset = 0, cursor, cwd } = query;
+    const page = await agent.transcripts({
+      cwd: cwd === undefined ? undefined : await folders.check(cwd),
+      // What lies outside the roots cannot be resumed here, and is nobody's business here.
+      roots: folders.roots,
+      // What a session has left behind (/clear) cannot be resumed as it is; the session can.
+      without: await store.pastConversations(),
+      limit,
+      offset,
+      cursor,
+    });
+    const list = page.transcripts.map(async ({ conversationId, modified, preview, title, cwd: project }) => ({
+      session_id: (await store.conversation(conversationId))?.sessionId ?? conversationId,
+      conversation_id: conversationId,
+      modified: modified.toISOString(),
+      preview,
+      title,
+      project,
+    }));
+    return { sessions: await Promise.all(list), total: page.total, next_cursor: page.next };
   });
 
   for (const route of [routes.getSession, routes.getSessionStatus]) {

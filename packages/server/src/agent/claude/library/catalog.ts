@@ -1,0 +1,258 @@
+import { type Dirent, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type Summary, summarize } from './read.ts';
+
+/** A conversation on disk. */
+export interface Found {
+  id: string;
+  path: string;
+  size: number;
+  /** Milliseconds since 1970. */
+  modified: number;
+  preview: string;
+  title: string | null;
+  cwd: string | null;
+}
+
+export interface CatalogQuery {
+  /** Only what began in this folder. */
+  cwd?: string | undefined;
+  /** Only what began in one of these folders, or below. */
+  roots: readonly string[];
+  /** Ids to leave out. */
+  without: readonly string[];
+  limit: number;
+  offset: number;
+  /** What a page before gave as `next`. */
+  cursor?: string | undefined;
+}
+
+export interface CatalogPage {
+  found: Found[];
+  /** How many there are on all pages. */
+  total: number;
+  next: string | null;
+}
+
+/** A file as it was when it was read; 10,000 of them take 5 MB. */
+interface Row extends Found {
+  shown: boolean;
+}
+
+/** All transcripts of one configuration folder, each file read again only when it has changed. */
+export interface Catalog {
+  /** Looks for what has changed since, and gives the number of files that it had to read. */
+  refresh(): number;
+  list(query: CatalogQuery): CatalogPage;
+  /** One conversation as it is now, whether or not the catalog knows it. */
+  find(id: string): Found | undefined;
+  close(): void;
+}
+
+const SCHEMA = 1;
+const TRANSCRIPT = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl$/i;
+/** So many rows share a commit: a first look at 10,000 files that is cut off need not begin again. */
+const BATCH = 500;
+
+/**
+ * Everything here is synchronous: it runs in a thread of its own. Measured with bench/available.ts.
+ * @param projects the agent's folder of folders of transcripts
+ * @param file where the catalog is kept; it can be thrown away at any time
+ */
+export function openCatalog(projects: string, file: string): Catalog {
+  const db = openDatabase(file);
+  const files = new Map<string, Row>();
+  for (const row of db.prepare('select * from files').all()) {
+    files.set(String(row.path), {
+      id: String(row.id),
+      path: String(row.path),
+      size: Number(row.size),
+      modified: Number(row.mtime),
+      shown: row.shown === 1,
+      preview: String(row.preview),
+      title: row.title === null ? null : String(row.title),
+      cwd: row.cwd === null ? null : String(row.cwd),
+    });
+  }
+  const insert = db.prepare('insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)');
+  const remove = db.prepare('delete from files where path = ?');
+  /** What is shown, newest first; made again after a change. */
+  let sorted: Row[] | undefined;
+
+  const store = (path: string, id: string, modified: number, size: number): void => {
+    const summary = read(path, size);
+    const row: Row = {
+      id,
+      path,
+      size,
+      modified,
+      shown: summary.isConversation,
+      preview: previewOf(summary),
+      // A title may have moved out of the part that is read.
+      title: summary.title ?? files.get(path)?.title ?? null,
+      cwd: summary.cwd,
+    };
+    insert.run(path, id, modified, size, row.shown ? 1 : 0, row.preview, row.title, row.cwd);
+    files.set(path, row);
+  };
+
+  /** Of two files of one conversation the younger counts. */
+  const newestFirst = (): Row[] => {
+    const seen = new Set<string>();
+    return [...files.values()]
+      .filter(({ shown }) => shown)
+      .sort((x, y) => (isBefore(x, y) ? -1 : 1))
+      .filter(({ id }) => !seen.has(id) && seen.add(id));
+  };
+
+  return {
+    refresh() {
+      const seen = new Set<string>();
+      let read = 0;
+      let open = false;
+      const begin = (): void => {
+        if (!open) db.exec('begin');
+        open = true;
+      };
+      const commit = (): void => {
+        if (open) db.exec('commit');
+        open = false;
+      };
+      try {
+        for (const folder of entries(projects)) {
+          if (folder.isFile()) continue;
+          for (const { name } of entries(join(projects, folder.name))) {
+            const id = TRANSCRIPT.exec(name)?.[1];
+            if (id === undefined) continue;
+            const path = join(projects, folder.name, name);
+            const stat = statSync(path, { throwIfNoEntry: false });
+            if (!stat?.isFile()) continue;
+            seen.add(path);
+            const before = files.get(path);
+            if (before?.modified === stat.mtimeMs && before.size === stat.size) continue;
+            begin();
+            store(path, id, stat.mtimeMs, stat.size);
+            sorted = undefined;
+            if (++read % BATCH === 0) commit();
+          }
+        }
+        for (const path of files.keys()) {
+          if (seen.has(path)) continue;
+          begin();
+          remove.run(path);
+          files.delete(path);
+          sorted = undefined;
+        }
+      } finally {
+        commit();
+      }
+      return read;
+    },
+
+    list({ cwd, roots, without, limit, offset, cursor }) {
+      sorted ??= newestFirst();
+      const hidden = new Set(without);
+      const listed = sorted.filter(
+        (row) =>
+          !hidden.has(row.id) &&
+          (cwd === undefined || row.cwd === cwd) &&
+          roots.some((root) => isInside(root, row.cwd)),
+      );
+      const last = decode(cursor);
+      const begin = last ? listed.findIndex((row) => isBefore(last, row)) : 0;
+      const rest = begin < 0 ? [] : listed.slice(begin + offset);
+      const found = rest.slice(0, limit).map(({ shown: _, ...row }): Found => row);
+      const end = found.at(-1);
+      return { found, total: listed.length, next: rest.length > limit && end ? encode(end) : null };
+    },
+
+    find(id) {
+      let newest: Found | undefined;
+      for (const folder of entries(projects)) {
+        const path = join(projects, folder.name, `${id}.jsonl`);
+        const stat = statSync(path, { throwIfNoEntry: false });
+        if (!stat?.isFile() || stat.mtimeMs < (newest?.modified ?? 0)) continue;
+        const summary = read(path, stat.size);
+        if (!summary.isConversation) continue;
+        newest = {
+          id,
+          path,
+          size: stat.size,
+          modified: stat.mtimeMs,
+          preview: previewOf(summary),
+          title: summary.title,
+          cwd: summary.cwd,
+        };
+      }
+      return newest;
+    },
+
+    close: () => db.close(),
+  };
+}
+
+const previewOf = ({ named, title, prompt }: Summary): string =>
+  (named ? title : prompt) || prompt || title || '';
+
+/** What a file is about; one that cannot be read hides no other. */
+function read(path: string, size: number): Summary {
+  const nothing: Summary = { isConversation: false, prompt: '', title: null, named: false, cwd: null };
+  try {
+    return size === 0 ? nothing : summarize(path);
+  } catch {
+    return nothing;
+  }
+}
+
+function entries(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    // Not there yet, not a folder, or not ours to read.
+    return [];
+  }
+}
+
+type Place = Pick<Found, 'modified' | 'id'>;
+
+/** Whether x stands before y in the list. */
+const isBefore = (x: Place, y: Place): boolean =>
+  x.modified === y.modified ? x.id > y.id : x.modified > y.modified;
+
+const isInside = (root: string, cwd: string | null): boolean =>
+  cwd !== null && (cwd === root || cwd.startsWith(root.endsWith('/') ? root : `${root}/`));
+
+function openDatabase(file: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(file);
+    if (Number(db.prepare('pragma user_version').get()?.user_version) === SCHEMA) return db;
+    db.close();
+  } catch {
+    // Broken, or no database: it holds nothing that cannot be read again.
+  }
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(file + end, { force: true });
+  const db = new DatabaseSync(file);
+  db.exec(`pragma journal_mode = wal; pragma synchronous = off;
+    create table files (
+      path text primary key, id text not null, mtime real not null, size integer not null, shown integer not null,
+      preview text not null, title text, cwd text
+    ) strict;
+    pragma user_version = ${SCHEMA};`);
+  return db;
+}
+
+const encode = ({ modified, id }: Place): string =>
+  Buffer.from(JSON.stringify([modified, id])).toString('base64url');
+
+/** undefined for no cursor, and for one that nobody gave out. */
+function decode(cursor: string | undefined): Place | undefined {
+  if (cursor === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    const [modified, id] = Array.isArray(value) ? (value as unknown[]) : [];
+    return typeof modified === 'number' && typeof id === 'string' ? { modified, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
