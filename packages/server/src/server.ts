@@ -162,13 +162,18 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   return {
     url,
     async close() {
-      await sessions.shutdown(config.shutdownGraceSeconds);
+      const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
       feed.end();
       await closeHttp(http);
       gateway.close();
       await agent.close();
       await store.close();
       home.release();
+      if (unwritten > 0) {
+        throw new Error(
+          `The store could not be written (is the disk full?): the end of ${unwritten} sessions is not in it. The next start settles them.`,
+        );
+      }
     },
   };
 }

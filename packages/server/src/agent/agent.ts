@@ -79,6 +79,12 @@ export interface AgentMessage {
 export interface AgentEvents {
   /** The agent has begun to work on a message; what it says from now on, until the end, is the answer. */
   onTaken(turnId: string): void;
+  /** The agent begins a turn that no message asked for: it reports on a background task, say. */
+  onOwnTurn(): void;
+  /** The agent works, on whatever. */
+  onBusy(): void;
+  /** The agent has nothing to do, and nothing to report: what it says next begins with a turn. */
+  onIdle(): void;
   /** A message to keep, verbatim; `end` is set on the one that ends a turn. */
   onMessage(message: AgentMessage, end: TurnEnd | undefined): void;
   /** A token delta: shown, not kept. */
@@ -98,8 +104,11 @@ export interface AgentProcess {
   readonly pid: number | undefined;
   /** Hands over one message; its id comes back in the TurnEnd. */
   send(turnId: string, input: UserInput): void;
-  /** Stops what runs. Ids of messages that were not taken up yet, and will be, come back. */
-  interrupt(): Promise<string[]>;
+  /**
+   * Stops the turn that runs; background tasks go on. `all` also drops what the agent has not begun yet: a report on
+   * tasks that ended, and messages. The ids of those come back: no TurnEnd will name them.
+   */
+  interrupt(options: { all: boolean }): Promise<string[]>;
   setModel(model: string | undefined): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   serverInfo(): Promise<Record<string, unknown> & { commands: unknown[]; output_style: string }>;
@@ -148,10 +157,10 @@ export interface TranscriptQuery {
 /** What the rest of the server knows of an agent. `claude/` is the one that is real. */
 export interface Agent {
   /**
-   * Starts a process and waits until it is ready.
+   * Starts a process and waits until it is ready; `signal` gives that up.
    * @throws Error with the agent's own words when it does not start
    */
-  start(options: StartOptions, events: AgentEvents): Promise<AgentProcess>;
+  start(options: StartOptions, events: AgentEvents, signal: AbortSignal): Promise<AgentProcess>;
   /** Everything on disk that can be resumed, newest first. */
   transcripts(
     query: TranscriptQuery,

@@ -42,11 +42,30 @@ export function streamSession(
   });
 }
 
-/** One turn's events as an SSE body, from `turn.queued` (whose number is `start`) to the turn's end. */
+/**
+ * One turn's events as an SSE body, from `turn.queued` (whose number is `start`) to the turn's end.
+ * @param all to the end of its background work: with what happens outside turns, and in the agent's own
+ */
 export function streamTurn(
   { store, feed }: StreamDeps,
-  { sessionId, turnId, start }: { sessionId: string; turnId: string; start: number },
+  {
+    sessionId,
+    turnId,
+    start,
+    all = false,
+  }: { sessionId: string; turnId: string; start: number; all?: boolean },
 ): ReadableStream<Uint8Array> {
+  /** The turns that the agent began by itself since. */
+  const own = new Set<string>();
+  const isOurs = (frame: Frame): boolean => {
+    if (frame.turnId === turnId) return true;
+    if (!all) return false;
+    if (frame.turnId === null) return true;
+    if (frame.durable && frame.event.type === 'turn.started' && frame.event.json.startsWith(OWN_TURN)) {
+      own.add(frame.turnId);
+    }
+    return own.has(frame.turnId);
+  };
   return openStream({
     after: start - 1,
     head: () => feed.head(sessionId),
@@ -58,8 +77,9 @@ export function streamTurn(
       joined.turnId === turnId
         ? liveFrame('agent.partial', sessionId, turnId, { blocks: joined.blocks })
         : '',
-    only: (frame) => frame.turnId === turnId,
-    isLast: (event) => event.turnId === turnId && isTurnEnd(event.type),
+    only: isOurs,
+    isLast: (event) =>
+      event.turnId === turnId && (all ? event.type === 'turn.settled' : isTurnEnd(event.type)),
   });
 }
 
@@ -77,6 +97,9 @@ export async function streamAll(
     encode: encodeForEveryone,
   });
 }
+
+/** How the data of a `turn.started` begins that no message asked for. */
+const OWN_TURN = '{"initiator":"agent"';
 
 export const isTurnEnd = (type: string): boolean =>
   type === 'turn.completed' || type === 'turn.failed' || type === 'turn.interrupted';

@@ -2,42 +2,48 @@ import { randomUUID } from 'node:crypto';
 import type { PermissionReason, PermissionState, RespondPermission } from 'claude-agent-client';
 import type { Decision, Question } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
-import { event, type Log } from '../events/log.ts';
+import { event } from '../events/log.ts';
 import type { Change, PermissionRecord, Store } from '../store/store.ts';
 import { permissionView } from './view.ts';
 
 /** How a request ends when nobody answers it. */
-type Unanswered = Exclude<PermissionReason, 'answered'>;
+export type Unanswered = Exclude<PermissionReason, 'answered'>;
+
+/** What waits, as part of the session's state, and the one way to change it (sessions/ledger.ts). */
+export interface PendingDraft {
+  state: { readonly pending: readonly PermissionRecord[] };
+  write(...changes: Change[]): void;
+  after(effect: () => void): void;
+}
 
 /** The questions of one session that wait for a human. Any number may wait at once. */
 export interface Broker {
-  /** Asks, and waits for the answer however long it takes. Never rejects: what goes wrong is a denial. */
-  ask(turnId: string | null, question: Question): Promise<Decision>;
+  /** Asks, and waits for the answer however long it takes. Never rejects. */
+  ask(question: Question): Promise<Decision>;
   /**
    * Takes an answer; the first one wins.
    * @throws AppError 404 for an unknown request, 409 for one that is settled
    */
   respond(answer: RespondPermission): Promise<void>;
-  /** Settles everything that waits, for the same reason. */
-  settleAll(reason: Unanswered): Promise<void>;
-  /** Oldest first. */
-  pending(): PermissionRecord[];
+  /** Settles what waits (and fits), for the same reason, as part of a decision. */
+  settleAll(draft: PendingDraft, reason: Unanswered, fits?: (request: PermissionRecord) => boolean): void;
 }
 
 export interface BrokerDeps {
   sessionId: string;
   store: Store;
-  log: Log;
   /** 0 waits for ever. */
   timeoutSeconds: number;
-  /** Called when requests came or went: what else has to be written in the same transaction. */
-  onChange(): Change[];
-}
-
-interface Waiting {
-  record: PermissionRecord;
-  answer(decision: Decision): void;
-  timer: NodeJS.Timeout | undefined;
+  /** The turn that a question belongs to. */
+  turnOf(draft: PendingDraft, question: Question): string | null;
+  isClosed(draft: PendingDraft): boolean;
+  setPending(draft: PendingDraft, pending: readonly PermissionRecord[]): void;
+  /** Somebody's answer. @throws the store's failure: nothing was kept then */
+  call<T>(decide: (draft: PendingDraft) => T): Promise<{ ok: true; value: T } | { ok: false }>;
+  /** What happened whether or not it can be written. */
+  fact(decide: (draft: PendingDraft) => void): void;
+  /** A denial that also ends the turn. */
+  onStop(request: PermissionRecord, message: string): void;
 }
 
 /** What the model is told when a request ends without an answer. */
@@ -52,101 +58,99 @@ const WORDS: Record<Unanswered, string> = {
   server_restarted: 'The server was restarted.',
 };
 
-export function createBroker({ sessionId, store, log, timeoutSeconds, onChange }: BrokerDeps): Broker {
-  const waiting = new Map<string, Waiting>();
+export function createBroker(deps: BrokerDeps): Broker {
+  const { sessionId, store, timeoutSeconds, call, fact } = deps;
+  /** Who asked: told when the request is settled, and not before that is written. */
+  const askers = new Map<string, { answer(decision: Decision): void; timer: NodeJS.Timeout | undefined }>();
 
-  /** The one way out of "pending", for answers and for everything else. False: it was settled before. */
-  const settle = async (
-    entry: Waiting,
+  /** The one way out of "pending", for answers and for everything else. */
+  const settle = (
+    draft: PendingDraft,
+    { id, turnId }: PermissionRecord,
     state: PermissionState,
     reason: PermissionReason,
     decision: Decision,
-  ): Promise<boolean> => {
-    const { id, turnId } = entry.record;
-    // Out of the map first: of two answers at once, only one gets here.
-    if (!waiting.delete(id)) return false;
-    clearTimeout(entry.timer);
+  ): void => {
     const resolvedAt = new Date().toISOString();
     const message = decision.allowed ? null : decision.message || null;
-    try {
-      const result = await log.write(sessionId, [
-        { kind: 'settle-permission', id, state, reason, resolvedAt },
-        event(
-          sessionId,
-          'permission.resolved',
-          { request_id: id, state, reason, message },
-          turnId,
-          resolvedAt,
-        ),
-        ...onChange(),
-      ]);
-      if (!result.ok) return false;
-    } catch (error) {
-      // Nothing was kept, so nothing was decided: the request waits on, and the caller is told.
-      waiting.set(id, entry);
-      throw error;
-    }
-    entry.answer(decision);
-    return true;
+    deps.setPending(
+      draft,
+      draft.state.pending.filter((request) => request.id !== id),
+    );
+    draft.write(
+      { kind: 'settle-permission', id, state, reason, resolvedAt },
+      event(sessionId, 'permission.resolved', { request_id: id, state, reason, message }, turnId, resolvedAt),
+    );
+    draft.after(() => {
+      const asker = askers.get(id);
+      askers.delete(id);
+      clearTimeout(asker?.timer);
+      asker?.answer(decision);
+    });
   };
 
-  const giveUp = (entry: Waiting, reason: Unanswered): Promise<boolean> => {
-    const decision: Decision = {
-      allowed: false,
-      message: WORDS[reason],
-      interrupt: reason !== 'timeout' && reason !== 'withdrawn',
-    };
-    return settle(entry, reason === 'timeout' ? 'denied' : 'cancelled', reason, decision);
+  const giveUp = (draft: PendingDraft, request: PermissionRecord, reason: Unanswered): void => {
+    const interrupt = reason !== 'timeout' && reason !== 'withdrawn';
+    const decision: Decision = { allowed: false, message: WORDS[reason], interrupt };
+    settle(draft, request, reason === 'timeout' ? 'denied' : 'cancelled', reason, decision);
   };
+
+  const giveUpLater = (id: string, reason: Unanswered): void =>
+    fact((draft) => {
+      const request = draft.state.pending.find((each) => each.id === id);
+      if (request) giveUp(draft, request, reason);
+    });
 
   return {
-    async ask(turnId, question) {
-      const { signal, ...asked } = question;
+    ask({ signal, ...asked }) {
+      const id = randomUUID();
       const now = Date.now();
-      const record: PermissionRecord = {
-        ...asked,
-        id: randomUUID(),
-        sessionId,
-        turnId,
-        requestedAt: new Date(now).toISOString(),
-        expiresAt: timeoutSeconds > 0 ? new Date(now + timeoutSeconds * 1000).toISOString() : null,
-        state: 'pending',
-        reason: null,
-        resolvedAt: null,
-      };
-      const answered = Promise.withResolvers<Decision>();
-      const entry: Waiting = { record, answer: answered.resolve, timer: undefined };
-      waiting.set(record.id, entry);
-      try {
-        await log.write(sessionId, [
-          { kind: 'insert-permission', permission: record },
-          event(sessionId, 'permission.requested', permissionView(record), turnId, record.requestedAt),
-          ...onChange(),
-        ]);
-      } catch {
-        waiting.delete(record.id);
-        return {
-          allowed: false,
-          message: 'The server cannot store the permission request.',
-          interrupt: true,
+      const { promise, resolve } = Promise.withResolvers<Decision>();
+      askers.set(id, { answer: resolve, timer: undefined });
+      fact((draft) => {
+        if (deps.isClosed(draft)) {
+          draft.after(() => resolve({ allowed: false, message: WORDS.session_closed, interrupt: true }));
+          return;
+        }
+        const turnId = deps.turnOf(draft, { ...asked, signal });
+        const request: PermissionRecord = {
+          ...asked,
+          id,
+          sessionId,
+          turnId,
+          requestedAt: new Date(now).toISOString(),
+          expiresAt: timeoutSeconds > 0 ? new Date(now + timeoutSeconds * 1000).toISOString() : null,
+          state: 'pending',
+          reason: null,
+          resolvedAt: null,
         };
-      }
-      if (!waiting.has(record.id)) return answered.promise;
-      const giveUpQuietly = (reason: Unanswered): void => {
-        giveUp(entry, reason).catch(() =>
-          answered.resolve({ allowed: false, message: WORDS[reason], interrupt: true }),
+        deps.setPending(draft, [...draft.state.pending, request]);
+        draft.write(
+          { kind: 'insert-permission', permission: request },
+          event(sessionId, 'permission.requested', permissionView(request), turnId, request.requestedAt),
         );
-      };
-      if (timeoutSeconds > 0) entry.timer = setTimeout(giveUpQuietly, timeoutSeconds * 1000, 'timeout');
-      if (signal.aborted) giveUpQuietly('withdrawn');
-      signal.addEventListener('abort', () => giveUpQuietly('withdrawn'), { once: true });
-      return answered.promise;
+      });
+      const asker = askers.get(id);
+      if (asker && timeoutSeconds > 0) {
+        asker.timer = setTimeout(giveUpLater, timeoutSeconds * 1000, id, 'timeout');
+      }
+      if (signal.aborted) giveUpLater(id, 'withdrawn');
+      signal.addEventListener('abort', () => giveUpLater(id, 'withdrawn'), { once: true });
+      return promise;
     },
 
     async respond(answer) {
-      const entry = waiting.get(answer.request_id);
       const decision = readAnswer(answer);
-      if (entry && (await settle(entry, answer.allowed ? 'allowed' : 'denied', 'answered', decision))) return;
+      const called = await call((draft) => {
+        const request = draft.state.pending.find((each) => each.id === answer.request_id);
+        if (!request) return false;
+        settle(draft, request, answer.allowed ? 'allowed' : 'denied', 'answered', decision);
+        if (!decision.allowed && decision.interrupt) {
+          draft.after(() => deps.onStop(request, decision.message));
+        }
+        return true;
+      });
+      if (called.ok && called.value) return;
       const known = await store.getPermission(sessionId, answer.request_id);
       if (!known) {
         throw new AppError(
@@ -155,22 +159,16 @@ export function createBroker({ sessionId, store, log, timeoutSeconds, onChange }
           `This session has no permission request ${answer.request_id}. GET /sessions/${sessionId}/status lists what waits.`,
         );
       }
-      const how =
-        known.state === 'pending'
-          ? 'is being answered'
-          : `was settled before: ${known.state} (${known.reason})`;
       throw new AppError(
         'permission_already_settled',
         409,
-        `The permission request ${how}. The first answer counts.`,
+        `The permission request was settled before: ${known.state} (${known.reason}). The first answer counts.`,
       );
     },
 
-    async settleAll(reason) {
-      await Promise.all([...waiting.values()].map((entry) => giveUp(entry, reason)));
+    settleAll(draft, reason, fits = () => true) {
+      for (const request of draft.state.pending) if (fits(request)) giveUp(draft, request, reason);
     },
-
-    pending: () => [...waiting.values()].map((entry) => entry.record),
   };
 }
 

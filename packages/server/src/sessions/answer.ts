@@ -12,6 +12,12 @@ export type InterruptReason =
   | 'server_shutdown'
   | 'server_restarted';
 
+/** An end before its time, with words of its own where there are some. */
+export interface Interrupted {
+  reason: InterruptReason;
+  words?: string;
+}
+
 const WORDS: Record<InterruptReason, string> = {
   interrupted: 'The turn was interrupted.',
   denied: 'A permission request was denied, and the turn ended with it.',
@@ -50,7 +56,7 @@ export interface Ending {
   /** Without the agent's own word: what model calls were reported to have used until then. */
   cut?: Spent | undefined;
   error: TurnError | null;
-  interrupted?: InterruptReason | undefined;
+  interrupted?: Interrupted | undefined;
 }
 
 /**
@@ -62,14 +68,14 @@ export function endTurn(
   { messages, end, cut, error, interrupted }: Ending,
   endedAt: string,
 ): { ended: TurnRecord; changes: Change[] } {
-  const reason = error !== null || end === undefined ? interrupted : undefined;
-  const state: TurnState = reason ? 'interrupted' : error ? 'failed' : 'completed';
+  const why = error !== null || end === undefined ? interrupted : undefined;
+  const state: TurnState = why ? 'interrupted' : error ? 'failed' : 'completed';
   const result: TurnResult = {
     session_id: turn.sessionId,
     turn_id: turn.id,
     messages,
     is_error: state !== 'completed',
-    error: reason ? { code: reason, message: WORDS[reason] } : error,
+    error: why ? { code: why.reason, message: why.words ?? WORDS[why.reason] } : error,
     stop_reason: end?.stopReason ?? null,
     cost_usd: (end ?? cut)?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
     num_turns: end?.numTurns ?? 0,
@@ -77,7 +83,7 @@ export function endTurn(
     duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
   };
-  const data = { result, ...(reason ? { reason } : state === 'failed' && { error }) };
+  const data = { result, ...(why ? { reason: why.reason } : state === 'failed' && { error }) };
   return {
     ended: { ...turn, state, endedAt, result },
     changes: [

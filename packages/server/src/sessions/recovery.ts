@@ -4,6 +4,7 @@ import type { Tally } from '../agent/tally.ts';
 import { event, type Log } from '../events/log.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn } from './answer.ts';
+import { settleTurn } from './state.ts';
 import { stateEvent } from './views.ts';
 
 export interface RecoveryDeps {
@@ -46,9 +47,13 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
     const calls = session && tally(session);
     const messages = await said(store, turn, calls);
     const cut = calls && { spent: await calls.take(), isBooked: false };
-    of(turn.sessionId).push(
-      ...endTurn(turn, { messages, cut, error: null, interrupted: reason }, now).changes,
-    );
+    const { ended, changes } = endTurn(turn, { messages, cut, error: null, interrupted: { reason } }, now);
+    of(turn.sessionId).push(...changes);
+    if (ended.waitFor === 'background') of(turn.sessionId).push(...settleTurn(ended, null, now).changes);
+  }
+  const error = { code: reason, message: 'The server ended while the agent worked in the background.' };
+  for (const turn of await store.listTurns({ unsettled: true, limit: Number.MAX_SAFE_INTEGER })) {
+    of(turn.sessionId).push(...settleTurn(turn, error, now).changes);
   }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
-  AnswerItem,
   BackgroundTask,
   PermissionMode,
   PermissionRequest,
@@ -12,22 +10,47 @@ import type {
   WaitFor,
 } from 'claude-agent-client';
 import type { Agent, AgentMessage, AgentProcess, Spent, TurnEnd } from '../agent/agent.ts';
-import { AppError, budgetSpent, messageOf, sessionClosed, storageFailed } from '../errors.ts';
+import { AppError, messageOf, sessionClosed, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
-import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
-import { answerItems, bookings, endTurn, type InterruptReason } from './answer.ts';
+import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
+import { bookings, type Interrupted } from './answer.ts';
+import { checkBudget, spentUsd } from './budget.ts';
+import { createLedger, type Decide } from './ledger.ts';
 import type { Policy } from './policy.ts';
-import { readTasks } from './tasks.ts';
+import {
+  addAnswer,
+  answered,
+  begin,
+  beginNext,
+  beginOwn,
+  type Current,
+  cutTurns,
+  type Effects,
+  endBackground,
+  endCurrent,
+  endOwn,
+  endQueued,
+  initialState,
+  noteState,
+  type Own,
+  type SessionDraft,
+  type State,
+  set,
+  settleOver,
+  update,
+} from './state.ts';
+import { createStop } from './stop.ts';
+import { noteTasks } from './tasks.ts';
 import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
 
-/** An interrupt that the agent does not obey in this time ends its process instead. */
-const INTERRUPT_PATIENCE_MS = 10_000;
-/** An interrupt can reach the agent before the message that it is meant for; then it is said again. */
-const INTERRUPT_AGAIN_MS = 250;
+/** An agent that has news and is idle begins its report within 0.1 s; after this long it will not come any more. */
+const REPORT_WITHIN_MS = 5_000;
+/** So long a shutdown waits for a store that fails; what is not written is settled at the next start. */
+const LAST_WRITES_MS = 1_500;
 
 export interface SendRequest {
   input: UserInput;
@@ -55,16 +78,20 @@ export interface Session {
   pendingPermissions(): PermissionRequest[];
   /** What the agent does in the background, oldest first. */
   tasks(): BackgroundTask[];
-  /** Ends one background task; settles when it does not run any more. @throws AppError 404, 409 */
+  /** Ends one background task; settles when it does not run any more. @throws AppError 404, 409, 504 */
   stopTask(taskId: string): Promise<void>;
   /** Takes back a message that is still queued. @throws AppError 404, 409 */
   cancel(turnId: string): Promise<TurnRecord>;
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
+  /** Asks the agent, and wakes it for that. @throws AppError 504 when it does not answer in time */
+  ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /** Accepts a message: when this settles, the turn is durable. */
   send(request: SendRequest): Promise<Sent>;
   /** Settles when the turn has ended, and its end is in the log. */
   ended(turnId: string): Promise<TurnRecord>;
+  /** Settles when also the background work of a turn that waits for it is over. */
+  settled(turnId: string): Promise<TurnRecord>;
   /** Takes over turns that were queued before this server started: ahead of all that comes now. */
   takeOver(turns: TurnRecord[]): void;
   /** Begins the first queued turn, if none runs. */
@@ -77,10 +104,15 @@ export interface Session {
   rewind(messageId: string, dryRun: boolean): Promise<RewindResult>;
   /** Closes for good (until somebody resumes it): settles what waits and ends the process. */
   close(): Promise<void>;
+  /** What has happened cannot be written at present. */
+  isStuck(): boolean;
   /** Starts no further turn; settles when none runs: the first half of a shutdown. */
   drain(): Promise<void>;
-  /** The second half: ends what still runs, and the process. Queued turns stay queued for the next start. */
-  shutdown(): Promise<void>;
+  /**
+   * The second half: ends what still runs, and the process. Queued turns stay queued for the next start.
+   * @returns whether all of it could be written
+   */
+  shutdown(): Promise<boolean>;
 }
 
 export interface SessionDeps {
@@ -93,276 +125,254 @@ export interface SessionDeps {
   onError(error: unknown, what: string): void;
 }
 
-/** The turn that runs. */
-interface Current {
-  turn: TurnRecord;
-  messages: AnswerItem[];
-  /** The agent has the message. */
-  sent: boolean;
-  /** The agent works on the message: what it says belongs to the answer. */
-  taken: boolean;
-  interrupted: InterruptReason | undefined;
-}
-
 /**
- * Makes the actor of one session. All its decisions are taken synchronously on its own variables; what they
- * come to is then written, in that order, and shown when it is committed.
+ * Makes the actor of one session. What it is stands in state.ts; ledger.ts takes its decisions one after the other
+ * and adopts each only when the store has it. What follows from a decision (the agent is told, somebody who waits
+ * is answered) comes after that.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
   const { store, log, agent, policy, defaultModel } = deps;
   const { id } = initial;
-  let record = initial;
-  let current: Current | undefined;
-  const queue: TurnRecord[] = [];
-  let tasks: BackgroundTask[] = [];
   const waiters = createWaiters();
-  /** Messages that are being written and not yet in the queue. */
-  let admitting = 0;
+  const settling = createWaiters();
+  /** Why turns were told to end: an intention, so neither state nor stored. */
+  const stops = new Map<string, Interrupted>();
   let stopping = false;
-  let shownState: SessionState = 'asleep';
-
-  const broker = createBroker({
-    sessionId: id,
-    store,
-    log,
-    timeoutSeconds: record.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
-    onChange: () => stateChange(),
-  });
-
-  const warm = createWarmAgent({
-    agent,
-    checkStart: () => policy.checkStart(record),
-    options: async () => ({
-      sessionId: id,
-      conversationId: record.conversationId,
-      cwd: record.cwd,
-      model: record.model ?? defaultModel,
-      permissionMode: record.permissionMode,
-      title: record.title,
-      options: record.options,
-      // A server that was killed early may not know of a transcript that is there.
-      spentUsd: record.options.max_budget_usd === undefined ? 0 : await spentUsd(),
-      resume:
-        record.hasTranscript ||
-        (record.messageCount > 0 && (await agent.transcript(record.conversationId)) !== undefined),
-    }),
-    events: {
-      onTaken(turnId) {
-        if (current?.turn.id === turnId) current.taken = true;
-      },
-      onMessage: (message, end) => onMessage(message, end),
-      onDelta: (message) => log.live(id, answered()?.turn.id ?? null, message),
-      onQuestion: (question) => broker.ask(answered()?.turn.id ?? null, question),
-      onPermissionMode: (mode) => background(noteMode(mode), 'note the permission mode'),
-      onConversation: (conversationId, trigger) =>
-        background(noteConversation(conversationId, trigger), 'note the conversation'),
-      onExit: ({ code, signal, words, cut }) =>
-        background(onExit(words, signal ?? `code ${code}`, cut), 'settle after the agent ended'),
-    },
-    // A turn that runs may still get its process while the server waits for it to end.
-    checkAllowed: () => current || requireOpen(),
-    onStart: () => background(write(stateChange()), 'note the new state'),
-  });
-
-  const state = (): SessionState => {
-    if (record.status === 'closed') return 'closed';
-    if (broker.pending().length > 0) return 'waiting';
-    if (current) return 'running';
-    if (tasks.some((task) => !task.ambient)) return 'background';
-    return warm.live() ? 'idle' : 'asleep';
-  };
-
-  /** The event that tells of another state, if it is another. */
-  const stateChange = (): Change[] => {
-    const now = state();
-    if (now === shownState) return [];
-    shownState = now;
-    return [stateEvent(record, shownState, defaultModel)];
-  };
-
-  const update = (set: Partial<SessionRecord>): Change => {
-    record = { ...record, ...set };
-    return { kind: 'update-session', id, set };
-  };
-
-  const write = async (changes: Change[]): Promise<boolean> =>
-    changes.length === 0 || (await log.write(id, changes)).ok;
+  let closing = false;
+  let reportTimer: NodeJS.Timeout | undefined;
 
   const background = (work: Promise<unknown>, what: string): void => {
     work.catch((error: unknown) => deps.onError(error, what));
   };
 
-  const isOpen = (): boolean => record.status !== 'closed' && !stopping;
+  const effects: Effects = {
+    run: (turn) => background(run(turn), 'run a turn'),
+    expect: (turn) => expect(turn),
+    ended(turn) {
+      stops.delete(turn.id);
+      waiters.resolve(turn);
+    },
+    settled: (turn) => settling.resolve(turn),
+    stopped: (turnId) => stops.get(turnId),
+  };
+
+  const ledger = createLedger<State>({
+    initial: initialState(initial),
+    commit: (changes) => log.write(id, changes),
+    complete(draft) {
+      settleOver(draft, effects, now());
+      noteState(draft, defaultModel);
+    },
+    onStuck: (error) => deps.onError(error, `store what happened in session ${id}; it is tried again`),
+    onError: (error) => deps.onError(error, 'follow up on a decision'),
+  });
+  const state = ledger.state;
+
+  /** @throws AppError 503 when the store fails */
+  const call = async <T>(decide: Decide<State, T>) => {
+    try {
+      return await ledger.call(decide);
+    } catch (error) {
+      throw error instanceof AppError ? error : storageFailed(error);
+    }
+  };
+  const fact = (decide: Decide<State>, what: string): void => background(ledger.fact(decide), what);
+
+  const expect = (turn: TurnRecord): void => {
+    waiters.expect(turn.id);
+    if (turn.waitFor === 'background') settling.expect(turn.id);
+  };
+
+  const broker = createBroker({
+    sessionId: id,
+    store,
+    timeoutSeconds: initial.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
+    turnOf: (draft, question) => turnOf((draft as SessionDraft).state, question.agentId),
+    isClosed: (draft) => (draft as SessionDraft).state.record.status === 'closed',
+    setPending: (draft, pending) => set(draft as SessionDraft, { pending }),
+    call,
+    fact: (decide) => fact(decide, 'store a permission'),
+    onStop({ turnId, toolName }, message) {
+      if (turnId === null || !isRunning(turnId) || stops.has(turnId)) return;
+      stops.set(turnId, {
+        reason: 'denied',
+        words: `${toolName} was denied, and the turn ended with it: ${message}`,
+      });
+    },
+  });
+
+  const warm = createWarmAgent({
+    agent,
+    checkStart: () => policy.checkStart(state().record),
+    options: async () => {
+      const { record } = state();
+      return {
+        sessionId: id,
+        conversationId: record.conversationId,
+        cwd: record.cwd,
+        model: record.model ?? defaultModel,
+        permissionMode: record.permissionMode,
+        title: record.title,
+        options: record.options,
+        spentUsd: record.options.max_budget_usd === undefined ? 0 : await spentUsd(store, id),
+        // A server that was killed early may not know of a transcript that is there.
+        resume:
+          record.hasTranscript ||
+          (record.messageCount > 0 && (await agent.transcript(record.conversationId)) !== undefined),
+      };
+    },
+    events: {
+      onTaken: (turnId) =>
+        fact((draft) => {
+          const { current } = draft.state;
+          if (current?.turn.id === turnId) set(draft, { current: { ...current, taken: true } });
+        }, 'note what the agent works on'),
+      onOwnTurn() {
+        clearTimeout(reportTimer);
+        const turnId = randomUUID();
+        fact((draft) => {
+          const { record, current, own } = draft.state;
+          if (record.status === 'closed' || own || current?.taken) return;
+          beginOwn(draft, effects, turnId, now());
+        }, "store the beginning of the agent's own turn");
+      },
+      onBusy: () => clearTimeout(reportTimer),
+      onIdle: () => fact(forgetNews, 'note that the agent is idle'),
+      onMessage: (message, end) =>
+        fact((draft) => onMessage(draft, message, end), 'store what the agent said'),
+      onDelta: (message) =>
+        ledger.inOrder((state) => log.live(id, answered(state)?.turn.id ?? null, message)),
+      onQuestion: (question) => broker.ask(question),
+      onPermissionMode: (mode) => fact((draft) => noteMode(draft, mode), 'note the permission mode'),
+      onConversation: (conversationId, trigger) =>
+        fact((draft) => noteConversation(draft, conversationId, trigger), 'note the conversation'),
+      onExit: ({ code, signal, words, cut }) =>
+        fact((draft) => onExit(draft, words, signal ?? `code ${code}`, cut), 'settle after the agent ended'),
+    },
+    // A turn that runs may still get its process while the server waits for it to end.
+    checkAllowed: () => state().current || requireOpen(),
+    onStart: () => fact((draft) => set(draft, { live: true }), 'note the new state'),
+  });
 
   const requireOpen = (): void => {
-    if (record.status === 'closed') throw sessionClosed(id);
+    if (state().record.status === 'closed' || closing) throw sessionClosed(id);
     if (stopping)
       throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
   };
 
-  // ---- what the agent says
-
-  /** The turn that the agent is answering; it may be busy with something of its own. */
-  const answered = (): Current | undefined => (current?.taken ? current : undefined);
-
-  const onMessage = (message: AgentMessage, end: TurnEnd | undefined): void => {
-    if (record.status === 'closed') return;
-    const mine = answered();
-    mine?.messages.push(...answerItems(message));
-    const changes: Change[] = [event(id, 'agent.message', message, mine?.turn.id ?? null)];
-    const listed = readTasks(message, tasks, mine?.turn.id ?? null);
-    if (listed) {
-      tasks = listed;
-      changes.push(event(id, 'session.tasks', { tasks }), ...stateChange());
-    }
-    if (!record.hasTranscript && message.type !== 'system') changes.push(update({ hasTranscript: true }));
-    changes.push(...bookings(id, end));
-    // An end that names another turn (a late one, or one that the agent began by itself) closes nothing here.
-    const closes =
-      end && current?.sent && (end.turnId === current.turn.id || (end.turnId === null && !end.ownInitiative));
-    background(
-      closes ? finish({ end, error: end.error }, changes) : write(changes),
-      'store what the agent said',
-    );
+  const next = (draft: SessionDraft): void => {
+    if (draft.state.record.status !== 'closed' && !stopping && !closing) beginNext(draft, effects, now());
   };
 
-  const noteMode = async (mode: PermissionMode): Promise<void> => {
-    if (mode === record.permissionMode || record.status === 'closed') return;
-    await write([update({ permissionMode: mode }), stateEvent(record, shownState, defaultModel)]);
+  // ---- what the agent says
+
+  const isRunning = (turnId: string): boolean => {
+    const { current, own } = state();
+    return current?.turn.id === turnId || own?.turn.id === turnId;
+  };
+
+  const onMessage = (draft: SessionDraft, message: AgentMessage, end: TurnEnd | undefined): void => {
+    if (draft.state.record.status === 'closed') return;
+    const turnId = answered(draft.state)?.turn.id ?? null;
+    addAnswer(draft, message);
+    draft.write(event(id, 'agent.message', message, turnId));
+    if (!draft.state.record.hasTranscript && message.type !== 'system')
+      update(draft, { hasTranscript: true });
+    if (noteTasks(draft, message, now())) draft.after(awaitReport);
+    if (!end) return;
+    draft.write(...bookings(id, end));
+    const { current, own } = draft.state;
+    // An end that names another turn (a late one, or one of the agent's own) does not close this one.
+    const closes =
+      current?.sent &&
+      (end.turnId === current.turn.id ||
+        (end.turnId === null && !end.ownInitiative && (current.taken || !own)));
+    endOwn(draft, effects, { end, error: end.error }, now());
+    if (closes) endCurrent(draft, effects, { end, error: end.error }, now());
+    next(draft);
+    draft.after(awaitReport);
+  };
+
+  /** The agent reports on tasks that ended in a turn of its own, or in the one that runs, or not at all. */
+  const awaitReport = (): void => {
+    clearTimeout(reportTimer);
+    if (!state().news) return;
+    reportTimer = setTimeout(() => fact(forgetNews, 'note that no report comes'), REPORT_WITHIN_MS);
+    reportTimer.unref();
+  };
+
+  const forgetNews = (draft: SessionDraft): void => {
+    if (draft.state.news && !draft.state.own && !draft.state.current?.taken) set(draft, { news: undefined });
+  };
+
+  const noteMode = (draft: SessionDraft, permissionMode: PermissionMode): void => {
+    const { record } = draft.state;
+    if (permissionMode === record.permissionMode || record.status === 'closed') return;
+    update(draft, { permissionMode });
+    draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
   };
 
   /** The agent has left its conversation for another: from now on everything that names a transcript means that one. */
-  const noteConversation = async (conversationId: string, trigger: string): Promise<void> => {
-    const previous = record.conversationId;
-    if (conversationId === previous || record.status === 'closed') return;
-    await write([
-      { kind: 'insert-conversation', id: conversationId, sessionId: id },
-      update({ conversationId, hasTranscript: true }),
-      event(id, 'session.conversation', {
-        conversation_id: conversationId,
-        previous_id: previous,
-        trigger,
-      }),
-    ]);
+  const noteConversation = (draft: SessionDraft, conversationId: string, trigger: string): void => {
+    const { status, conversationId: previous } = draft.state.record;
+    if (conversationId === previous || status === 'closed') return;
+    draft.write({ kind: 'insert-conversation', id: conversationId, sessionId: id });
+    update(draft, { conversationId, hasTranscript: true });
+    draft.write(
+      event(id, 'session.conversation', { conversation_id: conversationId, previous_id: previous, trigger }),
+    );
   };
 
-  const onExit = async (words: string, how: string, cut: Spent): Promise<void> => {
-    const died = current?.sent ? current : undefined;
-    await broker.settleAll('agent_died');
-    if (tasks.length > 0) {
-      tasks = [];
-      await write([event(id, 'session.tasks', { tasks })]);
-    }
-    if (!died || current !== died) {
-      await write([...bookings(id, cut), ...stateChange()]);
+  const onExit = (draft: SessionDraft, words: string, how: string, cut: Spent): void => {
+    set(draft, { live: false });
+    if (draft.state.record.status === 'closed') {
+      draft.write(...bookings(id, cut));
       return;
     }
     const said = words ? ` Its last words: ${words}` : '';
-    await finish({
-      cut,
-      error: {
-        code: 'agent_died',
-        message: `The agent process ended during the turn (${how}). The conversation is kept: the next message goes on with it.${said}`,
-      },
+    const died = (when: string): TurnError => ({
+      code: 'agent_died',
+      message: `The agent process ended ${when} (${how}). The conversation is kept: the next message goes on with it.${said}`,
     });
+    broker.settleAll(draft, 'agent_died');
+    const had = (turn: Current | Own): boolean => !('sent' in turn) || turn.sent;
+    cutTurns(draft, effects, { error: died('during the turn'), cut }, now(), had);
+    endBackground(draft, effects, died('while it worked in the background'), now());
+    next(draft);
   };
 
   // ---- turns
 
-  /** Makes a turn the current one; the changes tell of it. */
-  const begin = (turn: TurnRecord): Change[] => {
-    current = { turn, messages: [], sent: false, taken: false, interrupted: undefined };
-    return [event(id, 'turn.started', { initiator: turn.initiator }, turn.id), ...stateChange()];
-  };
-
-  /** Makes the first queued turn the current one, if there is one and it may run. */
-  const beginNext = (now: string): { next: TurnRecord | undefined; changes: Change[] } => {
-    const next = isOpen() ? queue.shift() : undefined;
-    if (!next) return { next, changes: stateChange() };
-    next.state = 'running';
-    next.startedAt = now;
-    const started: Change = {
-      kind: 'update-turn',
-      id: next.id,
-      from: ['queued'],
-      set: { state: 'running', startedAt: now },
-    };
-    return { next, changes: [started, ...begin(next)] };
-  };
-
-  const nextFromQueue = async (): Promise<void> => {
-    if (current) return;
-    const { next, changes } = beginNext(new Date().toISOString());
-    await write(changes);
-    if (next) background(run(next), 'run a turn');
-  };
-
-  const spentUsd = async (): Promise<number> => {
-    const { rows } = await store.usage(id);
-    return rows.reduce((sum, row) => sum + row.costUsd, 0);
-  };
-
-  /**
-   * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the
-   * session's own account knows better.
-   */
-  const checkBudget = async (): Promise<void> => {
-    const limit = record.options.max_budget_usd;
-    if (limit === undefined) return;
-    const spent = await spentUsd();
-    if (spent < limit) return;
-    throw new AppError('error_max_budget_usd', 402, budgetSpent('this session', spent, limit));
-  };
-
   const run = async (turn: TurnRecord): Promise<void> => {
-    const isMine = (): boolean => current?.turn === turn && !current.interrupted;
+    const isMine = ({ current }: State): boolean => current?.turn.id === turn.id && !stops.has(turn.id);
+    const fail = (error: TurnError): Promise<void> =>
+      ledger.fact((draft) => {
+        if (!isMine(draft.state)) return;
+        endCurrent(draft, effects, { error }, now());
+        next(draft);
+      });
+    let process: AgentProcess;
     try {
-      const process = await warm.wake();
-      await checkBudget();
-      if (!current || !isMine()) return;
-      current.sent = true;
-      process.send(turn.id, turn.input);
+      process = await warm.wake();
+      await checkBudget(store, state().record);
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'agent_start_failed';
-      if (isMine()) await finish({ error: { code, message: messageOf(error) } });
+      await fail({ code, message: messageOf(error) });
+      return;
     }
-  };
-
-  /**
-   * Ends the current turn and begins the next queued one, in one transaction.
-   * @param before changes to write ahead of the turn's end
-   */
-  const finish = async (
-    ending: { end?: TurnEnd; cut?: Spent | undefined; error: TurnError | null },
-    before: Change[] = [],
-  ): Promise<void> => {
-    if (!current) return;
-    const { turn, messages, interrupted } = current;
-    current = undefined;
-    const now = new Date().toISOString();
-    const { ended, changes } = endTurn(turn, { ...ending, messages, interrupted }, now);
-    const after = beginNext(now);
-    try {
-      await write([...before, ...changes, update({ lastActivity: now }), ...after.changes]);
-      waiters.resolve(ended);
-    } catch (failure) {
-      waiters.reject(turn.id, storageFailed(failure));
-      throw failure;
-    } finally {
-      if (after.next) background(run(after.next), 'run a turn');
-    }
-  };
-
-  let checking: Promise<void> | undefined;
-  /**
-   * What keeps the agent from starting keeps a message from being accepted, too. Messages that come at once wait for
-   * the same check, so that they keep their order.
-   */
-  const startable = (): Promise<void> => {
-    checking ??= policy.checkStart(record).finally(() => {
-      checking = undefined;
+    await ledger.fact((draft) => {
+      const { current } = draft.state;
+      if (!current || !isMine(draft.state)) return;
+      set(draft, { current: { ...current, sent: true } });
+      draft.after(() => {
+        if (warm.live() === process) process.send(turn.id, turn.input);
+        else
+          background(
+            fail({ code: 'agent_died', message: 'The agent ended before it had the message.' }),
+            'end a turn',
+          );
+      });
     });
-    return checking;
   };
 
   const replay = async (key: string | null, hash: string): Promise<Sent | undefined> => {
@@ -376,189 +386,155 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     );
   };
 
-  const send = async ({
-    input,
-    inputHash,
-    idempotencyKey,
-    whenBusy,
-    waitFor,
-  }: SendRequest): Promise<Sent> => {
+  let checking: Promise<void> | undefined;
+  /**
+   * What keeps the agent from starting keeps a message from being accepted, too. Messages that come at once wait for
+   * the same check, so that they keep their order.
+   */
+  const startable = (): Promise<void> => {
+    checking ??= policy.checkStart(state().record).finally(() => {
+      checking = undefined;
+    });
+    return checking;
+  };
+
+  const send = async (request: SendRequest): Promise<Sent> => {
+    const { idempotencyKey, inputHash } = request;
     const known = await replay(idempotencyKey, inputHash);
     if (known) return known;
     requireOpen();
     if (!warm.live()) await startable();
+    const turnId = randomUUID();
+    const admitted = await call((draft) => admit(draft, turnId, request));
+    if (admitted.ok) return { turn: admitted.value, replayed: false };
+    // Only the key can be refused: the same request came twice at the same time.
+    const twin = await replay(idempotencyKey, inputHash);
+    if (twin) return twin;
+    throw new AppError('message_refused', 409, 'The message was not accepted. Send it again.');
+  };
+
+  /** Writes a new turn, and begins it when nothing else runs: one commit (0.3 ms) less than in two steps. */
+  const admit = (draft: SessionDraft, turnId: string, request: SendRequest): TurnRecord => {
     requireOpen();
-    const busy = current !== undefined || queue.length > 0 || admitting > 0;
-    if (busy && whenBusy === 'reject') {
+    const { current, own, queue, record } = draft.state;
+    const runs = current !== undefined || own !== undefined;
+    if ((runs || queue.length > 0) && request.whenBusy === 'reject') {
       const advice = 'Wait for it, or send with when_busy "queue" or "interrupt".';
       throw new AppError('session_busy', 409, `A turn is running. ${advice}`);
     }
-    const now = new Date().toISOString();
+    const busy = runs || queue.length > 0;
+    const at = now();
+    const urgent = request.whenBusy === 'interrupt' && busy;
     const turn: TurnRecord = {
-      id: randomUUID(),
+      id: turnId,
       sessionId: id,
       state: busy ? 'queued' : 'running',
       initiator: 'user',
-      input,
-      idempotencyKey,
-      inputHash,
-      waitFor,
-      urgent: whenBusy === 'interrupt',
-      createdAt: now,
-      startedAt: busy ? null : now,
+      input: request.input,
+      idempotencyKey: request.idempotencyKey,
+      inputHash: request.inputHash,
+      waitFor: request.waitFor,
+      urgent,
+      createdAt: at,
+      startedAt: busy ? null : at,
       endedAt: null,
       settledAt: null,
       result: null,
     };
-    waiters.expect(turn.id);
-    const accepted = await admit(turn, busy);
-    if (!accepted) {
-      // Only the key can be refused: the same request came twice at the same time.
-      const twin = await replay(idempotencyKey, inputHash);
-      if (twin) return twin;
-      throw new AppError('message_refused', 409, 'The message was not accepted. Send it again.');
+    draft.write(
+      { kind: 'insert-turn', turn },
+      event(id, 'turn.queued', { message: turn.input }, turn.id, at),
+      { kind: 'count-message', id },
+    );
+    set(draft, { record: { ...record, messageCount: record.messageCount + 1 } });
+    update(draft, { lastActivity: at });
+    draft.after(() => expect(turn));
+    if (!busy) begin(draft, effects, turn);
+    else {
+      set(draft, { queue: urgent ? [turn, ...queue] : [...queue, turn] });
+      if (urgent && runs) draft.after(() => background(stop.turn(), 'interrupt for a new message'));
+      next(draft);
     }
-    record = { ...record, messageCount: record.messageCount + 1 };
-    if (!busy) {
-      background(run(turn), 'run a turn');
-    } else {
-      queue.push(turn);
-      if (!current) await nextFromQueue();
-      else if (whenBusy === 'interrupt') background(interrupt('interrupted'), 'interrupt for a new message');
-    }
-    return { turn, replayed: false };
-  };
-
-  /** Writes a new turn, and begins it when nothing else runs: one commit (0.3 ms) less than in two steps. */
-  const admit = async (turn: TurnRecord, busy: boolean): Promise<boolean> => {
-    admitting++;
-    let accepted = false;
-    try {
-      accepted = await write([
-        { kind: 'insert-turn', turn },
-        event(id, 'turn.queued', { message: turn.input }, turn.id, turn.createdAt),
-        { kind: 'count-message', id },
-        update({ lastActivity: turn.createdAt }),
-        ...(busy ? [] : begin(turn)),
-      ]);
-    } catch (failure) {
-      throw storageFailed(failure);
-    } finally {
-      admitting--;
-      if (!accepted) waiters.reject(turn.id, undefined);
-      if (!accepted && !busy) {
-        // As if it had never begun.
-        current = undefined;
-        shownState = state();
-        await nextFromQueue();
-      }
-    }
-    return accepted;
+    return turn;
   };
 
   // ---- ends
 
-  const interrupt = async (reason: InterruptReason): Promise<void> => {
-    const target = current;
-    if (!target) return;
-    target.interrupted ??= reason;
-    const over = waiters.over(target.turn.id);
-    const runs = (): boolean => current === target;
-    await broker.settleAll(
-      reason === 'session_closed' || reason === 'server_shutdown' ? reason : 'interrupted',
-    );
-    const process = warm.live();
-    // Only somebody who goes on with the session needs the agent's own word that it stopped.
-    if (runs() && target.sent && process && reason === 'interrupted') {
-      const deadline = Date.now() + INTERRUPT_PATIENCE_MS;
-      while (runs() && Date.now() < deadline) {
-        // A process that dies meanwhile never answers; its end settles the turn.
-        const answered = process.interrupt().catch(() => {});
-        await Promise.race([answered, over, sleep(INTERRUPT_PATIENCE_MS, undefined, { ref: false })]);
-        if (runs()) await Promise.race([over, sleep(INTERRUPT_AGAIN_MS, undefined, { ref: false })]);
-      }
-      if (runs()) await process.close();
+  /** What the model calls of a turn that is cut have used: booked with its end, or on its own if that fails. */
+  const withCut = async <T>(end: (cut: Spent | undefined) => Promise<T>): Promise<T> => {
+    const cut = await warm.live()?.cut();
+    try {
+      return await end(cut);
+    } catch (error) {
+      fact((draft) => draft.write(...bookings(id, cut)), 'book what a turn has used');
+      throw error;
     }
-    if (runs()) {
-      const cut = await warm.live()?.cut();
-      // Meanwhile the process may have died, and its end the turn's.
-      if (runs()) await finish({ cut, error: null });
-      else await write(bookings(id, cut));
-    }
-    await over;
   };
 
-  const stop = (taskId: string): Promise<void> => warm.tell((process) => process.stopTask(taskId));
+  const stop = createStop({ ledger, call, withCut, warm, waiters, broker, stops, effects, next, now });
 
-  const takeBack = async (turn: TurnRecord, now: string): Promise<TurnRecord> => {
-    queue.splice(queue.indexOf(turn), 1);
-    const { ended, changes } = endTurn(turn, { messages: [], error: null, interrupted: 'cancelled' }, now);
-    await write(changes);
-    waiters.resolve(ended);
-    return ended;
-  };
-
-  const close = async (): Promise<void> => {
-    if (record.status === 'closed') return warm.end();
-    const now = new Date().toISOString();
-    record = { ...record, status: 'closed' };
-    await interrupt('session_closed');
-    await broker.settleAll('session_closed');
-    const abandoned = queue
-      .splice(0)
-      .map((turn) => endTurn(turn, { messages: [], error: null, interrupted: 'session_closed' }, now));
-    await write([
-      ...abandoned.flatMap(({ changes }) => changes),
-      update({ status: 'closed', lastActivity: now }),
-      ...stateChange(),
-      event(id, 'session.closed', {}, null, now),
-    ]);
-    for (const { ended } of abandoned) waiters.resolve(ended);
-    await warm.end();
+  const closeAll = (draft: SessionDraft, cut: Spent | undefined): void => {
+    if (draft.state.record.status === 'closed') return;
+    const at = now();
+    const interrupted: Interrupted = { reason: 'session_closed' };
+    broker.settleAll(draft, 'session_closed');
+    cutTurns(draft, effects, { error: null, interrupted, cut }, at);
+    for (const turn of draft.state.queue) endQueued(draft, effects, turn, interrupted, at);
+    endBackground(draft, effects, { code: 'session_closed', message: 'The session was closed.' }, at);
+    update(draft, { status: 'closed', lastActivity: at });
+    noteState(draft, defaultModel);
+    draft.write(event(id, 'session.closed', {}, null, at));
   };
 
   return {
     id,
     broker,
-    record: () => record,
-    state,
-    currentTurnId: () => current?.turn.id ?? null,
-    queuedTurns: () => queue.length,
-    pendingPermissions: () => broker.pending().map(permissionView),
+    record: () => state().record,
+    state: () => state().shown,
+    currentTurnId: () => (state().current ?? state().own)?.turn.id ?? null,
+    queuedTurns: () => state().queue.length,
+    pendingPermissions: () => state().pending.map(permissionView),
+    tasks: () => state().tasks.map(({ view }) => view),
     wake: warm.wake,
+    ask: warm.ask,
     send,
-    tasks: () => tasks,
+    interrupt: (scope) => (scope === 'all' ? stop.all() : stop.turn()),
+    isStuck: ledger.isStuck,
 
-    async interrupt(scope) {
-      if (scope === 'all') {
-        const now = new Date().toISOString();
-        for (const turn of [...queue]) await takeBack(turn, now);
-        for (const task of tasks) await stop(task.task_id);
+    async close() {
+      closing = true;
+      try {
+        await withCut((cut) => call((draft) => closeAll(draft, cut)));
+      } finally {
+        closing = false;
       }
-      await interrupt('interrupted');
+      await warm.end();
     },
 
     async stopTask(taskId) {
-      if (!tasks.some((task) => task.task_id === taskId)) {
+      if (!state().tasks.some(({ view }) => view.task_id === taskId)) {
         throw new AppError(
           'task_not_found',
           404,
           `Session ${id} has no background task ${taskId} that runs.`,
         );
       }
-      await stop(taskId);
+      await warm.tell((process) => process.stopTask(taskId));
+      // The list without it came before the agent's answer; it may still be on its way into the store.
+      await ledger.settled();
     },
 
     async cancel(turnId) {
-      const waiting = queue.find((turn) => turn.id === turnId);
-      if (waiting) return takeBack(waiting, new Date().toISOString());
+      const taken = await call((draft) => {
+        const queued = draft.state.queue.find((turn) => turn.id === turnId);
+        return queued && endQueued(draft, effects, queued, { reason: 'cancelled' }, now());
+      });
+      if (taken.ok && taken.value) return taken.value;
       const turn = await store.getTurn(id, turnId);
       if (!turn) throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId}.`);
       const advice = turn.endedAt ? 'It is over.' : `POST /sessions/${id}/interrupt ends it.`;
       throw new AppError('turn_not_queued', 409, `Only a queued message can be taken back. ${advice}`);
     },
-
-    close,
 
     async ended(turnId) {
       const waiting = waiters.ended(turnId);
@@ -568,56 +544,101 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
     },
 
-    takeOver(turns) {
-      for (const turn of turns) waiters.expect(turn.id);
-      queue.push(...turns);
+    async settled(turnId) {
+      const waiting = settling.ended(turnId);
+      if (waiting) return waiting;
+      const turn = await store.getTurn(id, turnId);
+      if (turn?.settledAt) return turn;
+      throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
     },
 
-    goOn: () => background(nextFromQueue(), 'go on with queued turns'),
+    takeOver(turns) {
+      for (const turn of turns) expect(turn);
+      // The newest of those that were sent to interrupt comes first, as it would have without the restart.
+      const urgent = turns.filter((turn) => turn.urgent).reverse();
+      const queue = [...urgent, ...turns.filter((turn) => !turn.urgent)];
+      fact((draft) => set(draft, { queue: [...queue, ...draft.state.queue] }), 'take over queued turns');
+    },
+
+    goOn: () => fact(next, 'go on with queued turns'),
 
     async setModel(model) {
       requireOpen();
+      const before = state().record.model;
       await warm.tell((process) => process.setModel(model ?? defaultModel));
-      await write([update({ model }), stateEvent(record, shownState, defaultModel)]);
+      try {
+        await call((draft) => {
+          update(draft, { model });
+          draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+        });
+      } catch (error) {
+        background(
+          warm.tell((process) => process.setModel(before ?? defaultModel)),
+          'go back to the model before',
+        );
+        throw error;
+      }
     },
 
     async setPermissionMode(mode) {
       requireOpen();
       await warm.tell((process) => process.setPermissionMode(mode));
-      await noteMode(mode);
+      await call((draft) => noteMode(draft, mode));
     },
 
-    async patch(set) {
-      const change = update(set);
-      await write(
-        set.title === undefined ? [change] : [change, stateEvent(record, shownState, defaultModel)],
-      );
+    async patch(changed) {
+      await call((draft) => {
+        update(draft, changed);
+        if (changed.title === undefined) return;
+        draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+      });
       // The agent's own lists, and its terminal program, then show the title too.
-      if (set.title && record.hasTranscript)
-        background(agent.rename(record.conversationId, set.title), 'title the transcript');
+      if (changed.title && state().record.hasTranscript) {
+        background(agent.rename(state().record.conversationId, changed.title), 'title the transcript');
+      }
     },
 
     async rewind(messageId, dryRun) {
       requireOpen();
-      if (current) {
+      if (state().current || state().own) {
         throw new AppError('session_busy', 409, 'A turn is running. Interrupt it, or wait, and rewind then.');
       }
-      const process = await warm.wake();
-      return process.rewindFiles(messageId, dryRun);
+      return warm.ask((process) => process.rewindFiles(messageId, dryRun));
     },
 
     async drain() {
       stopping = true;
-      if (current) await waiters.over(current.turn.id);
+      const { current, own } = state();
+      await Promise.all([current, own].map((each) => each && waiters.over(each.turn.id)));
     },
 
     async shutdown() {
       stopping = true;
-      await interrupt('server_shutdown');
-      await broker.settleAll('server_shutdown');
+      const interrupted: Interrupted = { reason: 'server_shutdown' };
+      const words = 'The server was shut down while the agent worked in the background.';
+      const cut = await warm.live()?.cut();
+      fact((draft) => {
+        if (draft.state.record.status === 'closed') return;
+        broker.settleAll(draft, 'server_shutdown');
+        cutTurns(draft, effects, { error: null, interrupted, cut }, now());
+        endBackground(draft, effects, { code: 'server_shutdown', message: words }, now());
+      }, 'settle what runs');
       await warm.end();
+      clearTimeout(reportTimer);
+      const written = await ledger.writtenWithin(LAST_WRITES_MS);
       const advice = 'The message is kept and runs when the server is back.';
-      waiters.rejectAll(new AppError('server_stopping', 503, `The server shut down. ${advice}`));
+      const reason = new AppError('server_stopping', 503, `The server shut down. ${advice}`);
+      waiters.rejectAll(reason);
+      settling.rejectAll(reason);
+      return written;
     },
   };
+}
+
+const now = (): string => new Date().toISOString();
+
+/** A subagent in the background belongs to the turn that began it, whatever runs now. */
+function turnOf(state: State, agentId: string | null): string | null {
+  const task = state.tasks.find(({ view }) => view.task_id === agentId);
+  return task ? task.view.turn_id : ((answered(state) ?? state.current)?.turn.id ?? null);
 }

@@ -4,6 +4,7 @@ import type {
   ForkSession,
   PermissionMode,
   SessionCreated,
+  SessionState,
   SessionStatus,
 } from 'claude-agent-client';
 import { SessionOptions } from 'claude-agent-client';
@@ -18,6 +19,8 @@ import type { Policy } from './policy.ts';
 import { settleOrphans } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel, stateEvent } from './views.ts';
+
+const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
 
 /** A creation request after validation. */
 type Create = z.output<typeof CreateSession>;
@@ -36,7 +39,10 @@ export interface Sessions {
     next: string | null;
   }>;
   close(sessionId: string): Promise<void>;
+  /** Whether a turn runs, waits for an answer, or left work in the background. */
   isBusy(): boolean;
+  /** Whether something that happened cannot be written at present. */
+  isStuck(): boolean;
   isStopping(): boolean;
   countOpen(): number;
   /** @throws AppError 403 when the configuration forbids the mode */
@@ -45,8 +51,11 @@ export interface Sessions {
   recover(): Promise<void>;
   /** Goes on with turns that a dead server left queued. Once, when the server can be reached. */
   resumeQueued(): void;
-  /** Ends in order: running turns get `graceSeconds`, then everything is settled and ended. */
-  shutdown(graceSeconds: number): Promise<void>;
+  /**
+   * Ends in order: running turns get `graceSeconds`, then everything is settled and ended.
+   * @returns how many sessions could not be settled because the store fails: the next start does that
+   */
+  shutdown(graceSeconds: number): Promise<number>;
 }
 
 export interface SessionsDeps {
@@ -310,7 +319,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await inLine(id, async () => close(await get(id)));
     },
 
-    isBusy: () => [...actors.values()].some((session) => session.currentTurnId() !== null),
+    isBusy: () => [...actors.values()].some((session) => BUSY.has(session.state())),
+    isStuck: () => [...actors.values()].some((session) => session.isStuck()),
     isStopping: () => stopping,
     countOpen: () => open,
     checkMode: policy.checkMode,
@@ -341,8 +351,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
       });
       await Promise.race([Promise.all(all.map((session) => session.drain())), patience]);
       clearTimeout(timer);
-      await Promise.all(all.map((session) => session.shutdown()));
+      const written = await Promise.all(all.map((session) => session.shutdown()));
       await agent.sweep();
+      return written.filter((all) => !all).length;
     },
   };
 }

@@ -6,7 +6,12 @@ export interface WarmAgent {
   live(): AgentProcess | undefined;
   /** Starts a process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
-  /** Tells a live process something; one that sleeps learns it at its next start. @throws AppError 409 */
+  /** Asks a process, and wakes one for it. @throws AppError 504 when it does not answer in time */
+  ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
+  /**
+   * Tells a live process something; one that sleeps learns it at its next start.
+   * @throws AppError 409 when it refuses, 504 when it does not answer in time
+   */
   tell(say: (process: AgentProcess) => Promise<void>): Promise<void>;
   /** Ends the process, also one that is just starting; settles when it is gone. */
   end(): Promise<void>;
@@ -21,33 +26,46 @@ export interface WarmAgentDeps {
   /** Throws when the session may have no process (any more). */
   checkAllowed(): void;
   onStart(): void;
+  /** An agent that is frozen, or busy with a hook, never answers: nobody waits for it longer than this. */
+  answerWithinMs?: number;
 }
 
-export function createWarmAgent({
-  agent,
-  checkStart,
-  options,
-  events,
-  checkAllowed,
-  onStart,
-}: WarmAgentDeps): WarmAgent {
-  let process: AgentProcess | undefined;
-  let starting: Promise<AgentProcess> | undefined;
+/** A control request is answered in milliseconds; with a hook or a count of tokens behind it in seconds. */
+const ANSWER_WITHIN_MS = 15_000;
 
-  const start = async (): Promise<AgentProcess> => {
+export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
+  const {
+    agent,
+    checkStart,
+    options,
+    events,
+    checkAllowed,
+    onStart,
+    answerWithinMs = ANSWER_WITHIN_MS,
+  } = deps;
+  let process: AgentProcess | undefined;
+  let starting: { process: Promise<AgentProcess>; abort: AbortController } | undefined;
+
+  const start = async (signal: AbortSignal): Promise<AgentProcess> => {
     let mine: AgentProcess | undefined;
     let dead = false;
     await checkStart();
     try {
-      mine = await agent.start(await options(), {
-        ...events,
-        onExit(exit) {
-          dead = true;
-          if (process === mine) process = undefined;
-          events.onExit(exit);
+      mine = await agent.start(
+        await options(),
+        {
+          ...events,
+          onExit(exit) {
+            dead = true;
+            if (process === mine) process = undefined;
+            events.onExit(exit);
+          },
         },
-      });
+        signal,
+      );
     } catch (error) {
+      // It was ended on purpose: who did that has the better reason.
+      if (signal.aborted) checkAllowed();
       throw new AppError('agent_start_failed', 502, `The agent cannot start: ${messageOf(error)}`);
     }
     if (dead) throw new AppError('agent_start_failed', 502, 'The agent ended right after its start.');
@@ -63,30 +81,66 @@ export function createWarmAgent({
     return mine;
   };
 
-  /** The process that is there or on its way. */
-  const current = async (): Promise<AgentProcess | undefined> =>
-    process ?? (await starting?.catch(() => undefined));
+  const wake = async (): Promise<AgentProcess> => {
+    checkAllowed();
+    if (process) return process;
+    if (!starting) {
+      const abort = new AbortController();
+      const begun = start(abort.signal).finally(() => {
+        starting = undefined;
+      });
+      starting = { process: begun, abort };
+    }
+    return starting.process;
+  };
+
+  const inTime = async <T>(answer: Promise<T>): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const seconds = answerWithinMs / 1000;
+      const detail = `The agent did not answer within ${seconds} seconds. It may be frozen, or wait for a hook: try again, or interrupt or close the session.`;
+      timer = setTimeout(() => reject(new AppError('agent_not_answering', 504, detail)), answerWithinMs);
+    });
+    // It may still fail when nobody waits any more.
+    answer.catch(() => {});
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const refused = (error: unknown): AppError =>
+    error instanceof AppError
+      ? error
+      : new AppError('agent_refused', 409, `The agent refused: ${messageOf(error)}`);
 
   return {
     live: () => process,
-    async wake() {
-      checkAllowed();
-      if (process) return process;
-      starting ??= start().finally(() => {
-        starting = undefined;
-      });
-      return starting;
+    wake,
+    async ask(question) {
+      const live = await wake();
+      try {
+        return await inTime(question(live));
+      } catch (error) {
+        throw refused(error);
+      }
     },
     async tell(say) {
-      const live = await current();
-      try {
+      const telling = async (): Promise<void> => {
+        const live = process ?? (await starting?.process.catch(() => undefined));
         if (live) await say(live);
+      };
+      try {
+        await inTime(telling());
       } catch (error) {
-        throw new AppError('agent_refused', 409, `The agent refused: ${messageOf(error)}`);
+        throw refused(error);
       }
     },
     async end() {
-      const live = await current();
+      // A start may take a minute (a hook of the user's runs in it): it is given up.
+      starting?.abort.abort();
+      const live = process ?? (await starting?.process.catch(() => undefined));
       process = undefined;
       await live?.close();
     },

@@ -2,12 +2,17 @@ import type { Query, RewindFilesResult } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf } from '../../errors.ts';
 import type { AgentProcess } from '../agent.ts';
 
+/** `interrupt` takes this on 0.3.330, though its types do not say so. */
+interface Interruptible {
+  interrupt(options?: { cancelQueued: boolean }): Promise<{ cancelled?: string[] } | undefined>;
+}
+
 /** What can be asked of a process besides its messages. */
 export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close'> {
   return {
-    async interrupt() {
-      const receipt = await sdk.interrupt();
-      return receipt?.still_queued ?? [];
+    async interrupt({ all }) {
+      const receipt = await (sdk as Interruptible).interrupt(all ? { cancelQueued: true } : undefined);
+      return receipt?.cancelled ?? [];
     },
     setModel: (model) => sdk.setModel(model),
     setPermissionMode: (mode) => sdk.setPermissionMode(mode),

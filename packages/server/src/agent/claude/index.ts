@@ -54,7 +54,7 @@ const SPENT_USD = 0.000001;
 /** The agent through its SDK: this folder alone knows it. */
 export function createClaude({ processes, library, link, price, allowBypassPermissions }: ClaudeDeps): Agent {
   return {
-    async start(options, events) {
+    async start(options, events, signal) {
       const inbox = createInbox();
       const { env: plain, meter, end: endLink } = link(options);
       const env = await guardedEnvironment(options, plain);
@@ -90,7 +90,7 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
           // (measured: a resumed process gets the whole of what it is given), so it is given what is left.
           ...(!meter &&
             budget !== undefined && { maxBudgetUsd: Math.max(budget - options.spentUsd, SPENT_USD) }),
-          env,
+          env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
           abortController: abort,
           canUseTool: askHuman(events, moot),
           onElicitation: askForm(events, moot),
@@ -120,7 +120,8 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
       });
 
       try {
-        await within(START_TIMEOUT_MS, Promise.race([sdk.initializationResult(), reading.then(failStart)]));
+        const ready = Promise.race([sdk.initializationResult(), reading.then(failStart), givenUp(signal)]);
+        await within(START_TIMEOUT_MS, ready);
       } catch (error) {
         await close();
         endLink();
@@ -158,6 +159,14 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
 
 function failStart(): never {
   throw new Error('The agent process ended before it was ready.');
+}
+
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = (): void => reject(new Error('The start was given up.'));
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+  });
 }
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {

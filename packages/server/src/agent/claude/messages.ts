@@ -1,5 +1,6 @@
 import type { Query } from '@anthropic-ai/claude-agent-sdk';
-import type { AgentEvents, AgentMessage, StartOptions } from '../agent.ts';
+import type { AgentEvents, AgentMessage, StartOptions, TurnEnd } from '../agent.ts';
+import { blockedBy, createOwnTurns } from './own-turns.ts';
 import { fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
 /** Reads what a process says until it ends, and passes it on. */
@@ -9,6 +10,23 @@ export async function readMessages(
   readResult: ResultReader,
   see: (message: AgentMessage) => void,
 ): Promise<void> {
+  const own = createOwnTurns(events);
+  try {
+    await readAll(sdk, events, readResult, see, own);
+  } finally {
+    own.end();
+  }
+}
+
+async function readAll(
+  sdk: Query,
+  events: AgentEvents,
+  readResult: ResultReader,
+  see: (message: AgentMessage) => void,
+  own: ReturnType<typeof createOwnTurns>,
+): Promise<void> {
+  /** Why a hook refused the message, when one did. */
+  let blocked: TurnEnd['error'] = null;
   /** What the conversation was left for, when the agent has said so. */
   let trigger: string | undefined;
   /** Ids of what was passed on. Compaction sends what it keeps once more, under the same ids. */
@@ -35,13 +53,16 @@ export async function readMessages(
     for (const uuid of preserved(message)) known.add(uuid);
     const taken = takenUp(message);
     if (taken !== undefined) events.onTaken(taken);
+    own.observe(message, taken !== undefined);
+    blocked = blockedBy(message) ?? blocked;
     switch (fate(message)) {
-      case 'keep':
-        events.onMessage(
-          message,
-          message.type === 'result' ? await readResult(message as unknown as ResultMessage) : undefined,
-        );
+      case 'keep': {
+        const end =
+          message.type === 'result' ? await readResult(message as unknown as ResultMessage) : undefined;
+        events.onMessage(message, end && blocked ? { ...end, isError: true, error: blocked } : end);
+        if (end) blocked = null;
         break;
+      }
       case 'show':
         events.onDelta(message);
         break;

@@ -24,6 +24,8 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     enableFileCheckpointing: true,
     // Keeps the secrets of MCP servers off the command line, which every user of the machine can read.
     mcpServersDelivery: 'initialize',
+    // An interrupt then ends the turn only. Without this it also kills every subagent in the background (measured).
+    perTaskStopAffordance: true,
     // The flag layer: it beats the user's and the project's settings files. It travels on the command line, which
     // every user of the machine can read: no secret may stand in it.
     settings: { cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS, env: modelEnvironment(start) },

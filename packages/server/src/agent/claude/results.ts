@@ -69,12 +69,13 @@ export function takenUp(message: AgentMessage): string | undefined {
 
 /**
  * What becomes of a message: kept for good, shown live only, or left out. Progress that the next message
- * supersedes is not worth a commit; command_lifecycle is the SDK's own bookkeeping.
+ * supersedes is not worth a commit; command_lifecycle and session_state_changed are bookkeeping.
  */
 export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
   if (message.type === 'stream_event' || message.type === 'tool_progress') return 'show';
   // One `thinking_tokens` comes with every delta of a thinking block.
   if (message.type === 'system' && (message.subtype === 'status' || message.subtype === 'thinking_tokens'))
     return 'show';
+  if (message.type === 'system' && message.subtype === 'session_state_changed') return 'drop';
   return message.type === 'command_lifecycle' || message.type === 'keep_alive' ? 'drop' : 'keep';
 }

@@ -24,9 +24,16 @@ export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): 
     }
     try {
       // A write, because a full disk still reads.
-      await store.write([]);
+      await store.probe();
     } catch (error) {
       throw new AppError('not_ready', 503, `The store does not answer: ${String(error)}`);
+    }
+    if (sessions.isStuck()) {
+      throw new AppError(
+        'not_ready',
+        503,
+        'The store does not take what happened in a session. It is tried again.',
+      );
     }
     return { status: 'ready' };
   });

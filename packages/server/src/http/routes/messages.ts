@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { routes, type UserInput } from 'claude-agent-client';
+import { routes, type UserInput, type WaitFor } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import { streamTurn } from '../../events/stream.ts';
@@ -18,7 +18,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     const session = await sessions.getOpen(sessionId);
     const { turn, replayed } = await session.send({
       input: body.message,
-      inputHash: hashOf(body.message),
+      inputHash: hashOf(body.message, body.wait_for),
       idempotencyKey: headers['idempotency-key'] ?? null,
       whenBusy: body.when_busy,
       waitFor: body.wait_for,
@@ -37,9 +37,12 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     }
     if (headers.accept?.includes('text/event-stream')) {
       const start = (await store.turnStart(turn.id)) ?? 1;
-      return sseResponse(streamTurn({ store, feed }, { sessionId, turnId: turn.id, start }), more);
+      const all = body.wait_for === 'background';
+      return sseResponse(streamTurn({ store, feed }, { sessionId, turnId: turn.id, start, all }), more);
     }
-    const { result } = turn.result ? turn : await session.ended(turn.id);
+    const { result } = await (body.wait_for === 'background'
+      ? session.settled(turn.id)
+      : session.ended(turn.id));
     if (result?.error?.code === 'agent_start_failed') {
       throw new AppError(result.error.code, 502, result.error.message);
     }
@@ -80,8 +83,11 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   });
 }
 
-const hashOf = (message: UserInput): string =>
-  createHash('sha256').update(JSON.stringify(message)).digest('hex');
+/** What is asked for. A plain message keeps the hash that it had before there was anything to wait for. */
+const hashOf = (message: UserInput, waitFor: WaitFor): string =>
+  createHash('sha256')
+    .update(JSON.stringify(waitFor === 'turn' ? message : { message, waitFor }))
+    .digest('hex');
 
 /** RFC 7240: a comma-separated list of preferences. */
 function prefersAsync(prefer: string | undefined): boolean {

@@ -123,14 +123,12 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 
   mount(app, routes.getServerInfo, async ({ params }) => {
     const session = await sessions.getOpen(params.session_id);
-    const live = await session.wake();
-    return live.serverInfo();
+    return session.ask((process) => process.serverInfo());
   });
 
   mount(app, routes.getContext, async ({ params }) => {
     const session = await sessions.getOpen(params.session_id);
-    const live = await session.wake();
-    return live.contextUsage();
+    return session.ask((process) => process.contextUsage());
   });
 
   mount(app, routes.getSessionUsage, async ({ params }) => {

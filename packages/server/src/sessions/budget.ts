@@ -1,0 +1,21 @@
+import { AppError, budgetSpent } from '../errors.ts';
+import type { SessionRecord, Store } from '../store/store.ts';
+
+/** Dollars that a session has spent. */
+export async function spentUsd(store: Store, sessionId: string): Promise<number> {
+  const { rows } = await store.usage(sessionId);
+  return rows.reduce((sum, row) => sum + row.costUsd, 0);
+}
+
+/**
+ * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the
+ * session's own account knows better.
+ * @throws AppError 402 when nothing is left
+ */
+export async function checkBudget(store: Store, { id, options }: SessionRecord): Promise<void> {
+  const limit = options.max_budget_usd;
+  if (limit === undefined) return;
+  const spent = await spentUsd(store, id);
+  if (spent < limit) return;
+  throw new AppError('error_max_budget_usd', 402, budgetSpent('this session', spent, limit));
+}
