@@ -53,11 +53,13 @@ export class AgentClient {
   readonly baseUrl: string;
   readonly call: Caller;
   readonly #transport: Transport;
+  readonly #timeoutMs: number;
 
   constructor(options: TransportOptions) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, '');
     this.#transport = createTransport(options);
-    this.call = createCaller(this.#transport, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.call = createCaller(this.#transport, this.#timeoutMs);
   }
 
   readonly sessions = {
@@ -127,7 +129,11 @@ export class AgentClient {
   }
 
   #handle(id: string, created?: AgentSession['created']): AgentSession {
-    return createSessionHandle({ transport: this.#transport, call: this.call }, id, created);
+    return createSessionHandle(
+      { transport: this.#transport, call: this.call, timeoutMs: this.#timeoutMs },
+      id,
+      created,
+    );
   }
 }
 

@@ -219,7 +219,7 @@ export const routes = {
     tag: 'sessions',
     summary: 'Change the model; null is the default model',
     ...session,
-    body: z.object({ model: ModelName.nullable() }).meta({ id: 'SetModel' }),
+    body: z.object({ model: ModelName.nullable().default(null) }).meta({ id: 'SetModel' }),
     responses: {
       200: {
         description: 'Changed',

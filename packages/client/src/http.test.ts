@@ -117,6 +117,14 @@ test('a request that takes too long is a RequestTimeout', async () => {
   });
 });
 
+test('the time limit of the client holds for handing a message over too, and the call may set its own', async () => {
+  const { url } = await serve('nothing');
+  const limited = createClient({ baseUrl: url, timeoutMs: 20 }).session(ID);
+  await expect(limited.submit('hello')).rejects.toMatchObject({ name: 'RequestTimeout' });
+  const patient = createClient({ baseUrl: url }).session(ID);
+  await expect(patient.submit('hello', { timeoutMs: 20 })).rejects.toMatchObject({ name: 'RequestTimeout' });
+});
+
 test('an aborted request rejects with the reason of the abort', async () => {
   const { url, requests } = await serve('nothing');
   const abort = new AbortController();

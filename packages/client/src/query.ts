@@ -123,7 +123,7 @@ async function* run(
     permissions.stop();
     abort?.removeEventListener('abort', onAbort);
     if (isRunning) await session.interrupt().catch(() => undefined);
-    if (!options.keepSession) await session.close().catch(() => undefined);
+    if (!options.keepSession && !session.created?.was_live) await session.close().catch(() => undefined);
   }
 }
 

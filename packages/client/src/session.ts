@@ -72,13 +72,12 @@ export interface AgentSession {
 export interface SessionDeps {
   transport: Transport;
   call: Caller;
+  /** How long an ordinary request may take. */
+  timeoutMs: number;
 }
 
-export function createSessionHandle(
-  { transport, call }: SessionDeps,
-  id: string,
-  created?: SessionCreated,
-): AgentSession {
+export function createSessionHandle(deps: SessionDeps, id: string, created?: SessionCreated): AgentSession {
+  const { transport, call } = deps;
   const params = { session_id: id };
   const session: AgentSession = {
     id,
@@ -94,7 +93,7 @@ export function createSessionHandle(
         },
         body: { message, when_busy: options.whenBusy, wait_for: options.waitFor },
         signal: options.signal,
-        timeoutMs: options.timeoutMs ?? 60_000,
+        timeoutMs: options.timeoutMs ?? deps.timeoutMs,
       });
       return (await response.json()) as Output<'sendMessage', 202>;
     },
@@ -111,7 +110,7 @@ export function createSessionHandle(
     update: (body) => call('patchSession', { params, body }),
     fork: async (body = {}) => {
       const copy = await call('forkSession', { params, body });
-      return createSessionHandle({ transport, call }, copy.session_id, copy);
+      return createSessionHandle(deps, copy.session_id, copy);
     },
     rewind: (messageId, options) =>
       call('rewindSession', {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AgentMessage, type CanUseTool, query, type UserPrompt } from '../src/index.ts';
+import { AgentClient, type AgentMessage, type CanUseTool, query, type UserPrompt } from '../src/index.ts';
 import { cleanUp, script, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
@@ -143,6 +143,19 @@ test('leaving the loop ends the turn and the session', async () => {
   const session = await running.session();
   expect((await session.info()).status).toBe('closed');
   expect((await session.turns())[0]?.state).toBe('interrupted');
+});
+
+test('a session that was open already stays open when the query that resumed it ends', async () => {
+  const client = new AgentClient({ baseUrl: server.url });
+  const first = await client.sessions.create();
+  const second = query({ prompt: 'say second', options: { server: server.url, resume: first.id } });
+  await collect(second);
+  expect((await second.session()).created).toMatchObject({ resumed: true, was_live: true });
+  expect((await first.info()).status).toBe('connected');
+  await first.close();
+  // One that was closed is the query's own: what opened it closes it.
+  await collect(query({ prompt: 'say third', options: { server: server.url, resume: first.id } }));
+  expect((await first.info()).status).toBe('closed');
 });
 
 test('an option that cannot work over HTTP is refused, not ignored', async () => {

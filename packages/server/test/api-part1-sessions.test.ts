@@ -71,7 +71,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
 
     test('resuming a session that is live here answers that session', async () => {
       const again = await calls.create({ resume_session_id: shared.session_id });
-      expect(again).toEqual({ ...shared, resumed: true });
+      expect(again).toEqual({ ...shared, resumed: true, was_live: true });
     });
 
     test('an unknown id to resume is a 404 at once; what is no UUID is a 422', async () => {

@@ -6,6 +6,12 @@ export const SessionId = z.uuid().meta({ description: 'Session id; it never chan
 /** A turn's id (UUID). The agent sees it as the uuid of the user message. */
 export const TurnId = z.uuid();
 
+/**
+ * Forms in which a field that is not known is passed over instead of refused: those of somebody else's format,
+ * whose clients send more of it than is used here.
+ */
+export const lenient = z.registry<{ format: string }>();
+
 /** A moment: ISO 8601, UTC, ending in `Z`. */
 export const Timestamp = z.iso.datetime();
 

@@ -1,13 +1,17 @@
 import { z } from 'zod';
-import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+import { JsonObject, lenient, SessionId, Timestamp, TurnId } from './common.ts';
 
-const Base64Source = z.object({
+/** A part of Anthropic's format: their clients add `cache_control`, `citations` and more. */
+const part = <const S extends z.core.$ZodLooseShape>(shape: S) =>
+  z.object(shape).register(lenient, { format: "Anthropic's Messages API" });
+
+const Base64Source = part({
   type: z.literal('base64'),
   media_type: z.string().min(1),
   data: z.string().min(1),
 });
-const UrlSource = z.object({ type: z.literal('url'), url: z.url() });
-const TextSource = z.object({
+const UrlSource = part({ type: z.literal('url'), url: z.url() });
+const TextSource = part({
   type: z.literal('text'),
   media_type: z.literal('text/plain'),
   data: z.string(),
@@ -16,9 +20,9 @@ const TextSource = z.object({
 /** One block of a user message, in the shape of Anthropic's Messages API. */
 export const ContentBlock = z
   .discriminatedUnion('type', [
-    z.object({ type: z.literal('text'), text: z.string() }),
-    z.object({ type: z.literal('image'), source: z.discriminatedUnion('type', [Base64Source, UrlSource]) }),
-    z.object({
+    part({ type: z.literal('text'), text: z.string() }),
+    part({ type: z.literal('image'), source: z.discriminatedUnion('type', [Base64Source, UrlSource]) }),
+    part({
       type: z.literal('document'),
       source: z.discriminatedUnion('type', [Base64Source, UrlSource, TextSource]),
       title: z.string().nullish(),

@@ -102,6 +102,9 @@ export const SessionCreated = z
     created_at: Timestamp,
     status: SessionStatus,
     resumed: z.boolean(),
+    was_live: z.boolean().meta({
+      description: 'It was open here already, so somebody else may be using it: do not close it when you go',
+    }),
     cwd: z.string(),
     model: z.string().nullable(),
     permission_mode: PermissionMode,

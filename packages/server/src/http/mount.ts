@@ -3,6 +3,7 @@ import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import { AppError, type FieldError } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
+import { readForm } from './form.ts';
 
 /** Deeper JSON than any real request has; JSON.stringify itself gives up at a few thousand levels. */
 const MAX_DEPTH = 200;
@@ -35,20 +36,29 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       }
       input.params = params.data;
     }
-    if (spec.query) input.query = check(spec.query, c.req.query(), 'query');
+    if (spec.query) input.query = checkForm(spec.query, c.req.query(), 'query');
     if (spec.headers) input.headers = check(spec.headers, c.req.header(), 'header');
-    if (spec.body) input.body = check(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
+    if (spec.body) {
+      input.body = checkForm(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
+    }
     const answer = await handler(input as Input<R>, c);
     return answer instanceof Response ? answer : Response.json(answer);
   });
 }
 
-function check(schema: z.ZodType, value: unknown, where: string): unknown {
+/** A body or query: with all fields known, and null for what may be absent. */
+function checkForm(schema: z.ZodType, given: unknown, where: string): unknown {
+  const { value, unknown } = readForm(schema, given, where);
+  return check(schema, value, where, unknown);
+}
+
+function check(schema: z.ZodType, value: unknown, where: string, unknown: FieldError[] = []): unknown {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(
+  if (parsed.success && unknown.length === 0) return parsed.data;
+  const wrong = (parsed.error?.issues ?? []).map(
     (issue): FieldError => ({ path: [where, ...issue.path].join('.'), message: issue.message }),
   );
+  const errors = [...wrong, ...unknown];
   const said = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
   throw new AppError('validation_failed', 422, `The request does not have the right form. ${said}`, errors);
 }

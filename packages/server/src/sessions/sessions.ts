@@ -138,16 +138,20 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await close(actor);
       throw error;
     }
-    return created(actor, resumed);
+    return created(actor, { resumed, wasLive: false });
   };
 
-  const created = (session: Session, resumed: boolean): SessionCreated => {
+  const created = (
+    session: Session,
+    { resumed, wasLive }: { resumed: boolean; wasLive: boolean },
+  ): SessionCreated => {
     const record = session.record();
     return {
       session_id: record.id,
       created_at: record.createdAt,
       status: record.status,
       resumed,
+      was_live: wasLive,
       cwd: record.cwd,
       model: currentModel(record, deps.defaultModel),
       permission_mode: record.permissionMode,
@@ -184,7 +188,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const known = await find(id);
     if (known && known.record().status !== 'closed') {
       await known.wake();
-      return created(known, true);
+      return created(known, { resumed: true, wasLive: true });
     }
     if (known) {
       const record: SessionRecord = {

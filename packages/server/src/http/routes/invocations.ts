@@ -10,7 +10,9 @@ const LEFT_BEHIND = new Set(['content-length', 'content-type', 'transfer-encodin
 /** One door to every other route: the request goes through the same application once more, in this process. */
 export function invocationRoutes(app: Hono<HttpEnv>): void {
   mount(app, routes.invoke, ({ body }, c) => {
-    const { path, payload, path_params: given = {} } = body;
+    const { path, path_params: given = {} } = body;
+    // Null stands for absent here as everywhere: no route takes null for a body.
+    const payload = body.payload ?? undefined;
     if (!path)
       throw new AppError('path_missing', 400, 'Say which route to call: {"path": "/sessions", ...}.');
     const method = body.method.toUpperCase();

@@ -1,0 +1,119 @@
+import { lenient } from 'claude-agent-client';
+import type { z } from 'zod';
+import type { FieldError } from '../errors.ts';
+
+/** A request's value as its schema shall see it, and the fields in it that no schema knows. */
+export interface Form {
+  value: unknown;
+  unknown: FieldError[];
+}
+
+/**
+ * Reads a value beside its schema, at every depth, for two rules that hold in every route:
+ * - An explicit `null` for an optional field means that it is absent; many clients (Python's among them) write
+ *   every field that they have.
+ * - A field that nobody knows is a mistake, most often in spelling: ignored, it would be an option without effect.
+ */
+export function readForm(schema: z.core.$ZodType, value: unknown, path: string): Form {
+  const unknown: FieldError[] = [];
+  return { value: read(schema, value, [path], unknown), unknown };
+}
+
+function read(schema: z.core.$ZodType, value: unknown, path: string[], unknown: FieldError[]): unknown {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'optional':
+    case 'nullable':
+    case 'default':
+      return read(def.innerType, value, path, unknown);
+    case 'pipe':
+      return read(def.in, value, path, unknown);
+    case 'array':
+      if (!Array.isArray(value)) return value;
+      return value.map((item, at) => read(def.element, item, [...path, String(at)], unknown));
+    case 'record':
+      return mapMembers(value, (item, name) => read(def.valueType, item, [...path, name], unknown));
+    case 'union':
+      return readUnion(def.options, value, path, unknown);
+    case 'object':
+      // A form with a place for further fields keeps them; the others name what they do not know.
+      if (!def.catchall && !lenient.has(schema)) findUnknown(value, Object.keys(def.shape), path, unknown);
+      return mapMembers(value, (item, key) => {
+        const field = Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
+        if (!field) return item;
+        if (item === null && isOptional(field)) return undefined;
+        return read(field, item, [...path, key], unknown);
+      });
+    default:
+      return value;
+  }
+}
+
+/** The first form that fits says what is known; when none does, the schema's own words are the better ones. */
+function readUnion(
+  options: readonly z.core.$ZodType[],
+  value: unknown,
+  path: string[],
+  unknown: FieldError[],
+): unknown {
+  for (const option of options) {
+    const here: FieldError[] = [];
+    const form = read(option, value, path, here);
+    if (!parses(option, form)) continue;
+    unknown.push(...here);
+    return form;
+  }
+  return value;
+}
+
+const parses = (schema: z.core.$ZodType, value: unknown): boolean =>
+  (schema as z.ZodType).safeParse(value).success;
+
+const isOptional = (field: z.core.$ZodType): boolean => parses(field, undefined) && !parses(field, null);
+
+/** Members that become undefined are left out. Own members only, whatever they are called (`__proto__` too). */
+function mapMembers(value: unknown, change: (item: unknown, name: string) => unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, item]) => {
+      const changed = change(item, name);
+      return changed === undefined ? [] : [[name, changed]];
+    }),
+  );
+}
+
+function findUnknown(value: unknown, known: string[], path: string[], unknown: FieldError[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  for (const field of Object.keys(value)) {
+    if (known.includes(field)) continue;
+    const meant = nearest(field, known);
+    const advice =
+      meant === undefined ? `The fields here are ${known.join(', ')}` : `Did you mean "${meant}"?`;
+    unknown.push({ path: [...path, field].join('.'), message: `there is no such field. ${advice}` });
+  }
+}
+
+/** The known name that a wrong one most likely means: the same but for case and underscores, or a slip or two. */
+export function nearest(given: string, known: readonly string[]): string | undefined {
+  // Nobody's slip is longer, and the distance costs the product of both lengths.
+  if (given.length > 64) return undefined;
+  const plain = (text: string): string => text.replaceAll(/[_-]/g, '').toLowerCase();
+  const [best] = known
+    .map((candidate) => ({ candidate, distance: distance(plain(given), plain(candidate)) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best && best.distance <= Math.max(1, Math.floor(given.length / 4)) ? best.candidate : undefined;
+}
+
+/** How many letters must be put in, left out or changed to make one text of the other (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const changed = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
