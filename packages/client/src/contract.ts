@@ -70,7 +70,8 @@ const notFound = { 404: problem('No such session') };
 const invalid = { 422: problem('The request does not have the right form') };
 const live = {
   ...notFound,
-  409: problem('The session is closed'),
+  403: problem('Something of the session is not allowed (any more)'),
+  409: problem('The session is closed, or its folder is gone'),
   502: problem('The agent cannot start'),
   504: problem('The agent does not answer'),
 };
@@ -98,9 +99,11 @@ export const routes = {
     bodyRequired: false,
     responses: {
       200: { description: 'The session is ready', schema: SessionCreated },
-      403: problem('Folder or permission mode not allowed by the configuration'),
+      403: problem(
+        'Folder, permission mode, trust, or what would run unasked, not allowed by the configuration',
+      ),
       404: problem('No such session to resume'),
-      409: problem('There is nothing to fork yet, or the session was closed meanwhile'),
+      409: problem('There is nothing to fork yet, the folder is gone, or the session was closed meanwhile'),
       ...invalid,
       502: problem('The agent cannot start; its own words are in `detail`'),
     },
@@ -238,8 +241,8 @@ export const routes = {
     body: z.object({ mode: PermissionMode }).meta({ id: 'SetPermissionMode' }),
     responses: {
       200: { description: 'Changed', schema: z.object({ status: z.literal('ok'), mode: PermissionMode }) },
-      403: problem('The configuration forbids this mode'),
       ...live,
+      403: problem('The configuration forbids this mode'),
       ...invalid,
     },
   }),
@@ -361,7 +364,8 @@ export const routes = {
       },
       202: { description: 'Accepted; `Location` names the turn', schema: TurnAccepted },
       404: problem('No such session'),
-      409: problem('Session closed, busy, or idempotency key used with another body'),
+      403: problem('Something of the session is not allowed (any more)'),
+      409: problem('Session closed, busy, its folder gone, or idempotency key used with another body'),
       ...invalid,
       502: problem('The agent cannot start'),
     },

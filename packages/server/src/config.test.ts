@@ -34,6 +34,8 @@ describe('the defaults', () => {
       bodyLimitBytes: 10 * 1024 * 1024,
       allowBypassPermissions: false,
       allowTrustProject: false,
+      allowUnaskedTools: [],
+      allowCommands: false,
     });
   });
 
@@ -98,6 +100,15 @@ describe('keys', () => {
   test('with one, any address may be listened on', () => {
     expect(read(['--host', '0.0.0.0'], { AGENT_SERVER_API_KEY: 'k' }).host).toBe('0.0.0.0');
   });
+});
+
+test('whoever may bypass every question may have anything run unasked, unless the file says otherwise', () => {
+  expect(read(['--config', file({ allow_bypass_permissions: true })])).toMatchObject({
+    allowUnaskedTools: true,
+    allowCommands: true,
+  });
+  const less = { allow_bypass_permissions: true, allow_unasked_tools: ['Bash'], allow_commands: false };
+  expect(read(['--config', file(less)])).toMatchObject({ allowUnaskedTools: ['Bash'], allowCommands: false });
 });
 
 describe('what is wrong is refused with a sentence', () => {

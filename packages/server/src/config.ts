@@ -18,6 +18,8 @@ const ConfigFile = z.strictObject({
   api_keys_file: z.string().min(1).optional(),
   allow_bypass_permissions: z.boolean().optional(),
   allow_trust_project: z.boolean().optional(),
+  allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
+  allow_commands: z.boolean().optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z
     .number()
@@ -70,6 +72,10 @@ export interface Config {
   allowBypassPermissions: boolean;
   /** Whether sessions may let run what their folder brings. */
   allowTrustProject: boolean;
+  /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
+  allowUnaskedTools: true | readonly string[];
+  /** Whether callers may have commands started, as MCP servers. */
+  allowCommands: boolean;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
@@ -146,6 +152,9 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     gateway: readGateway(file.gateway, env, demo),
     allowBypassPermissions: file.allow_bypass_permissions ?? false,
     allowTrustProject: file.allow_trust_project ?? false,
+    // Whoever may bypass every question may have anything run.
+    allowUnaskedTools: file.allow_unasked_tools ?? (file.allow_bypass_permissions || []),
+    allowCommands: file.allow_commands ?? file.allow_bypass_permissions ?? false,
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,

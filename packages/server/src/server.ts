@@ -118,7 +118,16 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     folders,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
-    policy: createPolicy({ bypass, trustProject: config.allowTrustProject }, folders),
+    policy: createPolicy(
+      {
+        bypass,
+        auto: config.allowUnaskedTools === true || config.defaultPermissionMode === 'auto',
+        trustProject: config.allowTrustProject,
+        unaskedTools: config.allowUnaskedTools,
+        commands: config.allowCommands,
+      },
+      folders,
+    ),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     tally: ({ options }) => (throughGateway(options) ? undefined : createTally(price)),
     onError,

@@ -132,20 +132,36 @@ describe('the folder of a session', () => {
     expect(await resume()).toMatchObject({ status: 409, body: { code: 'cwd_gone' } });
   });
 
-  test('outside the roots by now, or trusted where it may not be any more, keeps a message from being accepted', async () => {
+  test('outside the roots by now, or with more leave than there is now, keeps a message from being accepted', async () => {
     const cwd = join(server.root, 'trusted');
     mkdirSync(cwd);
     const trusted = await server.createSession({ cwd: server.root, trust_project: true });
     const plain = await server.createSession({ cwd: server.root });
+    const unasked = await server.createSession({ cwd, allowed_tools: ['Bash'] });
     await server.stop();
     // The same home, with the folder below as its only root, and another configuration.
-    const narrowed = await startTestServer({ on: { ...server, root: cwd }, config: {} });
+    const narrowed = await startTestServer({
+      on: { ...server, root: cwd },
+      config: { allow_unasked_tools: ['Write'], allow_commands: false },
+    });
     const send = (id: string) => narrowed.call('POST', `/sessions/${id}/messages`, { message: 'say hello' });
     expect(await send(plain.session_id)).toMatchObject({ status: 403, body: { code: 'cwd_not_allowed' } });
     expect(await send(trusted.session_id)).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
     expect((await narrowed.status(plain.session_id)).message_count).toBe(0);
-    const asked = await narrowed.call('POST', '/sessions', { trust_project: true });
-    expect(asked).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
+    expect(await send(unasked.session_id)).toMatchObject({
+      status: 403,
+      body: { code: 'unasked_not_allowed' },
+    });
+    const refused = async (options: Record<string, unknown>, code: string): Promise<void> =>
+      expect(await narrowed.call('POST', '/sessions', options)).toMatchObject({
+        status: 403,
+        body: { code },
+      });
+    await refused({ trust_project: true }, 'trust_forbidden');
+    await refused({ allowed_tools: ['Bash'] }, 'unasked_not_allowed');
+    await refused({ mcp_servers: { box: { command: 'sh' } } }, 'unasked_not_allowed');
+    await refused({ permission_mode: 'auto' }, 'unasked_not_allowed');
+    expect((await narrowed.createSession({ allowed_tools: ['Read', 'Write'] })).status).toBe('connected');
     await narrowed.stop();
     server = await startTestServer({ on: server, config: { allow_trust_project: true } });
   });

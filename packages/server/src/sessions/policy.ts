@@ -7,9 +7,18 @@ import type { Folders } from './folders.ts';
 export interface Allowed {
   /** bypassPermissions; Claude Code refuses it to root outside a sandbox. */
   bypass: 'allowed' | 'forbidden' | 'needs-sandbox';
+  /** The mode in which a model decides what runs. */
+  auto: boolean;
   /** Sessions in which what the folder brings may run. */
   trustProject: boolean;
+  /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
+  unaskedTools: true | readonly string[];
+  /** Whether callers may have commands started, as MCP servers. */
+  commands: boolean;
 }
+
+/** They change nothing and send nothing anywhere. */
+const READS = ['Read', 'Glob', 'Grep', 'LS', 'NotebookRead', 'TodoWrite'];
 
 /** What sessions may do: asked when they are made, and again at every start of an agent. */
 export interface Policy {
@@ -26,8 +35,14 @@ export interface Policy {
 }
 
 export function createPolicy(allowed: Allowed, folders: Folders): Policy {
+  const mayRunUnasked = (rule: string): boolean =>
+    allowed.unaskedTools === true || [...READS, ...allowed.unaskedTools].some((given) => covers(given, rule));
+
   const policy: Policy = {
     checkMode(mode) {
+      if (mode === 'auto' && !allowed.auto) {
+        throw unaskedNotAllowed('the permission mode auto', '"allow_unasked_tools": true');
+      }
       if (mode !== 'bypassPermissions' || allowed.bypass === 'allowed') return;
       if (allowed.bypass === 'needs-sandbox') {
         throw new AppError(
@@ -43,13 +58,24 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       );
     },
 
-    checkOptions({ trust_project }) {
+    checkOptions({ trust_project, allowed_tools, mcp_servers }) {
       if (trust_project && !allowed.trustProject) {
         throw new AppError(
           'trust_forbidden',
           403,
           'This server does not let sessions trust their folder: its hooks, settings, MCP servers and programs would run unasked. Its administrator can set "allow_trust_project": true in the configuration file.',
         );
+      }
+      for (const rule of (allowed_tools ?? []).flatMap(rulesOf)) {
+        if (mayRunUnasked(rule)) continue;
+        throw unaskedNotAllowed(
+          `"${rule}" in allowed_tools`,
+          `"allow_unasked_tools": ["${toolOf(rule)}"] (or true, for every tool)`,
+        );
+      }
+      for (const [name, server] of Object.entries(mcp_servers ?? {})) {
+        if (allowed.commands || !('command' in server)) continue;
+        throw unaskedNotAllowed(`the command of the MCP server "${name}"`, '"allow_commands": true');
       }
     },
 
@@ -70,4 +96,24 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
     },
   };
   return policy;
+}
+
+function unaskedNotAllowed(what: string, key: string): AppError {
+  return new AppError(
+    'unasked_not_allowed',
+    403,
+    `This server does not let ${what} run without asking. Its administrator can set ${key} in the configuration file.`,
+  );
+}
+
+/** Claude Code takes several rules in one text, with commas or spaces outside of brackets between them. */
+const rulesOf = (text: string): string[] => text.match(/(?:\([^)]*\)?|[^\s,(])+/g) ?? [];
+
+const toolOf = (rule: string): string => rule.split('(')[0] ?? rule;
+
+/** A tool's name covers every rule for it, an MCP server's name all of its tools. */
+function covers(given: string, rule: string): boolean {
+  return (
+    given === rule || given === toolOf(rule) || (given.startsWith('mcp__') && rule.startsWith(`${given}__`))
+  );
 }

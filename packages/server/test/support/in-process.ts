@@ -42,7 +42,10 @@ export function createInProcess(): InProcess {
     folders,
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
-    policy: createPolicy({ bypass: 'forbidden', trustProject: false }, folders),
+    policy: createPolicy(
+      { bypass: 'forbidden', auto: true, trustProject: false, unaskedTools: true, commands: true },
+      folders,
+    ),
     permissionTimeoutSeconds: 300,
     tally: () => undefined,
     onError,

@@ -28,7 +28,7 @@ export interface TestServer extends Api {
 export interface TestServerOptions {
   args?: string[];
   env?: Record<string, string>;
-  /** What the configuration file says. */
+  /** What the configuration file says; tools and commands may run unasked unless it says otherwise. */
   config?: Record<string, unknown>;
   /** Options of the scripted model. */
   model?: DemoOptions;
@@ -57,8 +57,8 @@ export async function startTestServer({
   const root = on?.root ?? folder('work');
   const home = on?.home ?? folder('home');
   const userHome = on?.userHome ?? folder('user');
-  const configFile = config && join(home, 'config.json');
-  if (configFile) writeFileSync(configFile, JSON.stringify(config));
+  const configFile = join(home, 'config.json');
+  writeFileSync(configFile, JSON.stringify({ allow_unasked_tools: true, allow_commands: true, ...config }));
   const demo = on?.demo ?? (await startDemoServer(model));
 
   const child = spawn(
@@ -72,7 +72,8 @@ export async function startTestServer({
       home,
       '--root',
       root,
-      ...(configFile ? ['--config', configFile] : []),
+      '--config',
+      configFile,
       ...args,
     ],
     {

@@ -1,0 +1,72 @@
+import { tmpdir } from 'node:os';
+import { expect, test } from 'vitest';
+import { createFolders } from './folders.ts';
+import { type Allowed, createPolicy } from './policy.ts';
+
+const STRICT: Allowed = {
+  bypass: 'forbidden',
+  auto: false,
+  trustProject: false,
+  unaskedTools: [],
+  commands: false,
+};
+
+const refusal = (allowed: Partial<Allowed>, options: Record<string, unknown>): string | undefined => {
+  const policy = createPolicy({ ...STRICT, ...allowed }, createFolders([tmpdir()]));
+  try {
+    policy.checkOptions({ enable_proxy: false, ...options });
+    return undefined;
+  } catch (error) {
+    return `${(error as { code: string }).code}: ${(error as Error).message}`;
+  }
+};
+
+test.each(['Read', 'Read(./src/**)', 'Glob', 'Grep', 'Read, Grep'])('%s may run unasked anywhere', (rule) => {
+  expect(refusal({}, { allowed_tools: [rule] })).toBeUndefined();
+});
+
+test.each([
+  'Bash',
+  'Bash(ls)',
+  'Bash(git log:*)',
+  'Write',
+  'WebFetch',
+  'mcp__box',
+  'mcp__box__shout',
+  'Agent',
+  'Read,Bash',
+  'Read Bash(rm *)',
+  '*',
+  'Read*',
+])('%s may not, and the refusal names the key', (rule) => {
+  expect(refusal({}, { allowed_tools: ['Read', rule] })).toMatch(
+    /^unasked_not_allowed: .*allow_unasked_tools/,
+  );
+});
+
+test('the configuration lets single rules, tools, servers, or all', () => {
+  const asked = (unaskedTools: true | string[], rule: string): boolean =>
+    refusal({ unaskedTools }, { allowed_tools: [rule] }) === undefined;
+  expect(asked(['Bash(git log *)'], 'Bash(git log *)')).toBe(true);
+  expect(asked(['Bash(git log *)'], 'Bash')).toBe(false);
+  expect(asked(['Bash'], 'Bash(rm *)')).toBe(true);
+  expect(asked(['Bash'], 'BashOutput')).toBe(false);
+  expect(asked(['mcp__box'], 'mcp__box__shout')).toBe(true);
+  expect(asked(['mcp__box'], 'mcp__boxes__shout')).toBe(false);
+  expect(asked(true, 'Bash')).toBe(true);
+});
+
+test('an MCP server with a command wants leave, one at an address does not', () => {
+  const box = { command: 'sh' };
+  expect(refusal({}, { mcp_servers: { box } })).toMatch(/^unasked_not_allowed: .*"box".*allow_commands/);
+  expect(refusal({ commands: true }, { mcp_servers: { box } })).toBeUndefined();
+  const remote = { type: 'http', url: 'http://127.0.0.1:1' };
+  expect(refusal({}, { mcp_servers: { remote } })).toBeUndefined();
+});
+
+test('in the mode auto nobody is asked: it wants leave', () => {
+  const checkMode = (auto: boolean) => () =>
+    createPolicy({ ...STRICT, auto }, createFolders([tmpdir()])).checkMode('auto');
+  expect(checkMode(false)).toThrow('allow_unasked_tools');
+  expect(checkMode(true)).not.toThrow();
+});
