@@ -23,7 +23,7 @@ const SERVER_LAYERS = [
   ['store/'],
   ['events/'],
   ['agent/', 'permissions/', 'gateway/'],
-  ['config.ts', 'lock.ts'],
+  ['config.ts', 'lock.ts', 'banner.ts'],
   ['sessions/'],
   ['http/'],
   ['server.ts'],

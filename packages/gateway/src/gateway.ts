@@ -17,7 +17,7 @@ import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';
 import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
-import { checkConfig, contextOf, findSelf } from './models/check.ts';
+import { checkConfig, contextOf, findSelf, refusalOf } from './models/check.ts';
 import { type CatalogueListing, listed, listModels, pageOf } from './models/listing.ts';
 import { createPricing } from './models/prices.ts';
 import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
@@ -48,6 +48,8 @@ export interface Gateway {
   providers(): ProviderStatus[];
   /** Tokens that fit into every upstream of a model; undefined when nobody knows, or the name is not served. */
   contextOf(model: string): number | undefined;
+  /** Why a model cannot be served, and what to do about it; undefined when it can. */
+  refusalOf(model: string): string | undefined;
   /** Dollars for a model call, also for one that did not come through here; undefined when nobody knows a price. */
   costOf(provider: string, model: string, usage: Usage): Promise<number | undefined>;
   /** What of the configuration cannot work: `errors` never, `warnings` not until something is set. */
@@ -148,6 +150,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     models: () => listModels(config, catalogue, registry),
     providers: () => registry.list(),
     contextOf: (model) => contextOf(resolve, model),
+    refusalOf: (model) => refusalOf(resolve, model),
     costOf,
     check: () => checkConfig(config, registry, resolve),
     findSelf: (addresses) => findSelf(registry, addresses),

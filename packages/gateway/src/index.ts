@@ -16,6 +16,7 @@ export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';
 export { unpriced } from './messages/errors.ts';
 export { type ReadStream, readStream } from './messages/read-stream.ts';
+export type { ProviderStatus } from './models/providers.ts';
 export type { LocalModel } from './providers/demo.ts';
 export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
 export { createReservations } from './routing/reservations.ts';

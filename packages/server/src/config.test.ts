@@ -39,11 +39,16 @@ describe('the defaults', () => {
     });
   });
 
-  test('without a credential the demo model answers; with one it does not; --demo decides', () => {
-    expect(read()).toMatchObject({ demo: true, demoAsked: false, credential: undefined });
+  test('the demo model answers everything only when it is asked for, and never in the place of a route', () => {
+    expect(read()).toMatchObject({ demo: false, credential: undefined, gateway: { models: {} } });
     const env = { ANTHROPIC_API_KEY: 'x' };
     expect(read([], env)).toMatchObject({ demo: false, credential: 'ANTHROPIC_API_KEY' });
-    expect(read(['--demo'], env)).toMatchObject({ demo: true, demoAsked: true, credential: undefined });
+    const config = file({ gateway: { models: { fast: 'openai/gpt-5' } } });
+    expect(read(['--demo', '--config', config], env)).toMatchObject({
+      demo: true,
+      credential: undefined,
+      gateway: { models: { fast: 'openai/gpt-5', '*': 'demo' } },
+    });
   });
 });
 

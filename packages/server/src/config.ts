@@ -59,11 +59,9 @@ export interface Config {
   home: string;
   /** Real paths; a session's cwd must be inside one of them. The first is the default cwd. */
   roots: readonly string[];
-  /** True: every model call is answered by the built-in demo model. */
+  /** True: every model call is answered by the built-in demo model, for the user asked for that. */
   demo: boolean;
-  /** Demo mode because the user asked for it, not for want of a credential. */
-  demoAsked: boolean;
-  /** Where the agent's credential comes from; undefined in demo mode. */
+  /** Where the agent's own credential comes from; without one all model calls go through the gateway. */
   credential: string | undefined;
   /** Default model of new sessions; undefined leaves it to the agent. */
   model: string | undefined;
@@ -137,7 +135,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     );
   }
   const credential = findCredential(env);
-  const demo = flags.demo ?? file.demo ?? credential === undefined;
+  const demo = flags.demo ?? file.demo ?? false;
 
   return Object.freeze<Config>({
     host,
@@ -145,7 +143,6 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     home,
     roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     demo,
-    demoAsked: demo && (flags.demo ?? file.demo ?? false),
     credential: demo ? undefined : credential,
     model: env.ANTHROPIC_MODEL || file.model,
     apiKeys,
@@ -226,14 +223,15 @@ function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): Api
   return [...keys, ...listed];
 }
 
-/** The gateway's own part of the file. In demo mode every model's name leads to the demo model. */
+/** The gateway's own part of the file. With --demo every name that it does not route leads to the demo model. */
 function readGateway(
   part: Record<string, unknown> | undefined,
   env: NodeJS.ProcessEnv,
   demo: boolean,
 ): GatewayConfig {
   try {
-    return createGatewayConfig({ ...part, ...(demo && { models: { '*': 'demo' } }) }, env);
+    const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };
+    return createGatewayConfig({ ...part, ...(demo && { models }) }, env);
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error));
   }

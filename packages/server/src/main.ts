@@ -2,17 +2,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { banner } from './banner.ts';
 import { ConfigError, readConfig, USAGE } from './config.ts';
 import { startServer } from './server.ts';
-
-const DEMO_BANNER = `
-  No credential was found, so the built-in demo model answers. It is NOT a real model: it follows a script.
-  For Claude, stop the server, set ANTHROPIC_API_KEY (or CLAUDE_CODE_OAUTH_TOKEN, or log in with Claude Code)
-  and start it again.
-`;
-const DEMO_ASKED_BANNER = `
-  Started with --demo: the built-in demo model answers. It is NOT a real model: it follows a script.
-`;
 
 /** How long an orderly end may take before the process ends anyway. */
 const LAST_RESORT_MS = 20_000;
@@ -24,12 +16,18 @@ async function main(): Promise<void> {
     return;
   }
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  if (config.demo) console.error(config.demoAsked ? DEMO_ASKED_BANNER : DEMO_BANNER);
-  else logger.info({ credential: config.credential }, 'the agent uses this credential');
+  if (config.credential !== undefined)
+    logger.info({ credential: config.credential }, 'the agent uses this credential');
   if (process.env.AGENT_SERVER_API_KEY === '')
     logger.warn('AGENT_SERVER_API_KEY is empty and counts as not set');
 
   const server = await startServer(config, logger);
+  const told = banner(config, server.providers);
+  if (told !== undefined) console.error(`\n  ${told}\n`);
+  else if (server.providers.length > 0) {
+    const given = server.providers.map((each) => each.given);
+    logger.info({ providers: given }, 'the gateway uses these credentials');
+  }
   const addressFile = join(config.home, 'server.url');
   let stopping = false;
   const stop = (signal: string): void => {

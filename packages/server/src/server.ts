@@ -2,19 +2,20 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
-import type { SessionOptions } from 'claude-agent-client';
-import { createDemoModel, createGateway } from 'claude-agent-gateway';
+import { createDemoModel, createGateway, type ProviderStatus } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
-import { configDir, refusesBypass, sessionEnvironment } from './agent/environment.ts';
+import { configDir, refusesBypass, sessionEnvironment, usesGateway } from './agent/environment.ts';
 import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
+import { configured } from './banner.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
+import { createReasons } from './gateway/reasons.ts';
 import { createApp } from './http/app.ts';
 import { createIdentify, createSessionTokens } from './http/auth.ts';
 import { takeHome } from './lock.ts';
@@ -33,6 +34,8 @@ const KEEP_ALIVE_MS = 65_000;
 /** A running server. */
 export interface Server {
   url: string;
+  /** Providers that the gateway has a credential for. */
+  providers: ProviderStatus[];
   /** Ends in order: settles everything, ends every agent process, closes the store. */
   close(): Promise<void>;
 }
@@ -58,6 +61,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   });
   const gateway = createGateway({
     config: config.gateway,
+    onFailure: (subject, failure) => reasons.note(subject, failure),
     demo: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }).fetch,
     // The lock has let the request in; here only whose it is matters.
     authorize: (headers) => {
@@ -72,10 +76,16 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     },
     log: ({ level, message, ...more }) => logger[level](more, message),
   });
-  const throughGateway = ({ enable_proxy }: SessionOptions): boolean => config.demo || enable_proxy;
+  const providers = configured(gateway.providers());
+  const reasons = createReasons(gateway, {
+    credential: config.credential,
+    claude: providers.some(({ id }) => id === 'anthropic'),
+  });
   const price: Price = (model, usage) => gateway.costOf('anthropic', model, usage);
   const folders = createFolders(config.roots);
-  const defaultModel = config.model ?? (config.demo ? 'demo' : undefined);
+  // Without any credential there is nothing else that could answer.
+  const onlyDemo = config.demo || (config.credential === undefined && providers.length === 0);
+  const defaultModel = config.model ?? (onlyDemo ? 'demo' : undefined);
   let url = '';
   const bypass = !config.allowBypassPermissions
     ? 'forbidden'
@@ -97,13 +107,15 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     processes: createProcesses(home.instance),
     allowBypassPermissions: bypass === 'allowed',
     link(session) {
-      const { sessionId, options } = session;
+      const { sessionId } = session;
       const token = tokens.mint(sessionId);
-      const meter = throughGateway(options) ? accounts.meter(sessionId) : undefined;
+      const meter = usesGateway(config, session) ? accounts.meter(sessionId) : undefined;
       return {
         env: sessionEnvironment(config, session, { url, token, contextOf: gateway.contextOf }),
         meter,
+        explain: (words) => reasons.explain(sessionId, session, words),
         end() {
+          reasons.forget(sessionId);
           tokens.revoke(token);
           meter?.end();
         },
@@ -129,7 +141,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
       folders,
     ),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
-    tally: ({ options }) => (throughGateway(options) ? undefined : createTally(price)),
+    tally: (session) => (usesGateway(config, session) ? undefined : createTally(price)),
+    warnings: (session) => reasons.warnings(session),
     onError,
   });
   const app = createApp({
@@ -170,6 +183,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
 
   return {
     url,
+    providers,
     async close() {
       const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
       feed.end();

@@ -108,6 +108,9 @@ export const SessionCreated = z
     cwd: z.string(),
     model: z.string().nullable(),
     permission_mode: PermissionMode,
+    warnings: z.array(z.string()).default([]).meta({
+      description: 'What of the choice of a model cannot work, and what to do about it',
+    }),
   })
   .meta({ id: 'SessionCreated' });
 export type SessionCreated = z.infer<typeof SessionCreated>;

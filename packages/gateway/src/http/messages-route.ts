@@ -62,6 +62,8 @@ export interface LogEntry {
 export interface GatewayHooks {
   /** Who may use the gateway. Without it everybody may: for hosts that have asked already. */
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
+  /** Told why a request was not answered, in the words that the client gets: agents keep many of them to themselves. */
+  onFailure?: (subject: Subject, failure: { status: number; message: string }) => void;
   /** Told of every request once it is over. */
   onUsage?: (record: UsageRecord) => void;
   /** Asked before each request; `estimate` gives what its input will cost, undefined when nobody knows a price. */
@@ -162,8 +164,22 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
     throw new GatewayError({ ...failure(401, told), final: true });
   }
 
+  function tellFailure(subject: Subject, error: unknown): void {
+    if (!(error instanceof GatewayError)) return;
+    hooks.onFailure?.(subject, { status: error.failure.status, message: error.failure.message });
+  }
+
   async function open(incoming: Incoming, requestId: string) {
     const subject = await admit(incoming);
+    try {
+      return await read(incoming, requestId, subject);
+    } catch (error) {
+      tellFailure(subject, error);
+      throw error;
+    }
+  }
+
+  async function read(incoming: Incoming, requestId: string, subject: Subject) {
     const raw = await incoming.body(config.max_body_mb * 1_048_576);
     if (!raw) refuse(413, `The request is larger than ${config.max_body_mb} MB.`);
     const body = readBody(asBuffer(raw));
@@ -290,12 +306,14 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
       const budget = await hooks.budget.check(subject, () => leastCost(call));
       if (!budget.ok) {
         account(context, { status: 402, error: 'billing_error' });
+        hooks.onFailure?.(subject, { status: 402, message: budget.message });
         refuse(402, budget.message);
       }
       context.release = budget.release;
     }
 
     function fail(error: unknown): void {
+      tellFailure(subject, error);
       if (isAborted(error)) {
         account(context, { status: 499, error: 'aborted' });
       } else if (error instanceof GatewayError) {

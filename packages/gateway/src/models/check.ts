@@ -37,6 +37,17 @@ export function checkConfig(config: GatewayConfig, registry: ProviderRegistry, r
   return { errors: [...new Set(errors)], warnings: [...new Set(warnings)] };
 }
 
+/** Why a model cannot be served, and what to do about it; undefined when it can. */
+export function refusalOf(resolve: Resolve, model: string): string | undefined {
+  try {
+    resolve(model);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return error.failure.message;
+  }
+}
+
 /** Tokens that fit into each of a model's targets; undefined when nobody knows. */
 export function contextOf(resolve: Resolve, model: string): number | undefined {
   try {

@@ -21,6 +21,8 @@ export interface ProviderStatus {
   missing: string[];
   /** The variables that may hold its key. */
   keyNames: string[];
+  /** Where somebody has given it a credential, or an entry in the configuration: a name, never a value. */
+  given: string | undefined;
   keyless: boolean;
   baseUrl: string | undefined;
   /** The address was set by the user; the others are the providers' own, or a local server's usual one. */
@@ -55,6 +57,15 @@ interface Connection {
   ownAddress: boolean;
   settings: Record<string, string>;
 }
+
+/** Names that have a meaning of their own on many machines: they do not say that somebody wants models from there. */
+const commonNames = new Set(['GITHUB_TOKEN', 'GITLAB_TOKEN', 'CLOUDFLARE_API_TOKEN', 'DATABRICKS_TOKEN']);
+/** Clouds find their credentials themselves; these say that there are some. */
+const cloudNames: Readonly<Record<string, string[]>> = {
+  'amazon-bedrock': ['AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID', 'AWS_PROFILE'],
+  'google-vertex': ['GOOGLE_VERTEX_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS'],
+  'google-vertex-anthropic': ['GOOGLE_APPLICATION_CREDENTIALS'],
+};
 
 /** Their address follows from region or project, and their credentials are more than a key. */
 const clouds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'];
@@ -240,15 +251,24 @@ export function createProviderRegistry(
   const has = (id: string) =>
     Object.hasOwn(config.providers, id) || catalogue.providers.has(id) || Object.hasOwn(knownProviders, id);
 
+  function givenBy(id: string, connection: Connection, names: readonly string[]): string | undefined {
+    if (Object.hasOwn(config.providers, id)) return `providers.${id}`;
+    const name = (cloudNames[id] ?? names).find((each) => env[each]?.trim() && !commonNames.has(each));
+    if (name !== undefined) return name;
+    return connection.keyless && connection.explicitUrl && !cloudNames[id] ? connection.baseUrl : undefined;
+  }
+
   function status(id: string, model?: string): ProviderStatus {
     const listed = catalogue.providers.get(id);
     const connection = connect(id, model === undefined ? undefined : findModel(id, model));
+    const names = keyNames(id, listed);
     return {
       id,
       name: listed?.name ?? knownProviders[id]?.name ?? id,
       ready: keyless || connection.missing.length === 0,
       missing: connection.missing,
-      keyNames: keyNames(id, listed),
+      keyNames: names,
+      given: givenBy(id, connection, names),
       keyless: connection.keyless,
       baseUrl: connection.baseUrl,
       explicitUrl: connection.explicitUrl,

@@ -71,7 +71,7 @@ describe('the environment of a session', () => {
       {
         env: { ANTHROPIC_API_KEY: 'mine', CLAUDE_CODE_USE_BEDROCK: '1', AWS_SECRET_ACCESS_KEY: 's' },
         passEnv: [],
-        demo,
+        credential: demo ? undefined : 'ANTHROPIC_API_KEY',
       },
       { model, options: { enable_proxy: false, ...options } },
       gateway,
@@ -91,7 +91,7 @@ describe('the environment of a session', () => {
 
   test('behind a proxy for everything, this server is still reached directly', () => {
     const env = { ALL_PROXY: 'http://proxy' };
-    const server = { env, passEnv: [], demo: true };
+    const server = { env, passEnv: [], credential: undefined };
     const session = { model: undefined, options: { enable_proxy: false } };
     expect(sessionEnvironment(server, session, gateway)).toHaveProperty('NO_PROXY', '127.0.0.1');
   });
@@ -110,7 +110,11 @@ describe('the environment of a session', () => {
     };
     const settings = { CLAUDE_CODE_MAX_OUTPUT_TOKENS: '9', BASH_DEFAULT_TIMEOUT_MS: '1' };
     const env = sessionEnvironment(
-      { env: { ...secret, ...settings, AWS_PROFILE: 'named' }, passEnv: ['AWS_PROFILE'], demo: false },
+      {
+        env: { ...secret, ...settings, AWS_PROFILE: 'named' },
+        passEnv: ['AWS_PROFILE'],
+        credential: 'ANTHROPIC_API_KEY',
+      },
       { model: 'gpt-5', options: { enable_proxy: true } },
       gateway,
     );

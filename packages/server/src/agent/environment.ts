@@ -151,12 +151,21 @@ interface ModelChoice {
   options: { enable_proxy: boolean; background_model?: string | undefined };
 }
 
+/** Whether a session's model calls go through this server's gateway: it asks for that, or has no other way. */
+export const usesGateway = (
+  server: { credential: string | undefined },
+  session: Pick<ModelChoice, 'options'>,
+): boolean => session.options.enable_proxy || server.credential === undefined;
+
+/** Whether the agent makes of a model's name another one: that one reaches the gateway. */
+export const isAlias = (model: string): boolean => ALIASES.has(model);
+
 /**
  * The environment of one session's agent process.
  * @param gateway this server's own address and the session's token for it, used in demo and proxy mode
  */
 export function sessionEnvironment(
-  server: { env: Env; passEnv: readonly string[]; demo: boolean },
+  server: { env: Env; passEnv: readonly string[]; credential: string | undefined },
   session: ModelChoice,
   gateway: { url: string; token: string; contextOf(model: string): number | undefined },
 ): Record<string, string> {
@@ -164,7 +173,7 @@ export function sessionEnvironment(
   env.CLAUDE_AGENT_SDK_CLIENT_APP = 'claude-agent-server';
   env.DISABLE_AUTOUPDATER = '1';
 
-  if (server.demo || session.options.enable_proxy) {
+  if (usesGateway(server, session)) {
     for (const name of Object.keys(env)) {
       if (opensModels(name) && !server.passEnv.includes(name)) delete env[name];
     }
@@ -187,7 +196,7 @@ export function sessionEnvironment(
 
   const { model } = session;
   // For a model that it does not know Claude Code assumes a million tokens, and would compact too late.
-  if (model !== undefined && !isClaude(model) && session.options.enable_proxy) {
+  if (model !== undefined && !isClaude(model) && usesGateway(server, session)) {
     const context = gateway.contextOf(model);
     if (context !== undefined) env.CLAUDE_CODE_MAX_CONTEXT_TOKENS ??= String(context);
   }

@@ -67,6 +67,8 @@ export interface SessionsDeps {
   defaultPermissionMode: PermissionMode;
   policy: Policy;
   permissionTimeoutSeconds: number;
+  /** What of a session's choice of a model cannot work, in words for who creates it. */
+  warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
   /** Counts the calls of a turn that a dead server left; undefined where the gateway has booked them. */
   tally(session: SessionRecord): Tally | undefined;
   onError(error: unknown, what: string): void;
@@ -155,6 +157,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       cwd: record.cwd,
       model: currentModel(record, deps.defaultModel),
       permission_mode: record.permissionMode,
+      warnings: deps.warnings({ ...record, model: currentModel(record, deps.defaultModel) }),
     };
   };
 

@@ -48,6 +48,7 @@ export function createInProcess(): InProcess {
     ),
     permissionTimeoutSeconds: 300,
     tally: () => undefined,
+    warnings: () => [],
     onError,
   });
   const app = createApp({

@@ -32,6 +32,8 @@ export interface ModelLink {
    * knows real prices; the SDK invents one for every name that it does not know.
    */
   meter: { take(): Promise<UsageRow[]> } | undefined;
+  /** Adds to the agent's words why a turn failed, when it knows more; undefined for a turn that did not fail. */
+  explain(words: string | undefined): string | undefined;
   /** The process is gone: its credentials are worth nothing any more. */
   end(): void;
 }
@@ -56,7 +58,7 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
   return {
     async start(options, events, signal) {
       const inbox = createInbox();
-      const { env: plain, meter, end: endLink } = link(options);
+      const { env: plain, meter, explain, end: endLink } = link(options);
       const env = await guardedEnvironment(options, plain);
       const given = sdkOptions(options, allowBypassPermissions);
       const { max_budget_usd: budget } = options.options;
@@ -113,7 +115,7 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
       const reading = readMessages(
         sdk,
         events,
-        createResultReader({ spentBy: meter ? () => meter.take() : spending.upTo, isBooked }),
+        createResultReader({ spentBy: meter ? () => meter.take() : spending.upTo, isBooked, explain }),
         meter ? () => {} : spending.see,
       ).catch((error: unknown) => {
         reported = messageOf(error);

@@ -27,15 +27,22 @@ export interface ResultReaderOptions {
   spentBy(message: ResultMessage): UsageRow[] | Promise<UsageRow[]>;
   /** That is in the session's account already. */
   isBooked: boolean;
+  /** Adds to the agent's words why a turn failed; told of each result, with undefined when it did not fail. */
+  explain(words: string | undefined): string | undefined;
 }
 
 /** Reads result messages of one process. */
-export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): ResultReader {
+export function createResultReader({ spentBy, isBooked, explain }: ResultReaderOptions): ResultReader {
+  const errorOf = (message: ResultMessage): TurnEnd['error'] => {
+    const error = message.is_error ? wordsOf(message) : null;
+    const words = explain(error?.message);
+    return error && { ...error, message: words ?? error.message };
+  };
   return async (message) => ({
     turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
     ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
     isError: message.is_error,
-    error: message.is_error ? errorOf(message) : null,
+    error: errorOf(message),
     stopReason: message.stop_reason,
     numTurns: message.num_turns,
     durationMs: message.duration_ms,
@@ -46,7 +53,7 @@ export function createResultReader({ spentBy, isBooked }: ResultReaderOptions): 
   });
 }
 
-function errorOf(message: ResultMessage): { code: string; message: string } {
+function wordsOf(message: ResultMessage): { code: string; message: string } {
   // An API error ends a turn with subtype 'success' and the words in `result`.
   const code = message.subtype === 'success' ? (message.terminal_reason ?? 'agent_error') : message.subtype;
   const words = message.result || message.errors?.join('\n');

@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http';
+import type { SessionCreated } from 'claude-agent-client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dialectFixtures } from '../../gateway/src/testing/dialects.ts';
+import { type FakeUpstream, sendJson, startUpstream } from '../../gateway/src/testing/upstream.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+
+// Servers without a credential for Claude: what answers then, and what is said about the rest.
+
+const NO_CLAUDE = { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '', ANTHROPIC_MODEL: '' };
+const chat = dialectFixtures.find(({ name }) => name === 'openai-chat');
+const answered = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-type': chat?.contentType });
+  response.end(chat?.stream({ text: 'from OpenAI', usage: { input: 100, cached: 0, output: 10 } }));
+};
+
+describe('with only OPENAI_API_KEY', () => {
+  let upstream: FakeUpstream;
+  let server: TestServer;
+  let answer = answered;
+
+  beforeAll(async () => {
+    upstream = await startUpstream((_, response) => answer(response));
+    server = await startTestServer({
+      env: { ...NO_CLAUDE, OPENAI_API_KEY: 'key-of-openai', OPENAI_BASE_URL: upstream.url },
+    });
+  });
+  afterAll(async () => {
+    await cleanUp(server);
+    await upstream.close();
+  });
+
+  /** A turn of a new session, in whose creation nothing is said of a proxy. */
+  const ask = async (model: string | undefined) => {
+    const created: SessionCreated = await server.createSession(model === undefined ? {} : { model });
+    const result = await server.send(created.session_id, 'hello');
+    return { created, result };
+  };
+
+  test('the start names what is configured', () => {
+    expect(server.stderr()).toContain('OpenAI (OPENAI_API_KEY)');
+    expect(server.stderr()).not.toContain('NOT a real model');
+    expect(server.stderr()).not.toContain('key-of-openai');
+  });
+
+  test('a session reaches the provider of the model that it names', async () => {
+    const { created, result } = await ask('gpt-4.1');
+    expect(created.warnings).toEqual([]);
+    expect(result.messages).toEqual([{ type: 'text', content: 'from OpenAI' }]);
+    expect(upstream.seen.at(-1)?.text).toContain('"gpt-4.1"');
+  });
+
+  test('the demo model answers for its own name', async () => {
+    const { result } = await ask('demo');
+    expect(JSON.stringify(result.messages)).toContain('demo');
+    expect(result.is_error).toBe(false);
+  });
+
+  test.each([
+    ['a model of another provider', 'mistral/mistral-large-latest', 'MISTRAL_API_KEY'],
+    ['no model, so that of Claude', undefined, 'ANTHROPIC_API_KEY'],
+  ])('%s is an error that names the key, and was warned of', async (_, model, key) => {
+    const before = upstream.seen.length;
+    const { created, result } = await ask(model);
+    expect(created.warnings.join()).toContain(key);
+    expect(result.is_error).toBe(true);
+    expect(result.error?.message).toContain(key);
+    expect(upstream.seen.length).toBe(before);
+  });
+
+  test('a window that is smaller than what the agent itself sends is said, before and after', async () => {
+    const { created, result } = await ask('gpt-4');
+    const why = 'gpt-4 has room for 8192 tokens, and the agent';
+    expect(created.warnings.join()).toContain(why);
+    expect(result.error?.message).toContain(why);
+  });
+
+  test.each([
+    [404, 'The model `gpt-4.1` was taken away on Monday.'],
+    [403, 'Your organization must be verified to use this model.'],
+    [401, 'Incorrect API key provided: it was revoked.'],
+    [400, 'This model is not available in your country.'],
+  ])('what the provider says with %i reaches the user', async (status, message) => {
+    answer = (response) => sendJson(response, status, { error: { message, type: 'x', code: null } });
+    try {
+      const { result } = await ask('gpt-4.1');
+      expect(result.is_error).toBe(true);
+      expect(result.error?.message).toContain(message);
+    } finally {
+      answer = answered;
+    }
+  });
+});
+
+test('without any credential the demo model answers for no name but its own', async () => {
+  const server = await startTestServer({ env: NO_CLAUDE });
+  try {
+    expect(server.stderr()).toContain('NOT a real model');
+    const unnamed = await server.createSession();
+    expect(unnamed).toMatchObject({ model: 'demo', warnings: [] });
+    expect((await server.send(unnamed.session_id, 'say hello')).messages).toEqual([
+      { type: 'text', content: 'hello' },
+    ]);
+    const { session_id } = await server.createSession({ model: 'gpt-4o' });
+    const result = await server.send(session_id, 'say hello');
+    expect(result.error?.message).toContain('OPENAI_API_KEY');
+  } finally {
+    await cleanUp(server);
+  }
+});
