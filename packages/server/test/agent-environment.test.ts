@@ -27,10 +27,14 @@ const call = <T = Record<string, unknown>>(method: string, path: string, body?: 
   server.call<T>(method, path, body, key);
 
 /** The environment of a new session's agent. */
-async function environmentOf(body: Record<string, unknown>): Promise<Record<string, string>> {
+async function environmentOf(
+  body: Record<string, unknown>,
+  meanwhile: (env: Record<string, string>) => Promise<void> = async () => {},
+): Promise<Record<string, string>> {
   const { session_id } = (await call<{ session_id: string }>('POST', '/sessions', body)).body;
   const [agent] = processesOf(session_id);
   expect(agent).toBeDefined();
+  await meanwhile(agent?.env ?? {});
   await call('DELETE', `/sessions/${session_id}`);
   return agent?.env ?? {};
 }
@@ -67,12 +71,13 @@ describe.skipIf(!CAN_SEE_PROCESSES)('the environment of an agent process', () =>
   });
 
   test('in proxy mode: this server, with a credential of its own, which opens nothing but the gateway', async () => {
-    const env = await environmentOf({ enable_proxy: true });
+    const env = await environmentOf({ enable_proxy: true }, async ({ ANTHROPIC_API_KEY = '' }) => {
+      const token = { headers: { 'x-api-key': ANTHROPIC_API_KEY } };
+      expect((await server.call('GET', '/v1/models', undefined, token)).status).toBe(200);
+      expect((await server.call('GET', '/sessions', undefined, token)).status).toBe(403);
+    });
     expect(env).toMatchObject({ ANTHROPIC_BASE_URL: server.url, CLAUDE_CODE_USE_BEDROCK: '0' });
     expect(Object.values(env).join('\n')).not.toMatch(/the-users-own-|the-servers-own-/);
-    const token = { headers: { 'x-api-key': env.ANTHROPIC_API_KEY ?? '' } };
-    expect((await server.call('GET', '/v1/models', undefined, token)).status).toBe(200);
-    expect((await server.call('GET', '/sessions', undefined, token)).status).toBe(403);
   });
 });
 
