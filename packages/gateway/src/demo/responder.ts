@@ -23,7 +23,8 @@ export function nextStep(
   scenarios: readonly Scenario[],
 ): Step {
   const { wanted, step } = conversation;
-  const steps = wanted === 'prompt' ? scriptFor(conversation, request, scenarios) : undefined;
+  const steps =
+    wanted === 'prompt' ? scriptFor(conversation, request, scenarios) : scriptOfNotice(conversation);
   const next = steps?.[step];
   if (next) return filledIn(next, conversation);
   const unscripted = steps ? { say: reportOn(conversation.answered) } : answerCommand(conversation, request);
@@ -43,6 +44,13 @@ function scriptFor(
   const script = readInlineScript(conversation.prompt);
   if (!script.found) return undefined;
   return 'problem' in script ? [{ say: script.problem }] : script.steps;
+}
+
+/** What a background task reports may itself be a script: it is played in the turn that the agent begins for it. */
+function scriptOfNotice({ wanted, notice }: Conversation): readonly Step[] | undefined {
+  if (wanted !== 'notification') return undefined;
+  const script = readInlineScript(notice.slice(Math.max(0, notice.indexOf('script:'))));
+  return script.found && !('problem' in script) ? script.steps : undefined;
 }
 
 function matches(scenario: Scenario, prompt: string): boolean {

@@ -31,7 +31,7 @@ export interface WarmAgentDeps {
 }
 
 /** A control request is answered in milliseconds; with a hook or a count of tokens behind it in seconds. */
-const ANSWER_WITHIN_MS = 15_000;
+const ANSWER_WITHIN_MS = 10_000;
 
 export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
   const {
