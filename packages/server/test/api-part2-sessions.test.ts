@@ -108,7 +108,9 @@ describe('POST /sessions/{id}/rewind', () => {
     expect(dry.body.files_changed.toSorted()).toEqual([fresh, old].toSorted());
     expect(readFileSync(old, 'utf8')).toBe('after\n');
 
-    expect((await rewind(session_id, { message_id: turn_id })).body.can_rewind).toBe(true);
+    // What was done is told in the same words as what would be.
+    const done = await rewind(session_id, { message_id: turn_id });
+    expect(done.body).toEqual(dry.body);
     expect(readFileSync(old, 'utf8')).toBe('before\n');
     expect(existsSync(fresh)).toBe(false);
     await calls.close(session_id);

@@ -242,12 +242,64 @@ test('a question to the user waits for its choice, and the choice reaches the mo
   expect(saidBy(await answer)).toContain(questions[0]?.options[1]?.label);
 });
 
+test('a question is answered by its answers alone, and by nothing that is no answer', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, 'ask me a question');
+  const [request] = pending;
+  const allow = (updated_input?: object) =>
+    respond(session_id, { request_id: request?.request_id, allowed: true, updated_input });
+  for (const updated_input of [
+    undefined,
+    {},
+    { answers: {} },
+    { answers: { 'Which colour?': 'Red' } },
+    { answers: { 'Which colour do you like best?': '' } },
+    { answers: { 'Which colour do you like best?': 'Red', colour: 'Red' } },
+  ]) {
+    const { status, body } = await allow(updated_input);
+    expect([status, body.code]).toEqual([422, 'answer_invalid']);
+    expect(body.detail).toContain(
+      '"Which colour do you like best?" ("Red", "Green", "Blue", or other words)',
+    );
+  }
+  // It waits on, and the model hears the answers: an option, and of several choices a list.
+  const answers = {
+    'Which colour do you like best?': 'Green',
+    'Which meals do you eat?': ['Lunch', 'Dinner'],
+  };
+  expect((await allow({ answers })).status).toBe(200);
+  expect(saidBy(await answer)).toMatch(/Green[\s\S]*Lunch, Dinner/);
+});
+
+test('an input that cannot be of the tool is refused, and the request waits on', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch refused-first'));
+  const request_id = pending[0]?.request_id;
+  for (const updated_input of [{}, { description: 'no command' }, { command: ['touch', 'x'] }]) {
+    const { status, body } = await respond(session_id, { request_id, allowed: true, updated_input });
+    expect([status, body.code]).toEqual([422, 'answer_invalid']);
+    expect(body.detail).toContain('body.updated_input.command');
+  }
+  await respond(session_id, { request_id, allowed: true });
+  await answer;
+  expect(existsSync(join(server.root, 'refused-first'))).toBe(true);
+});
+
+test('an empty reason for a denial is told to the model as a sentence', async () => {
+  const { session_id } = await server.createSession();
+  const { pending, answer } = await ask(session_id, bash('touch never'));
+  await respond(session_id, { request_id: pending[0]?.request_id, allowed: false, message: '' });
+  expect(saidBy(await answer)).toContain('The user denied this.');
+});
+
 test('a plan waits for approval, and approval leaves plan mode', async () => {
   const { session_id } = await server.createSession({ permission_mode: 'plan' });
   const { pending, answer } = await ask(session_id, 'plan write planned.txt with a line');
   const plan = pending.find((each) => each.kind === 'plan');
   expect(plan).toMatchObject({ tool_name: 'ExitPlanMode', tool_input: { plan: expect.any(String) } });
-  await respond(session_id, { request_id: plan?.request_id, allowed: true });
+  // A part of the input is enough: the rest stays what the agent wrote.
+  const updated_input = { note: 'approved' };
+  await respond(session_id, { request_id: plan?.request_id, allowed: true, updated_input });
   // What was planned is then done, and asked for like anything else.
   for await (const frame of server.stream(`/sessions/${session_id}/events`)) {
     if (frame.event === 'turn.completed') break;
@@ -272,11 +324,13 @@ test('a form of an MCP server takes the same way, and its content arrives', asyn
   const message = script({ tools: [{ name: 'mcp__forms__order', input: {} }] }, { say: '{{results}}' });
   const { pending, answer } = await ask(session_id, message);
   expect(pending[0]).toMatchObject({ kind: 'elicitation', tool_input: { message: 'How many?' } });
-  await respond(session_id, {
-    request_id: pending[0]?.request_id,
-    allowed: true,
-    updated_input: { count: 3 },
-  });
+  const request_id = pending[0]?.request_id;
+  for (const updated_input of [undefined, {}, { count: 'three' }, { count: 1.5 }, { count: 3, more: 1 }]) {
+    const { status, body } = await respond(session_id, { request_id, allowed: true, updated_input });
+    expect([status, body.code]).toEqual([422, 'answer_invalid']);
+    expect(body.detail).toContain('count (integer)');
+  }
+  await respond(session_id, { request_id, allowed: true, updated_input: { count: 3 } });
   expect(saidBy(await answer)).toContain('accept: {"count":3}');
 });
 

@@ -60,7 +60,8 @@ export const RespondPermission = z
     apply_suggestions: z.boolean().default(false),
     message: z.string().optional().meta({ description: 'Told to the model on a denial' }),
     updated_input: JsonObject.optional().meta({
-      description: 'Replaces the tool input; carries the answers to a question or a form',
+      description:
+        'A tool: replaces its whole input. A question: `{"answers": {"<question>": "<answer>"}}`. A plan: the fields to change. A form: its content.',
     }),
     interrupt: z.boolean().optional().meta({ description: 'On a denial: end the turn as well' }),
   })

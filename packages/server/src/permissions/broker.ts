@@ -4,6 +4,7 @@ import type { Decision, Question } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
 import { event } from '../events/log.ts';
 import type { Change, PermissionRecord, Store } from '../store/store.ts';
+import { readAnswer } from './answer.ts';
 import { permissionView } from './view.ts';
 
 /** How a request ends when nobody answers it. */
@@ -22,7 +23,7 @@ export interface Broker {
   ask(question: Question): Promise<Decision>;
   /**
    * Takes an answer; the first one wins.
-   * @throws AppError 404 for an unknown request, 409 for one that is settled
+   * @throws AppError 404 for an unknown request, 409 for one that is settled, 422 for what cannot answer it
    */
   respond(answer: RespondPermission): Promise<void>;
   /** Settles what waits (and fits), for the same reason, as part of a decision. */
@@ -140,10 +141,10 @@ export function createBroker(deps: BrokerDeps): Broker {
     },
 
     async respond(answer) {
-      const decision = readAnswer(answer);
       const called = await call((draft) => {
         const request = draft.state.pending.find((each) => each.id === answer.request_id);
         if (!request) return false;
+        const decision = readAnswer(request, answer);
         settle(draft, request, answer.allowed ? 'allowed' : 'denied', 'answered', decision);
         if (!decision.allowed && decision.interrupt) {
           draft.after(() => deps.onStop(request, decision.message));
@@ -169,20 +170,5 @@ export function createBroker(deps: BrokerDeps): Broker {
     settleAll(draft, reason, fits = () => true) {
       for (const request of draft.state.pending) if (fits(request)) giveUp(draft, request, reason);
     },
-  };
-}
-
-function readAnswer(answer: RespondPermission): Decision {
-  if (!answer.allowed) {
-    return {
-      allowed: false,
-      message: answer.message ?? 'The user denied this.',
-      interrupt: answer.interrupt ?? false,
-    };
-  }
-  return {
-    allowed: true,
-    applySuggestions: answer.apply_suggestions ?? false,
-    ...(answer.updated_input && { updatedInput: answer.updated_input }),
   };
 }

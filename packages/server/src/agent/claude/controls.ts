@@ -23,15 +23,19 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
     stopTask: (taskId) => sdk.stopTask(taskId),
     contextUsage: async () => ({ ...(await sdk.getContextUsage()) }),
     async rewindFiles(messageId, dryRun) {
-      const result = await sdk
-        .rewindFiles(messageId, { dryRun })
-        .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }) as RewindFilesResult);
+      const ask = (options: { dryRun: boolean }): Promise<RewindFilesResult> =>
+        sdk
+          .rewindFiles(messageId, options)
+          .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }));
+      // Measured: only a dry run tells which files it is about; the real one says that it could, and no more.
+      const planned = await ask({ dryRun: true });
+      const done = dryRun || !planned.canRewind ? planned : await ask({ dryRun: false });
       return {
-        can_rewind: result.canRewind,
-        error: result.error ?? null,
-        files_changed: result.filesChanged ?? [],
-        insertions: result.insertions ?? 0,
-        deletions: result.deletions ?? 0,
+        can_rewind: done.canRewind,
+        error: done.error ?? null,
+        files_changed: done.canRewind ? (planned.filesChanged ?? []) : [],
+        insertions: done.canRewind ? (planned.insertions ?? 0) : 0,
+        deletions: done.canRewind ? (planned.deletions ?? 0) : 0,
       };
     },
   };
