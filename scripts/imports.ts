@@ -19,7 +19,7 @@ export interface Import {
 
 /** Folders of the server, lowest first: a file may import from its own layer and from those below. */
 const SERVER_LAYERS = [
-  ['errors.ts', 'version.ts'],
+  ['errors.ts', 'in-order.ts', 'logging.ts', 'version.ts'],
   ['store/'],
   ['events/'],
   ['agent/', 'permissions/', 'gateway/'],

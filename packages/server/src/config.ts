@@ -7,6 +7,8 @@ import { createConfig as createGatewayConfig, type GatewayConfig, isLoopback } f
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 
+const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
+
 /** What a configuration file may say. Flags win over the environment, the environment over the file. */
 const ConfigFile = z.strictObject({
   host: z.string().min(1).optional(),
@@ -39,7 +41,7 @@ const ConfigFile = z.strictObject({
     )
     .optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
-  log_level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).optional(),
+  log_level: LogLevel.optional(),
 });
 
 /** Somebody who may use this server. */
@@ -158,7 +160,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
-    logLevel: env.AGENT_SERVER_LOG_LEVEL ?? file.log_level ?? 'info',
+    logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
   });
 }
 
@@ -190,6 +192,14 @@ function readPort(text: string): number {
   if (!/^\d+$/.test(text) || port > 65535)
     throw new ConfigError(`--port takes a number from 0 to 65535, not "${text}".`);
   return port;
+}
+
+function readLogLevel(text: string | undefined): z.infer<typeof LogLevel> | undefined {
+  const level = LogLevel.optional().safeParse(text || undefined);
+  if (level.success) return level.data;
+  throw new ConfigError(
+    `AGENT_SERVER_LOG_LEVEL must be one of ${LogLevel.options.join(', ')}, not "${text}".`,
+  );
 }
 
 function readRoot(path: string): string {

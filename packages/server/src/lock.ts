@@ -1,53 +1,144 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError } from './config.ts';
+import { messageOf } from './errors.ts';
 
 /** The server's own folder, held by this process alone. */
 export interface Home {
   folder: string;
+  /** The path of a file in it, which is there and for its owner alone; SQLite by itself would let everybody read. */
+  file(name: string): string;
   /** Names this home among all servers of the machine; the agents' processes are marked with it. */
   instance: string;
   release(): void;
 }
 
+/** What the server writes into its home: conversations, names of files, prompts. */
+const FILES = [
+  ...['server.db', 'transcripts.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]),
+  ...['lock.db', 'instance', 'server.pid', 'server.url', 'server.log'],
+];
+/** SQLite's own code for "somebody else has it". */
+const SQLITE_BUSY = 5;
+
 /**
- * Takes a home folder, and makes it when it is missing.
+ * Takes a home folder, and makes it when it is missing; what others could read of an old one is made private.
  *
- * The lock is a transaction on a small database of its own: the operating system frees it when this process
- * dies, however it dies, so no stale lock file is ever in the way.
+ * Two locks, and the operating system frees both when this process dies, however it dies, so no stale lock is ever
+ * in the way. One is a transaction on a small database in the folder: it also holds between containers that share
+ * it. The other, on Linux, is a socket that is named by the folder itself: it holds even when `lock.db` is removed.
  *
- * @throws ConfigError when another server has it
+ * @throws ConfigError when another server has it, or it cannot be used
  */
-export function takeHome(folder: string): Home {
+export async function takeHome(folder: string): Promise<Home> {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return await take(folder);
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new ConfigError(
-      `The home folder ${folder} cannot be made: ${String(error)}. Choose another with --home.`,
+      `The home folder ${folder} cannot be used: ${messageOf(error)}. Make it a folder that this user can write to, or choose another with --home.`,
     );
   }
-  const lock = new DatabaseSync(join(folder, 'lock.db'));
+}
+
+async function take(folder: string): Promise<Home> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivate(folder);
+  const { dev, ino } = statSync(folder, { bigint: true });
+  const socket = await lockByName(folder, `${dev}:${ino}`);
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = lockByDatabase(folder);
+    writeFileSync(join(folder, 'server.pid'), `${process.pid}\n`, { mode: 0o600 });
+    const name = join(folder, 'instance');
+    if (!existsSync(name)) writeFileSync(name, `${randomUUID()}\n`, { mode: 0o600 });
+    return {
+      folder,
+      file(name) {
+        const path = join(folder, name);
+        touch(path);
+        return path;
+      },
+      // The folder's own number is in it: a copy of a home, beside the first or started from a backup, is another
+      // home, and its server has no business with the first one's agents.
+      instance: digest(`${readFileSync(name, 'utf8').trim()} ${dev} ${ino}`),
+      release() {
+        lock?.close();
+        socket?.close();
+      },
+    };
+  } catch (error) {
+    lock?.close();
+    socket?.close();
+    throw error;
+  }
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
+
+const takenBy = (folder: string): ConfigError => {
   const holder = join(folder, 'server.pid');
+  const pid = existsSync(holder) ? ` (process ${readFileSync(holder, 'utf8').trim()})` : '';
+  return new ConfigError(
+    `Another server${pid} uses the home folder ${folder}. Stop it first, or choose another folder with --home.`,
+  );
+};
+
+/** Undefined where there are no such sockets. */
+async function lockByName(folder: string, name: string): Promise<Server | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const server = createServer((caller) => caller.destroy());
+  const failed = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    server.once('error', resolve);
+    // The leading zero: a name that the kernel keeps, without a file.
+    server.listen(`\0claude-agent-server:${name}`, () => resolve(undefined));
+  });
+  if (failed?.code === 'EADDRINUSE') throw takenBy(folder);
+  if (failed) return undefined;
+  server.unref();
+  return server;
+}
+
+function lockByDatabase(folder: string): DatabaseSync {
+  const file = join(folder, 'lock.db');
+  touch(file);
+  const lock = new DatabaseSync(file);
   try {
     lock.exec('begin exclusive');
-  } catch {
+    return lock;
+  } catch (error) {
     lock.close();
-    const pid = existsSync(holder) ? ` (process ${readFileSync(holder, 'utf8').trim()})` : '';
-    throw new ConfigError(
-      `Another server${pid} uses the home folder ${folder}. Stop it first, or choose another folder with --home.`,
-    );
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) throw takenBy(folder);
+    throw new Error(`${file}: ${messageOf(error)}`);
   }
-  writeFileSync(holder, `${process.pid}\n`);
-  const name = join(folder, 'instance');
-  if (!existsSync(name)) writeFileSync(name, `${randomUUID()}\n`);
-  return {
-    folder,
-    instance: readFileSync(name, 'utf8').trim(),
-    release() {
-      lock.exec('rollback');
-      lock.close();
-    },
-  };
+}
+
+/** Makes a file that is missing. */
+function touch(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+}
+
+/**
+ * Folders and files that older versions, or a `mkdir` by hand, left open to others. A folder of somebody else, or
+ * one that everybody shares (/tmp), is not ours to close.
+ */
+function makePrivate(folder: string): void {
+  const { uid, mode } = statSync(folder);
+  if (uid === process.getuid?.() && (mode & 0o1000) === 0 && (mode & 0o077) !== 0) chmodSync(folder, 0o700);
+  for (const file of FILES.map((name) => join(folder, name))) {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found?.isFile() && (found.mode & 0o077) !== 0) chmodSync(file, 0o600);
+  }
 }

@@ -4,10 +4,26 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { banner } from './banner.ts';
 import { ConfigError, readConfig, USAGE } from './config.ts';
+import { createLogStream } from './logging.ts';
 import { startServer } from './server.ts';
 
 /** How long an orderly end may take before the process ends anyway. */
 const LAST_RESORT_MS = 20_000;
+
+/** The name in the package.json whose scripts start this program from the sources. */
+const REPOSITORY = 'claude-agent-server-repository';
+const PARENT_CHECK_MS = 500;
+
+/**
+ * `npm start` hands on SIGTERM and SIGINT. When npm itself is killed otherwise, nobody can tell this process; it
+ * would hold port and home for ever, an orphan that nobody knows of.
+ */
+function watchParent(onEnd: () => void): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) onEnd();
+  }, PARENT_CHECK_MS).unref();
+}
 
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
@@ -15,7 +31,7 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const logger = pino({ level: config.logLevel }, createLogStream(process.stderr));
   if (config.credential !== undefined)
     logger.info({ credential: config.credential }, 'the agent uses this credential');
   if (process.env.AGENT_SERVER_API_KEY === '')
@@ -54,6 +70,9 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
   // For who finds the home taken: where its server can be reached.
   writeFileSync(addressFile, `${server.url}\n`, { mode: 0o600 });
+  // The terminal is closed.
+  process.on('SIGHUP', () => stop('SIGHUP'));
+  if (process.env.npm_package_name === REPOSITORY) watchParent(() => stop('the end of npm'));
   console.log(`listening on ${server.url}`);
 }
 

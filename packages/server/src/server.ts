@@ -12,16 +12,20 @@ import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
 import { type Config, ConfigError } from './config.ts';
+import { messageOf } from './errors.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
 import { createReasons } from './gateway/reasons.ts';
 import { createApp } from './http/app.ts';
 import { createIdentify, createSessionTokens } from './http/auth.ts';
-import { takeHome } from './lock.ts';
+import { isStorageError } from './http/problems.ts';
+import { inOrder } from './in-order.ts';
+import { type Home, takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
 
@@ -41,13 +45,23 @@ export interface Server {
 }
 
 /**
- * Builds and starts a server: the one place where things are made and put together.
- * @throws ConfigError when the home folder or the address cannot be had
+ * Builds and starts a server.
+ * @throws ConfigError when the home folder, the database or the address cannot be had
  */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
-  const home = takeHome(config.home);
+  const home = await takeHome(config.home);
+  try {
+    return await compose(home, config, logger);
+  } catch (error) {
+    home.release();
+    throw asStartError(error, join(home.folder, 'server.db'));
+  }
+}
+
+/** The one place where things are made and put together. */
+async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
-  const store = openSqliteStore(join(home.folder, 'server.db'));
+  const store = openSqliteStore(home.file('server.db'));
   const feed = createFeed();
   const log = createLog({ store, feed });
   const tokens = createSessionTokens();
@@ -100,11 +114,12 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
 
   const library = createLibrary({
     projects: join(configDir(config.env), 'projects'),
-    file: join(home.folder, 'transcripts.db'),
+    file: home.file('transcripts.db'),
   });
+  const processes = createProcesses(home.instance);
   const agent = createClaude({
     library,
-    processes: createProcesses(home.instance),
+    processes,
     allowBypassPermissions: bypass === 'allowed',
     link(session) {
       const { sessionId } = session;
@@ -176,7 +191,6 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     gateway.close();
     await agent.close();
     await store.close();
-    home.release();
     throw error;
   }
   sessions.resumeQueued();
@@ -184,21 +198,35 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   return {
     url,
     providers,
-    async close() {
-      const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
-      feed.end();
-      await closeHttp(http);
-      gateway.close();
-      await agent.close();
-      await store.close();
-      home.release();
-      if (unwritten > 0) {
-        throw new Error(
-          `The store could not be written (is the disk full?): the end of ${unwritten} sessions is not in it. The next start settles them.`,
-        );
-      }
-    },
+    // The agents first, then those who talk, then the store; the home when nothing can write to it any more.
+    close: () =>
+      inOrder([
+        async () => {
+          const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
+          if (unwritten > 0) {
+            throw new Error(
+              `The store could not be written (is the disk full?): the end of ${unwritten} sessions is not in it. The next start settles them.`,
+            );
+          }
+        },
+        () => processes.release(),
+        () => feed.end(),
+        () => closeHttp(http),
+        () => gateway.close(),
+        () => agent.close(),
+        () => store.close(),
+        () => home.release(),
+      ]),
   };
+}
+
+/** A failure of the database at the start is a sentence; what is none of these stays what it is. */
+function asStartError(error: unknown, database: string): unknown {
+  if (error instanceof ForeignDatabase) return new ConfigError(`${database}: ${error.message}`);
+  if (!isStorageError(error)) return error;
+  return new ConfigError(
+    `The database ${database} cannot be used: ${messageOf(error)}. Put a backup of it in its place, or choose another folder with --home.`,
+  );
 }
 
 async function listen(http: HttpServer, { host, port }: Config): Promise<string> {

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { findMarked, HOME_MARK } from './processes.ts';
+import { createMarks, findMarked, type Mark } from './marks.ts';
 
 /** Who is at the other end of a connection of this machine, as far as it can be seen. */
 export type Peer =
@@ -31,6 +31,7 @@ interface Look {
  * one look serves all that came before it began.
  */
 export function createPeers(instance: string): Peers {
+  const mark = createMarks(instance).home;
   const known = new WeakMap<Socket, Promise<Peer>>();
   let looking: Promise<Look> | undefined;
   let next: Promise<Look> | undefined;
@@ -38,7 +39,7 @@ export function createPeers(instance: string): Peers {
   /** A look that begins from now on. */
   const look = (): Promise<Look> => {
     if (!looking) {
-      looking = lookAround(`${HOME_MARK}=${instance}`).finally(() => {
+      looking = lookAround(mark).finally(() => {
         looking = undefined;
       });
       return looking;
@@ -71,7 +72,7 @@ export function createPeers(instance: string): Peers {
   };
 }
 
-async function lookAround(mark: string): Promise<Look> {
+async function lookAround(mark: Mark): Promise<Look> {
   const [first, ofAgents] = await Promise.all([readConnections('tcp'), socketsOfAgents(mark)]);
   let second: Promise<Connections> | undefined;
   return {
@@ -106,7 +107,7 @@ async function readConnections(table: 'tcp' | 'tcp6'): Promise<Connections> {
 const portOf = (address: string): number => Number.parseInt(address.split(':')[1] ?? '', 16);
 
 /** The sockets of all agents and of everything that they started. */
-async function socketsOfAgents(mark: string): Promise<Set<string>> {
+async function socketsOfAgents(mark: Mark): Promise<Set<string>> {
   const sockets = new Set<string>();
   const seen = new Set<number>();
   const visit = async (pid: number): Promise<void> => {

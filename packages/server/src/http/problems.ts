@@ -62,5 +62,6 @@ const isHangUp = (error: unknown): boolean =>
   (error.message === 'Client connection prematurely closed.' ||
     (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
 
-const isStorageError = (error: unknown): boolean =>
+/** The database failed: full disk, broken file. */
+export const isStorageError = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

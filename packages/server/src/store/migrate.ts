@@ -3,11 +3,20 @@ import type { DatabaseSync } from 'node:sqlite';
 
 const NAME = /^(\d{3})-[a-z-]+\.sql$/;
 
+/** A database that this program must not touch; the sentence says why, and what to do. */
+export class ForeignDatabase extends Error {}
+
 /**
  * Brings a database to this program's schema, one numbered file a transaction.
- * @throws Error when the database was written by a newer program: its rows could mean something else.
+ * @throws ForeignDatabase when another program made it, or a newer one: its rows could mean something else.
  */
 export function migrate(db: DatabaseSync, folder = new URL('./migrations/', import.meta.url)): void {
+  const tables = db.prepare("select name from sqlite_schema where type = 'table'").all();
+  if (tables.length > 0 && !tables.some(({ name }) => name === 'migrations')) {
+    throw new ForeignDatabase(
+      'This is the database of another program. Move it away, or choose another folder with --home.',
+    );
+  }
   db.exec(
     'create table if not exists migrations (version integer primary key, applied_at text not null) strict',
   );
@@ -18,7 +27,7 @@ export function migrate(db: DatabaseSync, folder = new URL('./migrations/', impo
   const current = Number(row?.version ?? 0);
   const newest = Number(NAME.exec(files.at(-1) ?? '')?.[1] ?? 0);
   if (current > newest) {
-    throw new Error(
+    throw new ForeignDatabase(
       `The database has schema version ${current}, this program knows ${newest}. Start a newer claude-agent-server, or choose another --home.`,
     );
   }

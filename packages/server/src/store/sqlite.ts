@@ -57,8 +57,13 @@ class Refused extends Error {
  */
 export function openSqliteStore(path: string): Store {
   const db = new DatabaseSync(path);
-  db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
-  migrate(db);
+  try {
+    db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
+    migrate(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 
   const statements = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {

@@ -32,6 +32,8 @@ export interface TestServerOptions {
   config?: Record<string, unknown>;
   /** Options of the scripted model. */
   model?: DemoOptions;
+  /** Where standard error goes, as a file descriptor; by default the test reads it. */
+  log?: number;
   /** Start on the folders (and the model) of a server that ran before. */
   on?: TestServer;
 }
@@ -46,6 +48,7 @@ export async function startTestServer({
   env = {},
   config,
   model,
+  log,
   on,
 }: TestServerOptions = {}): Promise<TestServer> {
   const base = on ? undefined : realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
@@ -89,11 +92,11 @@ export async function startTestServer({
         ANTHROPIC_MODEL: 'demo',
         ...env,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', log ?? 'pipe'],
     },
   );
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));

@@ -18,7 +18,7 @@ import { savedTotals } from './totals.ts';
 import { transcripts } from './transcripts.ts';
 import { guardedEnvironment } from './trust.ts';
 
-/** As long may a process take until it answers the initialize request; measured: 0.3 to 1 s. */
+/** Measured: 0.3 to 1 s. */
 const START_TIMEOUT_MS = 60_000;
 /** The end of a dead process is noticed this soon after its pipes break. */
 const EXIT_NOTICE_MS = 100;
@@ -48,13 +48,22 @@ export interface ClaudeDeps {
   price: Price;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
+  /** As long may a process take until it answers the initialize request (60 s). */
+  startTimeoutMs?: number;
 }
 
 /** A budget that is spent still needs a number, and the agent takes no 0. */
 const SPENT_USD = 0.000001;
 
 /** The agent through its SDK: this folder alone knows it. */
-export function createClaude({ processes, library, link, price, allowBypassPermissions }: ClaudeDeps): Agent {
+export function createClaude({
+  processes,
+  library,
+  link,
+  price,
+  allowBypassPermissions,
+  startTimeoutMs = START_TIMEOUT_MS,
+}: ClaudeDeps): Agent {
   return {
     async start(options, events, signal) {
       const inbox = createInbox();
@@ -123,11 +132,13 @@ export function createClaude({ processes, library, link, price, allowBypassPermi
 
       try {
         const ready = Promise.race([sdk.initializationResult(), reading.then(failStart), givenUp(signal)]);
-        await within(START_TIMEOUT_MS, ready);
+        await within(startTimeoutMs, ready);
       } catch (error) {
+        // What closing makes the SDK say ("The operation was aborted") is not the reason.
+        const reason = reported;
         await close();
         endLink();
-        throw new Error(owned?.words() || reported || messageOf(error));
+        throw new Error(owned?.words() || reason || messageOf(error));
       }
 
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
@@ -174,7 +185,15 @@ function givenUp(signal: AbortSignal): Promise<never> {
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`The agent was not ready after ${ms / 1000} seconds.`)), ms);
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(
+            `The agent did not answer within ${ms / 1000} seconds. Try again; if it stays so, look at what the machine is busy with, and at the hooks and MCP servers that start with the agent.`,
+          ),
+        ),
+      ms,
+    );
   });
   try {
     return await Promise.race([promise, late]);

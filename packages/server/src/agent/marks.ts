@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Marks every process that an agent of ours starts: with the server's home, with this run of it, and with the session. */
+const HOME_MARK = 'CLAUDE_AGENT_SERVER_INSTANCE';
+const RUN_MARK = 'CLAUDE_AGENT_SERVER_RUN';
+const SESSION_MARK = 'CLAUDE_AGENT_SERVER_SESSION';
+
+/** Those processes that one server may kill: all of its home, all that one run of it started, or a session's. */
+export interface Mark {
+  /** As a variable of the environment: each system shows it, but a process may start its children without it. */
+  variable: string;
+  /**
+   * On Linux also as a number that nobody needs: the limit of file locks (RLIMIT_LOCKS), which the kernel has not
+   * looked at since 2.4.25. Children inherit it whatever their environment, group, terminal session or parent, and
+   * only root can raise it again. So `env -i setsid` and double forks do not get away.
+   */
+  fits(softLimit: bigint, hardLimit: bigint): boolean;
+}
+
+/** The marks of one run of a server. */
+export interface Marks {
+  home: Mark;
+  run: Mark;
+  session(sessionId: string): Mark;
+  /** What the environment of a session's process gets. */
+  environment(sessionId: string): Record<string, string>;
+  /** The limits of file locks of a session's process. */
+  limits(sessionId: string): { soft: bigint; hard: bigint };
+}
+
+const SESSION_BITS = 30n;
+
+const bitsOf = (text: string, bits: bigint): bigint =>
+  createHash('sha256').update(text).digest().readBigUInt64BE() & ((1n << bits) - 1n);
+
+/** @param instance names the server's home; two servers with two homes never touch each other's processes */
+export function createMarks(instance: string, run: string = randomUUID()): Marks {
+  // The hard limit says the home, the soft one the run and the session. The leading bits keep soft below hard.
+  const hard = (1n << 62n) | bitsOf(instance, 61n);
+  const runBits = (1n << 30n) | bitsOf(run, 30n);
+  const softOf = (sessionId: string): bigint => (runBits << SESSION_BITS) | bitsOf(sessionId, SESSION_BITS);
+  return {
+    home: { variable: `${HOME_MARK}=${instance}`, fits: (_, hardLimit) => hardLimit === hard },
+    run: {
+      variable: `${RUN_MARK}=${run}`,
+      fits: (soft, hardLimit) => hardLimit === hard && soft >> SESSION_BITS === runBits,
+    },
+    session: (sessionId) => ({
+      variable: `${SESSION_MARK}=${sessionId}`,
+      fits: (soft, hardLimit) => hardLimit === hard && soft === softOf(sessionId),
+    }),
+    environment: (sessionId) => ({
+      [HOME_MARK]: instance,
+      [RUN_MARK]: run,
+      [SESSION_MARK]: sessionId,
+    }),
+    limits: (sessionId) => ({ soft: softOf(sessionId), hard }),
+  };
+}
+
+/** Kills all processes that carry a mark. Gives their number. */
+export async function killMarked(mark: Mark): Promise<number> {
+  const killed = new Set<number>();
+  // Again until none is left: a process may fork while we look.
+  for (let round = 0; round < 5; round++) {
+    const pids = await findMarked(mark);
+    if (pids.length === 0) break;
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+        killed.add(pid);
+      } catch {
+        // it ended by itself meanwhile
+      }
+    }
+    await sleep(20);
+  }
+  return killed.size;
+}
+
+/** All processes that carry a mark. */
+export function findMarked(mark: Mark): Promise<number[]> {
+  return process.platform === 'linux' ? findInProc(mark) : findWithPs(mark);
+}
+
+async function findInProc(mark: Mark): Promise<number[]> {
+  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const found = await Promise.all(
+    names.map(async (name) => ((await carries(name, mark)) ? Number(name) : undefined)),
+  );
+  return found.filter((pid) => pid !== undefined);
+}
+
+async function carries(pid: string, mark: Mark): Promise<boolean> {
+  const read = (file: string): Promise<string> =>
+    // gone, or another user's: not ours in either case
+    readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
+  const [environment, limits] = await Promise.all([read('environ'), read('limits')]);
+  if (environment.split('\0').includes(mark.variable)) return true;
+  const [, soft, hard] = /^Max file locks +(\d+) +(\d+)/m.exec(limits) ?? [];
+  if (!soft || !hard || !mark.fits(BigInt(soft), BigInt(hard))) return false;
+  // What is dead and not yet waited for has no environment, but still its limits.
+  return !/\) [ZX] /.test(await read('stat'));
+}
+
+/** macOS and BSD have no /proc, but `ps -E` shows the environment of the user's own processes. */
+async function findWithPs({ variable }: Mark): Promise<number[]> {
+  if (process.platform === 'win32') return [];
+  const ps = spawn('ps', ['-axEww', '-o', 'pid=,command='], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  for await (const chunk of ps.stdout) text += String(chunk);
+  return text
+    .split('\n')
+    .filter((line) => line.split(' ').includes(variable))
+    .map((line) => Number.parseInt(line, 10))
+    .filter((pid) => pid !== process.pid);
+}

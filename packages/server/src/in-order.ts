@@ -1,0 +1,12 @@
+/** Does every step, whatever becomes of those before it. @throws the first failure, at the end */
+export async function inOrder(steps: (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
