@@ -11,13 +11,13 @@ import {
 import { Problem } from './schema/error.ts';
 import { SessionEvent } from './schema/event.ts';
 import { HistoryMessage, SendMessage, Turn, TurnAccepted, TurnResult, TurnState } from './schema/message.ts';
+import { PermissionMode } from './schema/options.ts';
 import { PermissionRequest, RespondPermission } from './schema/permission.ts';
 import {
   AvailableSession,
   CreateSession,
   ForkSession,
   PatchSession,
-  PermissionMode,
   RewindResult,
   RewindSession,
   Session,

@@ -4,6 +4,7 @@ export * from './contract.ts';
 export * from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';
 export type { Input, Operation, Output } from './operations.ts';
+export { type OptionFacts, SESSION_OPTIONS, sessionOptionEntries } from './options.ts';
 export { type Query, query } from './query.ts';
 export type {
   CanUseTool,
@@ -16,6 +17,7 @@ export * from './schema/common.ts';
 export * from './schema/error.ts';
 export * from './schema/event.ts';
 export * from './schema/message.ts';
+export * from './schema/options.ts';
 export * from './schema/permission.ts';
 export * from './schema/session.ts';
 export * from './schema/task.ts';

@@ -1,6 +1,10 @@
 import { UnsupportedOption } from './errors.ts';
+import { sessionOptionEntries } from './options.ts';
 import type { ContentBlock } from './schema/message.ts';
-import type { CreateSession, PermissionMode } from './schema/session.ts';
+import type { PermissionMode } from './schema/options.ts';
+import type { CreateSession } from './schema/session.ts';
+
+type Field<K extends keyof CreateSession> = NonNullable<CreateSession[K]>;
 
 /** A suggestion of the agent, such as a rule to add. Give the whole list back as it came to apply it. */
 export type PermissionUpdate = { type: string; [field: string]: unknown };
@@ -47,26 +51,44 @@ export interface QueryOptions {
 
   abortController?: AbortController;
   additionalDirectories?: string[];
-  agents?: NonNullable<CreateSession['agents']>;
+  agent?: string;
+  agentProgressSummaries?: boolean;
+  agents?: Field<'agents'>;
   allowedTools?: string[];
+  betas?: string[];
   canUseTool?: CanUseTool;
   continue?: boolean;
   cwd?: string;
   disallowedTools?: string[];
-  effort?: NonNullable<CreateSession['effort']>;
+  effort?: Field<'effort'>;
   fallbackModel?: string;
   forkSession?: boolean;
+  includeHookEvents?: boolean;
   includePartialMessages?: boolean;
   maxBudgetUsd?: number;
   maxTurns?: number;
-  mcpServers?: NonNullable<CreateSession['mcp_servers']>;
+  mcpServers?: Field<'mcp_servers'>;
   model?: string;
-  outputFormat?: NonNullable<CreateSession['output_format']>;
+  outputFormat?: Field<'output_format'>;
   permissionMode?: PermissionMode;
+  permissionPrompts?: Field<'permission_prompts'>;
+  planModeInstructions?: string;
+  plugins?: Field<'plugins'>;
+  promptSuggestions?: boolean;
   resume?: string;
-  settingSources?: NonNullable<CreateSession['setting_sources']>;
-  systemPrompt?: string | { type: 'preset'; preset: 'claude_code' };
+  sandbox?: Field<'sandbox'>;
+  settings?: Field<'settings'>;
+  settingSources?: Field<'setting_sources'>;
+  skills?: Field<'skills'>;
+  strictMcpConfig?: boolean;
+  systemPrompt?: Field<'system_prompt'> | string[];
+  taskBudget?: Field<'task_budget'>;
+  thinking?: Field<'thinking'>;
   title?: string;
+  toolAliases?: Field<'tool_aliases'>;
+  toolConfig?: Field<'tool_config'>;
+  tools?: Field<'tools'>;
+  verbatimPrompts?: boolean;
 
   /** Without effect: the server decides where the agent is, how it starts, and whether bypassing is allowed. */
   allowDangerouslySkipPermissions?: boolean;
@@ -78,25 +100,10 @@ export interface QueryOptions {
   stderr?: (data: string) => void;
 }
 
-/** Which fields of a new session an option of the same meaning sets. */
-const SESSION_FIELDS = {
-  additionalDirectories: 'additional_directories',
-  agents: 'agents',
-  allowedTools: 'allowed_tools',
-  cwd: 'cwd',
-  disallowedTools: 'disallowed_tools',
-  effort: 'effort',
-  fallbackModel: 'fallback_model',
-  maxBudgetUsd: 'max_budget_usd',
-  maxTurns: 'max_turns',
-  mcpServers: 'mcp_servers',
-  model: 'model',
-  outputFormat: 'output_format',
-  permissionMode: 'permission_mode',
-  resume: 'resume_session_id',
-  settingSources: 'setting_sources',
-  title: 'title',
-} as const satisfies Partial<Record<keyof QueryOptions, keyof CreateSession>>;
+/** Which field of a new session an option of the same meaning sets. */
+const FIELDS = new Map(
+  sessionOptionEntries.flatMap(([field, { sdk }]) => (sdk === undefined ? [] : [[sdk, field] as const])),
+);
 
 const OTHERS: readonly string[] = [
   'server',
@@ -105,9 +112,7 @@ const OTHERS: readonly string[] = [
   'abortController',
   'canUseTool',
   'continue',
-  'forkSession',
   'includePartialMessages',
-  'systemPrompt',
   'allowDangerouslySkipPermissions',
   'enableFileCheckpointing',
   'executable',
@@ -124,21 +129,21 @@ const OTHERS: readonly string[] = [
  */
 export function sessionOptionsOf(options: QueryOptions): CreateSession {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const unknown = given
-    .map(([name]) => name)
-    .filter((name) => !(name in SESSION_FIELDS) && !OTHERS.includes(name));
+  const unknown = given.map(([name]) => name).filter((name) => !FIELDS.has(name) && !OTHERS.includes(name));
   for (const [name, server] of Object.entries(options.mcpServers ?? {})) {
     if ((server as { type?: string }).type === 'sdk') unknown.push(`mcpServers.${name} (in-process)`);
   }
-  const { systemPrompt } = options;
-  if (typeof systemPrompt === 'object' && Object.keys(systemPrompt).length > 2)
-    unknown.push('systemPrompt.append');
+  if (typeof options.settings === 'string') unknown.push('settings (as the path of a file)');
   if (unknown.length > 0) throw new UnsupportedOption(unknown);
 
-  const fields: [string, unknown][] = given.flatMap(([name, value]) =>
-    name in SESSION_FIELDS ? [[SESSION_FIELDS[name as keyof typeof SESSION_FIELDS], value]] : [],
-  );
-  if (typeof systemPrompt === 'string') fields.push(['system_prompt', systemPrompt]);
-  if (options.forkSession) fields.push(['fork', true]);
-  return Object.fromEntries(fields) as CreateSession;
+  const fields = given.flatMap(([name, value]) => {
+    const field = FIELDS.get(name);
+    return field === undefined ? [] : [[field, value] as const];
+  });
+  const create = Object.fromEntries(fields) as CreateSession;
+  // Two of the SDK's forms that the API has one of.
+  if (Array.isArray(options.systemPrompt)) {
+    create.system_prompt = { type: 'custom', prompt: options.systemPrompt };
+  }
+  return create;
 }

@@ -9,8 +9,8 @@ import {
   type UserPrompt,
 } from './query-options.ts';
 import type { StreamFrame } from './schema/event.ts';
+import type { PermissionMode } from './schema/options.ts';
 import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
-import type { PermissionMode } from './schema/session.ts';
 import type { AgentSession } from './session.ts';
 import { resultOf } from './turn.ts';
 

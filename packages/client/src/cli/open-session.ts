@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import type { CreateSession, PermissionMode } from '../schema/session.ts';
+import type { PermissionMode } from '../schema/options.ts';
+import type { CreateSession } from '../schema/session.ts';
 import type { Args } from './args.ts';
 import { UsageError } from './exit.ts';
 import { type AgentClient, type AgentSession, ApiError } from './library.ts';

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SessionId, Timestamp, TurnId } from './common.ts';
 import { TurnError, TurnInitiator, TurnResult, UserInput } from './message.ts';
+import { PermissionMode } from './options.ts';
 import { PermissionReason, PermissionRequest, PermissionState } from './permission.ts';
-import { PermissionMode, SessionState } from './session.ts';
+import { SessionState } from './session.ts';
 import { BackgroundTask } from './task.ts';
 
 const event = <T extends string, D extends z.ZodType>(type: T, data: D) =>

@@ -1,17 +1,8 @@
 import { z } from 'zod';
-import { ArgumentText, JsonObject, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
+import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
+import { PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
 import { BackgroundTask } from './task.ts';
-
-export const PermissionMode = z.enum([
-  'default',
-  'acceptEdits',
-  'plan',
-  'bypassPermissions',
-  'dontAsk',
-  'auto',
-]);
-export type PermissionMode = z.infer<typeof PermissionMode>;
 
 export const SessionStatus = z.enum(['connected', 'closed']);
 export type SessionStatus = z.infer<typeof SessionStatus>;
@@ -23,67 +14,7 @@ export type SessionStatus = z.infer<typeof SessionStatus>;
 export const SessionState = z.enum(['asleep', 'idle', 'running', 'waiting', 'background', 'closed']);
 export type SessionState = z.infer<typeof SessionState>;
 
-const McpServer = z.union([
-  z.object({
-    type: z.literal('stdio').optional(),
-    command: z.string().min(1),
-    args: z.array(z.string()).optional(),
-    env: z.record(z.string(), z.string()).optional(),
-  }),
-  z.object({
-    type: z.enum(['sse', 'http']),
-    url: z.url(),
-    headers: z.record(z.string(), z.string()).optional(),
-  }),
-]);
-
-const SubagentDefinition = z.object({
-  description: z.string().min(1),
-  prompt: z.string().min(1),
-  tools: z.array(z.string()).optional(),
-  disallowedTools: z.array(z.string()).optional(),
-  model: z.string().optional(),
-});
-
 export const Metadata = z.record(z.string(), z.unknown());
-
-/** What stays the same for the life of a session: how its agent process is started, every time. */
-export const SessionOptions = z.object({
-  system_prompt: z.string().min(1).optional().meta({ description: "Replaces the agent's own system prompt" }),
-  enable_proxy: z
-    .boolean()
-    .default(false)
-    .meta({ description: "Send model calls through this server's gateway" }),
-  allowed_tools: z.array(ArgumentText).optional(),
-  disallowed_tools: z.array(ArgumentText).optional(),
-  additional_directories: z.array(ArgumentText).optional(),
-  mcp_servers: z.record(z.string().min(1), McpServer).optional(),
-  agents: z.record(z.string().min(1), SubagentDefinition).optional(),
-  max_turns: z.int().min(1).optional(),
-  max_budget_usd: z.number().positive().optional(),
-  fallback_model: ModelName.optional(),
-  background_model: ModelName.optional(),
-  effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
-  output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
-  setting_sources: z
-    .array(z.enum(['user', 'project', 'local']))
-    .optional()
-    .meta({
-      description:
-        'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
-    }),
-  trust_project: z.boolean().optional().meta({
-    description:
-      'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',
-  }),
-  permission_timeout_seconds: z
-    .number()
-    .min(0)
-    .max(7 * 24 * 3600)
-    .optional()
-    .meta({ description: 'How long a permission request waits; 0 waits for ever' }),
-});
-export type SessionOptions = z.infer<typeof SessionOptions>;
 
 export const CreateSession = SessionOptions.extend({
   resume_session_id: SessionId.optional(),

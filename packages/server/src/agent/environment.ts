@@ -148,14 +148,14 @@ const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLower
 /** What a session says of its models. */
 interface ModelChoice {
   model: string | undefined;
-  options: { enable_proxy: boolean; background_model?: string | undefined };
+  options: { enable_proxy?: boolean | undefined; background_model?: string | undefined };
 }
 
 /** Whether a session's model calls go through this server's gateway: it asks for that, or has no other way. */
 export const usesGateway = (
   server: { credential: string | undefined },
   session: Pick<ModelChoice, 'options'>,
-): boolean => session.options.enable_proxy || server.credential === undefined;
+): boolean => session.options.enable_proxy === true || server.credential === undefined;
 
 /** Whether the agent makes of a model's name another one: that one reaches the gateway. */
 export const isAlias = (model: string): boolean => ALIASES.has(model);

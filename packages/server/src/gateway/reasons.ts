@@ -13,7 +13,7 @@ interface Models {
 
 interface Session {
   model: string | null | undefined;
-  options: { enable_proxy: boolean; system_prompt?: unknown };
+  options: { enable_proxy?: boolean | undefined; system_prompt?: unknown };
 }
 
 /** Why model calls fail, in words for the user: the agent keeps many of the gateway's sentences to itself. */

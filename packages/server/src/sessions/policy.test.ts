@@ -70,3 +70,40 @@ test('in the mode auto nobody is asked: it wants leave', () => {
   expect(checkMode(false)).toThrow('allow_unasked_tools');
   expect(checkMode(true)).not.toThrow();
 });
+
+test.each([
+  [
+    { agents: { a: { description: 'd', prompt: 'p', permissionMode: 'bypassPermissions' } } },
+    'permission_mode',
+  ],
+  [
+    { agents: { a: { description: 'd', prompt: 'p', mcpServers: [{ box: { command: 'sh' } }] } } },
+    'commands',
+  ],
+  [
+    {
+      mcp_servers: {
+        box: { type: 'http', url: 'http://x', tools: [{ name: 'shout', permission_policy: 'always_allow' }] },
+      },
+    },
+    'mcp__box',
+  ],
+  [{ plugins: [{ type: 'local', path: '/x' }] }, 'allow_commands'],
+  [{ sandbox: { enabled: true } }, 'allow_unasked_tools'],
+  [{ sandbox: { autoAllowBashIfSandboxed: false, ripgrep: { command: 'sh' } } }, 'allow_commands'],
+  [{ settings: { hooks: {} } }, 'settings.hooks'],
+  [{ settings: { env: { BASH_ENV: 'x' } } }, 'settings.env'],
+  [{ settings: { apiKeyHelper: 'sh' } }, 'settings.apiKeyHelper'],
+  [{ settings: { sandbox: {} } }, 'settings.sandbox'],
+  [{ settings: { permissions: { allow: ['Bash'] } } }, 'settings.permissions.allow'],
+  [{ settings: { permissions: { defaultMode: 'bypassPermissions' } } }, 'bypassPermissions'],
+  [{ settings: { permissions: { additionalDirectories: ['/'] } } }, 'additionalDirectories'],
+  [{ settings: { permissions: { allow: 'Bash' } } }, 'validation_failed'],
+])('what runs something by another way is refused, too: %j', (options, words) => {
+  expect(refusal({}, options)).toContain(words);
+});
+
+test('options that run nothing need no leave', () => {
+  const settings = { language: 'french', permissions: { deny: ['Bash'], allow: ['Read'] } };
+  expect(refusal({}, { settings, sandbox: { autoAllowBashIfSandboxed: false } })).toBeUndefined();
+});

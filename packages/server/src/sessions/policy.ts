@@ -1,4 +1,5 @@
-import type { PermissionMode, SessionOptions } from 'claude-agent-client';
+import { PermissionMode, type SessionOptions } from 'claude-agent-client';
+import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Folders } from './folders.ts';
@@ -20,6 +21,26 @@ export interface Allowed {
 /** They change nothing and send nothing anywhere. */
 const READS = ['Read', 'Glob', 'Grep', 'LS', 'NotebookRead', 'TodoWrite'];
 
+/** Settings of Claude Code that run nothing, allow nothing and redirect nothing; checked one by one: those with a form. */
+const HARMLESS_SETTINGS: ReadonlySet<string> = new Set([
+  'permissions',
+  'sandbox',
+  'alwaysThinkingEnabled',
+  'attribution',
+  'autoCompactEnabled',
+  'cleanupPeriodDays',
+  'disableAllHooks',
+  'effortLevel',
+  'fastMode',
+  'includeCoAuthoredBy',
+  'language',
+  'outputStyle',
+  'respectGitignore',
+  'skillOverrides',
+]);
+const Rules = z.array(z.string()).optional();
+const PERMISSION_SETTINGS = { allow: Rules, deny: Rules, ask: Rules, defaultMode: PermissionMode.optional() };
+
 /** What sessions may do: asked when they are made, and again at every start of an agent. */
 export interface Policy {
   /** @throws AppError 403 */
@@ -37,6 +58,62 @@ export interface Policy {
 export function createPolicy(allowed: Allowed, folders: Folders): Policy {
   const mayRunUnasked = (rule: string): boolean =>
     allowed.unaskedTools === true || [...READS, ...allowed.unaskedTools].some((given) => covers(given, rule));
+
+  const requireCommands = (what: string): void => {
+    if (!allowed.commands) throw unaskedNotAllowed(what, '"allow_commands": true');
+  };
+
+  const checkRules = (texts: readonly string[], where: string): void => {
+    for (const rule of texts.flatMap(rulesOf)) {
+      if (mayRunUnasked(rule)) continue;
+      throw unaskedNotAllowed(
+        `"${rule}" in ${where}`,
+        `"allow_unasked_tools": ["${toolOf(rule)}"] (or true, for every tool)`,
+      );
+    }
+  };
+
+  const checkServers = (servers: NonNullable<SessionOptions['mcp_servers']>, whose = ''): void => {
+    for (const [name, server] of Object.entries(servers)) {
+      if ('command' in server) requireCommands(`the command of the MCP server "${name}"${whose}`);
+      else {
+        const free = (server.tools ?? []).filter((tool) => tool.permission_policy === 'always_allow');
+        checkRules(
+          free.map((tool) => `mcp__${name}__${tool.name}`),
+          `the tools of the MCP server "${name}"${whose}`,
+        );
+      }
+    }
+  };
+
+  /** Claude Code runs commands unasked in its sandbox, unless it is told not to. */
+  const checkSandbox = (sandbox: Record<string, unknown>, where: string): void => {
+    if (sandbox.autoAllowBashIfSandboxed !== false)
+      checkRules(['Bash'], `${where} without "autoAllowBashIfSandboxed": false`);
+    for (const key of ['ripgrep', 'excludedCommands']) {
+      if (sandbox[key] !== undefined) requireCommands(`${where}.${key}`);
+    }
+  };
+
+  /** Most settings can start a program or lead one elsewhere (hooks, env, apiKeyHelper, …): known are those that cannot. */
+  const checkSettings = (settings: Record<string, unknown>): void => {
+    const permissions = z.looseObject(PERMISSION_SETTINGS).safeParse(settings.permissions ?? {});
+    if (!permissions.success) {
+      throw new AppError(
+        'validation_failed',
+        422,
+        `body.settings.permissions does not have the right form: ${z.prettifyError(permissions.error)}`,
+      );
+    }
+    const { allow = [], defaultMode, deny: _, ask: __, ...others } = permissions.data;
+    checkRules(allow, 'settings.permissions.allow');
+    if (defaultMode) policy.checkMode(defaultMode);
+    for (const key of Object.keys(others)) requireCommands(`settings.permissions.${key}`);
+    if (isObject(settings.sandbox)) checkSandbox(settings.sandbox, 'settings.sandbox');
+    for (const key of Object.keys(settings)) {
+      if (!HARMLESS_SETTINGS.has(key)) requireCommands(`settings.${key}`);
+    }
+  };
 
   const policy: Policy = {
     checkMode(mode) {
@@ -58,7 +135,7 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       );
     },
 
-    checkOptions({ trust_project, allowed_tools, mcp_servers }) {
+    checkOptions({ trust_project, allowed_tools, mcp_servers, agents, plugins, sandbox, settings }) {
       if (trust_project && !allowed.trustProject) {
         throw new AppError(
           'trust_forbidden',
@@ -66,30 +143,31 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
           'This server does not let sessions trust their folder: its hooks, settings, MCP servers and programs would run unasked. Its administrator can set "allow_trust_project": true in the configuration file.',
         );
       }
-      for (const rule of (allowed_tools ?? []).flatMap(rulesOf)) {
-        if (mayRunUnasked(rule)) continue;
-        throw unaskedNotAllowed(
-          `"${rule}" in allowed_tools`,
-          `"allow_unasked_tools": ["${toolOf(rule)}"] (or true, for every tool)`,
-        );
+      checkRules(allowed_tools ?? [], 'allowed_tools');
+      checkServers(mcp_servers ?? {});
+      for (const [name, agent] of Object.entries(agents ?? {})) {
+        if (agent.permissionMode) policy.checkMode(agent.permissionMode);
+        for (const given of agent.mcpServers ?? []) {
+          if (typeof given !== 'string') checkServers(given, ` of the agent "${name}"`);
+        }
       }
-      for (const [name, server] of Object.entries(mcp_servers ?? {})) {
-        if (allowed.commands || !('command' in server)) continue;
-        throw unaskedNotAllowed(`the command of the MCP server "${name}"`, '"allow_commands": true');
-      }
+      if (plugins && plugins.length > 0) requireCommands('plugins (their hooks and MCP servers)');
+      if (sandbox) checkSandbox(sandbox, 'sandbox');
+      checkSettings(settings ?? {});
     },
 
     async checkStart({ cwd, permissionMode, options }) {
       policy.checkMode(permissionMode);
       policy.checkOptions(options);
       await folders.recheck(cwd);
-      for (const folder of options.additional_directories ?? []) {
+      const plugins = (options.plugins ?? []).map(({ path }) => path);
+      for (const folder of [...(options.additional_directories ?? []), ...plugins]) {
         await folders.check(folder).catch((error: unknown) => {
           if (!(error instanceof AppError) || error.code !== 'cwd_not_found') throw error;
           throw new AppError(
             'cwd_gone',
             409,
-            `The session's additional folder ${folder} is gone, so its agent does not start. Put the folder back, or begin a session without it.`,
+            `The session's folder ${folder} (of its options) is gone, so its agent does not start. Put the folder back, or begin a session without it.`,
           );
         });
       }
@@ -117,3 +195,6 @@ function covers(given: string, rule: string): boolean {
     given === rule || given === toolOf(rule) || (given.startsWith('mcp__') && rule.startsWith(`${given}__`))
   );
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -125,7 +125,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const mode = request.permission_mode ?? deps.defaultPermissionMode;
     policy.checkMode(mode);
     policy.checkOptions(request);
-    for (const folder of request.additional_directories ?? []) await folders.check(folder);
+    const plugins = (request.plugins ?? []).map(({ path }) => path);
+    for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
     return { cwd: await folders.check(request.cwd), mode };
   };
 
@@ -251,8 +252,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const forkedFrom = parent?.id ?? source;
     const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom });
     if (parent) {
-      const { enable_proxy: proxied, ...own } = record.options;
-      record.options = { ...parent.options, ...own, enable_proxy: proxied || parent.options.enable_proxy };
+      record.options = { ...parent.options, ...record.options };
       record.model = request.model ?? parent.model;
       record.permissionMode = request.permission_mode ?? parent.permissionMode;
     }
@@ -299,7 +299,6 @@ export function createSessions(deps: SessionsDeps): Sessions {
         sessionId,
         up_to_message_id,
         {
-          enable_proxy: false,
           fork: true,
           cwd,
           ...(title !== undefined && { title }),

@@ -1,5 +1,5 @@
+import type { PermissionMode } from '../../schema/options.ts';
 import type { PermissionRequest, RespondPermission } from '../../schema/permission.ts';
-import type { PermissionMode } from '../../schema/session.ts';
 import type { Key } from '../term/keys.ts';
 import { askPanel, type Choice, checkPanel, choosePanel, type Panel } from '../term/panels.ts';
 import type { Paint } from '../term/style.ts';

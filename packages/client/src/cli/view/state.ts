@@ -1,7 +1,8 @@
 import type { SessionEvent, StreamFrame } from '../../schema/event.ts';
 import type { UserInput } from '../../schema/message.ts';
+import type { PermissionMode } from '../../schema/options.ts';
 import type { PermissionRequest } from '../../schema/permission.ts';
-import type { PermissionMode, SessionState } from '../../schema/session.ts';
+import type { SessionState } from '../../schema/session.ts';
 import type { BackgroundTask } from '../../schema/task.ts';
 import { readAgentMessage, readStreamEvent } from './agent-messages.ts';
 import type { Item, ToolCall } from './items.ts';

@@ -1,4 +1,5 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import { type SessionOptions, sessionOptionEntries } from 'claude-agent-client';
 import type { StartOptions } from '../agent.ts';
 import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';
@@ -13,12 +14,13 @@ const KEEP_TRANSCRIPTS_DAYS = 36_500;
 export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean): Options {
   const { options } = start;
   const given: Options = {
+    ...sameOptions(options),
     cwd: start.cwd,
     ...folderOptions(start),
     ...(start.resume ? { resume: start.conversationId } : { sessionId: start.conversationId }),
     permissionMode: start.permissionMode,
     allowDangerouslySkipPermissions: allowBypassPermissions,
-    systemPrompt: options.system_prompt ?? { type: 'preset', preset: 'claude_code' },
+    systemPrompt: systemPrompt(options),
     includePartialMessages: true,
     forwardSubagentText: true,
     enableFileCheckpointing: true,
@@ -26,19 +28,45 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     mcpServersDelivery: 'initialize',
     // An interrupt then ends the turn only. Without this it also kills every subagent in the background (measured).
     perTaskStopAffordance: true,
+    pluginDelivery: 'initialize',
     // The flag layer: it beats the user's and the project's settings files. It travels on the command line, which
     // every user of the machine can read: no secret may stand in it.
-    settings: { cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS, env: modelEnvironment(start) },
+    settings: overlay(options.settings ?? {}, {
+      cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS,
+      env: modelEnvironment(start),
+    }),
   };
   if (start.model !== undefined) given.model = start.model;
   if (start.title !== null) given.title = start.title;
-  if (options.allowed_tools) given.allowedTools = options.allowed_tools;
-  if (options.disallowed_tools) given.disallowedTools = options.disallowed_tools;
-  if (options.mcp_servers) given.mcpServers = options.mcp_servers as NonNullable<Options['mcpServers']>;
-  if (options.agents) given.agents = options.agents as NonNullable<Options['agents']>;
-  if (options.max_turns !== undefined) given.maxTurns = options.max_turns;
-  if (options.fallback_model !== undefined) given.fallbackModel = options.fallback_model;
-  if (options.effort !== undefined) given.effort = options.effort;
-  if (options.output_format !== undefined) given.outputFormat = options.output_format;
   return given;
 }
+
+/** The options that are handed over as they are; their form was checked at the edge. */
+function sameOptions(options: SessionOptions): Options {
+  return Object.fromEntries(
+    sessionOptionEntries.flatMap(([field, { sdk, handed }]) => {
+      const value = options[field as keyof SessionOptions];
+      return handed === 'same' && sdk !== undefined && value !== undefined ? [[sdk, value]] : [];
+    }),
+  ) as Options;
+}
+
+function systemPrompt({ system_prompt: asked }: SessionOptions): NonNullable<Options['systemPrompt']> {
+  return (asked ?? { type: 'preset', preset: 'claude_code' }) as NonNullable<Options['systemPrompt']>;
+}
+
+/** The caller's settings with the server's own on top. */
+function overlay(
+  below: Record<string, unknown>,
+  above: Record<string, unknown> & Options['settings'] & object,
+): Options['settings'] & object {
+  const merged: Record<string, unknown> = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const under = merged[key];
+    merged[key] = isObject(under) && isObject(value) ? { ...under, ...value } : value;
+  }
+  return merged;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,4 @@
-import type { PermissionMode } from '../../../schema/session.ts';
+import type { PermissionMode } from '../../../schema/options.ts';
 import { MODES } from '../../open-session.ts';
 import { choosePanel } from '../../term/panels.ts';
 import type { Chat } from '../chat.ts';
