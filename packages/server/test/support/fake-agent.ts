@@ -8,7 +8,20 @@ import { AppError } from '../../src/errors.ts';
 const PATIENCE_MS = 60;
 
 /** What a process does with a message; the message's own text decides, so that runs can be repeated. */
-const HABITS = ['answer', 'answer', 'answer', 'ask', 'ask twice', 'fail', 'die', 'dawdle'] as const;
+const HABITS = [
+  'answer',
+  'answer',
+  'answer',
+  'ask',
+  'ask twice',
+  'fail',
+  'die',
+  'dawdle',
+  'work in the background',
+] as const;
+
+/** What a process with background work says of it. */
+const TASK = { task_id: 'task', task_type: 'local_agent', description: 'research' };
 
 /**
  * An agent without a process, a model or a disk, for tests that need thousands of sessions and turns. It
@@ -33,12 +46,29 @@ export function createFakeAgent(): Agent {
         },
         undefined,
       );
-    const end = (turnId: string, error: TurnEnd['error']): void => {
+    const list = (tasks: (typeof TASK)[]): void =>
+      events.onMessage({ type: 'system', subtype: 'background_tasks_changed', tasks }, undefined);
+    const report = async (): Promise<void> => {
+      await sleep(10);
+      if (gone) return;
+      events.onMessage(
+        { type: 'system', subtype: 'task_notification', task_id: TASK.task_id, status: 'completed' },
+        undefined,
+      );
+      list([]);
+      await soon();
+      if (gone) return;
+      events.onOwnTurn();
+      say('a report');
+      end(null, null);
+      events.onIdle();
+    };
+    const end = (turnId: string | null, error: TurnEnd['error']): void => {
       events.onMessage(
         { type: 'result', subtype: error ? 'error_during_execution' : 'success' },
         {
           turnId,
-          ownInitiative: false,
+          ownInitiative: turnId === null,
           isError: error !== null,
           error,
           stopReason: error ? null : 'end_turn',
@@ -104,6 +134,10 @@ export function createFakeAgent(): Agent {
         message: text,
         parent_tool_use_id: null,
       });
+      if (habit === 'work in the background') {
+        list([TASK]);
+        void report();
+      }
       end(turnId, habit === 'fail' ? { code: 'api_error', message: text } : null);
     };
 

@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConfig, createDemoModel, createGateway } from 'claude-agent-gateway';
+import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
@@ -25,14 +26,24 @@ export interface InProcess {
   close(): Promise<void>;
 }
 
+export interface InProcessOptions {
+  /** Puts something between the server and its store. */
+  store?: (real: Store) => Store;
+  /** Puts something between the server and its agent. */
+  agent?: (fake: Agent) => Agent;
+}
+
 /** Puts the real parts together as server.ts does, on a store in memory and the fake agent. */
-export function createInProcess(): InProcess {
+export function createInProcess({
+  store: between = (real) => real,
+  agent: watch = (fake) => fake,
+}: InProcessOptions = {}): InProcess {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const errors: InProcess['errors'] = [];
-  const store = openSqliteStore(':memory:');
+  const store = between(openSqliteStore(':memory:'));
   const feed = createFeed();
   const log = createLog({ store, feed });
-  const agent = createFakeAgent();
+  const agent = watch(createFakeAgent());
   const folders = createFolders([root]);
   const onError = (error: unknown, what: string): void => void errors.push({ what, error });
   const sessions = createSessions({
