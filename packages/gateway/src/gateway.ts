@@ -142,8 +142,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       try {
         await toNode(result, response, gone);
       } catch (error) {
-        if (response.headersSent) throw error;
         await discard(result);
+        if (response.headersSent) {
+          // The client sees an answer that breaks off; whoever mounts the gateway could only write a second head.
+          options.log?.({ level: 'error', message: `an answer broke off: ${wordsOf(error)}` });
+          return;
+        }
         await toNode(toErrorAnswer(error, randomUUID(), options.log), response, gone);
       }
     },
@@ -168,6 +172,9 @@ function decoded(text: string): string {
   }
 }
 
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
 function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log']): Answer {
   const gone = isAborted(error);
   const told =
@@ -177,7 +184,7 @@ function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log
   if (!(error instanceof GatewayError) && !gone) {
     log?.({
       level: 'error',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      message: wordsOf(error),
       request_id: `req_${requestId}`,
     });
   }

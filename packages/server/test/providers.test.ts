@@ -3,6 +3,7 @@ import type { SessionCreated } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFixtures } from '../../gateway/src/testing/dialects.ts';
 import { type FakeUpstream, sendJson, startUpstream } from '../../gateway/src/testing/upstream.ts';
+import { firstFrame } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 // Servers without a credential for Claude: what answers then, and what is said about the rest.
@@ -13,6 +14,19 @@ const answered = (response: ServerResponse): void => {
   response.writeHead(200, { 'content-type': chat?.contentType });
   response.end(chat?.stream({ text: 'from OpenAI', usage: { input: 100, cached: 0, output: 10 } }));
 };
+
+/** Interrupts a turn whose answer has begun to come, and lets the session go on. */
+async function interruptInTheMiddle(server: TestServer, id: string, message: string): Promise<void> {
+  const events = await server.openStream(`/sessions/${id}/events`);
+  const turn = server.send(id, message);
+  await firstFrame(
+    events,
+    ({ event, data }) => event === 'agent.delta' && data.data.event?.type === 'content_block_delta',
+  );
+  await server.call('POST', `/sessions/${id}/interrupt`, {});
+  expect((await turn).error?.code).toBe('interrupted');
+  expect((await server.send(id, 'hello')).is_error).toBe(false);
+}
 
 describe('with only OPENAI_API_KEY', () => {
   let upstream: FakeUpstream;
@@ -75,6 +89,19 @@ describe('with only OPENAI_API_KEY', () => {
     expect(result.error?.message).toContain(why);
   });
 
+  test('an interrupt in the middle of an answer is no error in the log', async () => {
+    const { session_id } = await server.createSession({ model: 'gpt-4.1' });
+    const whole = chat?.stream({ text: 'from OpenAI', usage: { input: 100, cached: 0, output: 10 } });
+    answer = (response) => {
+      answer = answered;
+      response.writeHead(200, { 'content-type': chat?.contentType });
+      // All but the end.
+      response.write(whole?.subarray(0, whole.indexOf('finish_reason":"stop')));
+    };
+    await interruptInTheMiddle(server, session_id, 'hello');
+    expect(server.stderr()).not.toMatch(/"level":50|ERR_HTTP_HEADERS_SENT/);
+  });
+
   test.each([
     [404, 'The model `gpt-4.1` was taken away on Monday.'],
     [403, 'Your organization must be verified to use this model.'],
@@ -104,6 +131,14 @@ test('without any credential the demo model answers for no name but its own', as
     const { session_id } = await server.createSession({ model: 'gpt-4o' });
     const result = await server.send(session_id, 'say hello');
     expect(result.error?.message).toContain('OPENAI_API_KEY');
+
+    // No client of the Messages endpoint but the agent says how long an answer may be.
+    const plain = { model: 'demo', messages: [{ role: 'user', content: 'what is 2 + 2?' }] };
+    const { status, body } = await server.call('POST', '/v1/messages', plain);
+    expect([status, JSON.stringify(body.content)]).toEqual([200, '[{"type":"text","text":"2 + 2 = 4"}]']);
+
+    await interruptInTheMiddle(server, unnamed.session_id, 'count to 500 slowly');
+    expect(server.stderr()).not.toMatch(/"level":50|ERR_HTTP_HEADERS_SENT/);
   } finally {
     await cleanUp(server);
   }

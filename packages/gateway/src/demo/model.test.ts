@@ -47,7 +47,7 @@ describe('POST /v1/messages', () => {
     ['{"model":', /not valid JSON/],
     ['{}', /model: .*expected string/],
     [JSON.stringify(ask([])).replace('[]}]', '[{}]}]'), /messages\.0\.content/],
-    [JSON.stringify({ ...ask('x'), max_tokens: undefined }), /max_tokens/],
+    [JSON.stringify({ ...ask('x'), max_tokens: 0 }), /max_tokens/],
     [JSON.stringify({ ...ask('x'), messages: [] }), /messages: Too small/],
   ])('refuses %s with a 400', async (body, message) => {
     const response = await post(createDemoModel(), body);

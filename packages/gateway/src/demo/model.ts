@@ -12,6 +12,8 @@ import {
   encodeMessage,
   type Frame,
   newId,
+  quickPace,
+  slowPace,
   streamFrames,
   waitsOf,
 } from './stream.ts';
@@ -20,7 +22,7 @@ import { estimateTokens } from './tokens.ts';
 export interface DemoOptions {
   /** Scripts for matching prompts, tried before inline scripts and the built-in commands. */
   scenarios?: readonly Scenario[];
-  /** Pause before each streamed word, unless a step says otherwise. Default 0. */
+  /** Pause before each streamed word, unless a step says otherwise; a long answer pauses less often. Default 0. */
   wordDelayMs?: number;
   /** The names that `GET /v1/models` lists; every name is answered. Default `demo`. */
   models?: readonly string[];
@@ -64,7 +66,7 @@ const countSchema = z.looseObject({
   tools: z.array(z.looseObject({ name: z.string() })).optional(),
   stream: z.boolean().optional(),
 });
-const createSchema = countSchema.extend({ max_tokens: z.int().min(1) });
+const createSchema = countSchema.extend({ max_tokens: z.int().min(1).optional() });
 
 /** The built-in offline model: a scripted Anthropic Messages API. See the README beside this file. */
 export function createDemoModel(options: DemoOptions = {}): DemoModel {
@@ -126,13 +128,14 @@ export function createDemoModel(options: DemoOptions = {}): DemoModel {
     }
 
     const answer = buildAnswer(step, request.model, tokensOf(request));
-    const delay = step.word_delay_ms ?? wordDelayMs;
+    const pace =
+      step.word_delay_ms === undefined ? quickPace(answer, wordDelayMs) : slowPace(step.word_delay_ms);
     const cut = cutOf(step);
     const cutNow = cut && attempts.shouldFail(key(), cut.times) ? cut : undefined;
     if (!request.stream)
-      return jsonAnswer(answer, waitsOf(answer, before, delay), cutNow !== undefined, call.signal);
+      return jsonAnswer(answer, waitsOf(answer, before, pace), cutNow !== undefined, call.signal);
 
-    let frames: Iterable<Frame> = streamFrames(answer, before, delay);
+    let frames: Iterable<Frame> = streamFrames(answer, before, pace);
     if (cutNow) frames = cutFrames([...frames], cutNow.after);
     const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
     return { status: 200, headers: withId(headers), body: playFrames(frames, gates, call.signal) };

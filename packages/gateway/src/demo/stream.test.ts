@@ -4,7 +4,7 @@ import { readStream } from '../messages/read-stream.ts';
 import { createGates } from './gates.ts';
 import { ConnectionCut, playFrames } from './player.ts';
 import type { Step } from './script.ts';
-import { buildAnswer, encodeMessage, type Frame, streamFrames } from './stream.ts';
+import { buildAnswer, encodeMessage, type Frame, quickPace, slowPace, streamFrames } from './stream.ts';
 
 const textOf = (frames: Iterable<Frame>) =>
   [...frames].map((frame) => (frame.kind === 'event' ? frame.text : '')).join('');
@@ -28,7 +28,7 @@ describe('a stream', () => {
     fc.assert(
       fc.property(anyStep, (step) => {
         const answer = buildAnswer(step, 'any', 7);
-        const read = readStream(textOf(streamFrames(answer, [], 0)));
+        const read = readStream(textOf(streamFrames(answer, [], slowPace(0))));
         const message = JSON.parse(encodeMessage(answer));
         expect(read.problems).toEqual([]);
         expect(read.content).toEqual(message.content);
@@ -40,7 +40,7 @@ describe('a stream', () => {
 
   it('sends one event a word and a long tool input in pieces', () => {
     const step = { say: 'one two\n three', tools: [{ name: 'T', input: { text: 'x'.repeat(200) } }] };
-    const frames = [...streamFrames(buildAnswer(step, 'm', 1), [], 0)];
+    const frames = [...streamFrames(buildAnswer(step, 'm', 1), [], slowPace(0))];
     const read = readStream(textOf(frames));
     const deltas = textOf(frames).match(/"text_delta","text":"(?:[^"\\]|\\.)*"/g);
     expect(deltas).toEqual([
@@ -53,15 +53,24 @@ describe('a stream', () => {
   });
 
   it('pauses before each word when asked', () => {
-    const frames = [...streamFrames(buildAnswer({ say: 'a b c' }, 'm', 1), [], 20)];
+    const frames = [...streamFrames(buildAnswer({ say: 'a b c' }, 'm', 1), [], slowPace(20))];
     expect(frames.filter((frame) => frame.kind === 'pause')).toEqual(
       Array(3).fill({ kind: 'pause', ms: 20 }),
     );
   });
 
+  it.each([1, 20, 500])('with %i words does not take long when nobody asked it to', (words) => {
+    const answer = buildAnswer({ say: 'word '.repeat(words) }, 'm', 1);
+    const pauses = [...streamFrames(answer, [], quickPace(answer, 15))].filter(
+      ({ kind }) => kind === 'pause',
+    );
+    expect(pauses.length).toBeGreaterThan(0);
+    expect(pauses.length * 15).toBeLessThanOrEqual(300);
+  });
+
   it('waits at a gate that stands in the text, which itself is not sent', () => {
     const answer = buildAnswer({ say: 'before {{hold:g}}after' }, 'm', 1);
-    const frames = [...streamFrames(answer, [], 0)];
+    const frames = [...streamFrames(answer, [], slowPace(0))];
     expect(frames.filter((frame) => frame.kind === 'gate')).toEqual([{ kind: 'gate', name: 'g' }]);
     expect(readStream(textOf(frames)).content).toEqual([{ type: 'text', text: 'before after' }]);
     expect(JSON.parse(encodeMessage(answer)).content).toEqual([{ type: 'text', text: 'before after' }]);
@@ -81,7 +90,11 @@ describe('a stream', () => {
 
 describe('the stream checker', () => {
   const good = textOf(
-    streamFrames(buildAnswer({ say: 'a b', tools: [{ name: 'T', input: { a: 1 } }] }, 'm', 1), [], 0),
+    streamFrames(
+      buildAnswer({ say: 'a b', tools: [{ name: 'T', input: { a: 1 } }] }, 'm', 1),
+      [],
+      slowPace(0),
+    ),
   );
   const events = good.split('\n\n').filter(Boolean);
   const without = (index: number) => `${events.toSpliced(index, 1).join('\n\n')}\n\n`;

@@ -90,8 +90,30 @@ export function encodeMessage(answer: Answer): string {
   });
 }
 
+/** A pause before every so many words. */
+export interface Pace {
+  delayMs: number;
+  every: number;
+}
+
+/** Nobody asked for it to be slow: all pauses of an answer together take no longer than this. */
+const MOST_PAUSES_MS = 300;
+
+export const slowPace = (delayMs: number): Pace => ({ delayMs, every: 1 });
+
+/** The pace of an answer that should be seen to come word by word, and not be waited for. */
+export function quickPace(answer: Answer, delayMs: number): Pace {
+  const words = answer.content.reduce((sum, block) => {
+    const text = block.type === 'text' ? block.text : block.type === 'thinking' ? block.thinking : '';
+    return sum + wordsOf(text).length;
+  }, 0);
+  return { delayMs, every: Math.max(1, Math.ceil((words * delayMs) / MOST_PAUSES_MS)) };
+}
+
+const wordsOf = (text: string): string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
+
 /** The answer as a stream, from `message_start` to `message_stop`, with a pause before each word if asked. */
-export function* streamFrames(answer: Answer, before: Frame[], wordDelayMs: number): Generator<Frame> {
+export function* streamFrames(answer: Answer, before: Frame[], pace: Pace): Generator<Frame> {
   const { content, usage } = answer;
   yield event('message_start', {
     message: {
@@ -106,7 +128,7 @@ export function* streamFrames(answer: Answer, before: Frame[], wordDelayMs: numb
     },
   });
   yield* before;
-  for (const [index, block] of content.entries()) yield* blockFrames(index, block, wordDelayMs);
+  for (const [index, block] of content.entries()) yield* blockFrames(index, block, pace);
   yield event('message_delta', {
     delta: { stop_reason: answer.stop_reason, stop_sequence: null },
     usage,
@@ -114,7 +136,7 @@ export function* streamFrames(answer: Answer, before: Frame[], wordDelayMs: numb
   yield event('message_stop', {});
 }
 
-function* blockFrames(index: number, block: AnswerBlock, wordDelayMs: number): Generator<Frame> {
+function* blockFrames(index: number, block: AnswerBlock, pace: Pace): Generator<Frame> {
   if (block.type === 'tool_use') {
     yield event('content_block_start', { index, content_block: { ...block, input: {} } });
     for (const piece of pieces(JSON.stringify(block.input))) {
@@ -125,36 +147,40 @@ function* blockFrames(index: number, block: AnswerBlock, wordDelayMs: number): G
       index,
       content_block: { type: 'thinking', thinking: '', signature: '' },
     });
-    yield* wordFrames(block.thinking, wordDelayMs, (word) =>
+    yield* wordFrames(block.thinking, pace, (word) =>
       delta(index, { type: 'thinking_delta', thinking: word }),
     );
     yield delta(index, { type: 'signature_delta', signature: block.signature });
   } else {
     yield event('content_block_start', { index, content_block: { type: 'text', text: '' } });
-    yield* wordFrames(block.text, wordDelayMs, (word) => delta(index, { type: 'text_delta', text: word }));
+    yield* wordFrames(block.text, pace, (word) => delta(index, { type: 'text_delta', text: word }));
   }
   yield event('content_block_stop', { index });
 }
 
 const GATE_IN_TEXT = /\{\{hold:([^{}]+)\}\}/;
 
-function* wordFrames(text: string, delayMs: number, encode: (word: string) => Frame): Generator<Frame> {
+function* wordFrames(
+  text: string,
+  { delayMs, every }: Pace,
+  encode: (word: string) => Frame,
+): Generator<Frame> {
   // With one capturing group, split() gives text and gate name by turns.
   for (const [position, part] of text.split(GATE_IN_TEXT).entries()) {
     if (position % 2 === 1) {
       yield { kind: 'gate', name: part };
       continue;
     }
-    for (const word of part.match(/\s*\S+\s*|\s+/g) ?? []) {
-      if (delayMs > 0) yield { kind: 'pause', ms: delayMs };
+    for (const [at, word] of wordsOf(part).entries()) {
+      if (delayMs > 0 && at % every === 0) yield { kind: 'pause', ms: delayMs };
       yield encode(word);
     }
   }
 }
 
 /** What a JSON answer waits for: the same pauses and gates that a stream would have had. */
-export function waitsOf(answer: Answer, before: Frame[], wordDelayMs: number): Frame[] {
-  const frames = [...streamFrames(answer, before, wordDelayMs)];
+export function waitsOf(answer: Answer, before: Frame[], pace: Pace): Frame[] {
+  const frames = [...streamFrames(answer, before, pace)];
   return frames.filter((frame) => frame.kind === 'pause' || frame.kind === 'gate');
 }
 

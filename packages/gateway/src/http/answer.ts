@@ -119,7 +119,7 @@ export async function toNode(answer: Answer, response: ServerResponse, gone: Abo
   } catch (error) {
     // The head has gone out: all that is left is to break off.
     response.destroy();
-    if (!isAborted(error)) throw error;
+    if (!isAborted(error) && !gone.signal.aborted) throw error;
   } finally {
     clearInterval(timer);
   }

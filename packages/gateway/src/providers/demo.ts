@@ -1,3 +1,4 @@
+import { clientGone } from '../http/transport.ts';
 import type { Call, Provider, Target } from './provider.ts';
 import { readError, UpstreamError } from './shared/upstream-error.ts';
 
@@ -19,20 +20,34 @@ export const demoTarget: Target = {
   maxConcurrency: Number.POSITIVE_INFINITY,
 };
 
-async function* read(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
-  if (stream) yield* stream;
+async function* read(
+  stream: ReadableStream<Uint8Array> | null,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    if (stream) yield* stream;
+  } catch (error) {
+    throw signal.aborted ? clientGone() : error;
+  }
 }
 
 export function createDemoProvider(model: LocalModel): Provider {
+  async function answer(request: Request): Promise<Response> {
+    try {
+      return await model(request);
+    } catch (error) {
+      throw request.signal.aborted ? clientGone() : error;
+    }
+  }
+
   async function ask(call: Call, path: string): Promise<Response> {
-    const response = await model(
-      new Request(`http://demo.invalid${path}${call.query}`, {
-        method: 'POST',
-        headers: call.headers,
-        body: call.body.bytes as BodyInit,
-        signal: call.signal,
-      }),
-    );
+    const request = new Request(`http://demo.invalid${path}${call.query}`, {
+      method: 'POST',
+      headers: call.headers,
+      body: call.body.bytes as BodyInit,
+      signal: call.signal,
+    });
+    const response = await answer(request);
     if (response.status >= 400) {
       const headers = Object.fromEntries(response.headers);
       throw new UpstreamError(readError(response.status, headers, await response.text()));
@@ -48,7 +63,7 @@ export function createDemoProvider(model: LocalModel): Provider {
         kind: 'bytes',
         status: response.status,
         headers,
-        body: read(response.body),
+        body: read(response.body, call.signal),
         stream: headers['content-type']?.includes('text/event-stream') ?? false,
       };
     },

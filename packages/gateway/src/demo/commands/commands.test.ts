@@ -87,6 +87,7 @@ describe('files', () => {
     ['Please read the file notes.txt.', '/home/user/project/notes.txt'],
     ['show me the contents of `../a b.txt`', '/home/user/a b.txt'],
     ['cat /etc/hosts', '/etc/hosts'],
+    ['Read the README.md file', '/home/user/project/README.md'],
   ])('%s', async (prompt, file_path) => {
     const { calls, last } = await turn(prompt, { run: () => '1\tone\n2\t22\n3\t' });
     expect(calls).toEqual([{ name: 'Read', input: { file_path } }]);
@@ -107,11 +108,13 @@ describe('files', () => {
     ['Write the file a.txt: hello there.', 'a.txt', 'hello there.'],
     ['create a new file called `a.txt` containing the text "hello there"', 'a.txt', 'hello there'],
     ['write hello there to a.txt', 'a.txt', 'hello there'],
+    ['Create a test.txt file with hello there', 'test.txt', 'hello there'],
+    ["Create a test.txt file with the content 'hello there'", 'test.txt', 'hello there'],
     ['write a.txt with\nline 1\nline 2', 'a.txt', 'line 1\nline 2'],
   ])('%s', async (prompt, name, content) => {
     const { calls, last } = await turn(prompt);
     expect(calls).toEqual([{ name: 'Write', input: { file_path: `/home/user/project/${name}`, content } }]);
-    expect(last).toBe(`I wrote ${content.length} characters to a.txt.`);
+    expect(last).toBe(`I wrote ${content.length} characters to ${name}.`);
   });
 
   it('that are there already are read before they are written', async () => {
@@ -360,4 +363,24 @@ describe('what no human asked', () => {
       { name: 'StructuredOutput', input: { answer: 'hi', n: 3, kind: 'a', list: [{}] } },
     ]);
   });
+});
+
+describe('sums', () => {
+  it.each([
+    ['What is 2 + 2?', '2 + 2 = 4'],
+    ['what is 2+2', '2+2 = 4'],
+    ["What's (1 + 2) * 3 / -4?", '(1 + 2) * 3 / -4 = -2.25'],
+    ['calculate 0.1 + 0.2', '0.1 + 0.2 = 0.3'],
+  ])('%s', async (prompt, answer) => {
+    expect((await turn(prompt)).last).toBe(answer);
+  });
+
+  it.each(['what is 2 +', 'what is 1/0', 'what is (((', 'what is 7'])('%s is none', async (prompt) => {
+    expect((await turn(prompt)).last).toContain('none of my commands');
+  });
+});
+
+it('Run ls -la command', async () => {
+  const { calls } = await turn('Run ls -la command');
+  expect(calls).toMatchObject([{ name: 'Bash', input: { command: 'ls -la' } }]);
 });

@@ -59,7 +59,7 @@ const read: Command = {
     const name = found?.[1];
     if (name === undefined) return undefined;
     return (turn) => {
-      const path = unquote(name);
+      const path = unquote(name.replace(/\s+file$/i, ''));
       const input = { file_path: turn.surroundings.resolve(path) };
       return useTool(
         turn,
@@ -79,7 +79,7 @@ function withoutLineNumbers(text: string): string {
 /** A file name: quoted with anything in it, or one word. */
 const FILE = '(?:"[^"]+"|\'[^\']+\'|`[^`]+`|[^\\s:,]+)';
 const WRITE = new RegExp(
-  `^(?:write|create|save|make)(?: (?:a|an|the))?(?: new)?(?: file)?(?: (?:called|named))? (${FILE})(?: (?:with|containing|saying)(?: the)?(?: (?:text|contents?|words?|lines?))?:?|:)\\s+([\\s\\S]+)$`,
+  `^(?:write|create|save|make)(?: (?:a|an|the))?(?: new)?(?: file)?(?: (?:called|named))? (${FILE})(?: file)?(?: (?:with|containing|saying)(?: the)?(?: (?:text|contents?|words?|lines?))?:?|:)\\s+([\\s\\S]+)$`,
   'i',
 );
 const WRITE_TO = new RegExp(

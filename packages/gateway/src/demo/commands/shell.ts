@@ -13,7 +13,7 @@ const run: Command = {
       /^(?:run|execute|bash)(?: the)?(?: (?:shell )?command)?:?\s+([\s\S]+)$/i.exec(words) ??
       /^[$!]\s*([\s\S]+)$/.exec(words);
     if (!found?.[1]) return undefined;
-    const command = unquote(found[1]);
+    const command = unquote(found[1].replace(/\s+(?:shell )?command[.!]?$/i, ''));
     return (turn) =>
       useTool(
         turn,

@@ -1,6 +1,7 @@
 import type { Conversation } from '../conversation.ts';
 import { oneLine } from '../report.ts';
 import type { Step } from '../script.ts';
+import { calculated } from './calculate.ts';
 import { type Command, NUMBER, readNumber, unquote } from './command.ts';
 
 const SLOW_WORD_MS = 150;
@@ -39,6 +40,19 @@ const story: Command = {
       );
     if (!found) return undefined;
     return () => paced({ say: storyAbout(unquote(found[1] ?? 'a small server')) }, found[2] !== undefined);
+  },
+};
+
+const calculate: Command = {
+  usage: 'what is 2 + 2',
+  does: 'calculates it',
+  parse(words) {
+    const sum = /^(?:what(?:'s| is)|how much is|calculate|compute) ([\d\s.+\-*/×÷x()]+?)(?: ?=)?$/i.exec(
+      words,
+    )?.[1];
+    const value = sum === undefined ? undefined : calculated(sum);
+    if (sum === undefined || value === undefined) return undefined;
+    return () => ({ say: `${sum.trim()} = ${Number(value.toPrecision(12))}` });
   },
 };
 
@@ -162,4 +176,4 @@ export function summarise(conversation: Conversation): string {
   ].join('\n');
 }
 
-export const talkCommands: readonly Command[] = [recall, say, count, story, think, wait, fail];
+export const talkCommands: readonly Command[] = [recall, calculate, say, count, story, think, wait, fail];
