@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
-import { script } from './support/api.ts';
+import { firstFrame, script } from './support/api.ts';
 import { recordModelCalls } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
@@ -102,6 +102,19 @@ test('no hidden call goes to a model that was not chosen, by the agent or its su
   expect(calls.length).toBeGreaterThan(2);
   expect(new Set(calls.map((request) => request.model))).toEqual(new Set(['chosen']));
   await call('DELETE', `/sessions/${session_id}`);
+});
+
+test('an answer is logged with the id of the key that gave it', async () => {
+  const { session_id } = (await call<{ session_id: string }>('POST', '/sessions')).body;
+  const turn = call('POST', `/sessions/${session_id}/messages`, { message: '$ touch asked-for' });
+  const events = server.stream(`/sessions/${session_id}/events?after=0`, key);
+  const asked = await firstFrame(events, ({ event }) => event === 'permission.requested');
+  const { request_id } = asked.data.data;
+  await call('POST', `/sessions/${session_id}/permissions/respond`, { request_id, allowed: true });
+  await turn;
+  const log = await server.openStream(`/sessions/${session_id}/events?after=0`, key);
+  const resolved = await firstFrame(log, ({ event }) => event === 'permission.resolved');
+  expect(resolved.data.data.resolved_by).toEqual({ kind: 'key', id: 'environment' });
 });
 
 describe('with --demo', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PermissionRequest, TurnResult } from 'claude-agent-client';
+import type { PermissionRequest, ResolvedBy, TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
@@ -58,7 +58,10 @@ async function ask(
   return { pending, answer };
 }
 
-async function resolution(sessionId: string, requestId: string): Promise<{ state: string; reason: string }> {
+async function resolution(
+  sessionId: string,
+  requestId: string,
+): Promise<{ state: string; reason: string; resolved_by: ResolvedBy | null }> {
   for await (const frame of server.stream(`/sessions/${sessionId}/events`)) {
     if (frame.event === 'permission.resolved' && frame.data.data.request_id === requestId)
       return frame.data.data;
@@ -343,4 +346,18 @@ test('closing the session settles what waits', async () => {
     state: 'cancelled',
     reason: 'session_closed',
   });
+});
+
+test('the log says who answered, and that nobody did', async () => {
+  const { session_id } = await server.createSession();
+  const first = await ask(session_id, bash('touch answered'));
+  const [asked] = first.pending;
+  expect(asked?.resolved_by).toBeNull();
+  await respond(session_id, { request_id: asked?.request_id, allowed: true });
+  await first.answer;
+  expect((await resolution(session_id, asked?.request_id ?? '')).resolved_by).toEqual({ kind: 'local' });
+  const second = await ask(session_id, bash('touch answered'));
+  const unanswered = second.pending[0]?.request_id ?? '';
+  await server.call('POST', `/sessions/${session_id}/interrupt`);
+  expect((await resolution(session_id, unanswered)).resolved_by).toBeNull();
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SessionId, Timestamp, TurnId } from './common.ts';
 import { TurnError, TurnInitiator, TurnResult, UserInput } from './message.ts';
 import { PermissionMode } from './options.ts';
-import { PermissionReason, PermissionRequest, PermissionState } from './permission.ts';
+import { PermissionReason, PermissionRequest, PermissionState, ResolvedBy } from './permission.ts';
 import { SessionState } from './session.ts';
 import { BackgroundTask } from './task.ts';
 
@@ -92,6 +92,7 @@ export const SessionEvent = z
         state: PermissionState,
         reason: PermissionReason,
         message: z.string().nullable(),
+        resolved_by: ResolvedBy.nullable().meta({ description: 'null when nobody answered' }),
       }),
     ),
     event(

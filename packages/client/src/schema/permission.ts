@@ -25,6 +25,15 @@ export const PermissionReason = z.enum([
 ]);
 export type PermissionReason = z.infer<typeof PermissionReason>;
 
+/** Who answered: somebody with an API key, by its id, or a program of the server's machine where none is needed. */
+export const ResolvedBy = z
+  .union([
+    z.object({ kind: z.literal('local') }),
+    z.object({ kind: z.literal('key'), id: z.string().meta({ description: "The key's id" }) }),
+  ])
+  .meta({ id: 'ResolvedBy' });
+export type ResolvedBy = z.infer<typeof ResolvedBy>;
+
 /** One question that waits (or waited) for an answer. */
 export const PermissionRequest = z
   .object({
@@ -49,6 +58,7 @@ export const PermissionRequest = z
     state: PermissionState,
     reason: PermissionReason.nullable(),
     resolved_at: Timestamp.nullable(),
+    resolved_by: ResolvedBy.nullable().meta({ description: 'null when nobody answered' }),
   })
   .meta({ id: 'PermissionRequest' });
 export type PermissionRequest = z.infer<typeof PermissionRequest>;

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
+import type { ResolvedBy } from 'claude-agent-client';
 import { isLoopback } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
@@ -63,6 +64,10 @@ function sameText(a: string, b: string): boolean {
 /** The id of the API key behind a request; null where none was needed. */
 export const keyOf = (principal: Principal): string | null =>
   principal.kind === 'key' ? principal.id : null;
+
+/** A principal as the log names it. An agent's own token gets no further than the gateway. */
+export const answerer = (principal: Principal): ResolvedBy =>
+  principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };
 
 /** Tells who sends a request, from its headers; undefined for nobody that is known here. */
 export type Identify = (headers: {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { PermissionReason, PermissionState, RespondPermission } from 'claude-agent-client';
+import type { PermissionReason, PermissionState, ResolvedBy, RespondPermission } from 'claude-agent-client';
 import type { Decision, Question } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
 import { event } from '../events/log.ts';
@@ -25,7 +25,7 @@ export interface Broker {
    * Takes an answer; the first one wins.
    * @throws AppError 404 for an unknown request, 409 for one that is settled, 422 for what cannot answer it
    */
-  respond(answer: RespondPermission): Promise<void>;
+  respond(answer: RespondPermission, by: ResolvedBy): Promise<void>;
   /** Settles what waits (and fits), for the same reason, as part of a decision. */
   settleAll(draft: PendingDraft, reason: Unanswered, fits?: (request: PermissionRecord) => boolean): void;
 }
@@ -71,6 +71,7 @@ export function createBroker(deps: BrokerDeps): Broker {
     state: PermissionState,
     reason: PermissionReason,
     decision: Decision,
+    resolvedBy: ResolvedBy | null,
   ): void => {
     const resolvedAt = new Date().toISOString();
     const message = decision.allowed ? null : decision.message || null;
@@ -79,8 +80,14 @@ export function createBroker(deps: BrokerDeps): Broker {
       draft.state.pending.filter((request) => request.id !== id),
     );
     draft.write(
-      { kind: 'settle-permission', id, state, reason, resolvedAt },
-      event(sessionId, 'permission.resolved', { request_id: id, state, reason, message }, turnId, resolvedAt),
+      { kind: 'settle-permission', id, state, reason, resolvedAt, resolvedBy },
+      event(
+        sessionId,
+        'permission.resolved',
+        { request_id: id, state, reason, message, resolved_by: resolvedBy },
+        turnId,
+        resolvedAt,
+      ),
     );
     draft.after(() => {
       const asker = askers.get(id);
@@ -93,7 +100,7 @@ export function createBroker(deps: BrokerDeps): Broker {
   const giveUp = (draft: PendingDraft, request: PermissionRecord, reason: Unanswered): void => {
     const interrupt = reason !== 'timeout' && reason !== 'withdrawn';
     const decision: Decision = { allowed: false, message: WORDS[reason], interrupt };
-    settle(draft, request, reason === 'timeout' ? 'denied' : 'cancelled', reason, decision);
+    settle(draft, request, reason === 'timeout' ? 'denied' : 'cancelled', reason, decision, null);
   };
 
   const giveUpLater = (id: string, reason: Unanswered): void =>
@@ -124,6 +131,7 @@ export function createBroker(deps: BrokerDeps): Broker {
           state: 'pending',
           reason: null,
           resolvedAt: null,
+          resolvedBy: null,
         };
         deps.setPending(draft, [...draft.state.pending, request]);
         draft.write(
@@ -140,12 +148,12 @@ export function createBroker(deps: BrokerDeps): Broker {
       return promise;
     },
 
-    async respond(answer) {
+    async respond(answer, by) {
       const called = await call((draft) => {
         const request = draft.state.pending.find((each) => each.id === answer.request_id);
         if (!request) return false;
         const decision = readAnswer(request, answer);
-        settle(draft, request, answer.allowed ? 'allowed' : 'denied', 'answered', decision);
+        settle(draft, request, answer.allowed ? 'allowed' : 'denied', 'answered', decision, by);
         if (!decision.allowed && decision.interrupt) {
           draft.after(() => deps.onStop(request, decision.message));
         }

@@ -23,5 +23,6 @@ export function permissionView(record: PermissionRecord): PermissionRequest {
     state: record.state,
     reason: record.reason,
     resolved_at: record.resolvedAt,
+    resolved_by: record.resolvedBy,
   };
 }

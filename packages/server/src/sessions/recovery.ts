@@ -32,11 +32,11 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
 
   for (const { id, sessionId, turnId } of await store.pendingPermissions()) {
     of(sessionId).push(
-      { kind: 'settle-permission', id, state: 'expired', reason, resolvedAt: now },
+      { kind: 'settle-permission', id, state: 'expired', reason, resolvedAt: now, resolvedBy: null },
       event(
         sessionId,
         'permission.resolved',
-        { request_id: id, state: 'expired', reason, message: null },
+        { request_id: id, state: 'expired', reason, message: null, resolved_by: null },
         turnId,
         now,
       ),

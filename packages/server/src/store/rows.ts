@@ -62,6 +62,7 @@ const PERMISSION: Columns<PermissionRecord> = {
   state: 'text',
   reason: 'text',
   resolvedAt: 'text',
+  resolvedBy: 'json',
 };
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -157,8 +157,8 @@ export function openSqliteStore(path: string): Store {
         insert('permissions', permissionColumns(change.permission));
         return true;
       case 'settle-permission': {
-        const { state, reason, resolvedAt } = change;
-        const set = permissionColumns({ state, reason, resolvedAt });
+        const { state, reason, resolvedAt, resolvedBy } = change;
+        const set = permissionColumns({ state, reason, resolvedAt, resolvedBy });
         return update('permissions', set, "id = ? and state = 'pending'", change.id) === 1;
       }
       case 'add-usage': {

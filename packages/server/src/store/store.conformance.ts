@@ -334,6 +334,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
                 state: n % 2 ? 'denied' : 'allowed',
                 reason: 'answered',
                 resolvedAt: AT,
+                resolvedBy: { kind: 'key', id: `key-${n}` },
               },
             ]),
           ),
@@ -345,6 +346,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
           state: 'allowed',
           reason: 'answered',
           resolvedAt: AT,
+          resolvedBy: { kind: 'key', id: 'key-0' },
         });
         expect(await store.pendingPermissions(id)).toEqual([]);
         expect((await store.readEvents(id, 0, 99)).map((each) => each.json)).toEqual(['{"n":0}']);
@@ -547,6 +549,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
               state: 'denied',
               reason: 'answered',
               resolvedAt: AT,
+              resolvedBy: null,
             },
           ]),
           store.write([

@@ -3,6 +3,7 @@ import type {
   PermissionMode,
   PermissionReason,
   PermissionState,
+  ResolvedBy,
   SessionOptions,
   SessionStatus,
   TurnInitiator,
@@ -78,6 +79,8 @@ export interface PermissionRecord {
   state: PermissionState;
   reason: PermissionReason | null;
   resolvedAt: string | null;
+  /** Who answered; null when nobody did. */
+  resolvedBy: ResolvedBy | null;
 }
 
 /** One conversation of a session: after /clear the agent begins another. */
@@ -152,6 +155,7 @@ export type Change =
       state: PermissionState;
       reason: PermissionReason;
       resolvedAt: string;
+      resolvedBy: ResolvedBy | null;
     }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }

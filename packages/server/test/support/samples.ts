@@ -66,6 +66,7 @@ export const samplePermission = (
   state: 'pending',
   reason: null,
   resolvedAt: null,
+  resolvedBy: null,
   ...set,
 });
 

@@ -118,7 +118,12 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc
-      .record({ id: permissionId, state: fc.constantFrom('allowed', 'denied'), resolvedAt: at })
+      .record({
+        id: permissionId,
+        state: fc.constantFrom('allowed', 'denied'),
+        resolvedAt: at,
+        resolvedBy: fc.constantFrom(null, { kind: 'local' as const }, { kind: 'key' as const, id: 'one' }),
+      })
       .map((set): Change => ({ kind: 'settle-permission', reason: 'answered', ...set })),
   },
 );
@@ -270,8 +275,8 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'settle-permission': {
       const permission = model.permissions.find((other) => other.id === each.id);
       if (permission?.state !== 'pending') return 'refused';
-      const { state, reason, resolvedAt } = each;
-      Object.assign(permission, { state, reason, resolvedAt });
+      const { state, reason, resolvedAt, resolvedBy } = each;
+      Object.assign(permission, { state, reason, resolvedAt, resolvedBy });
       return undefined;
     }
     case 'add-usage':

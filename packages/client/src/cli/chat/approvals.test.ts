@@ -27,6 +27,7 @@ const request = (parts: Partial<PermissionRequest> = {}): PermissionRequest => (
   state: 'pending',
   reason: null,
   resolved_at: null,
+  resolved_by: null,
   ...parts,
 });
 

@@ -2,7 +2,7 @@ import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { permissionView } from '../../permissions/view.ts';
 import type { AppDeps } from '../app.ts';
-import type { HttpEnv } from '../auth.ts';
+import { answerer, type HttpEnv } from '../auth.ts';
 import { mount } from '../mount.ts';
 
 export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
@@ -12,9 +12,9 @@ export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDep
     return { permissions: (await store.pendingPermissions()).map(permissionView), cursor };
   });
 
-  mount(app, routes.respondPermission, async ({ params, body }) => {
+  mount(app, routes.respondPermission, async ({ params, body }, c) => {
     const session = await sessions.get(params.session_id);
-    await session.broker.respond(body);
+    await session.broker.respond(body, answerer(c.get('principal')));
     return { status: 'ok' };
   });
 }
