@@ -549,6 +549,19 @@ describe('Bedrock', () => {
     expect(await ask('bed/m', { stream: false })).toMatchObject({ status, error: { type } });
   });
 
+  test('a piece of a kind that nobody knows cannot lose an answer', async () => {
+    const delta = (value: unknown) =>
+      ['contentBlockDelta', { contentBlockIndex: 0, delta: value }] as [string, unknown];
+    answer = frames(
+      ['messageStart', { role: 'assistant' }],
+      delta({ toolResult: [{ text: 'found' }] }),
+      delta({ text: 'so it is' }),
+      ['contentBlockStop', { contentBlockIndex: 0 }],
+      ['messageStop', { stopReason: 'end_turn' }],
+    );
+    expect(blocks(await ask('bed/m', { stream: true }))).toEqual([['text', 'so it is']]);
+  });
+
   test('a result that failed has its status', async () => {
     answer = (_, response) => sendJson(response, 400, { message: 'noted' });
     const use = { type: 'tool_use', id: 'toolu_abcdefghijkl', name: 'Read', input: {} };

@@ -4,6 +4,7 @@ import { createSseReader } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Dialect, Target } from '../provider.ts';
 import { isObject } from '../shared/schema.ts';
+import { knownFrames } from './bedrock-frames.ts';
 
 // The provider packages leave out, or choke on, some of what their providers say and want. What passes between a
 // package and its provider is put right here, in the provider's own JSON.
@@ -87,8 +88,9 @@ async function signed(request: UpstreamRequest, { settings }: Target): Promise<U
 }
 
 function patchResponse(response: UpstreamResponse, dialect: Dialect): UpstreamResponse {
-  const isStream = response.headers['content-type']?.includes('event-stream') ?? false;
+  const isStream = response.headers['content-type']?.includes('event') ?? false;
   if (response.status >= 400 || !isStream) return response;
+  if (dialect === 'amazon-bedrock') return { ...response, body: knownFrames(response.body) };
   if (dialect === 'google' || dialect === 'google-vertex') {
     return { ...response, body: mapEvents(response.body, (data) => [onlyNeeded(data)]) };
   }
