@@ -1,7 +1,7 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { createDemoModel, createGateway, type ProviderStatus } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
@@ -12,7 +12,6 @@ import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
 import { type Config, ConfigError } from './config.ts';
-import { messageOf } from './errors.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
@@ -20,6 +19,7 @@ import { createReasons } from './gateway/reasons.ts';
 import { createApp } from './http/app.ts';
 import { createIdentify, createSessionTokens } from './http/auth.ts';
 import { isStorageError } from './http/problems.ts';
+import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -34,6 +34,10 @@ const DEMO_WORD_DELAY_MS = 15;
 
 /** Longer than the idle time of usual proxies (60 s), so that they never reuse a connection we just closed. */
 const KEEP_ALIVE_MS = 65_000;
+
+/** SQLite's own codes for a file that is damaged, and for one that is no database. */
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 /** A running server. */
 export interface Server {
@@ -179,7 +183,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   let http: HttpServer | undefined;
   try {
     await sessions.recover();
-    http = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer }) as HttpServer;
+    http = createHttpServer(getRequestListener(app.fetch));
     http.keepAliveTimeout = KEEP_ALIVE_MS;
     url = await listen(http, config);
     const itself = gateway.findSelf([new URL(url).host]);
@@ -224,9 +228,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
 function asStartError(error: unknown, database: string): unknown {
   if (error instanceof ForeignDatabase) return new ConfigError(`${database}: ${error.message}`);
   if (!isStorageError(error)) return error;
-  return new ConfigError(
-    `The database ${database} cannot be used: ${messageOf(error)}. Put a backup of it in its place, or choose another folder with --home.`,
-  );
+  const isBroken = 'errcode' in error && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(Number(error.errcode));
+  const remedy = isBroken
+    ? 'Put a backup of it in its place, or choose another folder with --home.'
+    : 'See that the disk has room and that this user may write there, or choose another folder with --home.';
+  return new ConfigError(`The database ${database} cannot be used: ${error.message}. ${remedy}`);
 }
 
 async function listen(http: HttpServer, { host, port }: Config): Promise<string> {

@@ -389,15 +389,79 @@ test('a file of the documentation that does not exist is a 404', async () => {
 
 test('a client that hangs up in the middle of its body is no error of the server', async () => {
   const { hostname, port } = new URL(server.url);
-  for (const length of ['content-length: 1000', 'transfer-encoding: chunked']) {
+  const lengths = ['content-length: 1000', 'transfer-encoding: chunked'];
+  for (const [path, length] of ['/sessions', '/v1/messages'].flatMap((to) => lengths.map((by) => [to, by]))) {
     const socket = connect(Number(port), hostname);
-    socket.write(`POST /sessions HTTP/1.1\r\nhost: ${hostname}\r\n${length}\r\n\r\n5\r\n{"a":`);
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\n${length}\r\n\r\n5\r\n{"a":`);
     await once(socket, 'connect');
     // What was sent is with the server once it has answered somebody else.
     await server.call('GET', '/health');
     socket.destroy();
     await once(socket, 'close');
   }
+});
+
+/** The answer to a request that no ordinary client can send. */
+async function rawAnswer(text: string): Promise<{ status: number; body: string }> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(text);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), body };
+}
+
+describe('what stands around a request', () => {
+  const raw = (target: string, host: string | undefined, version = '1.1') =>
+    rawAnswer(
+      `GET ${target} HTTP/${version}\r\n${host === undefined ? '' : `Host: ${host}\r\n`}Connection: close\r\n\r\n`,
+    );
+
+  test.each([
+    'http://user:secret@127.0.0.1/health',
+    'ftp://127.0.0.1/health',
+    'http://[::/health',
+    '*',
+    '/sessions\\x',
+  ])('the target "%s" is a 400', async (target) => {
+    const { status, body } = await raw(target, '127.0.0.1');
+    expect([status, JSON.parse(body)]).toMatchObject([400, { code: 'bad_target', status: 400 }]);
+    expect(body).not.toContain('made a mistake');
+  });
+
+  test.each([
+    '127.999.999.999',
+    '127.0.0.1:99999',
+    'user:secret@127.0.0.1',
+    '127.0.0.1/x',
+    '127.0.0.1 x',
+    '[::1',
+    '',
+    undefined,
+  ])('the Host "%s" is a 400', async (host) => {
+    const { status, body } = await raw('/health', host);
+    expect([status, JSON.parse(body)]).toMatchObject([400, { code: 'bad_host' }]);
+    const messages = await raw('/v1/models', host);
+    expect([messages.status, JSON.parse(messages.body)]).toMatchObject([
+      400,
+      { type: 'error', error: { type: 'invalid_request_error' } },
+    ]);
+  });
+
+  test('the absolute form is a path and a host; the host in it counts', async () => {
+    const { host } = new URL(server.url);
+    expect((await raw(`http://${host}/sessions?limit=1`, 'evil.example')).status).toBe(200);
+    expect((await raw('http://evil.example/health', host)).status).toBe(403);
+    expect((await raw(`http://${host}/v1/models`, host)).status).toBe(200);
+  });
+
+  test('HTTP/1.0 needs no Host', async () => {
+    expect((await raw('/health', undefined, '1.0')).status).toBe(200);
+    expect((await raw('/sessions', undefined, '1.0')).status).toBe(200);
+    expect((await raw('/v1/models', undefined, '1.0')).status).toBe(200);
+    expect((await raw('/sessions', 'evil.example', '1.0')).status).toBe(403);
+  });
 });
 
 test('the Messages API answers bad input in its own form', async () => {

@@ -67,7 +67,8 @@ export function fromNode(request: IncomingMessage, response: ServerResponse): Re
         request.on('end', () =>
           resolve(size > limit ? undefined : chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)),
         );
-        request.on('error', reject);
+        // An upload that breaks off is an error here ("aborted") before it is a close.
+        request.on('error', (error) => reject(request.complete ? error : clientGone()));
         request.on('close', () => {
           if (!request.complete) reject(clientGone());
         });

@@ -63,5 +63,5 @@ const isHangUp = (error: unknown): boolean =>
     (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
 
 /** The database failed: full disk, broken file. */
-export const isStorageError = (error: unknown): boolean =>
+export const isStorageError = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

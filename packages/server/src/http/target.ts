@@ -1,0 +1,80 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { AppError } from '../errors.ts';
+import { problemResponse } from './problems.ts';
+
+/** node:http's server, whose requests all have a path for a target and a host that is one. */
+export function createHttpServer(listener: RequestListener): Server {
+  // A missing Host is answered here, with a sentence.
+  return createServer({ requireHostHeader: false }, (request, response) => {
+    const wrong = straighten(request);
+    if (wrong) void refuse(wrong, request, response);
+    else listener(request, response);
+  });
+}
+
+async function refuse(
+  error: AppError,
+  { url = '' }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = problemResponse(error, url);
+  const text = await answer.text();
+  // What follows on this connection, a body say, is not worth reading.
+  response.writeHead(answer.status, {
+    ...Object.fromEntries(answer.headers),
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
+  response.end(text);
+}
+
+/** Brings a request into its usual form (RFC 9112, 3.2). Gives what cannot be understood about it. */
+function straighten(request: IncomingMessage): AppError | undefined {
+  const { url = '', headers } = request;
+  if (!url.startsWith('/')) {
+    // The absolute form, as proxies are asked: its host counts, not the header's.
+    const target = /^https?:/i.test(url) && !url.includes('\\') ? URL.parse(url) : null;
+    if (!target || target.username || target.password) {
+      return new AppError(
+        'bad_target',
+        400,
+        'The target of the request is neither a path nor a plain http address: send a path, such as "/health".',
+      );
+    }
+    request.url = target.pathname + target.search;
+    setHost(request, target.host);
+  } else if (url.includes('\\')) {
+    return new AppError('bad_target', 400, 'The path has a backslash in it. Send it as %5C.');
+  } else if (headers.host === undefined && request.httpVersion === '1.0') {
+    // It knows no Host; what it means is the address that it reached.
+    const { localAddress = '', localPort } = request.socket;
+    setHost(request, `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`);
+  }
+  return isHost(request.headers.host ?? '')
+    ? undefined
+    : new AppError(
+        'bad_host',
+        400,
+        'The header "Host" is missing or names no host. Send the name and port of this server.',
+      );
+}
+
+function setHost(request: IncomingMessage, host: string): void {
+  request.headers.host = host;
+  const { rawHeaders } = request;
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
+  if (at === -1) rawHeaders.push('Host', host);
+  else rawHeaders[at + 1] = host;
+}
+
+/** A name or address, with a port perhaps, and nothing else. */
+function isHost(host: string): boolean {
+  const url = /[\s/?#\\@]/.test(host) ? null : URL.parse(`http://${host}/`);
+  return url !== null && url.hostname !== '';
+}
