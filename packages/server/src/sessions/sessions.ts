@@ -183,8 +183,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
   const close = async (session: Session): Promise<void> => {
     const wasOpen = session.record().status !== 'closed';
-    if (wasOpen) open--;
     await session.close();
+    if (wasOpen) open--;
     actors.delete(session.id);
   };
 
