@@ -48,3 +48,9 @@ export function messageOf(error: unknown): string {
 /** @param whose budget it is: "this session", say */
 export const budgetSpent = (whose: string, spent: number, budget: number): string =>
   `The budget of ${whose} is spent: $${spent.toFixed(4)} of $${budget.toFixed(2)}.`;
+
+/** The limit of open files is met wherever one is opened next; each place has words of its own for it. */
+export const isOutOfFiles = (words: string): boolean => /EMFILE|too many open files/i.test(words);
+
+export const OUT_OF_FILES =
+  'The server has as many files open as it may. Close sessions, or raise the limit (ulimit -n) and start the server again.';

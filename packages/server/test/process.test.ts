@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { takeHome } from '../src/lock.ts';
 import { processesOf } from './support/agents.ts';
@@ -162,11 +163,21 @@ describe('an agent process', () => {
     };
     const open = readdirSync(`/proc/${server.pid}/fd`).length;
     limit(open + 4);
-    const answer = await server.call('POST', `/sessions/${session_id}/messages`, { message: 'say hello' });
+    const send = () =>
+      server.call<TurnResult & { code?: string; detail?: string }>(
+        'POST',
+        `/sessions/${session_id}/messages`,
+        { message: 'say hello' },
+        { headers: { 'idempotency-key': 'one' } },
+      );
+    const answer = await send();
     limit(4096);
     expect(answer).toMatchObject({ status: 502, body: { code: 'agent_start_failed' } });
     expect(String(answer.body.detail)).toContain('as many files open as it may');
-    expect(await server.send(session_id, 'say hello')).toMatchObject({ is_error: false });
+    // Nothing ran, so the key is not used up: the same request runs now, and is then known.
+    const again = await send();
+    expect(again).toMatchObject({ status: 200, body: { is_error: false } });
+    expect((await send()).body.turn_id).toBe(again.body.turn_id);
   });
 
   test('is gone when its session is closed, with everything that it started', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OUT_OF_FILES } from '../errors.ts';
 import { createGuard } from './guard.ts';
 import { createMarks, killMarked } from './marks.ts';
 
@@ -71,9 +72,7 @@ export function createProcesses(instance: string): Processes {
         // So Node says that the limit of open files is reached (EMFILE): a child without pid, without pipes, and an
         // error event later.
         child.once('error', () => undefined);
-        throw new Error(
-          'The server has as many files open as it may. Close sessions, or raise the limit (ulimit -n) and start the server again.',
-        );
+        throw new Error(OUT_OF_FILES);
       }
       let words = '';
       child.stderr?.on('data', (chunk: Buffer) => {

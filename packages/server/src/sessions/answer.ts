@@ -57,6 +57,8 @@ export interface Ending {
   cut?: Spent | undefined;
   error: TurnError | null;
   interrupted?: Interrupted | undefined;
+  /** The agent never had the message: the same request, under the same idempotency key, may run it yet. */
+  unsent?: boolean | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ export interface Ending {
  */
 export function endTurn(
   turn: TurnRecord,
-  { messages, end, cut, error, interrupted }: Ending,
+  { messages, end, cut, error, interrupted, unsent }: Ending,
   endedAt: string,
 ): { ended: TurnRecord; changes: Change[] } {
   const why = error !== null || end === undefined ? interrupted : undefined;
@@ -84,11 +86,12 @@ export function endTurn(
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
   };
   const data = { result, ...(why ? { reason: why.reason } : state === 'failed' && { error }) };
+  const set = { state, endedAt, result, ...(unsent && { idempotencyKey: null }) };
   return {
-    ended: { ...turn, state, endedAt, result },
+    ended: { ...turn, ...set },
     changes: [
       ...bookings(turn.sessionId, cut),
-      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set: { state, endedAt, result } },
+      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set },
       event(turn.sessionId, `turn.${state}`, data, turn.id, endedAt),
     ],
   };

@@ -348,7 +348,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     const fail = (error: TurnError): Promise<void> =>
       ledger.fact((draft) => {
         if (!isMine(draft.state)) return;
-        endCurrent(draft, effects, { error }, now());
+        endCurrent(draft, effects, { error, unsent: true }, now());
         next(draft);
       });
     let process: AgentProcess;

@@ -179,6 +179,8 @@ export interface How {
   end?: TurnEnd | undefined;
   /** Without the agent's own word: what model calls have used until then. */
   cut?: Spent | undefined;
+  /** The agent never had the message. */
+  unsent?: boolean | undefined;
   error: TurnError | null;
   interrupted?: Interrupted | undefined;
 }

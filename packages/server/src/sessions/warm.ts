@@ -1,5 +1,5 @@
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES } from '../errors.ts';
 
 /** The agent process of one session: there or not, started when needed, never two at once. */
 export interface WarmAgent {
@@ -66,7 +66,9 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
     } catch (error) {
       // It was ended on purpose: who did that has the better reason.
       if (signal.aborted) checkAllowed();
-      throw new AppError('agent_start_failed', 502, `The agent cannot start: ${messageOf(error)}`);
+      const words = messageOf(error);
+      const why = isOutOfFiles(words) ? OUT_OF_FILES : words;
+      throw new AppError('agent_start_failed', 502, `The agent cannot start: ${why}`);
     }
     if (dead) throw new AppError('agent_start_failed', 502, 'The agent ended right after its start.');
     try {

@@ -199,6 +199,17 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         await newTurn(a.id);
         await newTurn(a.id);
         expect(await store.getTurnByKey(a.id, 'k')).toEqual(first);
+        // Given back by a turn that came to nothing.
+        await store.write([
+          {
+            kind: 'update-turn',
+            id: first.id,
+            from: ['queued'],
+            set: { state: 'failed', idempotencyKey: null },
+          },
+        ]);
+        expect(await store.getTurnByKey(a.id, 'k')).toBeUndefined();
+        await newTurn(a.id, { idempotencyKey: 'k' });
       });
 
       test('of many turns under one key at the same time exactly the first is kept', async () => {

@@ -145,7 +145,9 @@ export type Change =
       id: string;
       /** Only from one of these states; from another the whole write is refused. */
       from: readonly TurnState[];
-      set: Partial<Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'settledAt' | 'result'>>;
+      set: Partial<
+        Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'settledAt' | 'result' | 'idempotencyKey'>
+      >;
     }
   | { kind: 'insert-permission'; permission: PermissionRecord }
   | {
