@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from './config.ts';
 import { createDemoModel } from './demo/index.ts';
+import type { LogEntry, UsageRecord } from './http/hooks.ts';
 import { keysOf } from './http/keys.ts';
-import type { LogEntry, UsageRecord } from './http/messages-route.ts';
 import { dialectFixtures } from './testing/dialects.ts';
 import { post, startGateway } from './testing/gateway.ts';
 import { type FakeAnswer, sendJson, startUpstream } from './testing/upstream.ts';

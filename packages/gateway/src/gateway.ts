@@ -11,7 +11,8 @@ import {
   toResponse,
 } from './http/answer.ts';
 import { fetchTransport } from './http/fetch-transport.ts';
-import { createMessagesRoute, type GatewayHooks } from './http/messages-route.ts';
+import type { GatewayHooks } from './http/hooks.ts';
+import { createMessagesRoute } from './http/messages-route.ts';
 import { isAborted, type Transport } from './http/transport.ts';
 import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';

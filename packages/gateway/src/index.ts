@@ -2,7 +2,6 @@ export { ConfigError, type ConfigFile, createConfig, type GatewayConfig, readCon
 export * from './demo/index.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
-export { credentialOf } from './http/keys.ts';
 export type {
   Authorization,
   BudgetAnswer,
@@ -10,7 +9,8 @@ export type {
   LogEntry,
   Subject,
   UsageRecord,
-} from './http/messages-route.ts';
+} from './http/hooks.ts';
+export { credentialOf } from './http/keys.ts';
 export { type Transport, TransportError } from './http/transport.ts';
 export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';

@@ -4,7 +4,7 @@ import { createGateway } from '../gateway.ts';
 import { dialectFixtures } from '../testing/dialects.ts';
 import { post, readEvents, startGateway } from '../testing/gateway.ts';
 import { type FakeAnswer, startUpstream } from '../testing/upstream.ts';
-import type { UsageRecord } from './messages-route.ts';
+import type { UsageRecord } from './hooks.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

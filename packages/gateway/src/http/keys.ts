@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { GatewayConfig } from '../config.ts';
 import { unpriced } from '../messages/errors.ts';
 import { createReservations } from '../routing/reservations.ts';
-import type { GatewayHooks } from './messages-route.ts';
+import type { GatewayHooks } from './hooks.ts';
 
 /** The key that a request carries, in either of the two headers. */
 export function credentialOf(headers: Record<string, string>): string | undefined {

@@ -9,7 +9,6 @@ import type {
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
 import { refuse } from '../../messages/errors.ts';
-import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type { ContentBlock, MessagesRequest, Tool, ToolResultBlock } from '../../messages/types.ts';
 import type { Dialect, ModelFacts } from '../provider.ts';
@@ -22,11 +21,12 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { isObject, toolSchema } from '../shared/schema.ts';
+import { toolSchema } from '../shared/schema.ts';
 import { answerSchema, bridge, maxTokens } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import { isClaude, thinkingOptions } from './thinking.ts';
+import { redactedOptions, textMetadata, thoughtOptions, toolMetadata } from './thoughts.ts';
 import type { WireNotes } from './wire.ts';
 
 export interface AiSdkOptions {
@@ -278,53 +278,6 @@ function notePlan(
     part.type === 'text' || part.type === 'reasoning' ? [part.text] : [],
   );
   if (said.length > 0) notes.plans = { ...notes.plans, [id(first)]: said.join('\n\n') };
-}
-
-/** What goes back with a thought; undefined when the thought is somebody else's. */
-function thoughtOptions(
-  signature: string | undefined,
-  options: AiSdkOptions,
-): SharedV4ProviderOptions | undefined {
-  if (options.withoutThinking || !signature) return undefined;
-  const origin = openOrigin(signature);
-  if (origin) {
-    if (origin.from !== options.provider) return undefined;
-    if (isObject(origin.data)) return origin.data as SharedV4ProviderOptions;
-    return options.dialect === 'cohere' ? {} : undefined;
-  }
-  // Anthropic's own signature, which holds on all its platforms. A look-alike's is refused, and then left out.
-  if (!isClaude(options) || options.facts.reasoning === false) return undefined;
-  return options.dialect === 'amazon-bedrock' ? { bedrock: { signature } } : { anthropic: { signature } };
-}
-
-/** What the provider wants back with the text before it (Gemini's thought signatures). */
-function textMetadata(data: string, provider: string): SharedV4ProviderOptions | undefined {
-  const origin = openOrigin(data);
-  if (origin?.from !== provider || origin.part !== 'text' || !isObject(origin.data)) return undefined;
-  return origin.data as SharedV4ProviderOptions;
-}
-
-/** The same for one that Anthropic keeps to itself; Bedrock has it in another form, and the turn goes without. */
-function redactedOptions(data: string, options: AiSdkOptions): SharedV4ProviderOptions | undefined {
-  const native = options.dialect === 'google-vertex-anthropic' && openOrigin(data) === undefined;
-  if (!native || options.withoutThinking || options.facts.reasoning === false) return undefined;
-  return { anthropic: { redactedData: data } };
-}
-
-/** What the provider wants back with a tool call (Gemini's thought signatures), kept in redacted thinking. */
-function toolMetadata(
-  blocks: readonly ContentBlock[],
-  provider: string,
-): Map<string, SharedV4ProviderOptions> {
-  const kept = new Map<string, SharedV4ProviderOptions>();
-  for (const block of blocks) {
-    if (block.type !== 'redacted_thinking') continue;
-    const origin = openOrigin(block.data);
-    if (origin?.from === provider && origin.tool && isObject(origin.data)) {
-      kept.set(origin.tool, origin.data as SharedV4ProviderOptions);
-    }
-  }
-  return kept;
 }
 
 function outputText(output: LanguageModelV4ToolResultOutput): string {
