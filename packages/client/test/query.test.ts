@@ -171,3 +171,25 @@ test('a prompt that the server refuses throws', async () => {
     status: 422,
   });
 });
+
+test('a resume obeys the options that come with it', async () => {
+  const file = join(server.root, 'resumed.txt');
+  const ran = script(
+    { tools: [{ name: 'Bash', input: { command: `touch ${file}`, description: 'x' } }] },
+    { say: '{{results}}' },
+  );
+  const [init] = await collect(
+    query({ prompt: 'say hello', options: { server: server.url, allowedTools: ['Bash'] } }),
+  );
+  const resume = (init as { session_id: string }).session_id;
+  const canUseTool: CanUseTool = async () => ({ behavior: 'deny', message: 'never' });
+  await collect(
+    query({ prompt: ran, options: { server: server.url, resume, canUseTool, allowedTools: [] } }),
+  );
+  expect(existsSync(file)).toBe(false);
+  const messages = await collect(
+    query({ prompt: ran, options: { server: server.url, resume, canUseTool, disallowedTools: ['Bash'] } }),
+  );
+  expect(existsSync(file)).toBe(false);
+  expect((messages[0] as unknown as { tools: string[] }).tools).not.toContain('Bash');
+});

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { script } from './support/api.ts';
+import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
+import { firstFrame, script } from './support/api.ts';
 import { type ModelCall, promptOf } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
@@ -221,4 +222,108 @@ test('an alias is asked for under the tool that it leads to', async () => {
   );
   expect(await said(id, message)).toContain('no approval surface');
   expect(existsSync(file)).toBe(false);
+});
+
+describe('resume', () => {
+  test.runIf(CAN_SEE_PROCESSES)(
+    'a closed session takes every option that comes with its resume, and keeps them',
+    async () => {
+      const { session_id: id } = await server.createSession({
+        system_prompt: 'The words of before.',
+        allowed_tools: ['Bash'],
+        title: 'Before',
+      });
+      expect(await said(id, script(bash('echo it ran'), { say: 'one: {{results}}' }))).toContain('it ran');
+      await server.call('DELETE', `/sessions/${id}`);
+      const again = await server.createSession({
+        resume_session_id: id,
+        system_prompt: 'The words of after.',
+        disallowed_tools: ['Bash'],
+        max_turns: 1,
+        title: 'After',
+        metadata: { n: 2 },
+        permission_mode: 'acceptEdits',
+        mcp_servers: { shout: { command: process.execPath, args: [MCP], alwaysLoad: true } },
+        agents: { diver: { description: 'Goes deep', prompt: 'You dive.' } },
+      });
+      expect(again).toMatchObject({ session_id: id, resumed: true, permission_mode: 'acceptEdits' });
+      expect(await server.status(id)).toMatchObject({ title: 'After', metadata: { n: 2 } });
+      const { error } = await server.send(id, script(bash('echo again'), { say: 'two: {{results}}' }));
+      expect(error?.code).toBe('error_max_turns');
+      const call = asked('two:');
+      expect(tools(call)).toContain('mcp__shout__shout');
+      expect(tools(call)).not.toContain('Bash');
+      expect(JSON.stringify(call.system)).toContain('The words of after.');
+      expect(JSON.stringify(call.system)).not.toContain('The words of before.');
+      expect(all(call)).toContain('Goes deep');
+      expect(all(call)).toContain('one: ');
+
+      // Without a word about them they stay; and a process that died takes new ones at its next start.
+      await server.call('DELETE', `/sessions/${id}`);
+      await server.createSession({ resume_session_id: id, max_turns: 5 });
+      await server.send(id, script({ say: 'three' }));
+      expect(tools(asked('three'))).not.toContain('Bash');
+      const { last_seq } = await server.status(id);
+      const frames = await server.openStream(`/sessions/${id}/events?after=${last_seq}`);
+      process.kill(processesOf(id)[0]?.pid as number, 'SIGKILL');
+      await firstFrame(
+        frames,
+        ({ event, data }) => event === 'session.state' && data.data.state === 'asleep',
+      );
+      await server.createSession({ resume_session_id: id, disallowed_tools: ['Read'] });
+      await server.send(id, script({ say: 'four' }));
+      expect(tools(asked('four'))).toContain('Bash');
+      expect(tools(asked('four'))).not.toContain('Read');
+    },
+  );
+
+  test('a live session takes what can change at once; the rest is a 409 that names it, and changes nothing', async () => {
+    const options = { disallowed_tools: ['Bash'] };
+    const { session_id: id } = await server.createSession({ ...options, title: 'Before' });
+    const resume = (more: object) =>
+      server.call('POST', '/sessions', { resume_session_id: id, ...options, ...more });
+    const refused = await resume({ title: 'Not this', max_turns: 3, tools: ['Read'] });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'options_need_restart' } });
+    expect(refused.body.detail).toMatch(/takes max_turns, tools only when it starts\. Close the session/);
+    expect(await server.status(id)).toMatchObject({ title: 'Before' });
+
+    const taken = await resume({
+      model: 'claude-haiku-4-5',
+      permission_mode: 'acceptEdits',
+      title: 'After',
+      metadata: { a: 1 },
+      permission_timeout_seconds: 1234,
+    });
+    expect(taken).toMatchObject({
+      status: 200,
+      body: { was_live: true, model: 'claude-haiku-4-5', permission_mode: 'acceptEdits' },
+    });
+    expect(await server.status(id)).toMatchObject({ title: 'After', metadata: { a: 1 } });
+    const file = join(server.root, 'accepted.txt');
+    await server.send(
+      id,
+      script({ tools: [{ name: 'Write', input: { file_path: file, content: 'x' } }] }, { say: 'accepted' }),
+    );
+    expect(existsSync(file)).toBe(true);
+    expect(asked('accepted').model).toBe('claude-haiku-4-5');
+    await server.call('POST', `/sessions/${id}/permission_mode`, { mode: 'default' });
+    const frames = await server.openStream(`/sessions/${id}/events`);
+    void server.send(
+      id,
+      script({ tools: [{ name: 'Write', input: { file_path: `${file}2`, content: 'x' } }] }, { say: 'y' }),
+    );
+    const { data } = await firstFrame(frames, ({ event }) => event === 'permission.requested');
+    expect(Date.parse(data.data.expires_at) - Date.parse(data.data.requested_at)).toBe(1_234_000);
+    await server.call('DELETE', `/sessions/${id}`);
+  });
+
+  test('options with which the agent cannot start are not kept', async () => {
+    const { session_id: id } = await server.createSession();
+    await said(id, 'say hello');
+    await server.call('DELETE', `/sessions/${id}`);
+    const sandbox = { enabled: true, network: { httpProxyPort: 'not a port' } };
+    expect((await server.call('POST', '/sessions', { resume_session_id: id, sandbox })).status).toBe(502);
+    await server.createSession({ resume_session_id: id });
+    expect(await said(id, 'what did I say')).toContain('say hello');
+  });
 });

@@ -34,7 +34,7 @@ export interface BrokerDeps {
   sessionId: string;
   store: Store;
   /** 0 waits for ever. */
-  timeoutSeconds: number;
+  timeoutSeconds(): number;
   /** The turn that a question belongs to. */
   turnOf(draft: PendingDraft, question: Question): string | null;
   isClosed(draft: PendingDraft): boolean;
@@ -60,7 +60,7 @@ const WORDS: Record<Unanswered, string> = {
 };
 
 export function createBroker(deps: BrokerDeps): Broker {
-  const { sessionId, store, timeoutSeconds, call, fact } = deps;
+  const { sessionId, store, call, fact } = deps;
   /** Who asked: told when the request is settled, and not before that is written. */
   const askers = new Map<string, { answer(decision: Decision): void; timer: NodeJS.Timeout | undefined }>();
 
@@ -112,6 +112,7 @@ export function createBroker(deps: BrokerDeps): Broker {
   return {
     ask({ signal, ...asked }) {
       const id = randomUUID();
+      const timeoutSeconds = deps.timeoutSeconds();
       const now = Date.now();
       const { promise, resolve } = Promise.withResolvers<Decision>();
       askers.set(id, { answer: resolve, timer: undefined });

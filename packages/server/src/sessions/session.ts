@@ -19,6 +19,7 @@ import { bookings, type Interrupted } from './answer.ts';
 import { checkBudget, spentUsd } from './budget.ts';
 import { createLedger, type Decide } from './ledger.ts';
 import type { Policy } from './policy.ts';
+import { requireLive, type Settable } from './resume.ts';
 import {
   addAnswer,
   answered,
@@ -101,6 +102,11 @@ export interface Session {
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   patch(set: { title?: string | null; metadata?: Record<string, unknown> }): Promise<void>;
+  /**
+   * Sets what a resume asks for: at once, or at the next start of the agent.
+   * @throws AppError 409 for what a running agent cannot take, before anything is changed
+   */
+  change(changes: Partial<Settable>): Promise<void>;
   rewind(messageId: string, dryRun: boolean): Promise<RewindResult>;
   /** Closes for good (until somebody resumes it): settles what waits and ends the process. */
   close(): Promise<void>;
@@ -140,6 +146,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   let stopping = false;
   let closing = false;
   let reportTimer: NodeJS.Timeout | undefined;
+  /** A change of options on its way into the store. */
+  let changing: Promise<unknown> = Promise.resolve();
 
   const background = (work: Promise<unknown>, what: string): void => {
     work.catch((error: unknown) => deps.onError(error, what));
@@ -186,7 +194,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const broker = createBroker({
     sessionId: id,
     store,
-    timeoutSeconds: initial.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
+    timeoutSeconds: () => state().record.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
     turnOf: (draft, question) => turnOf((draft as SessionDraft).state, question.agentId),
     isClosed: (draft) => (draft as SessionDraft).state.record.status === 'closed',
     setPending: (draft, pending) => set(draft as SessionDraft, { pending }),
@@ -203,7 +211,11 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const warm = createWarmAgent({
     agent,
-    checkStart: () => policy.checkStart(state().record),
+    async checkStart() {
+      // A process starts with what it was changed to, not with what was before.
+      await changing.catch(() => {});
+      await policy.checkStart(state().record);
+    },
     options: async () => {
       const { record } = state();
       return {
@@ -486,6 +498,42 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     draft.write(event(id, 'session.closed', {}, null, at));
   };
 
+  const setModel = async (model: string | null): Promise<void> => {
+    requireOpen();
+    const before = state().record.model;
+    await warm.tell((process) => process.setModel(model ?? defaultModel));
+    try {
+      await call((draft) => {
+        update(draft, { model });
+        draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+      });
+    } catch (error) {
+      background(
+        warm.tell((process) => process.setModel(before ?? defaultModel)),
+        'go back to the model before',
+      );
+      throw error;
+    }
+  };
+
+  const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
+    requireOpen();
+    await warm.tell((process) => process.setPermissionMode(mode));
+    await call((draft) => noteMode(draft, mode));
+  };
+
+  const patch = async (changed: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
+    await call((draft) => {
+      update(draft, changed);
+      if (changed.title === undefined) return;
+      draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+    });
+    // The agent's own lists, and its terminal program, then show the title too.
+    if (changed.title && state().record.hasTranscript) {
+      background(agent.rename(state().record.conversationId, changed.title), 'title the transcript');
+    }
+  };
+
   return {
     id,
     broker,
@@ -562,39 +610,26 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     goOn: () => fact(next, 'go on with queued turns'),
 
-    async setModel(model) {
-      requireOpen();
-      const before = state().record.model;
-      await warm.tell((process) => process.setModel(model ?? defaultModel));
-      try {
-        await call((draft) => {
-          update(draft, { model });
-          draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-        });
-      } catch (error) {
-        background(
-          warm.tell((process) => process.setModel(before ?? defaultModel)),
-          'go back to the model before',
-        );
-        throw error;
-      }
-    },
+    setModel,
+    setPermissionMode,
+    patch,
 
-    async setPermissionMode(mode) {
+    async change({ model, permissionMode, ...others }) {
       requireOpen();
-      await warm.tell((process) => process.setPermissionMode(mode));
-      await call((draft) => noteMode(draft, mode));
-    },
-
-    async patch(changed) {
-      await call((draft) => {
-        update(draft, changed);
-        if (changed.title === undefined) return;
-        draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+      if (warm.isUp()) requireLive(state().record, others);
+      const { record } = state();
+      changing = policy.checkStart({
+        ...record,
+        permissionMode: permissionMode ?? record.permissionMode,
+        options: others.options ?? record.options,
       });
-      // The agent's own lists, and its terminal program, then show the title too.
-      if (changed.title && state().record.hasTranscript) {
-        background(agent.rename(state().record.conversationId, changed.title), 'title the transcript');
+      await changing;
+      // Told before they are stored: the agent may refuse.
+      if (model !== undefined) await setModel(model);
+      if (permissionMode !== undefined) await setPermissionMode(permissionMode);
+      if (Object.keys(others).length > 0) {
+        changing = patch(others);
+        await changing;
       }
     },
 

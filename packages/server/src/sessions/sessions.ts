@@ -17,6 +17,7 @@ import type { SessionRecord, Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 import type { Policy } from './policy.ts';
 import { settleOrphans } from './recovery.ts';
+import { changesOf } from './resume.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel, stateEvent } from './views.ts';
 
@@ -125,9 +126,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const mode = request.permission_mode ?? deps.defaultPermissionMode;
     policy.checkMode(mode);
     policy.checkOptions(request);
+    await checkFolders(request);
+    return { cwd: await folders.check(request.cwd), mode };
+  };
+
+  const checkFolders = async (request: Create): Promise<void> => {
     const plugins = (request.plugins ?? []).map(({ path }) => path);
     for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
-    return { cwd: await folders.check(request.cwd), mode };
   };
 
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
@@ -190,25 +195,31 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
   const resume = async (id: string, request: Create, createdBy: string | null): Promise<SessionCreated> => {
     const known = await find(id);
-    if (known && known.record().status !== 'closed') {
-      await known.wake();
-      return created(known, { resumed: true, wasLive: true });
-    }
     if (known) {
-      const record: SessionRecord = {
-        ...known.record(),
-        status: 'connected',
-        lastActivity: new Date().toISOString(),
-        model: request.model ?? known.record().model,
-        permissionMode: request.permission_mode ?? known.record().permissionMode,
-      };
+      await checkFolders(request);
+      const before = known.record();
+      const changes = changesOf(before, request);
+      if (before.status !== 'closed') {
+        await known.change(changes);
+        await known.wake();
+        return created(known, { resumed: true, wasLive: true });
+      }
+      const set = { ...changes, status: 'connected' as const, lastActivity: new Date().toISOString() };
+      const record: SessionRecord = { ...before, ...set };
       await policy.checkStart(record);
-      const { status, lastActivity, model, permissionMode } = record;
       await log.write(id, [
-        { kind: 'update-session', id, set: { status, lastActivity, model, permissionMode } },
+        { kind: 'update-session', id, set },
         stateEvent(record, 'asleep', deps.defaultModel),
       ]);
-      return connect(record, true);
+      if (set.title && record.hasTranscript) await agent.rename(record.conversationId, set.title);
+      try {
+        return await connect(record, true);
+      } catch (error) {
+        // An agent that cannot start with the new options still can with the old ones.
+        const { options, model, permissionMode } = before;
+        await log.write(id, [{ kind: 'update-session', id, set: { options, model, permissionMode } }]);
+        throw error;
+      }
     }
     const transcript = await agent.transcript(id);
     if (!transcript) {

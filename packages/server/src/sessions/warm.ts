@@ -4,6 +4,8 @@ import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES } from '../errors.ts';
 /** The agent process of one session: there or not, started when needed, never two at once. */
 export interface WarmAgent {
   live(): AgentProcess | undefined;
+  /** There is a process, or one is starting. */
+  isUp(): boolean;
   /** Starts a process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
   /** Asks a process, and wakes one for it. @throws AppError 504 when it does not answer in time */
@@ -119,6 +121,7 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
 
   return {
     live: () => process,
+    isUp: () => process !== undefined || starting !== undefined,
     wake,
     async ask(question) {
       const live = await wake();

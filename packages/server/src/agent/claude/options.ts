@@ -20,7 +20,7 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     ...(start.resume ? { resume: start.conversationId } : { sessionId: start.conversationId }),
     permissionMode: start.permissionMode,
     allowDangerouslySkipPermissions: allowBypassPermissions,
-    systemPrompt: systemPrompt(options),
+    systemPrompt: systemPrompt(start),
     includePartialMessages: true,
     forwardSubagentText: true,
     enableFileCheckpointing: true,
@@ -51,8 +51,15 @@ function sameOptions(options: SessionOptions): Options {
   ) as Options;
 }
 
-function systemPrompt({ system_prompt: asked }: SessionOptions): NonNullable<Options['systemPrompt']> {
-  return (asked ?? { type: 'preset', preset: 'claude_code' }) as NonNullable<Options['systemPrompt']>;
+/**
+ * The agent records the system prompt in the transcript and sends the record from then on, whatever a later process is
+ * given (measured on 2.1.330: a resume with another text sent the first one). A resume may bring another: it sends
+ * what it is given, unless the caller wants the record.
+ */
+function systemPrompt({ resume, options }: StartOptions): NonNullable<Options['systemPrompt']> {
+  const asked = options.system_prompt ?? { type: 'preset', preset: 'claude_code' };
+  const form = typeof asked === 'string' ? { type: 'custom', prompt: asked } : asked;
+  return { ...(resume && { snapshot: false }), ...form } as NonNullable<Options['systemPrompt']>;
 }
 
 /** The caller's settings with the server's own on top. */

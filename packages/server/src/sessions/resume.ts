@@ -1,0 +1,42 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type CreateSession, SESSION_OPTIONS, SessionOptions } from 'claude-agent-client';
+import type { z } from 'zod';
+import { AppError } from '../errors.ts';
+import type { SessionRecord } from '../store/store.ts';
+
+/** What of a session a resume may set anew. */
+export type Settable = Pick<SessionRecord, 'title' | 'metadata' | 'model' | 'permissionMode' | 'options'>;
+
+/** What a resume asks for that the session does not have yet: each part only if it is another. */
+export function changesOf(record: SessionRecord, request: z.output<typeof CreateSession>): Partial<Settable> {
+  const { title, metadata, model, permission_mode: permissionMode } = request;
+  const options = { ...record.options, ...SessionOptions.parse(request) };
+  const asked = { title, metadata, model, permissionMode, options };
+  return Object.fromEntries(
+    Object.entries(asked).filter(
+      ([key, value]) => value !== undefined && !isDeepStrictEqual(value, record[key as keyof Settable]),
+    ),
+  );
+}
+
+/**
+ * Checks that a process that runs can take the changes.
+ * @throws AppError 409 that names those that need another process
+ */
+export function requireLive(
+  { id, options: before }: SessionRecord,
+  { options: asked }: Partial<Settable>,
+): void {
+  const fields = Object.keys(asked ?? {}) as (keyof SessionOptions)[];
+  const held = fields.filter(
+    (field) => !('live' in SESSION_OPTIONS[field]) && !isDeepStrictEqual(asked?.[field], before[field]),
+  );
+  if (held.length === 0) return;
+  held.sort();
+  throw new AppError(
+    'options_need_restart',
+    409,
+    `Session ${id} has a running agent, which takes ${held.join(', ')} only when it starts. Close the session (DELETE /sessions/${id}) and resume it with ${held.length === 1 ? 'it' : 'them'}, or leave ${held.length === 1 ? 'it' : 'them'} out. Nothing was changed.`,
+    held.map((field) => ({ path: `body.${field}`, message: 'needs the agent to start anew' })),
+  );
+}
