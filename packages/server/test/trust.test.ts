@@ -193,8 +193,10 @@ describe.skipIf(!CAN_SEE_PROCESSES)('where no key is needed, an agent cannot ans
     expect(await run(post('/v1/messages'))).toContain('comes from an agent of this server');
   });
 
-  test('a command that hides its environment is known by its parents', async () => {
+  test('a command that hides its environment, or its parents too, is still known', async () => {
     expect(await run(`env -i ${post('/sessions')}; true`)).toContain('agent_not_allowed');
+    const parentless = `(env -i setsid ${post('/sessions')} > answer.txt &); until [ -s answer.txt ]; do :; done`;
+    expect(await run(`${parentless}; cat answer.txt`)).toContain('agent_not_allowed');
   });
 
   test('a request that does not wait for its answer has no effect', async () => {

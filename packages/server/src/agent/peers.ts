@@ -24,7 +24,7 @@ interface Look {
 }
 
 /**
- * @param instance names the server's home; its mark is in the environment of each of its agents
+ * @param instance names the server's home; each of its agents carries its mark
  *
  * An agent is known by the mark, and what it started by the mark or by its parents. One look takes about 10 ms with
  * 130 processes, half of it for /proc/net/tcp, on threads of their own; it is taken once a connection, and

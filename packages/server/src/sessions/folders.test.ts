@@ -13,10 +13,27 @@ beforeAll(() => {
   writeFileSync(join(base, 'root', 'file'), '');
   symlinkSync(join(base, 'root-beside'), join(base, 'root', 'way-out'));
   symlinkSync(join(base, 'root', 'inside'), join(base, 'way-in'));
+  symlinkSync(join(base, 'root', 'inside'), join(base, 'root', 'link-inside'));
 });
 afterAll(() => rmSync(base, { recursive: true }));
 
 const folders = () => createFolders([join(base, 'root'), join(base, 'second')]);
+
+describe('a folder that was allowed before', () => {
+  test.each([
+    ['goes on while it is there', 'root/inside', undefined],
+    ['is gone', 'root/nowhere', 'cwd_gone'],
+    ['is a link by now', 'root/link-inside', 'cwd_gone'],
+    ['is a file by now', 'root/file', 'cwd_gone'],
+    ['leads out by now', 'root/way-out', 'cwd_not_allowed'],
+    ['is outside other roots', 'root-beside', 'cwd_not_allowed'],
+  ])('%s', async (_, given, code) => {
+    const answer = await folders()
+      .recheck(join(base, given))
+      .catch((error: { code: string }) => error.code);
+    expect(answer).toBe(code);
+  });
+});
 
 describe('a folder', () => {
   test.each([

@@ -1,4 +1,6 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createFolders } from './folders.ts';
 import { type Allowed, createPolicy } from './policy.ts';
@@ -106,4 +108,23 @@ test.each([
 test('options that run nothing need no leave', () => {
   const settings = { language: 'french', permissions: { deny: ['Bash'], allow: ['Read'] } };
   expect(refusal({}, { settings, sandbox: { autoAllowBashIfSandboxed: false } })).toBeUndefined();
+});
+
+test('at the start of an agent its further folders must be there, and inside the roots', async () => {
+  const base = realpathSync(mkdtempSync(join(tmpdir(), 'policy-test-')));
+  try {
+    const policy = createPolicy(STRICT, createFolders([base]));
+    const start = (folder: string) =>
+      policy
+        .checkStart({ cwd: base, permissionMode: 'default', options: { additional_directories: [folder] } })
+        .catch((error: { code: string; status: number }) => `${error.status} ${error.code}`);
+    mkdirSync(join(base, 'more'));
+    expect(await start(join(base, 'more'))).toBeUndefined();
+    rmSync(join(base, 'more'), { recursive: true });
+    expect(await start(join(base, 'more'))).toBe('409 cwd_gone');
+    symlinkSync('/', join(base, 'more'));
+    expect(await start(join(base, 'more'))).toBe('403 cwd_not_allowed');
+  } finally {
+    rmSync(base, { recursive: true });
+  }
 });
