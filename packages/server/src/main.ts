@@ -68,18 +68,28 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
-  // For who finds the home taken: where its server can be reached.
-  writeFileSync(addressFile, `${server.url}\n`, { mode: 0o600 });
+  try {
+    // For who finds the home taken: where its server can be reached.
+    writeFileSync(addressFile, `${server.url}\n`, { mode: 0o600 });
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
   // The terminal is closed.
   process.on('SIGHUP', () => stop('SIGHUP'));
   if (process.env.npm_package_name === REPOSITORY) watchParent(() => stop('the end of npm'));
   console.log(`listening on ${server.url}`);
 }
 
+/** Something that the operating system refused: too many open files, no memory, no right. */
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && 'code' in error;
+
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  console.error(error.message);
+  if (error instanceof ConfigError) console.error(error.message);
+  else if (isSystemError(error)) console.error(`The server cannot start: ${error.message}.`);
+  else throw error;
   process.exitCode = 2;
 }

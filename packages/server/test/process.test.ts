@@ -368,6 +368,11 @@ describe.concurrent('a start that cannot go on', () => {
         ),
       'schema version 999',
     ],
+    [
+      'what the system refuses',
+      (home) => mkdirSync(join(home, 'server.url')),
+      'The server cannot start: EISDIR: illegal operation on a directory',
+    ],
     ['a lock that cannot be opened', (home) => mkdirSync(join(home, 'lock.db')), 'cannot be used: '],
   ])('%s is refused with a sentence', async (name, prepare, sentence) => {
     const home = join(server.home, name);

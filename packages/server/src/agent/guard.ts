@@ -7,7 +7,7 @@ const KEEPER = fileURLToPath(new URL(`keeper${extname(import.meta.url)}`, import
 
 /**
  * A shell that waits at the end of a pipe. A line is the server's orderly end; when the pipe closes without one,
- * the server is dead, and the shell becomes the keeper. Measured: the shell takes 1 MB and no time while it waits,
+ * the server is dead, and the shell becomes the keeper. Measured: the shell takes 1.6 MB, 0.13 MB of its own, and no time while it waits,
  * a Node process would take 45 MB.
  */
 const WAIT = 'read -r line && exit 0; exec "$0" "$@"';
