@@ -64,29 +64,46 @@ test.each(Object.entries(TESTS))('%s does what it says', async (name, check) => 
   check(await example(name));
 });
 
-test('the query example does the same on the agent SDK in-process: only the import differs', async () => {
+/** Runs the query example with another prompt: against the server, or on the agent SDK in-process. */
+async function queryExample(prompt: string, where: 'server' | 'in-process'): Promise<string[]> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'claude-agent-sdk-')));
   try {
-    const source = readFileSync(join(import.meta.dirname, 'query.ts'), 'utf8');
-    const sdk = import.meta.resolve('@anthropic-ai/claude-agent-sdk');
-    writeFileSync(join(folder, 'query.ts'), source.replace(`from 'claude-agent-client'`, `from '${sdk}'`));
-    const { stdout } = await run(process.execPath, [join(folder, 'query.ts')], {
-      cwd: folder,
-      env: {
-        PATH: process.env.PATH,
-        HOME: folder,
-        ANTHROPIC_BASE_URL: server.demo.url,
-        ANTHROPIC_API_KEY: 'test-key',
-        ANTHROPIC_MODEL: 'demo',
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-      },
-    });
-    rmSync(join(server.root, 'greeting.txt'), { force: true });
-    expect(stdout.trimEnd().split('\n')).toEqual(await example('query'));
-    expect(readFileSync(join(folder, 'greeting.txt'), 'utf8')).toBe('Hello from afar');
+    const library = where === 'server' ? 'claude-agent-client' : '@anthropic-ai/claude-agent-sdk';
+    const source = readFileSync(join(import.meta.dirname, 'query.ts'), 'utf8')
+      .replace(`from 'claude-agent-client'`, `from '${import.meta.resolve(library)}'`)
+      .replace('write greeting.txt with Hello from afar', prompt);
+    writeFileSync(join(folder, 'query.ts'), source);
+    const env =
+      where === 'server'
+        ? { ...process.env, CLAUDE_AGENT_SERVER: server.url }
+        : {
+            PATH: process.env.PATH,
+            HOME: folder,
+            ANTHROPIC_BASE_URL: server.demo.url,
+            ANTHROPIC_API_KEY: 'test-key',
+            ANTHROPIC_MODEL: 'demo',
+            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+          };
+    const command = ['--conditions=claude-agent-source', join(folder, 'query.ts')];
+    const { stdout } = await run(process.execPath, command, { cwd: folder, env });
+    return stdout.trimEnd().split('\n');
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+test.each([
+  ['a permission', 'write same.txt with Hello from afar', /^Tool: Write\n[\s\S]*^Done: success/m],
+  // The SDK's query goes on to the report of the subagent, which brings a second result.
+  [
+    'background work',
+    'start a subagent in the background to wait 1 seconds',
+    /^Done: success[\s\S]*^A background task has news[\s\S]*^Done: success/m,
+  ],
+])('%s: the query example does the same on the agent SDK in-process', async (_, prompt, seen) => {
+  const remote = await queryExample(prompt, 'server');
+  expect(remote).toEqual(await queryExample(prompt, 'in-process'));
+  expect(remote.join('\n')).toMatch(seen);
 });
 
 test("the README's examples are parts of these", () => {

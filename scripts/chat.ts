@@ -23,9 +23,10 @@ let server: ChildProcess | undefined;
 let code = 1;
 try {
   const address = serverAddress();
-  const isThere = !isLoopback(address) || (await answers(address));
+  const isThere = needsNoServer() || !isLoopback(address) || (await answers(address));
   // Sessions of one home belong to one server: whatever its port, it is the one to talk to.
-  const running = namedServer() !== undefined && isThere ? undefined : await runningServer();
+  const running =
+    needsNoServer() || (namedServer() !== undefined && isThere) ? undefined : await runningServer();
   if (running) joinServer(running, address);
   else if (!isThere) server = await startServer(address);
   code = await runClient(running);
@@ -35,6 +36,11 @@ try {
   if (server) await stop(server);
 }
 process.exitCode = code;
+
+/** What the client answers by itself. */
+function needsNoServer(): boolean {
+  return args[0] === 'completion' || args.some((arg) => /^(--help|--version|-h|-V)$/.test(arg));
+}
 
 function namedServer(): string | undefined {
   const flag = args.findIndex((arg) => /^--server(=|$)/.test(arg));

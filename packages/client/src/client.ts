@@ -48,6 +48,15 @@ function createCaller(transport: Transport, timeoutMs: number): Caller {
   };
 }
 
+export interface AvailablePage {
+  limit?: number;
+  offset?: number;
+  /** `next_cursor` of the page before. */
+  cursor?: string;
+  /** Only sessions of this folder. */
+  cwd?: string;
+}
+
 /** A client of one server. Holds an address and a key, no connection: nothing needs closing. */
 export class AgentClient {
   readonly baseUrl: string;
@@ -82,13 +91,13 @@ export class AgentClient {
         query: { ...page, limit: page.limit === undefined ? undefined : String(page.limit) },
       }),
     /** Everything that can be resumed from the agent's transcripts on disk, newest first. */
-    available: async (
-      page: { limit?: number; offset?: number; cwd?: string } = {},
-    ): Promise<Output<'listAvailable'>['sessions']> => {
-      const { limit, offset, cwd } = page;
-      const query = { cwd, limit: limit?.toString(), offset: offset?.toString() };
-      return (await this.call('listAvailable', { query })).sessions;
-    },
+    available: async (page: AvailablePage = {}): Promise<Output<'listAvailable'>['sessions']> =>
+      (await this.sessions.availablePage(page)).sessions,
+    /** The same with the number of all (`total`) and where the next page begins (`next_cursor`). */
+    availablePage: ({ limit, offset, cursor, cwd }: AvailablePage = {}): Promise<Output<'listAvailable'>> =>
+      this.call('listAvailable', {
+        query: { cwd, cursor, limit: limit?.toString(), offset: offset?.toString() },
+      }),
   };
 
   readonly permissions = {

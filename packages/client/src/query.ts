@@ -12,6 +12,7 @@ import type { StreamFrame } from './schema/event.ts';
 import type { PermissionMode } from './schema/options.ts';
 import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
 import type { AgentSession } from './session.ts';
+import { stopTurns } from './stop-turns.ts';
 import { resultOf } from './turn.ts';
 
 /** The agent's messages, one after the other, and what can be done meanwhile; shaped like the agent SDK's. */
@@ -102,13 +103,30 @@ async function* run(
   const abort = options.abortController?.signal;
   const onAbort = (): void => stop.abort();
   abort?.addEventListener('abort', onAbort, { once: true });
-  const permissions = createPermissions(session, options.canUseTool, (error) => stop.abort(error));
+  const permissions = createPermissions({
+    session,
+    canUseTool: options.canUseTool,
+    // In a session that others use, what their messages ask for is theirs to answer.
+    isOurs: async ({ turn_id: id }) =>
+      !session.created?.was_live ||
+      id === null ||
+      ownTurns.has(id) ||
+      (await sent?.ids())?.includes(id) === true,
+    onError: (error) => stop.abort(error),
+  });
+  /** Turns of the agent itself: news of background work. */
+  const ownTurns = new Set<string>();
   let isRunning = true;
+  let sent: ReturnType<typeof send> | undefined;
   try {
     abort?.throwIfAborted();
-    const { last_seq: after } = await session.info();
-    const sent = send(session, prompt, stop);
+    const { last_seq: after, tasks } = await session.info();
+    // A server that does not list tasks does not tell either when they are over.
+    sent = send(session, prompt, stop, tasks === undefined ? 'turn' : 'background');
     for await (const frame of session.events({ after, signal: stop.signal })) {
+      if (frame.type === 'turn.started' && frame.data.initiator === 'agent' && frame.turn_id !== null) {
+        ownTurns.add(frame.turn_id);
+      }
       permissions.see(frame);
       const message = messageOf(frame, options);
       if (message) yield message;
@@ -122,8 +140,13 @@ async function* run(
     stop.abort();
     permissions.stop();
     abort?.removeEventListener('abort', onAbort);
-    if (isRunning) await session.interrupt().catch(() => undefined);
-    if (!options.keepSession && !session.created?.was_live) await session.close().catch(() => undefined);
+    const isShared = session.created?.was_live === true;
+    if (isRunning) {
+      const ended =
+        isShared && sent ? stopTurns(session, await sent.ids()) : session.interrupt({ scope: 'all' });
+      await ended.catch(() => undefined);
+    }
+    if (!options.keepSession && !isShared) await session.close().catch(() => undefined);
   }
 }
 
@@ -135,17 +158,35 @@ function messageOf(frame: StreamFrame, options: QueryOptions): AgentMessage | un
   return undefined;
 }
 
-/** Hands the prompts over and knows when all of them are answered. */
-function send(session: AgentSession, prompt: string | AsyncIterable<UserPrompt>, stop: AbortController) {
+/**
+ * Hands the prompts over and knows when all of them are answered, and the background work that they began is over
+ * too. Measured in-process, on 2.1.330: `query()` goes on after the first result until no task runs any more and the
+ * agent's own turn about it has brought a result of its own, whether the prompt is a text or a stream.
+ */
+function send(
+  session: AgentSession,
+  prompt: string | AsyncIterable<UserPrompt>,
+  stop: AbortController,
+  waitFor: 'turn' | 'background',
+) {
   const open = new Set<string>();
   /** A turn may end before the answer to its sending is here. */
   const ended = new Set<string>();
+  const ids: string[] = [];
   let isComplete = false;
   let hasResult = false;
 
-  const submit = async (content: UserPrompt['message']['content']): Promise<void> => {
-    const { turn_id: id } = await session.submit(content, { signal: stop.signal });
-    if (!ended.has(id)) open.add(id);
+  let pending: Promise<void> = Promise.resolve();
+
+  const submit = (content: UserPrompt['message']['content']): Promise<void> => {
+    const take = async (): Promise<void> => {
+      const { turn_id: id } = await session.submit(content, { waitFor });
+      ids.push(id);
+      if (!ended.has(id)) open.add(id);
+    };
+    stop.signal.throwIfAborted();
+    pending = take();
+    return pending;
   };
   const sendAll = async (): Promise<void> => {
     if (typeof prompt === 'string') await submit(prompt);
@@ -159,12 +200,21 @@ function send(session: AgentSession, prompt: string | AsyncIterable<UserPrompt>,
   return {
     see(frame: StreamFrame, message: AgentMessage | undefined): void {
       if (message?.type === 'result') hasResult = true;
-      if (resultOf(frame) === undefined || frame.turn_id === null) return;
-      if (!open.delete(frame.turn_id)) ended.add(frame.turn_id);
+      if (frame.turn_id === null) return;
+      const isEnd = resultOf(frame) !== undefined;
+      if (waitFor === 'background' ? frame.type === 'turn.settled' : isEnd) {
+        if (!open.delete(frame.turn_id)) ended.add(frame.turn_id);
+      }
       // The SDK throws where its process ends without a result.
       if (frame.type === 'turn.failed' && !hasResult) throw new Error(frame.data.error.message);
-      hasResult = false;
+      if (isEnd) hasResult = false;
     },
+    /** The turns that are ours; waits for the answer to a sending that is under way. */
+    ids: () =>
+      pending.then(
+        () => ids,
+        () => ids,
+      ),
     isDone: () => isComplete && open.size === 0,
   };
 }
@@ -174,14 +224,21 @@ const DONE = Symbol('done');
 type Suggestions = PermissionUpdate[];
 
 /** Puts permission requests to the program's callback. Without one they are denied, as the SDK does. */
-function createPermissions(
-  session: AgentSession,
-  canUseTool: CanUseTool | undefined,
-  onError: (error: unknown) => void,
-) {
+function createPermissions({
+  session,
+  canUseTool,
+  isOurs,
+  onError,
+}: {
+  session: AgentSession;
+  canUseTool: CanUseTool | undefined;
+  isOurs(request: PermissionRequest): Promise<boolean>;
+  onError: (error: unknown) => void;
+}) {
   const open = new Map<string, AbortController>();
 
   const decide = async (request: PermissionRequest, signal: AbortSignal): Promise<void> => {
+    if (!(await isOurs(request))) return;
     const answer = await answerOf(request, canUseTool, signal);
     if (!signal.aborted) await session.respond({ request_id: request.request_id, ...answer });
   };

@@ -2,12 +2,17 @@ import { ApiError, ServerUnreachable } from './errors.ts';
 import type { Transport } from './http.ts';
 import { operations } from './operations.ts';
 import type { SessionEvent, StreamFrame } from './schema/event.ts';
-import type { SendMessage, TurnResult, UserInput } from './schema/message.ts';
+import type { SendMessage, Turn, TurnResult, UserInput } from './schema/message.ts';
 import { type Connection, pause, readEvents } from './sse.ts';
 
 export interface SendOptions {
   /** What happens when a turn already runs: `queue` (default), `reject` or `interrupt`. */
   whenBusy?: SendMessage['when_busy'];
+  /**
+   * `background`: the result comes, and the events end, only when the work that the turn began in the background is
+   * over too; both hold what the agent reports of it. Default: `turn`.
+   */
+  waitFor?: SendMessage['wait_for'];
   /** The same key and message give the same turn, however often they are sent. Default: a new random key. */
   idempotencyKey?: string;
   /** Aborting stops waiting. The turn itself goes on; `session.interrupt()` ends it. */
@@ -44,12 +49,13 @@ export function sendTurn(
   };
 
   const run = async (): Promise<TurnResult> => {
+    let result: TurnResult | undefined;
     for await (const frame of followTurn(transport, sessionId, message, { ...options, idempotencyKey })) {
       frames.push(frame);
       wake();
-      const result = resultOf(frame);
-      if (result !== undefined) return result;
+      result = frame.type === 'turn.settled' ? frame.data.result : (result ?? resultOf(frame));
     }
+    if (result !== undefined && !options.signal?.aborted) return result;
     throw options.signal?.reason ?? new Error('The turn was left before its end');
   };
   const settled = run().finally(() => {
@@ -101,12 +107,18 @@ async function* followTurn(
 ): AsyncGenerator<StreamFrame, void, void> {
   const body: SendMessage = { message };
   if (options.whenBusy !== undefined) body.when_busy = options.whenBusy;
+  if (options.waitFor !== undefined) body.wait_for = options.waitFor;
+  const isPatient = options.waitFor === 'background';
+  const over = new AbortController();
+  /** The turns that are followed: this one and, if asked for, those that the agent begins meanwhile. */
+  const followed = new Set<string | null>();
   let turnId: string | null = null;
+  let isTurnOver = false;
   let lastSeq = 0;
   let answered = false;
 
   const events = readEvents({
-    signal: options.signal,
+    signal: options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal,
     onConnection: options.onConnection,
     retryFirst: false,
     giveUpAfterMs: options.giveUpAfterMs ?? 300_000,
@@ -124,6 +136,8 @@ async function* followTurn(
         answered = true;
         return response;
       }
+      // A server that knows nothing of background work ends its stream with the turn, and tells no more.
+      if (isTurnOver && !(await knowsWaiting(transport, sessionId, turnId, signal))) over.abort();
       return transport({
         ...operations.sessionEvents,
         params: { session_id: sessionId },
@@ -138,12 +152,30 @@ async function* followTurn(
     if (isDurable(frame)) {
       turnId ??= frame.turn_id;
       lastSeq = frame.seq;
+      // What the agent does while no turn runs has no turn: a task that is over, or asks for something.
+      followed.add(isPatient ? null : turnId).add(turnId);
+      if (isPatient && frame.type === 'turn.started' && frame.data.initiator === 'agent') {
+        followed.add(frame.turn_id);
+      }
     }
     // Once reconnected we read the whole session's log: what is not of this turn is not ours.
-    if (frame.turn_id !== turnId) continue;
+    if (!followed.has(frame.turn_id)) continue;
     yield frame;
-    if (resultOf(frame) !== undefined) return;
+    if (frame.turn_id !== turnId) continue;
+    if (resultOf(frame) !== undefined) isTurnOver = true;
+    if (isPatient ? frame.type === 'turn.settled' : isTurnOver) return;
   }
+}
+
+/** Whether the server tells when the background work of a turn is over. */
+async function knowsWaiting(
+  transport: Transport,
+  session_id: string,
+  turn_id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const response = await transport({ ...operations.getTurn, params: { session_id, turn_id }, signal });
+  return ((await response.json()) as Partial<Turn>).wait_for !== undefined;
 }
 
 /**

@@ -44,6 +44,15 @@ const isUp = (url: string): Promise<boolean> =>
     () => false,
   );
 
+test('npm run chat -- --help starts no server', async () => {
+  const [node = '', ...flags] = COMMAND;
+  const { stdout, stderr } = await run(node, [...flags, '--server', await freeAddress(), '--help'], {
+    env: environment(),
+  });
+  expect(stdout).toContain(`Usage: npm --prefix ${REPOSITORY} run chat -- [command] [flags]`);
+  expect(stderr).toBe('');
+});
+
 test('npm run chat -- -p: starts a server, answers from the folder it was typed in, ends the server', async () => {
   const url = await freeAddress();
   const [node = '', ...flags] = COMMAND;

@@ -347,3 +347,25 @@ test('every route can be called by its value as well', async () => {
   const { routes } = await import('../src/contract.ts');
   expect((await client.call(routes.health)).status).toBe('healthy');
 });
+
+test('a message with its background work: on an older server, which ends with the turn, so does the wait', async () => {
+  const session = await client.sessions.create();
+  const patient = await session.send('start a subagent in the background to wait 1 seconds', {
+    waitFor: 'background',
+  });
+  expect(JSON.stringify(patient.messages)).toContain('A background task has news');
+
+  /** The same server as it was before it knew of background work. */
+  const older = new AgentClient({
+    baseUrl: server.url,
+    fetch: async (url, init) => {
+      const { wait_for: _, ...body } = JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>;
+      const response = await fetch(url, init.body ? { ...init, body: JSON.stringify(body) } : init);
+      if (!/\/turns\//.test(url)) return response;
+      const { wait_for: __, ...turn } = (await response.json()) as Record<string, unknown>;
+      return Response.json(turn);
+    },
+  });
+  const { messages } = await older.session(session.id).send('say done', { waitFor: 'background' });
+  expect(messages).toEqual([{ type: 'text', content: 'done' }]);
+});

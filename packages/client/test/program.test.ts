@@ -73,6 +73,26 @@ describe('one prompt', () => {
     expect(stdout).toMatch(/^In the working directory/);
   });
 
+  test('goes on to the report of what it began in the background, as claude -p does', async () => {
+    const { code, stdout } = await run(['-p', 'start a subagent in the background to wait 1 seconds']);
+    // Measured: `claude -p` of 2.1.330 prints both results, with an empty line between them.
+    expect(stdout).toMatch(
+      /^It runs in the background now\..*\n\nA background task has news: .*That was 1 sec/,
+    );
+    expect(code).toBe(0);
+  });
+
+  test('what works in the background may need a permission too', async () => {
+    const prompt = (file: string) => `start a subagent in the background to run touch ${file}`;
+    const refused = await run(['-p', prompt('refused.txt')]);
+    expect(refused).toMatchObject({ code: 4, stdout: '' });
+    expect(refused.stderr).toContain('The agent needs permission for Bash(touch refused.txt)');
+    expect(existsSync(join(server.root, 'refused.txt'))).toBe(false);
+    const allowed = await run(['-p', prompt('granted.txt'), '--on-permission', 'allow']);
+    expect(allowed).toMatchObject({ code: 0, stdout: expect.stringContaining('A background task has news') });
+    expect(existsSync(join(server.root, 'granted.txt'))).toBe(true);
+  });
+
   test('comes from standard input', async () => {
     expect((await run([], { stdin: 'say piped' })).stdout).toBe('piped\n');
     expect((await run(['-p'], { stdin: 'say piped too' })).stdout).toBe('piped too\n');
@@ -239,7 +259,12 @@ describe('other commands', () => {
     expect((await run(['sessions', '--limit', '50'])).stdout).toMatch(
       new RegExp(`${session.id}.*idle +Shown`),
     );
-    const json = JSON.parse((await run(['sessions', '--json'])).stdout);
+    const { total } = await client.sessions.availablePage({ limit: 1 });
+    const one = await run(['sessions', '--limit', '1']);
+    expect(one.stdout).toMatch(/^[\da-f-]{36} .*\n$/);
+    expect(one.stderr).toBe(`1 of ${total}; --limit ${total} shows all of them.\n`);
+    const json = JSON.parse((await run(['sessions', '--json', '--limit', '5000'])).stdout);
+    expect(json).toMatchObject({ total, sessions: { length: total } });
     expect(json.sessions).toContainEqual(
       expect.objectContaining({ session_id: session.id, live: expect.objectContaining({ title: 'Shown' }) }),
     );

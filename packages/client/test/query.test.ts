@@ -158,6 +158,27 @@ test('a session that was open already stays open when the query that resumed it 
   expect((await first.info()).status).toBe('closed');
 });
 
+test('in a session that was open before, what others do goes on: their permissions, turns, and the session', async () => {
+  const client = new AgentClient({ baseUrl: server.url });
+  const theirs = await client.sessions.create();
+  const turn = theirs.send(write('theirs.txt'));
+  await expect.poll(async () => (await theirs.info()).pending_permissions.length).toBe(1);
+  const abortController = new AbortController();
+  const running = query({
+    prompt: 'say mine',
+    options: { server: server.url, resume: theirs.id, abortController },
+  });
+  const reading = collect(running);
+  await expect.poll(async () => (await theirs.info()).queued_turns).toBe(1);
+  abortController.abort(new Error('enough'));
+  await expect(reading).rejects.toThrow('enough');
+  const { status, queued_turns, pending_permissions } = await theirs.info();
+  expect({ status, queued_turns }).toEqual({ status: 'connected', queued_turns: 0 });
+  await theirs.respond({ request_id: pending_permissions[0]?.request_id ?? '', allowed: true });
+  expect(await turn).toMatchObject({ is_error: false });
+  expect(existsSync(join(server.root, 'theirs.txt'))).toBe(true);
+});
+
 test('an option that cannot work over HTTP is refused, not ignored', async () => {
   const options = { server: server.url, hooks: {} };
   await expect(collect(query({ prompt: 'say no', options }))).rejects.toMatchObject({

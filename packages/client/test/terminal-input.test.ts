@@ -69,6 +69,10 @@ describe('background work', () => {
     await terminal.shows('⎿ works in the background');
     await terminal.shows(DONE);
     await terminal.shows(/◆ In the background: .+ \(\d+ s · \/tasks\)\n\n─/);
+    await terminal.enter(script({ hold: 'beside', say: 'never' }));
+    await terminal.shows('Working…');
+    await terminal.press('C-c');
+    await terminal.shows('■ Interrupted');
     await terminal.enter('interrupt');
     await terminal.shows('Nothing is running. In the background: 1 task.');
     await terminal.enter('/tasks');
@@ -78,6 +82,17 @@ describe('background work', () => {
     await terminal.hides('◆ In the background');
     await terminal.enter('/tasks');
     await terminal.shows('Nothing runs in the background.');
+    await terminal.enter('start 2 subagents in the background to wait 600 seconds');
+    await terminal.shows('◆ In the background: 2 tasks');
+    await terminal.enter('interrupt all');
+    await terminal.shows('Stopped, with 2 background tasks.');
+    await terminal.hides('◆ In the background');
+  });
+
+  test('its report is a turn of the agent, and looks like one', async () => {
+    const terminal = await chats.ready();
+    await terminal.enter('start a subagent in the background to say hello');
+    await terminal.shows(/◆ .+\n\n● A background task has news: .+hello[\s\S]*tokens · \$[\d.]+\n/);
   });
 });
 

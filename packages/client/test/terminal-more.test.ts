@@ -45,6 +45,18 @@ describe('more commands', () => {
     await terminal.shows('· My branch ·');
   });
 
+  test('a copy shows news of background work as such, not as if the user had said it', async () => {
+    const terminal = await chats.ready();
+    await terminal.enter('start a subagent in the background to say hello');
+    await terminal.shows('● A background task has news');
+    await terminal.hides('◆ In the background');
+    await terminal.enter('/fork');
+    await terminal.shows('You are in a copy now');
+    const copy = (await terminal.screen()).split('Agent "Run a small task"').at(-1) ?? '';
+    expect(copy).toContain('finished');
+    expect(await terminal.everything()).not.toContain('<task-notification>');
+  });
+
   test('/rewind puts files back', async () => {
     writeFileSync(join(chats.server.root, 'rewind.txt'), 'one');
     const terminal = await chats.ready({ rows: 45 });

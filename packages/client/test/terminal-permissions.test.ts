@@ -158,15 +158,20 @@ describe('a permission prompt', () => {
     expect(screen).toMatch(/Which meals.* → Breakfast, Dinner/);
   });
 
-  test('a plan is shown and approved', async () => {
+  test('a plan is shown and approved, and changes are asked for, whatever the mode before it', async () => {
     const terminal = await chats.ready({ rows: 50 });
+    await terminal.enter('mode acceptEdits');
+    await terminal.shows('Mode: acceptEdits');
     await terminal.enter('mode plan');
     await terminal.shows('Mode: plan');
-    await terminal.enter('plan say the plan worked');
+    await terminal.enter('plan write asked.txt with words');
     await terminal.shows('Go on with this plan?');
     await terminal.press('1');
     await terminal.shows('The plan was approved');
-    await terminal.shows('the plan worked');
+    await terminal.shows(`File: ${join(chats.server.root, 'asked.txt')}`);
+    await terminal.press('n');
+    await terminal.shows(DONE);
+    expect(existsSync(join(chats.server.root, 'asked.txt'))).toBe(false);
   });
 
   test('a plan can be approved together with its edits', async () => {

@@ -3,4 +3,5 @@ export { AgentClient } from '../client.ts';
 export { ApiError, RequestTimeout, ServerUnreachable } from '../errors.ts';
 export type { AgentSession } from '../session.ts';
 export { type Connection, pause } from '../sse.ts';
+export { stopTurns } from '../stop-turns.ts';
 export { resultOf } from '../turn.ts';

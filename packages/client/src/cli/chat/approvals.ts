@@ -190,7 +190,8 @@ async function askPlan(request: PermissionRequest, { open, paint }: AskDeps): Pr
     const message = await open(askPanel({ title: [], label: 'What should be different? (Enter: nothing)' }));
     return message ? { allowed: false, message } : { allowed: false };
   }
-  return chosen === 'edits' ? { allowed: true, mode: 'acceptEdits' } : { allowed: true };
+  // Said explicitly: the agent would go back to the mode before the plan, which may not ask at all.
+  return { allowed: true, mode: chosen === 'edits' ? 'acceptEdits' : 'default' };
 }
 
 interface Question {

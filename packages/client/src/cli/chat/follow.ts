@@ -98,12 +98,18 @@ async function readHistory(session: AgentSession): Promise<Item[]> {
   const items: Item[] = [];
   for (const { type, message, parent_tool_use_id } of messages.slice(-HISTORY_MESSAGES)) {
     const said = type === 'user' ? userText(message) : undefined;
-    if (said !== undefined) items.push({ kind: 'user', message: said });
+    if (said !== undefined) items.push(saidItem(said));
     const reduced = readAgentMessage(view, { type, message, parent_tool_use_id });
     view = reduced.view;
     items.push(...reduced.items);
   }
   return items;
+}
+
+/** The transcript keeps news of background tasks as if the user had said them. */
+function saidItem(text: string): Item {
+  if (!text.startsWith('<task-notification>')) return { kind: 'user', message: text };
+  return { kind: 'own', message: /<summary>([\s\S]*?)<\/summary>/.exec(text)?.[1] };
 }
 
 function userText(message: unknown): string | undefined {

@@ -3,7 +3,7 @@ import type { TurnResult, UserInput } from '../../schema/message.ts';
 import type { PermissionRequest } from '../../schema/permission.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../exit.ts';
-import { type AgentSession, resultOf } from '../library.ts';
+import { type AgentSession, resultOf, stopTurns } from '../library.ts';
 import { openSession } from '../open-session.ts';
 import { isPiped, readStandardInput, withImages } from '../prompt-input.ts';
 import { toolArgument, toolTitle } from '../view/tools.ts';
@@ -17,16 +17,27 @@ export async function print(context: Context): Promise<ExitCode> {
   const { session } = opened;
 
   let interrupted = false;
+  let turnId: string | undefined;
+  /** Ends what was asked for. In a session that others may use, what else goes on there is not ours to end. */
+  const stop = (): Promise<void> => {
+    if (opened.isNew) return session.interrupt({ scope: 'all' });
+    return turnId === undefined ? session.interrupt() : stopTurns(session, [turnId]);
+  };
   const onSignal = (): void => {
     // The second Ctrl-C does not wait for the server.
     if (interrupted) process.exit(EXIT.interrupted);
     interrupted = true;
-    session.interrupt().catch(() => undefined);
+    stop().catch(() => undefined);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    const { result, refused } = await runTurn(context, session, message);
+    const { result, refused } = await runTurn(context, session, message, {
+      stop,
+      onTurn: (id) => {
+        turnId ??= id;
+      },
+    });
     if (refused) {
       stderr.write(permissionHelp(refused));
       return EXIT.permissionNeeded;
@@ -59,15 +70,23 @@ interface Ran {
   refused: PermissionRequest | undefined;
 }
 
-async function runTurn(context: Context, session: AgentSession, message: UserInput): Promise<Ran> {
+/** Runs to the end of all that the prompt began, background work and its report included, as `claude -p` does. */
+async function runTurn(
+  context: Context,
+  session: AgentSession,
+  message: UserInput,
+  { stop, onTurn }: { stop(): Promise<void>; onTurn(id: string): void },
+): Promise<Ran> {
   const { args, stderr } = context;
   let refused: PermissionRequest | undefined;
   const turn = session.send(message, {
+    waitFor: 'background',
     onConnection: (connection) => {
       if (connection.state === 'retrying') stderr.write('The connection was lost; trying again…\n');
     },
   });
   for await (const frame of turn) {
+    if (frame.turn_id !== null) onTurn(frame.turn_id);
     if (args.outputFormat === 'stream-json') writeFrame(context, frame);
     if (frame.type !== 'permission.requested') continue;
     const request = frame.data;
@@ -77,7 +96,7 @@ async function runTurn(context: Context, session: AgentSession, message: UserInp
       (args.onPermission === 'allow' && request.kind !== 'tool' && request.kind !== 'plan')
     ) {
       refused ??= request;
-      await session.interrupt();
+      await stop();
     } else {
       const allowed = args.onPermission === 'allow';
       const answer = { request_id: request.request_id, allowed };

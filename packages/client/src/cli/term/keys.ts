@@ -1,4 +1,4 @@
-import { emitKeypressEvents } from 'node:readline';
+import { emitKeypressEvents, type Interface } from 'node:readline';
 import type { ReadStream } from 'node:tty';
 
 /** One key press, or one paste as a whole. */
@@ -20,6 +20,12 @@ interface Keypress {
   shift?: boolean;
   sequence?: string;
 }
+
+/**
+ * A lone Escape waits for what could make it a longer sequence. Node's half a second swallows the key that a person
+ * presses next (as Alt and that key); what a terminal sends in one go is there within milliseconds.
+ */
+const DECODER = { escapeCodeTimeout: 50 } as unknown as Interface;
 
 const BRACKETED_PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l' };
 
@@ -56,7 +62,7 @@ export function readKeys(
 
   // Before the decoder's own listener: a piece is counted when its keys come.
   input.on('data', onData);
-  emitKeypressEvents(input);
+  emitKeypressEvents(input, DECODER);
   input.setRawMode(true);
   input.resume();
   input.on('keypress', onKeypress);

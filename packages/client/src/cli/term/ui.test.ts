@@ -74,6 +74,15 @@ test('lines typed before the program was ready are each entered; a line feed lat
   expect(prompt.text).toBe('say three\nfour');
 });
 
+test('Escape does not swallow the key that is pressed right after it', async () => {
+  const { prompt, type } = startUi();
+  type('\x1b');
+  // Node's decoder has a timer that cannot be faked; whose time comes first is sure all the same.
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  type('/');
+  expect(prompt.text).toBe('/');
+});
+
 test('a panel that comes up while a message is written takes nothing of it', async () => {
   vi.useFakeTimers();
   const { ui, prompt, type } = startUi();

@@ -1,3 +1,4 @@
+import { available } from '../../listing.ts';
 import { resumeSession } from '../../open-session.ts';
 import { choosePanel } from '../../term/panels.ts';
 import { oneLine } from '../../term/text.ts';
@@ -5,7 +6,6 @@ import { ago } from '../../view/numbers.ts';
 import type { Chat } from '../chat.ts';
 
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
-const SEARCHED = 500;
 
 /** Goes on with a session: by its id, by words of it, or by choosing from a list. */
 export async function resume(chat: Chat, argument: string): Promise<void> {
@@ -18,7 +18,7 @@ export async function resume(chat: Chat, argument: string): Promise<void> {
 async function choose(chat: Chat, words: string): Promise<string | undefined> {
   const { client, paint } = chat.context;
   const now = Date.now();
-  const found = await client.sessions.available({ limit: SEARCHED });
+  const { sessions: found } = await available(client);
   const wanted = words.toLowerCase().split(/\s+/);
   const choices = found
     .filter(({ session_id }) => session_id !== chat.session?.id)

@@ -1,3 +1,4 @@
+import { available } from '../../listing.ts';
 import { oneLine, truncate } from '../../term/text.ts';
 import { ago } from '../../view/numbers.ts';
 import type { Chat } from '../chat.ts';
@@ -7,7 +8,7 @@ const SHOWN = 30;
 /** Everything that can be resumed, newest first. */
 export async function sessions(chat: Chat): Promise<void> {
   const { client, paint } = chat.context;
-  const found = await client.sessions.available({ limit: SHOWN });
+  const { sessions: found, total } = await available(client, { limit: SHOWN });
   if (found.length === 0) {
     chat.say('There are no sessions yet.');
     return;
@@ -19,5 +20,6 @@ export async function sessions(chat: Chat): Promise<void> {
     const line = `${mark} ${paint.cyan(session_id)} ${paint.dim(when)}  ${oneLine(preview)}  ${paint.dim(oneLine(project ?? ''))}`;
     return truncate(line, chat.ui.width);
   });
-  chat.print(['', ...lines, paint.dim('  /resume goes on with one of them')]);
+  const rest = total > found.length ? `${found.length} of ${total}; ` : '';
+  chat.print(['', ...lines, paint.dim(`  ${rest}/resume goes on with one of them`)]);
 }
