@@ -4,7 +4,7 @@ import type { Key } from '../term/keys.ts';
 import { createPanelKeys, type OpenPanel } from '../term/panel-keys.ts';
 import { choosePanel } from '../term/panels.ts';
 import { createPaint } from '../term/style.ts';
-import { type Answer, permissionPanel, suggestionText } from './approvals.ts';
+import { type Answer, askUser, permissionPanel, suggestionText } from './approvals.ts';
 import { dangerOf } from './danger.ts';
 
 const request = (parts: Partial<PermissionRequest> = {}): PermissionRequest => ({
@@ -187,6 +187,27 @@ describe('the permission prompt', () => {
     const prompt = shown({ tool_input: { command: 'ls\x1b[8m\u202e; rm' } });
     expect(prompt.lines()).toContain('Command: ls<U+202E>; rm');
   });
+});
+
+test('a request of a kind that only a newer server knows is shown plainly, and can be denied', async () => {
+  let lines: string[] = [];
+  const answer = await askUser(
+    request({
+      kind: 'signature' as PermissionRequest['kind'],
+      tool_name: 'Sign',
+      tool_input: { paper: 'the contract' },
+    }),
+    {
+      open: async (panel) => {
+        lines = panel.render(80, 40).lines;
+        return panel.key(key('', 'n'))?.done;
+      },
+      paint: createPaint(false),
+      waiting: () => 1,
+    },
+  );
+  expect(lines).toContain('paper: the contract');
+  expect(answer).toEqual({ allowed: false });
 });
 
 test('suggestions are told in words', () => {

@@ -35,6 +35,9 @@ export async function askUser(request: PermissionRequest, deps: AskDeps): Promis
       return askQuestions(request, deps);
     case 'elicitation':
       return (await import('./elicitation.ts')).askForm(request, deps);
+    default:
+      // A newer server may ask something else: shown as it is, with yes and no.
+      return deps.open(permissionPanel(request, deps));
   }
 }
 

@@ -139,7 +139,7 @@ function permissionHelp(request: PermissionRequest): string {
   const call = `${toolTitle(request.tool_name)}${argument ? `(${argument})` : ''}`;
   const how =
     request.kind === 'tool'
-      ? `Run it where you can answer, or add --allowed-tools "${request.tool_name}", --mode acceptEdits or --on-permission allow.`
+      ? `Run it where you can answer, or add --on-permission allow, --mode acceptEdits (for changes of files) or, where the server's configuration allows it, --allowed-tools "${request.tool_name}".`
       : 'It needs an answer from a person: run it in a terminal without -p.';
   return `The agent needs permission for ${call}. ${how}\n`;
 }
