@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -221,5 +226,120 @@ describe('the list of what can be resumed', () => {
     expect(paged).toEqual(all.sessions.map((each) => each.session_id));
     const twenty = await Promise.all(Array.from({ length: 20 }, () => available()));
     for (const each of twenty) expect(each).toEqual(all);
+  });
+});
+
+/** Where the agent keeps a conversation. */
+function transcriptOf(conversation: string): string {
+  const projects = join(server.userHome, '.claude', 'projects');
+  const path = readdirSync(projects)
+    .map((folder) => join(projects, folder, `${conversation}.jsonl`))
+    .find((file) => existsSync(file));
+  return path ?? '';
+}
+
+describe('a transcript that is gone', () => {
+  test('is written anew from the log: the session goes on, and an event says so', async () => {
+    const { id, conversation } = await cleared();
+    await server.send(id, 'run echo out of the log');
+    await server.call('DELETE', `/sessions/${id}`);
+    rmSync(transcriptOf(conversation));
+    await server.createSession({ resume_session_id: id });
+    const said = await recall(id);
+    expect(said).toMatch(/banana/);
+    expect(said).not.toMatch(/apple/);
+    expect((await eventsOf(id)).findLast((event) => event.type === 'session.conversation')?.data).toEqual({
+      conversation_id: conversation,
+      previous_id: conversation,
+      trigger: 'transcript_lost',
+      restored_messages: expect.any(Number),
+    });
+    expect(wordsOf(await historyOf(id))).toContain('user: run echo out of the log');
+  });
+
+  test('can be forked all the same', async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, 'say apple');
+    await server.call('DELETE', `/sessions/${id}`);
+    rmSync(transcriptOf(id));
+    const fork = await server.call<{ session_id: string }>('POST', `/sessions/${id}/fork`, {});
+    expect(await recall(fork.body.session_id)).toMatch(/apple/);
+  });
+
+  test('of which the log has nothing begins afresh', async () => {
+    const { session_id: trunk } = await server.createSession();
+    await server.send(trunk, 'say apple');
+    const fork = await server.call<{ session_id: string }>('POST', `/sessions/${trunk}/fork`, {});
+    const id = fork.body.session_id;
+    await server.call('DELETE', `/sessions/${id}`);
+    rmSync(transcriptOf(id));
+    expect(await recall(id).catch(() => 'closed')).toBe('closed');
+    await server.createSession({ resume_session_id: id });
+    expect(await recall(id)).toMatch(/first thing/);
+    const event = (await eventsOf(id)).find(({ type }) => type === 'session.conversation');
+    expect(event?.data).toMatchObject({ trigger: 'transcript_lost', restored_messages: 0 });
+  });
+});
+
+describe('a conversation that somebody else goes on with', () => {
+  const CLAUDE = createRequire(import.meta.resolve('@anthropic-ai/claude-agent-sdk')).resolve(
+    `@anthropic-ai/claude-agent-sdk-${process.platform}-${process.arch}/claude`,
+  );
+  /** As the terminal program does. */
+  const elsewhere = async (id: string, prompt: string): Promise<void> => {
+    const child = spawn(CLAUDE, ['-p', '--model', 'demo', '--resume', id, prompt], {
+      cwd: server.root,
+      stdio: 'ignore',
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: server.userHome,
+        IS_SANDBOX: '1',
+        CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+        ANTHROPIC_API_KEY: 'test-key',
+        ANTHROPIC_BASE_URL: server.demo.url,
+      },
+    });
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
+  };
+  const sendTo = (id: string, more = {}) =>
+    server.call<TurnResult>('POST', `/sessions/${id}/messages`, { message: RECALL, ...more });
+
+  test('is refused with its own code, until the caller insists: then the agent knows both', async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, 'say apple');
+    expect(await sendTo(id)).toMatchObject({ status: 200 });
+    await elsewhere(id, 'say cherry');
+    expect(await sendTo(id)).toMatchObject({ status: 409, body: { code: 'conversation_diverged' } });
+    const forced = await sendTo(id, { force: true });
+    expect(textOf(forced.body)).toMatch(/cherry/);
+    // What was accepted once is no news.
+    expect(await sendTo(id)).toMatchObject({ status: 200 });
+
+    await server.call('DELETE', `/sessions/${id}`);
+    await elsewhere(id, 'say damson');
+    const resume = { resume_session_id: id };
+    const refused = await server.call('POST', '/sessions', resume);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'conversation_diverged' } });
+    await server.createSession({ ...resume, force: true });
+    expect(await recall(id)).toMatch(/damson/);
+  });
+
+  test('is refused while another server has it open', { timeout: 120_000 }, async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, 'say apple');
+    // The same user, another home: it knows the conversation from its transcript only.
+    const other = await startTestServer({ on: { ...server, home: mkdtempSync(join(tmpdir(), 'home-')) } });
+    try {
+      const resume = { resume_session_id: id };
+      const refused = await other.call('POST', '/sessions', resume);
+      expect(refused).toMatchObject({ status: 409, body: { code: 'conversation_in_use' } });
+      await other.createSession({ ...resume, force: true });
+      await other.send(id, 'say cherry');
+    } finally {
+      await other.stop();
+      rmSync(other.home, { recursive: true });
+    }
+    expect(await sendTo(id)).toMatchObject({ status: 409, body: { code: 'conversation_diverged' } });
   });
 });

@@ -57,6 +57,10 @@ export const SessionEvent = z
             description:
               '`clear`, `plan_mode_exit` and alike: the agent began afresh; `transcript_lost`: its transcript was gone',
           }),
+          restored_messages: z.int().optional().meta({
+            description:
+              'Of a transcript that was gone: so many messages were told the agent again, from the log',
+          }),
         })
         .meta({ description: 'The agent goes on in another conversation; the session and its id stay' }),
     ),

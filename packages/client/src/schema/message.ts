@@ -59,6 +59,10 @@ export const SendMessage = z
     wait_for: WaitFor.default('turn').meta({
       description: '`background`: the answer (or stream) ends only when the background work is over too',
     }),
+    force: z.boolean().default(false).meta({
+      description:
+        'Go on although somebody else has gone on with the conversation (409 `conversation_diverged`)',
+    }),
   })
   .meta({ id: 'SendMessage' });
 export type SendMessage = z.input<typeof SendMessage>;

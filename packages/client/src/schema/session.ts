@@ -19,6 +19,10 @@ export const Metadata = z.record(z.string(), z.unknown());
 export const CreateSession = SessionOptions.extend({
   resume_session_id: SessionId.optional(),
   fork: z.boolean().default(false).meta({ description: 'With resume_session_id: continue in a copy' }),
+  force: z.boolean().default(false).meta({
+    description:
+      'With resume_session_id: also when another process has the conversation open, or has gone on with it',
+  }),
   model: ModelName.optional(),
   cwd: ArgumentText.optional(),
   title: z.string().min(1).max(500).optional(),

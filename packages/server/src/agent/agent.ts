@@ -141,6 +141,14 @@ export interface Transcript {
   size: number;
 }
 
+export interface TranscriptLook {
+  size: number;
+  /** Ids of the prompts of humans in what is new. */
+  prompts: string[];
+  /** A living process of the agent that has the conversation open, by its own register. */
+  holder: number | undefined;
+}
+
 export interface TranscriptQuery {
   /** Only what began in this folder. */
   cwd?: string | undefined;
@@ -166,6 +174,13 @@ export interface Agent {
     query: TranscriptQuery,
   ): Promise<{ transcripts: Transcript[]; total: number; next: string | null }>;
   transcript(conversationId: string): Promise<Transcript | undefined>;
+  /**
+   * What has come into a transcript behind `from` bytes; null looks at nothing.
+   * @returns undefined when there is no such transcript
+   */
+  look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
+  /** Writes a transcript that is gone anew. @throws when it cannot be written */
+  restore(conversation: { id: string; cwd: string }, messages: readonly TranscriptMessage[]): Promise<void>;
   /** What a transcript holds: since its last compaction only. */
   history(conversationId: string): Promise<TranscriptMessage[]>;
   /** Copies a conversation; gives the new id. */

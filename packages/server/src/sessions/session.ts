@@ -44,6 +44,7 @@ import {
 } from './state.ts';
 import { createStop } from './stop.ts';
 import { noteTasks } from './tasks.ts';
+import { checkUndivided, readyTranscript } from './transcript.ts';
 import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
@@ -60,6 +61,8 @@ export interface SendRequest {
   idempotencyKey: string | null;
   whenBusy: 'queue' | 'reject' | 'interrupt';
   waitFor: WaitFor;
+  /** Go on although somebody else has gone on with the conversation. */
+  force: boolean;
 }
 
 export interface Sent {
@@ -85,6 +88,8 @@ export interface Session {
   cancel(turnId: string): Promise<TurnRecord>;
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<AgentProcess>;
+  /** Looks whether nobody else has gone on with the conversation. @throws AppError 409, unless forced */
+  undivided(force: boolean): Promise<void>;
   /** Asks the agent, and wakes it for that. @throws AppError 504 when it does not answer in time */
   ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /** Accepts a message: when this settles, the turn is durable. */
@@ -218,6 +223,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
     options: async () => {
       const { record } = state();
+      const { resume, lost } = await readyTranscript({ store, agent }, record);
+      if (lost) await ledger.fact((draft) => noteLost(draft, lost.restored));
       return {
         sessionId: id,
         conversationId: record.conversationId,
@@ -227,10 +234,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         title: record.title,
         options: record.options,
         spentUsd: record.options.max_budget_usd === undefined ? 0 : await spentUsd(store, id),
-        // A server that was killed early may not know of a transcript that is there.
-        resume:
-          record.hasTranscript ||
-          (record.messageCount > 0 && (await agent.transcript(record.conversationId)) !== undefined),
+        resume,
       };
     },
     events: {
@@ -265,6 +269,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     checkAllowed: () => state().current || requireOpen(),
     onStart: () => fact((draft) => set(draft, { live: true }), 'note the new state'),
   });
+
+  const isIdle = (): boolean => !state().current && !state().own && state().queue.length === 0;
 
   const requireOpen = (): void => {
     if (state().record.status === 'closed' || closing) throw sessionClosed(id);
@@ -329,14 +335,29 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     const { status, conversationId: previous } = draft.state.record;
     if (conversationId === previous || status === 'closed') return;
     draft.write({ kind: 'insert-conversation', id: conversationId, sessionId: id });
-    update(draft, { conversationId, hasTranscript: true });
+    update(draft, { conversationId, hasTranscript: true, transcriptSeen: 0 });
     draft.write(
       event(id, 'session.conversation', { conversation_id: conversationId, previous_id: previous, trigger }),
     );
   };
 
+  /** The transcript was gone, and the agent begins with what the log has of the conversation. */
+  const noteLost = (draft: SessionDraft, restored: number): void => {
+    const { conversationId } = draft.state.record;
+    update(draft, { hasTranscript: restored > 0, transcriptSeen: null });
+    draft.write(
+      event(id, 'session.conversation', {
+        conversation_id: conversationId,
+        previous_id: conversationId,
+        trigger: 'transcript_lost',
+        restored_messages: restored,
+      }),
+    );
+  };
+
   const onExit = (draft: SessionDraft, words: string, how: string, cut: Spent): void => {
     set(draft, { live: false });
+    update(draft, { transcriptSeen: draft.state.record.transcriptSeen });
     if (draft.state.record.status === 'closed') {
       draft.write(...bookings(id, cut));
       return;
@@ -410,12 +431,35 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     return checking;
   };
 
+  let looking: Promise<void> | undefined;
+  /** Whether the conversation is still this session's alone; as with startable, who comes meanwhile waits too. */
+  const undivided = (force: boolean): Promise<void> => {
+    looking ??= look(force).finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+  const look = async (force: boolean): Promise<void> => {
+    const isLive = warm.live() !== undefined;
+    const { seen, diverged } = await checkUndivided({ store, agent }, state().record, { isLive, force });
+    // A process that runs does not know what the other one said; the next one does.
+    if (diverged && isLive) await warm.end();
+    if (seen === undefined || seen === state().record.transcriptSeen) return;
+    await ledger.fact((draft) => {
+      const { record } = draft.state;
+      if (diverged || record.transcriptSeen === null) update(draft, { transcriptSeen: seen });
+      // All that is new is our own: it need not be written for each message, but when the process ends.
+      else set(draft, { record: { ...record, transcriptSeen: seen } });
+    });
+  };
+
   const send = async (request: SendRequest): Promise<Sent> => {
     const { idempotencyKey, inputHash } = request;
     const known = await replay(idempotencyKey, inputHash);
     if (known) return known;
     requireOpen();
     if (!warm.live()) await startable();
+    if (looking || isIdle()) await undivided(request.force);
     const turnId = randomUUID();
     const admitted = await call((draft) => admit(draft, turnId, request));
     if (admitted.ok) return { turn: admitted.value, replayed: false };
@@ -544,6 +588,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
     wake: warm.wake,
+    undivided,
     ask: warm.ask,
     send,
     interrupt: (scope) => (scope === 'all' ? stop.all() : stop.turn()),

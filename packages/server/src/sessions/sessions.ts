@@ -19,6 +19,7 @@ import type { Policy } from './policy.ts';
 import { settleOrphans } from './recovery.ts';
 import { changesOf } from './resume.ts';
 import { createSession, type Session } from './session.ts';
+import { checkUndivided, readyTranscript } from './transcript.ts';
 import { currentModel, stateEvent } from './views.ts';
 
 const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
@@ -197,6 +198,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const known = await find(id);
     if (known) {
       await checkFolders(request);
+      // Before anything is written: what is refused leaves the session as it was.
+      await known.undivided(request.force);
       const before = known.record();
       const changes = changesOf(before, request);
       if (before.status !== 'closed') {
@@ -211,7 +214,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
         { kind: 'update-session', id, set },
         stateEvent(record, 'asleep', deps.defaultModel),
       ]);
-      if (set.title && record.hasTranscript) await agent.rename(record.conversationId, set.title);
+      if (set.title && record.hasTranscript) {
+        // A transcript that is gone is written anew with the start.
+        await agent
+          .rename(record.conversationId, set.title)
+          .catch((error: unknown) => deps.onError(error, 'title the transcript'));
+      }
       try {
         return await connect(record, true);
       } catch (error) {
@@ -231,6 +239,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     }
     const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? undefined });
     const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
+    await checkUndivided(deps, record, { isLive: false, force: request.force });
     await insert(record);
     return connect(record, true);
   };
@@ -245,6 +254,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const parent = (await find(owner?.sessionId ?? source))?.record();
     // A session's own id means its present conversation; that of another one means just that.
     const conversation = parent?.id === source ? parent.conversationId : source;
+    if (parent?.conversationId === conversation) await readyTranscript(deps, parent);
     const transcript = await agent.transcript(conversation);
     if (!parent && !transcript) throw sessionNotFound(source);
     if (!transcript) {
@@ -311,6 +321,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         up_to_message_id,
         {
           fork: true,
+          force: false,
           cwd,
           ...(title !== undefined && { title }),
           ...(metadata !== undefined && { metadata }),
@@ -399,6 +410,7 @@ function newRecord(
     messageCount: 0,
     conversationId: given.id,
     hasTranscript: given.hasTranscript,
+    transcriptSeen: given.hasTranscript ? null : 0,
     forkedFrom: given.forkedFrom ?? null,
     createdBy: given.createdBy,
     lastSeq: 0,

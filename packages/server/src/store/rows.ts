@@ -20,6 +20,7 @@ const SESSION: Columns<SessionRecord> = {
   messageCount: 'number',
   conversationId: 'text',
   hasTranscript: 'boolean',
+  transcriptSeen: 'number',
   forkedFrom: 'text',
   createdBy: 'text',
   lastSeq: 'number',

@@ -31,6 +31,8 @@ export interface SessionRecord {
   conversationId: string;
   /** True once the agent has a transcript of the conversation, so that a new process must resume it. */
   hasTranscript: boolean;
+  /** How much of it, in bytes, is known to be this session's own; null: nobody has looked yet. */
+  transcriptSeen: number | null;
   forkedFrom: string | null;
   /** Id of the API key that made it; its budget pays for model calls through the gateway. */
   createdBy: string | null;

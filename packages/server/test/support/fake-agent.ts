@@ -188,6 +188,8 @@ export function createFakeAgent(): Agent {
       const transcript = transcripts.get(conversationId);
       return transcript && view([conversationId, transcript]);
     },
+    look: async () => undefined,
+    restore: async () => {},
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {
       const source = transcripts.get(sessionId);

@@ -19,6 +19,7 @@ export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionReco
   options: { enable_proxy: false },
   messageCount: 0,
   hasTranscript: false,
+  transcriptSeen: null,
   forkedFrom: null,
   createdBy: null,
   lastSeq: 0,

@@ -3,6 +3,7 @@ import { AppError, messageOf } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
+import { rebuildTranscript } from './rebuild.ts';
 
 /**
  * The conversations on disk. Found by a library of our own: the SDK reads every file for a list, and passes over those
@@ -10,7 +11,10 @@ import type { Library } from './library/library.ts';
  */
 export const transcripts = (
   library: Library,
-): Pick<Agent, 'transcripts' | 'transcript' | 'history' | 'fork' | 'rename' | 'close'> => ({
+): Pick<
+  Agent,
+  'transcripts' | 'transcript' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'close'
+> => ({
   async transcripts(query) {
     const { found, total, next } = await library.list(query);
     return { transcripts: found.map(toTranscript), total, next };
@@ -20,6 +24,9 @@ export const transcripts = (
     const found = await library.find(conversationId);
     return found && toTranscript(found);
   },
+
+  look: (conversationId, from) => library.look(conversationId, from),
+  restore: (conversation, messages) => rebuildTranscript(library.projects, conversation, messages),
 
   async history(conversationId) {
     const messages = await getSessionMessages(conversationId);

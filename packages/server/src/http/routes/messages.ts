@@ -22,6 +22,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
       idempotencyKey: headers['idempotency-key'] ?? null,
       whenBusy: body.when_busy,
       waitFor: body.wait_for,
+      force: body.force,
     });
     const more: Record<string, string> = {
       location: `/sessions/${sessionId}/turns/${turn.id}`,

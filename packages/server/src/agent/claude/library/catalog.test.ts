@@ -82,6 +82,13 @@ test('a first prompt of half a megabyte is found', () => {
   expect(list().found[0]?.preview).toMatch(/^say long long/);
 });
 
+test('a first prompt that is longer than all that is read does not hide the conversation', () => {
+  const id = write([
+    { isSidechain: false, type: 'user', message: { content: 'x'.repeat(2_000_000) }, cwd: '/work' },
+  ]);
+  expect(list().found).toMatchObject([{ id, cwd: '/work' }]);
+});
+
 test('empty files, files without a conversation and those of subagents are left out', () => {
   write('');
   write([{ type: 'queue-operation' }]);

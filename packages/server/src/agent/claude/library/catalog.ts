@@ -47,6 +47,8 @@ export interface Catalog {
   list(query: CatalogQuery): CatalogPage;
   /** One conversation as it is now, whether or not the catalog knows it. */
   find(id: string): Found | undefined;
+  /** Where a conversation's file is, as quickly as that can be known. */
+  locate(id: string): { path: string; size: number } | undefined;
   close(): void;
 }
 
@@ -77,6 +79,8 @@ export function openCatalog(projects: string, file: string): Catalog {
   }
   const insert = db.prepare('insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)');
   const remove = db.prepare('delete from files where path = ?');
+  /** Where conversations were that somebody asked for. */
+  const places = new Map<string, string>();
   /** What is shown, newest first; made again after a change. */
   let sorted: Row[] | undefined;
 
@@ -186,6 +190,20 @@ export function openCatalog(projects: string, file: string): Catalog {
         };
       }
       return newest;
+    },
+
+    locate(id) {
+      const path = places.get(id);
+      const stat = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+      if (path !== undefined && stat) return { path, size: stat.size };
+      for (const folder of entries(projects)) {
+        const place = join(projects, folder.name, `${id}.jsonl`);
+        const there = statSync(place, { throwIfNoEntry: false });
+        if (!there?.isFile()) continue;
+        places.set(id, place);
+        return { path: place, size: there.size };
+      }
+      return undefined;
     },
 
     close: () => db.close(),

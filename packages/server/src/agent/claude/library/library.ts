@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { TranscriptLook } from '../../agent.ts';
 import type { CatalogPage, CatalogQuery, Found } from './catalog.ts';
 import type { Question, Reply } from './worker.ts';
 
@@ -9,6 +10,9 @@ import type { Question, Reply } from './worker.ts';
 export interface Library {
   list(query: CatalogQuery): Promise<CatalogPage>;
   find(conversationId: string): Promise<Found | undefined>;
+  look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
+  /** The agent's folder of folders of transcripts. */
+  readonly projects: string;
   close(): Promise<void>;
 }
 
@@ -69,6 +73,12 @@ export function createLibrary(options: LibraryOptions): Library {
       if ('found' in reply) return reply.found;
       throw new Error('error' in reply ? reply.error : 'unexpected answer');
     },
+    async look(conversationId, from) {
+      const reply = await ask({ look: conversationId, from });
+      if ('looked' in reply) return reply.looked;
+      throw new Error('error' in reply ? reply.error : 'unexpected answer');
+    },
+    projects: options.projects,
     async close() {
       await worker?.terminate();
     },

@@ -20,6 +20,8 @@ const LONG_HEAD = 1024 * 1024;
 /** And of its end, where the agent repeats the titles every turn, before 50 KB of what it sent. */
 const TAIL = 128 * 1024;
 const SHOWN = 200;
+/** An entry that is longer than what is read: a prompt with an image, say. */
+const CUT_OFF = /^\{.{0,1000}"type":"(user|assistant)","message":\{.{10000}/s;
 
 interface Entry {
   type?: unknown;
@@ -46,6 +48,7 @@ export function summarize(path: string): Summary {
     const tail = size <= HEAD ? head : readAt(file, Math.max(0, size - TAIL), Math.min(size, TAIL));
     const custom = lastOf(tail, 'custom-title', 'customTitle') ?? lastOf(head, 'custom-title', 'customTitle');
     const automatic = lastOf(tail, 'ai-title', 'aiTitle') ?? lastOf(head, 'ai-title', 'aiTitle');
+    summary.cwd ??= /"cwd":"((?:[^"\\]|\\.)*)"/.exec(tail)?.[1] ?? null;
     return { ...summary, title: custom ?? automatic ?? null, named: custom !== undefined };
   } finally {
     closeSync(file);
@@ -68,6 +71,7 @@ function fromHead(head: string): Summary {
   let command = '';
   for (const line of lines(head)) {
     const entry = parse(line);
+    if (!entry && CUT_OFF.test(line) && !line.includes('"isSidechain":true')) summary.isConversation = true;
     if (!entry || entry.isSidechain === true) continue;
     if (typeof entry.cwd === 'string') summary.cwd ??= entry.cwd;
     if (entry.type === 'assistant') summary.isConversation = true;

@@ -1,18 +1,23 @@
 /** The thread of library.ts: answers questions about transcripts, one after the other. */
+
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../../errors.ts';
+import type { TranscriptLook } from '../../agent.ts';
 import { type CatalogPage, type CatalogQuery, type Found, openCatalog } from './catalog.ts';
+import { holderOf, promptsIn } from './look.ts';
 
 export interface Question {
   number: number;
   /** A refresh that began later than this holds for the question too. */
   askedAt: number;
-  ask: { list: CatalogQuery } | { find: string };
+  ask: { list: CatalogQuery } | { find: string } | { look: string; from: number | null };
 }
 
 export type Reply = { number: number } & (
   | { list: CatalogPage }
   | { found: Found | undefined }
+  | { looked: TranscriptLook | undefined }
   | { error: string }
 );
 
@@ -20,9 +25,20 @@ const { projects, file } = workerData as { projects: string; file: string };
 const catalog = openCatalog(projects, file);
 let refreshedAt = 0;
 
+function look(id: string, from: number | null): TranscriptLook | undefined {
+  const file = catalog.locate(id);
+  if (!file) return undefined;
+  return {
+    size: file.size,
+    prompts: from === null ? [] : promptsIn(file.path, from, file.size),
+    holder: holderOf(join(projects, '..', 'sessions'), id),
+  };
+}
+
 function reply({ number, askedAt, ask }: Question): Reply {
   try {
     if ('find' in ask) return { number, found: catalog.find(ask.find) };
+    if ('look' in ask) return { number, looked: look(ask.look, ask.from) };
     if (refreshedAt <= askedAt) {
       const now = Date.now();
       catalog.refresh();

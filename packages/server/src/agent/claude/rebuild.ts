@@ -1,0 +1,45 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TranscriptMessage } from '../agent.ts';
+
+/** The agent finds a transcript in any folder of its projects (measured on 2.1.330), so a long name may be cut. */
+const LONGEST_NAME = 200;
+
+/**
+ * Writes a transcript anew that is gone, from what was logged. The agent resumes from it as from its own: prompts,
+ * answers, tool calls and their results are there; checkpoints of files are not.
+ * @throws when there is one by now, or the folder cannot be written
+ */
+export async function rebuildTranscript(
+  projects: string,
+  conversation: { id: string; cwd: string },
+  messages: readonly TranscriptMessage[],
+): Promise<void> {
+  const folder = join(projects, conversation.cwd.replace(/[^a-zA-Z0-9]/g, '-').slice(0, LONGEST_NAME));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lines = entriesOf(conversation, messages).map((entry) => `${JSON.stringify(entry)}\n`);
+  await writeFile(join(folder, `${conversation.id}.jsonl`), lines.join(''), { flag: 'wx', mode: 0o600 });
+}
+
+function entriesOf(
+  { id, cwd }: { id: string; cwd: string },
+  messages: readonly TranscriptMessage[],
+): Record<string, unknown>[] {
+  const timestamp = new Date().toISOString();
+  let parentUuid: string | null = null;
+  return messages.map(({ uuid, type, message }) => {
+    const entry = {
+      parentUuid,
+      isSidechain: false,
+      userType: 'external',
+      cwd,
+      sessionId: id,
+      type,
+      message,
+      uuid,
+      timestamp,
+    };
+    parentUuid = uuid;
+    return entry;
+  });
+}
