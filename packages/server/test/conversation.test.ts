@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstFrame, script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 const RECALL = 'what did I say';
@@ -226,6 +227,89 @@ describe('the list of what can be resumed', () => {
     expect(paged).toEqual(all.sessions.map((each) => each.session_id));
     const twenty = await Promise.all(Array.from({ length: 20 }, () => available()));
     for (const each of twenty) expect(each).toEqual(all);
+  });
+});
+
+describe('what changes inside the agent', () => {
+  const states = async (id: string) =>
+    (await eventsOf(id)).flatMap((event) => (event.type === 'session.state' ? [event.data] : []));
+
+  test('by /model and /rename is followed, with an event, and kept over a restart of the agent', async () => {
+    const { session_id: id } = await server.createSession({ model: 'demo' });
+    await server.send(id, '/model opus');
+    const { current_model: model } = await server.status(id);
+    expect(model).toMatch(/opus/);
+    await server.send(id, '/rename my own name');
+    expect(await server.status(id)).toMatchObject({ title: 'my own name', current_model: model });
+    expect((await states(id)).at(-1)).toMatchObject({ title: 'my own name', model });
+    // Set from outside in between: that is no change from inside.
+    await server.call('POST', `/sessions/${id}/model`, { model: 'demo' });
+    await server.send(id, '/context');
+    expect(await server.status(id)).toMatchObject({ current_model: 'demo' });
+    await server.send(id, '/model sonnet');
+    await server.call('DELETE', `/sessions/${id}`);
+    await server.createSession({ resume_session_id: id });
+    await server.send(id, 'say hello');
+    expect(await server.status(id)).toMatchObject({
+      title: 'my own name',
+      current_model: expect.stringMatching(/sonnet/),
+    });
+  });
+
+  test('by a title that the agent finds is followed', async () => {
+    const { session_id: id } = await server.createSession();
+    await server.send(id, 'say apple');
+    // As the agent writes it, once a small model has found one; tests let no such extra calls out.
+    appendFileSync(
+      transcriptOf(id),
+      `${JSON.stringify({ type: 'ai-title', aiTitle: 'On fruit', sessionId: id })}\n`,
+    );
+    const { last_seq } = await server.status(id);
+    const stream = server.stream(`/sessions/${id}/events?after=${last_seq}`);
+    await server.send(id, 'say banana');
+    const told = await firstFrame(
+      stream,
+      ({ event, data }) => event === 'session.state' && data.data.title !== null,
+    );
+    expect(told.data.data.title).toBe('On fruit');
+    expect(await server.status(id)).toMatchObject({ title: 'On fruit' });
+  });
+
+  test('by entering and leaving a worktree is followed, also by the next process', async () => {
+    const repository = join(server.root, 'repository');
+    mkdirSync(join(repository, 'sub'), { recursive: true });
+    const git = [
+      '-c',
+      'user.email=a@b.c',
+      '-c',
+      'user.name=n',
+      'commit',
+      '-q',
+      '--allow-empty',
+      '-m',
+      'first',
+    ];
+    for (const args of [['init', '-q', '.'], git])
+      expect(spawnSync('git', args, { cwd: repository }).status).toBe(0);
+    const { session_id: id } = await server.createSession({
+      cwd: repository,
+      allowed_tools: ['Bash', 'EnterWorktree', 'ExitWorktree'],
+    });
+    const use = (name: string, input: unknown) =>
+      server.send(id, script({ tools: [{ name, input }] }, { say: 'done' }));
+    await server.send(id, 'run cd sub');
+    await server.send(id, 'run pwd');
+    expect(await server.status(id)).toMatchObject({ cwd: repository });
+    await use('EnterWorktree', { name: 'tree' });
+    const worktree = join(repository, '.claude', 'worktrees', 'tree');
+    expect(await server.status(id)).toMatchObject({ cwd: worktree });
+    expect((await states(id)).at(-1)).toMatchObject({ cwd: worktree });
+    await server.call('DELETE', `/sessions/${id}`);
+    await server.createSession({ resume_session_id: id });
+    expect(textOf(await server.send(id, 'run pwd'))).toContain((await server.status(id)).cwd);
+    expect(await server.status(id)).toMatchObject({ cwd: worktree });
+    await use('ExitWorktree', { action: 'keep' });
+    expect(await server.status(id)).toMatchObject({ cwd: repository });
   });
 });
 

@@ -45,6 +45,7 @@ export const SessionEvent = z
         model: z.string().nullable(),
         permission_mode: PermissionMode,
         title: z.string().nullable(),
+        cwd: z.string().optional().meta({ description: 'The folder that the agent works in now' }),
       }),
     ),
     event(

@@ -93,6 +93,12 @@ export interface AgentEvents {
   onQuestion(question: Question): Promise<Decision>;
   /** The permission mode changed from inside (a plan was approved, a suggestion applied). */
   onPermissionMode(mode: PermissionMode): void;
+  /** The model was changed from inside (/model). */
+  onModel(model: string): void;
+  /** The conversation was named from inside (/rename). */
+  onTitle(title: string): void;
+  /** Where the agent works: as a process begins, and when it enters a worktree or comes back (null). */
+  onFolder(folder: string | null): void;
   /** The agent goes on under this conversation id: another one after /clear, or when a plan starts afresh. */
   onConversation(conversationId: string, trigger: string): void;
   /** The process is gone, whatever the cause; nothing follows. `cut` is as of AgentProcess.cut. */

@@ -51,6 +51,8 @@ import { createWarmAgent } from './warm.ts';
 
 /** An agent that has news and is idle begins its report within 0.1 s; after this long it will not come any more. */
 const REPORT_WITHIN_MS = 5_000;
+/** After so many messages the agent looks for no title any more. */
+const TITLED_WITHIN = 5;
 /** So long a shutdown waits for a store that fails; what is not written is settled at the next start. */
 const LAST_WRITES_MS = 1_500;
 
@@ -260,6 +262,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         ledger.inOrder((state) => log.live(id, answered(state)?.turn.id ?? null, message)),
       onQuestion: (question) => broker.ask(question),
       onPermissionMode: (mode) => fact((draft) => noteMode(draft, mode), 'note the permission mode'),
+      onModel: (model) => fact((draft) => follow(draft, { model }), 'note the model'),
+      onTitle: (title) => fact((draft) => follow(draft, { title }), 'note the title'),
+      onFolder: (folder) =>
+        fact((draft) => {
+          const { cwd } = draft.state.record;
+          follow(draft, { worktree: folder === cwd ? null : folder });
+        }, 'note the folder'),
       onConversation: (conversationId, trigger) =>
         fact((draft) => noteConversation(draft, conversationId, trigger), 'note the conversation'),
       onExit: ({ code, signal, words, cut }) =>
@@ -308,7 +317,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     endOwn(draft, effects, { end, error: end.error }, now());
     if (closes) endCurrent(draft, effects, { end, error: end.error }, now());
     next(draft);
-    draft.after(awaitReport);
+    draft.after(() => {
+      awaitReport();
+      background(followTitle(), 'look for a title');
+    });
   };
 
   /** The agent reports on tasks that ended in a turn of its own, or in the one that runs, or not at all. */
@@ -328,6 +340,28 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     if (permissionMode === record.permissionMode || record.status === 'closed') return;
     update(draft, { permissionMode });
     draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+  };
+
+  /** Something was changed inside the agent, not through this server. */
+  const follow = (
+    draft: SessionDraft,
+    changed: Partial<Pick<SessionRecord, 'model' | 'title' | 'worktree'>>,
+  ): void => {
+    const { record } = draft.state;
+    const news = Object.entries(changed).some(([name, value]) => record[name as 'title'] !== value);
+    if (!news || record.status === 'closed') return;
+    update(draft, changed);
+    draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
+  };
+
+  /** The agent writes the title that it finds by itself into the transcript only, in one of the first turns. */
+  const followTitle = async (): Promise<void> => {
+    const { record } = state();
+    if (record.title !== null || record.messageCount > TITLED_WITHIN || record.status === 'closed') return;
+    const title = (await agent.transcript(record.conversationId))?.title;
+    if (title) {
+      fact((draft) => draft.state.record.title === null && follow(draft, { title }), 'note the title');
+    }
   };
 
   /** The agent has left its conversation for another: from now on everything that names a transcript means that one. */

@@ -403,6 +403,7 @@ function newRecord(
     title: request.title ?? null,
     metadata: request.metadata ?? {},
     cwd: given.cwd,
+    worktree: null,
     model: request.model ?? null,
     permissionMode: given.mode,
     // The schema keeps what belongs to the options and leaves out the rest of the request.

@@ -19,6 +19,7 @@ export function stateEvent(
     model: currentModel(record, defaultModel),
     permission_mode: record.permissionMode,
     title: record.title,
+    cwd: record.worktree ?? record.cwd,
   });
 }
 
@@ -38,7 +39,7 @@ export function sessionView(
     message_count: record.messageCount,
     title: record.title,
     metadata: record.metadata,
-    cwd: record.cwd,
+    cwd: record.worktree ?? record.cwd,
     current_model: currentModel(record, defaultModel),
     permission_mode: record.permissionMode,
     forked_from: record.forkedFrom,

@@ -14,6 +14,7 @@ const SESSION: Columns<SessionRecord> = {
   title: 'text',
   metadata: 'json',
   cwd: 'text',
+  worktree: 'text',
   model: 'text',
   permissionMode: 'text',
   options: 'json',

@@ -21,7 +21,10 @@ export interface SessionRecord {
   status: SessionStatus;
   title: string | null;
   metadata: Record<string, unknown>;
+  /** The folder that its processes start in. */
   cwd: string;
+  /** Where the agent works now, when that is another folder: it has entered a worktree. */
+  worktree: string | null;
   /** null is the server's default model. */
   model: string | null;
   permissionMode: PermissionMode;

@@ -41,6 +41,7 @@ export function createFakeAgent(): Agent {
       events.onMessage(
         {
           type: 'assistant',
+          uuid: randomUUID(),
           parent_tool_use_id: null,
           message: { id: randomUUID(), content: [{ type: 'text', text }] },
         },

@@ -14,6 +14,7 @@ export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionReco
   title: null,
   metadata: {},
   cwd: '/work',
+  worktree: null,
   model: null,
   permissionMode: 'default',
   options: { enable_proxy: false },

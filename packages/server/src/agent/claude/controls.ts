@@ -8,13 +8,12 @@ interface Interruptible {
 }
 
 /** What can be asked of a process besides its messages. */
-export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close'> {
+export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close' | 'setModel'> {
   return {
     async interrupt({ all }) {
       const receipt = await (sdk as Interruptible).interrupt(all ? { cancelQueued: true } : undefined);
       return receipt?.cancelled ?? [];
     },
-    setModel: (model) => sdk.setModel(model),
     setPermissionMode: (mode) => sdk.setPermissionMode(mode),
     async serverInfo() {
       const { pid: _, ...info } = { pid: undefined, ...(await sdk.initializationResult()) };

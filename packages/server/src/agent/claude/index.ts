@@ -6,6 +6,7 @@ import type { Agent, Spent, StartOptions } from '../agent.ts';
 import { configDir } from '../environment.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Price } from '../tally.ts';
+import { createChanges } from './changes.ts';
 import { controls } from './controls.ts';
 import { createInbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
@@ -120,12 +121,23 @@ export function createClaude({
         await owned?.end();
       };
 
+      const changes = createChanges(sdk, events);
+      const readResult = createResultReader({
+        spentBy: meter ? () => meter.take() : spending.upTo,
+        isBooked,
+      });
       let reported = '';
       const reading = readMessages(
         sdk,
         events,
-        createResultReader({ spentBy: meter ? () => meter.take() : spending.upTo, isBooked, explain }),
-        meter ? () => {} : spending.see,
+        async (message) => {
+          await changes.atEnd(message);
+          return readResult(message);
+        },
+        (message) => {
+          changes.see(message);
+          if (!meter) spending.see(message);
+        },
       ).catch((error: unknown) => {
         reported = messageOf(error);
       });
@@ -141,6 +153,7 @@ export function createClaude({
         throw new Error(owned?.words() || reason || messageOf(error));
       }
 
+      changes.begin();
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
         await owned?.end();
         const unreported = await cut();
@@ -155,6 +168,7 @@ export function createClaude({
 
       return {
         ...controls(sdk),
+        setModel: changes.setModel,
         pid: owned?.child.pid,
         send: inbox.push,
         cut,
