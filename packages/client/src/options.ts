@@ -55,6 +55,7 @@ export const SESSION_OPTIONS = {
 
   // not kept with the options, but with the session itself
   cwd: { sdk: 'cwd', handed: 'own' },
+  force: { live: true },
   fork: { sdk: 'forkSession', handed: 'own' },
   metadata: { live: true },
   model: { sdk: 'model', handed: 'own', live: true },

@@ -125,6 +125,7 @@ export function createClaude({
       const readResult = createResultReader({
         spentBy: meter ? () => meter.take() : spending.upTo,
         isBooked,
+        explain,
       });
       let reported = '';
       const reading = readMessages(
