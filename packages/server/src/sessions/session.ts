@@ -474,6 +474,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     return looking;
   };
   const look = async (force: boolean): Promise<void> => {
+    // What runs is not disturbed; the next message finds out.
+    if (!isIdle()) return;
     const isLive = warm.live() !== undefined;
     const { seen, diverged } = await checkUndivided({ store, agent }, state().record, { isLive, force });
     // A process that runs does not know what the other one said; the next one does.
