@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   closeSync,
   constants,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -178,6 +179,19 @@ describe('an agent process', () => {
     const again = await send();
     expect(again).toMatchObject({ status: 200, body: { is_error: false } });
     expect((await send()).body.turn_id).toBe(again.body.turn_id);
+  });
+
+  test('is left alone by a server that starts, and ends, on a copy of the home', async () => {
+    const { session_id } = await server.createSession();
+    await server.send(session_id, 'say I am here');
+    const agents = processesOf(session_id).map(({ pid }) => pid);
+    expect(agents.length).toBeGreaterThan(0);
+    const home = `${server.home}-copy`;
+    cpSync(server.home, home, { recursive: true });
+    const copy = await startTestServer({ on: { ...server, home } });
+    expect(await copy.stop()).toBe(0);
+    expect(processesOf(session_id).map(({ pid }) => pid)).toEqual(agents);
+    expect(await server.send(session_id, 'say still here')).toMatchObject({ is_error: false });
   });
 
   test('is gone when its session is closed, with everything that it started', async () => {

@@ -7,8 +7,8 @@ const KEEPER = fileURLToPath(new URL(`keeper${extname(import.meta.url)}`, import
 
 /**
  * A shell that waits at the end of a pipe. A line is the server's orderly end; when the pipe closes without one,
- * the server is dead, and the shell becomes the keeper. Measured: the shell takes 1.6 MB, 0.13 MB of its own, and no time while it waits,
- * a Node process would take 45 MB.
+ * the server is dead, and the shell becomes the keeper. Measured: the shell takes 1.6 MB (0.13 MB of its own) and no
+ * time while it waits, where a Node process would take 45 MB; five agents were gone 0.3 s after their server.
  */
 const WAIT = 'read -r line && exit 0; exec "$0" "$@"';
 
