@@ -23,6 +23,19 @@ describe('more commands', () => {
     await terminal.shows('● the purple needle');
   });
 
+  test('/resume of a session whose agent runs: it keeps what only a start can change, and says so', async () => {
+    const session = await chats.client.sessions.create();
+    await session.send('say the silver needle');
+    const terminal = await chats.ready({ args: ['--new', '--max-turns', '9'] });
+    await terminal.enter('/resume silver needle');
+    await terminal.shows("This session's agent runs already and keeps its own max_turns.");
+    await terminal.shows('● the silver needle');
+    await terminal.enter('exit');
+    expect(await terminal.exitCode()).toBe(0);
+    // It was found live: leaving does not close it.
+    expect((await session.info()).status).toBe('connected');
+  });
+
   test('/resume searches as one types', async () => {
     const session = await chats.client.sessions.create();
     await session.send('say the golden needle');

@@ -42,7 +42,22 @@ async function latestSession(client: AgentClient, cwd: string): Promise<string> 
   return latest.session_id;
 }
 
-/** Goes on with a session. The flags that can change later are applied, the others need a new session. */
+/**
+ * Goes on with a session that was chosen from a list, or while the program runs. The flags are not about this one in
+ * particular: where its running agent cannot take them, it keeps what it has, and the user is told.
+ */
+export async function resumeChosen(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
+  try {
+    return await resumeSession(client, args, id);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'options_need_restart') throw error;
+    const session = await client.sessions.create({ resume_session_id: id });
+    const kept = error.errors.map(({ path }) => path.replace(/^body\./, '')).join(', ');
+    return { session, isNew: false, notice: `This session's agent runs already and keeps its own ${kept}.` };
+  }
+}
+
+/** Goes on with the session that a flag names: what the other flags say is applied, or refused. */
 export async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
   const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
   if (session.created?.resumed) {

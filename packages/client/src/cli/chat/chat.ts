@@ -3,7 +3,7 @@ import type { UserInput } from '../../schema/message.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { type AgentSession, ApiError, pause, ServerUnreachable } from '../library.ts';
-import { type OpenedSession, resumeSession } from '../open-session.ts';
+import { type OpenedSession, resumeChosen } from '../open-session.ts';
 import { createHistory } from '../term/history.ts';
 import type { Key } from '../term/keys.ts';
 import type { Panel } from '../term/panels.ts';
@@ -106,7 +106,7 @@ export async function runChat(
     },
     reopen: async () => {
       const id = session?.id;
-      if (id !== undefined) await chat.change(() => resumeSession(context.client, context.args, id));
+      if (id !== undefined) await chat.change(() => resumeChosen(context.client, context.args, id));
     },
   });
 

@@ -2,7 +2,7 @@ import type { Chat } from '../chat/chat.ts';
 import { runChat } from '../chat/chat.ts';
 import type { Context } from '../context.ts';
 import type { ExitCode } from '../exit.ts';
-import { createSession, type OpenedSession, openSession, resumeSession } from '../open-session.ts';
+import { createSession, type OpenedSession, openSession, resumeChosen } from '../open-session.ts';
 import { choosePanel } from '../term/panels.ts';
 import { oneLine } from '../term/text.ts';
 import { ago } from '../view/numbers.ts';
@@ -24,7 +24,7 @@ export async function chat(context: Context): Promise<ExitCode> {
       return undefined;
     }
     return (): Promise<OpenedSession> =>
-      id === undefined ? createSession(client, args, settings.cwd) : resumeSession(client, args, id);
+      id === undefined ? createSession(client, args, settings.cwd) : resumeChosen(client, args, id);
   });
 }
 

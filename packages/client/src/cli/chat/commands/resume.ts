@@ -1,5 +1,5 @@
 import { available } from '../../listing.ts';
-import { resumeSession } from '../../open-session.ts';
+import { resumeChosen } from '../../open-session.ts';
 import { choosePanel } from '../../term/panels.ts';
 import { oneLine } from '../../term/text.ts';
 import { ago } from '../../view/numbers.ts';
@@ -12,7 +12,7 @@ export async function resume(chat: Chat, argument: string): Promise<void> {
   const id = UUID.test(argument) ? argument : await choose(chat, argument);
   if (id === undefined) return;
   const { client, args } = chat.context;
-  await chat.change(() => resumeSession(client, args, id));
+  await chat.change(() => resumeChosen(client, args, id));
 }
 
 async function choose(chat: Chat, words: string): Promise<string | undefined> {
