@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -80,6 +80,22 @@ describe('a folder that is not trusted', () => {
     expect(project.taken()).toEqual([]);
   });
 });
+
+test.each(['CLAUDE.md', '.claude/CLAUDE.md', '.claude/rules/rule.md'])(
+  'a folder whose instructions are links to other files brings none: %s',
+  async (name) => {
+    const folder = join(server.root, `linked-${name.replaceAll(/\W/g, '-')}`);
+    const outside = join(server.root, `${folder.split('/').at(-1)}-outside`);
+    mkdirSync(join(folder, '.claude', 'rules'), { recursive: true });
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'secret.md'), 'NETTLE');
+    symlinkSync(join(outside, 'secret.md'), join(folder, name));
+    const before = model.all.length;
+    const { session_id } = await server.createSession({ cwd: folder });
+    await server.send(session_id, 'say hello');
+    expect(JSON.stringify(model.all.slice(before)).includes('NETTLE')).toBe(false);
+  },
+);
 
 test('a folder that is trusted may do all of it', async () => {
   const project = makeHostileProject(join(server.root, 'own'));

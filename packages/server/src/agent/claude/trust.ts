@@ -1,3 +1,5 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
 import { gitWithoutPrograms } from '../git.ts';
@@ -36,8 +38,27 @@ export async function guardedEnvironment(
   return {
     ...env,
     ...(await gitWithoutPrograms(start.cwd, env)),
-    ...(readsTexts(start) && { CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD: '1' }),
+    ...((await hasOwnTexts(start)) && { CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD: '1' }),
   };
+}
+
+/**
+ * Whether instructions are wanted, and are the folder's own: a repository can hold a CLAUDE.md that is a link to any file
+ * of its user, and Claude Code follows it (measured; what it imports, it checks itself).
+ */
+async function hasOwnTexts(start: StartOptions): Promise<boolean> {
+  if (!readsTexts(start)) return false;
+  const folders = [start.cwd, ...(start.options.additional_directories ?? [])];
+  return !(await Promise.all(folders.map(leadsOut))).includes(true);
+}
+
+async function leadsOut(folder: string): Promise<boolean> {
+  const rules = join('.claude', 'rules');
+  const below = await readdir(join(folder, rules), { recursive: true }).catch(() => []);
+  const texts = ['CLAUDE.md', join('.claude', 'CLAUDE.md'), rules, ...below.map((name) => join(rules, name))];
+  const home = await realpath(folder);
+  const targets = await Promise.all(texts.map((text) => realpath(join(folder, text)).catch(() => home)));
+  return targets.some((target) => relative(home, target).startsWith('..'));
 }
 
 const readsTexts = ({ options }: StartOptions): boolean =>
