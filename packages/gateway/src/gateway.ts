@@ -10,6 +10,7 @@ import {
   toNode,
   toResponse,
 } from './http/answer.ts';
+import { bounded } from './http/bounds.ts';
 import { fetchTransport } from './http/fetch-transport.ts';
 import type { GatewayHooks } from './http/hooks.ts';
 import { createMessagesRoute } from './http/messages-route.ts';
@@ -64,8 +65,9 @@ export interface Gateway {
 export function createGateway(options: GatewayOptions): Gateway {
   const { config } = options;
   const own = options.transport || options.fetch ? undefined : createTransport(proxiesOf(config.env));
-  const send = options.transport ?? (options.fetch ? fetchTransport(options.fetch) : own?.send);
-  if (!send) throw new Error('a gateway needs a transport');
+  const out = options.transport ?? (options.fetch ? fetchTransport(options.fetch) : own?.send);
+  if (!out) throw new Error('a gateway needs a transport');
+  const send = bounded(out);
   const catalogue = loadCatalogue();
   const registry = createProviderRegistry(config, catalogue, options.keyless);
   const resolve = createResolver(config, catalogue, registry, options.demo ? demoTarget : undefined);

@@ -21,7 +21,9 @@ const onlyComments = /^(?:(?::|retry:)[^\r\n]*|[\r\n])+$/;
 const crlfBlankLine = Buffer.from('\r\n\r\n');
 
 export function createEventBytes(meter: Meter): EventBytes {
-  let tail: Buffer | undefined;
+  /** The event that is not over yet, in the pieces that it came in, and its last bytes. */
+  let tail: Buffer[] = [];
+  let end: Buffer = Buffer.alloc(0);
   let state: 'waiting' | 'begun' | 'strange' = 'waiting';
   let failed: { type: string; message: string } | undefined;
 
@@ -64,23 +66,29 @@ export function createEventBytes(meter: Meter): EventBytes {
 
   return {
     push(bytes) {
-      const all = tail ? Buffer.concat([tail, bytes]) : bytes;
-      const lf = all.lastIndexOf(blankLine);
-      const crlf = all.lastIndexOf(crlfBlankLine);
-      const end = Math.max(lf < 0 ? -1 : lf + 2, crlf < 0 ? -1 : crlf + 4);
-      if (end < 0) {
-        tail = all;
+      // A blank line may be cut in two; what came before these few bytes was looked at already.
+      const seam = end.length === 0 ? bytes : Buffer.concat([end, bytes]);
+      const lf = seam.lastIndexOf(blankLine);
+      const crlf = seam.lastIndexOf(crlfBlankLine);
+      const over = Math.max(lf < 0 ? -1 : lf + 2, crlf < 0 ? -1 : crlf + 4) - end.length;
+      if (over <= 0) {
+        tail.push(bytes);
+        end = seam.subarray(-3);
         return undefined;
       }
-      tail = end < all.length ? all.subarray(end) : undefined;
-      const events = all.subarray(0, end);
+      const events =
+        tail.length === 0 ? bytes.subarray(0, over) : Buffer.concat([...tail, bytes.subarray(0, over)]);
+      const next = bytes.subarray(over);
+      tail = next.length > 0 ? [next] : [];
+      end = next.subarray(-3);
       inspect(events);
       return events;
     },
     rest() {
-      if (!tail || tail.toString().trim() === '') return undefined;
-      const events = Buffer.concat([tail, blankLine]);
-      tail = undefined;
+      const events = Buffer.concat([...tail, blankLine]);
+      tail = [];
+      end = Buffer.alloc(0);
+      if (events.toString().trim() === '') return undefined;
       inspect(events);
       return meter.complete || failed ? events : undefined;
     },

@@ -11,7 +11,9 @@ export interface SseMessage {
  */
 export function createSseReader(): { push(bytes: Uint8Array): SseMessage[]; end(): SseMessage[] } {
   const decoder = new TextDecoder('utf-8');
-  let rest = '';
+  /** The line that is not over yet, in the pieces that it came in. */
+  const begun: string[] = [];
+  let afterCr = false;
   let event = '';
   let data: string | undefined;
 
@@ -31,35 +33,36 @@ export function createSseReader(): { push(bytes: Uint8Array): SseMessage[]; end(
     else if (field === 'event') event = value;
   }
 
-  function lines(text: string, out: SseMessage[], last: boolean): void {
-    let start = 0;
-    for (;;) {
-      let end = start;
-      let code = 0;
-      while (end < text.length) {
-        code = text.charCodeAt(end);
-        if (code === 10 || code === 13) break;
-        end += 1;
+  /** Every character is looked at once, however many pieces a line comes in. */
+  function lines(text: string, out: SseMessage[]): void {
+    // The LF of a CRLF that was cut in two.
+    let start = afterCr && text.charCodeAt(0) === 10 ? 1 : 0;
+    if (text !== '') afterCr = false;
+    for (let end = start; end < text.length; end++) {
+      const code = text.charCodeAt(end);
+      if (code !== 10 && code !== 13) continue;
+      line(
+        begun.length === 0 ? text.slice(start, end) : begun.splice(0).join('') + text.slice(start, end),
+        out,
+      );
+      if (code === 13) {
+        if (text.charCodeAt(end + 1) === 10) end++;
+        else afterCr = end + 1 === text.length;
       }
-      if (end === text.length) break;
-      // A CR at the very end may be half of a CRLF: wait for the next byte.
-      if (code === 13 && end + 1 === text.length && !last) break;
-      line(text.slice(start, end), out);
-      start = code === 13 && text.charCodeAt(end + 1) === 10 ? end + 2 : end + 1;
+      start = end + 1;
     }
-    rest = start === 0 ? text : text.slice(start);
+    if (start < text.length) begun.push(text.slice(start));
   }
 
   return {
     push(bytes) {
       const out: SseMessage[] = [];
-      const text = decoder.decode(bytes, { stream: true });
-      lines(rest === '' ? text : rest + text, out, false);
+      lines(decoder.decode(bytes, { stream: true }), out);
       return out;
     },
     end() {
       const out: SseMessage[] = [];
-      lines(`${rest + decoder.decode()}\n\n`, out, true);
+      lines(`${decoder.decode()}\n\n`, out);
       return out;
     },
   };
