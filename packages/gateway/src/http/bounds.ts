@@ -15,6 +15,9 @@ const limits = {
 /** Frames of Amazon's binary streams begin with their length, four bytes. */
 const FRAMES = 'application/vnd.amazon.eventstream';
 
+/** Their readers do not look at the type: what they take for a frame they put together piece by piece, 12 s for 16 MB. */
+const FRAMED = /\/(?:converse-stream|invoke-with-response-stream)$/;
+
 /**
  * Bounds what an upstream can make the gateway hold: a line without an end, or an answer without one, breaks off as a
  * broken connection does. Bytes are counted behind the decompression.
@@ -22,7 +25,9 @@ const FRAMES = 'application/vnd.amazon.eventstream';
 export function bounded(send: Transport): Transport {
   return async (request) => {
     const response = await send(request);
-    const check = createCheck(String(response.headers['content-type'] ?? ''));
+    const { pathname } = new URL(request.url);
+    const isFramed = response.status === 200 && FRAMED.test(pathname);
+    const check = createCheck(isFramed ? FRAMES : String(response.headers['content-type'] ?? ''));
     const pieces = response.body[Symbol.asyncIterator]();
     const body: AsyncIterableIterator<Uint8Array, undefined> = {
       async next() {
