@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from './config.ts';
 import { createDemoModel } from './demo/index.ts';
+import { createGateway } from './gateway.ts';
 import type { LogEntry, UsageRecord } from './http/hooks.ts';
 import { keysOf } from './http/keys.ts';
 import { dialectFixtures } from './testing/dialects.ts';
@@ -48,7 +49,7 @@ async function setUp() {
   });
   closers.push(upstream.close, running.close);
   const recorded = () => new Promise<void>((resolve) => waiting.push(resolve));
-  return { upstream, running, records, recorded, how };
+  return { upstream, running, records, recorded, how, file };
 }
 
 describe('who may', () => {
@@ -61,6 +62,34 @@ describe('who may', () => {
     expect((await post(running.url, body, { 'x-api-key': 'bob-secret-key' })).status).toBe(200);
     expect((await post(running.url, body, { authorization: 'Bearer bob-secret-key' })).status).toBe(200);
     expect(JSON.stringify(upstream.seen)).not.toContain('bob-secret-key');
+  });
+
+  test('the keys of a configuration hold where the gateway is embedded without a word of them, with their budgets', async () => {
+    const { upstream, file } = await setUp();
+    const records: UsageRecord[] = [];
+    const gateway = createGateway({ config: createConfig(file), onUsage: (record) => records.push(record) });
+    const ask = async (key?: string): Promise<number> => {
+      const headers = key === undefined ? {} : { 'x-api-key': key };
+      const request = new Request('http://gateway.test/v1/messages', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      const answer = await gateway.fetch(request);
+      await answer.text();
+      return answer.status;
+    };
+    try {
+      expect([await ask(), await ask('wrong')]).toEqual([401, 401]);
+      expect(upstream.seen).toHaveLength(0);
+      for (let call = 1; call <= 2; call++) {
+        expect(await ask('ann-secret-key')).toBe(200);
+        await expect.poll(() => records.filter(({ status }) => status === 200)).toHaveLength(call);
+      }
+      expect(await ask('ann-secret-key')).toBe(402);
+    } finally {
+      gateway.close();
+    }
   });
 
   test('a spent budget is a 402 in Anthropic’s envelope, for that key alone', async () => {

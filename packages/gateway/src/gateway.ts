@@ -13,6 +13,7 @@ import {
 import { bounded } from './http/bounds.ts';
 import { fetchTransport } from './http/fetch-transport.ts';
 import type { GatewayHooks } from './http/hooks.ts';
+import { keysOf } from './http/keys.ts';
 import { createMessagesRoute } from './http/messages-route.ts';
 import { isAborted, type Transport } from './http/transport.ts';
 import { createTransport } from './http/undici-transport.ts';
@@ -74,7 +75,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const costOf = createPricing(config, catalogue);
   const route = createMessagesRoute({
     config,
-    hooks: options,
+    hooks: withKeys(options),
     send,
     resolve,
     costOf,
@@ -163,6 +164,22 @@ export function createGateway(options: GatewayOptions): Gateway {
     findSelf: (addresses) => findSelf(registry, addresses),
     close() {
       own?.close();
+    },
+  };
+}
+
+/** A configuration's `keys` hold wherever the gateway is mounted, unless the host has a lock of its own. */
+function withKeys(options: GatewayOptions): GatewayHooks {
+  if (options.authorize) return options;
+  const keys = keysOf(options.config);
+  if (!keys.authorize) return options;
+  return {
+    ...options,
+    ...keys,
+    ...(options.budget && { budget: options.budget }),
+    onUsage(record) {
+      keys.onUsage?.(record);
+      options.onUsage?.(record);
     },
   };
 }

@@ -130,6 +130,41 @@ describe('what is wrong is refused with a sentence', () => {
       () => read([], { AGENT_SERVER_API_KEYS_FILE: file('\n# none\n') }),
       'holds no key',
     ],
+    [
+      'two keys with one id',
+      () =>
+        read([
+          '--config',
+          file({
+            api_keys: [
+              { id: 'team', key: 'the-first-key' },
+              { id: 'team', key: 'the-second-key' },
+            ],
+          }),
+        ]),
+      'have the id "team"',
+    ],
+    [
+      'an id that the environment has too',
+      () =>
+        read(['--config', file({ api_keys: [{ id: 'environment', key: 'the-first-key' }] })], {
+          AGENT_SERVER_API_KEY: 'another-key',
+        }),
+      'have the id "environment"',
+    ],
+    [
+      'one key under two ids',
+      () =>
+        read(['--config', file({ api_keys: [{ id: 'team', key: 'the-same-key' }] })], {
+          AGENT_SERVER_API_KEY: 'the-same-key',
+        }),
+      'are the same key',
+    ],
+    [
+      'keys of the gateway, which would open nothing',
+      () => read(['--config', file({ gateway: { keys: [{ id: 'a', key: 'a-long-key' }] } })]),
+      'api_keys',
+    ],
     ['no file of keys', () => read([], { AGENT_SERVER_API_KEYS_FILE: '/nowhere' }), 'cannot be read'],
   ])('%s', (_, act, sentence) => {
     expect(act).toThrow(ConfigError);

@@ -130,7 +130,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     typedIn,
     flags.home ?? env.AGENT_SERVER_HOME ?? file.home ?? join(env.HOME ?? homedir(), '.claude-agent-server'),
   );
-  const apiKeys = readKeys(env, file);
+  const apiKeys = distinct(readKeys(env, file));
   if (!isLoopback(host) && apiKeys.length === 0) {
     throw new ConfigError(
       `${host} can be reached from other machines, so an API key is needed: set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
@@ -209,6 +209,19 @@ function readRoot(path: string): string {
   return realpathSync(path);
 }
 
+/** Two keys under one id would share one account; one key under two ids would be whichever comes first. */
+function distinct(keys: ApiKey[]): ApiKey[] {
+  for (const [at, { id, key }] of keys.entries()) {
+    const before = keys.slice(0, at);
+    if (before.some((other) => other.id === id)) {
+      throw new ConfigError(`Two API keys have the id "${id}": give each an id of its own in "api_keys".`);
+    }
+    const same = before.find((other) => other.key === key);
+    if (same) throw new ConfigError(`The API keys "${same.id}" and "${id}" are the same key: remove one.`);
+  }
+  return keys;
+}
+
 function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
   const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd }) => ({
     id,
@@ -239,6 +252,11 @@ function readGateway(
   env: NodeJS.ProcessEnv,
   demo: boolean,
 ): GatewayConfig {
+  if (part?.keys !== undefined) {
+    throw new ConfigError(
+      'The gateway of this server knows the keys of "api_keys": move what stands in "gateway.keys" there.',
+    );
+  }
   try {
     const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };
     return createGatewayConfig({ ...part, ...(demo && { models }) }, env);

@@ -1,6 +1,8 @@
 /** Lets at most so many requests through to each provider; the others wait in order. */
 export interface Limiter {
-  /** Resolves to the function that gives the place back; undefined when the wait took too long. */
+  /**
+   * Resolves to the function that gives the place back; undefined when the wait took too long, or the client is gone.
+   */
   enter(key: string, limit: number, signal: AbortSignal, waitMs: number): Promise<(() => void) | undefined>;
 }
 
@@ -26,6 +28,8 @@ export function createLimiter(): Limiter {
 
   return {
     enter(key, limit, signal, waitMs) {
+      // Its signal has fired and does not again: it would hold a place, or wait for one until its time is over.
+      if (signal.aborted) return Promise.resolve(undefined);
       if (limit === Number.POSITIVE_INFINITY) return Promise.resolve(() => {});
       let lane = lanes.get(key);
       if (!lane) {
