@@ -330,3 +330,40 @@ describe('a message', () => {
     }
   });
 });
+
+test('after a crash nothing is left in the background, who waited is told, and what was urgent still goes first', async () => {
+  const id = await newSession();
+  const log = follow(id);
+  const later = { headers: { prefer: 'respond-async' } };
+  const submit = async (message: string, more = {}): Promise<string> =>
+    (await server.call<Turn>('POST', `/sessions/${id}/messages`, { message, ...more }, later)).body.turn_id;
+  const waited = await submit(script({ tools: [inBackground('sleep 65')] }, { say: 'it runs' }), {
+    wait_for: 'background',
+  });
+  await log.first(isState('background'));
+  // Nothing runs after the restart but what is queued: an agent that does not obey keeps the queue waiting.
+  await submit(script({ hold: 'crash', say: 'never' }));
+  await server.demo.model.gates.reached('crash');
+  const plain = await submit(script({ say: 'plain' }));
+  const urgent = new Promise<string>((resolve) => {
+    void submit(script({ say: 'urgent' }), { when_busy: 'interrupt' }).then(resolve, () => undefined);
+  });
+  await log.first(({ event, data }) => event === 'turn.queued' && JSON.stringify(data).includes('urgent'));
+  const urgentId = await urgent;
+  await server.kill();
+  server = await startTestServer({ on: server });
+
+  expect(await tasksOf(id)).toEqual([]);
+  const { body } = await server.call<Turn>('GET', `/sessions/${id}/turns/${waited}`);
+  expect(body).toMatchObject({
+    state: 'completed',
+    settled_at: expect.any(String),
+    result: { is_error: true, error: { code: 'server_restarted' } },
+  });
+  const frames = await follow(id).until(
+    ({ data }) => data.type === 'turn.completed' && data.turn_id === plain,
+  );
+  expect(frames.filter(({ event }) => event === 'session.tasks').at(-1)?.data.data).toEqual({ tasks: [] });
+  const begun = frames.filter(({ event }) => event === 'turn.started').map(({ data }) => data.turn_id);
+  expect(begun.indexOf(urgentId)).toBeLessThan(begun.indexOf(plain));
+});

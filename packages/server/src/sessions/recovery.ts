@@ -55,6 +55,10 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
   for (const turn of await store.listTurns({ unsettled: true, limit: Number.MAX_SAFE_INTEGER })) {
     of(turn.sessionId).push(...settleTurn(turn, error, now).changes);
   }
+  for (const { sessionId, json } of await store.latestEvents('session.tasks')) {
+    const { tasks } = JSON.parse(json) as { tasks: unknown[] };
+    if (tasks.length > 0) of(sessionId).push(event(sessionId, 'session.tasks', { tasks: [] }, null, now));
+  }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);
     if (session) list.push(stateEvent(session, 'asleep', defaultModel));

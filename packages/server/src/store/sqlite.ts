@@ -409,6 +409,18 @@ export function openSqliteStore(path: string): Store {
       );
     },
 
+    async latestEvents(type) {
+      // The second condition lets it use the index of control events.
+      return events(
+        all(
+          `select * from events where cursor in
+             (select max(cursor) from events where type = ? and type <> 'agent.message' group by session_id)
+           order by cursor`,
+          type,
+        ),
+      );
+    },
+
     async lastCursor() {
       return Number(get('select coalesce(max(cursor), 0) as n from events')?.n);
     },

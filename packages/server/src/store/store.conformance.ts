@@ -292,6 +292,27 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await store.turnStart(randomUUID())).toBeUndefined();
       });
 
+      test('the newest event of a type is found, one for each session', async () => {
+        const [one, two, three] = [await newSession(), await newSession(), await newSession()];
+        const tell = (id: string, n: number) =>
+          store.write([sampleEvent(id, { type: 'session.tasks', json: JSON.stringify({ n }) })]);
+        for (const [id, n] of [
+          [one.id, 1],
+          [two.id, 2],
+          [one.id, 3],
+        ] as const)
+          await tell(id, n);
+        await store.write([sampleEvent(three.id)]);
+        const mine = new Set([one.id, two.id, three.id]);
+        const found = (await store.latestEvents('session.tasks')).filter(({ sessionId }) =>
+          mine.has(sessionId),
+        );
+        expect(found.map(({ sessionId, json }) => [sessionId, json])).toEqual([
+          [two.id, '{"n":2}'],
+          [one.id, '{"n":3}'],
+        ]);
+      });
+
       test("the beginning of an agent's own turn, which was never queued, is found", async () => {
         const { id } = await newSession();
         const turnId = randomUUID();

@@ -231,6 +231,8 @@ export interface Store {
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
   lastCursor(): Promise<number>;
+  /** The newest event of a type (not `agent.message`) of every session that has one. */
+  latestEvents(type: string): Promise<StoredEvent[]>;
 
   /** Sums by model, of one session or of all. */
   usage(sessionId?: string): Promise<{ turns: number; rows: UsageRow[] }>;

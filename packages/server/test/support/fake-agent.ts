@@ -37,11 +37,11 @@ export function createFakeAgent(): Agent {
     let running = new AbortController();
     let gone = false;
 
-    const say = (text: string): void =>
+    const say = (text: string, uuid = randomUUID()): void =>
       events.onMessage(
         {
           type: 'assistant',
-          uuid: randomUUID(),
+          uuid,
           parent_tool_use_id: null,
           message: { id: randomUUID(), content: [{ type: 'text', text }] },
         },
@@ -128,9 +128,10 @@ export function createFakeAgent(): Agent {
       if (habit === 'dawdle') await sleep(20, null, { signal: stop.signal }).catch(() => {});
       if (gone) return;
       if (stop.signal.aborted) return end(turnId, { code: 'error_during_execution', message: 'interrupted' });
-      say(text);
+      const uuid = randomUUID();
+      say(text, uuid);
       transcript.messages.push({
-        uuid: randomUUID(),
+        uuid,
         type: 'assistant',
         message: text,
         parent_tool_use_id: null,
