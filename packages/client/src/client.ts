@@ -85,10 +85,24 @@ export class AgentClient {
     },
     /** One page of the server's sessions, newest activity first. */
     list: (
-      page: { limit?: number; cursor?: string; status?: 'connected' | 'closed' | 'all' } = {},
+      page: {
+        limit?: number;
+        cursor?: string;
+        status?: 'connected' | 'closed' | 'all';
+        /** Only sessions that work in this folder. */
+        cwd?: string;
+        /** Only sessions with this text in their title or in a message that was sent to them. */
+        q?: string;
+        /** Only sessions whose metadata has these members. */
+        metadata?: Record<string, string | number | boolean | null>;
+      } = {},
     ): Promise<Output<'listSessions'>> =>
       this.call('listSessions', {
-        query: { ...page, limit: page.limit === undefined ? undefined : String(page.limit) },
+        query: {
+          ...page,
+          limit: page.limit?.toString(),
+          metadata: page.metadata && JSON.stringify(page.metadata),
+        },
       }),
     /** Everything that can be resumed from the agent's transcripts on disk, newest first. */
     available: async (page: AvailablePage = {}): Promise<Output<'listAvailable'>['sessions']> =>

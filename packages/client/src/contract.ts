@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   ArgumentText,
   JsonObject,
+  MetadataFilter,
   ModelName,
   queryInteger,
   SessionId,
@@ -76,11 +77,16 @@ const live = {
   504: problem('The agent does not answer'),
 };
 
+const pageLimit = queryInteger(1, 1000).default(100).meta({ description: 'How many a page has' });
+const pageOffset = queryInteger(0, 1_000_000).default(0).meta({ description: 'How many to leave out first' });
+
 /** Both event routes stream, or give pages. */
 const eventsRequest = {
   query: z.object({
-    after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional(),
-    limit: queryInteger(1, 10_000).optional(),
+    after: queryInteger(0, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'Start after this event number; `Last-Event-ID` counts more' }),
+    limit: queryInteger(1, 10_000).optional().meta({ description: 'How many events a page has' }),
   }),
   headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().optional() }),
 };
@@ -114,9 +120,16 @@ export const routes = {
     tag: 'sessions',
     summary: 'List sessions, newest activity first',
     query: z.object({
-      limit: queryInteger(1, 1000).optional(),
-      cursor: z.string().optional(),
-      status: z.enum([...SessionStatus.options, 'all']).optional(),
+      limit: pageLimit,
+      cursor: z.string().optional().meta({ description: 'The `next_cursor` of the page before' }),
+      status: z.enum([...SessionStatus.options, 'all']).default('connected'),
+      cwd: ArgumentText.optional().meta({ description: 'Only sessions that work in this folder' }),
+      q: z.string().min(1).max(500).optional().meta({
+        description: 'Only sessions with this text in their title or in a message that was sent to them',
+      }),
+      metadata: MetadataFilter.optional().meta({
+        description: 'Only sessions whose metadata has these members, as JSON: `{"project":"x"}`',
+      }),
     }),
     responses: {
       200: {
@@ -132,8 +145,8 @@ export const routes = {
     tag: 'sessions',
     summary: "List everything that can be resumed, from the agent's transcripts on disk",
     query: z.object({
-      limit: queryInteger(1, 1000).optional(),
-      offset: queryInteger(0, 1_000_000).optional(),
+      limit: pageLimit,
+      offset: pageOffset,
       cursor: z.string().optional(),
       cwd: ArgumentText.optional(),
     }),
@@ -267,6 +280,7 @@ export const routes = {
         schema: z.object({ status: z.literal('interrupted') }),
       },
       ...notFound,
+      409: problem('The session is closed'),
       ...invalid,
     },
   }),
@@ -377,8 +391,8 @@ export const routes = {
     summary: 'The history of the present conversation, or of an earlier one',
     ...session,
     query: z.object({
-      limit: queryInteger(1, 1000).optional(),
-      offset: queryInteger(0, 1_000_000).optional(),
+      limit: pageLimit,
+      offset: pageOffset,
       conversation_id: z.string().optional(),
     }),
     responses: {
@@ -401,13 +415,13 @@ export const routes = {
     summary: 'List turns, oldest first',
     ...session,
     query: z.object({
-      limit: queryInteger(1, 1000).optional(),
-      after: TurnId.optional(),
+      limit: pageLimit,
+      after: TurnId.optional().meta({ description: 'Turns after this one' }),
       state: TurnState.optional(),
     }),
     responses: {
       200: { description: 'Turns', schema: z.object({ turns: z.array(Turn) }) },
-      ...notFound,
+      404: problem('No such session, or no turn `after`'),
       ...invalid,
     },
   }),
@@ -552,7 +566,7 @@ export const routes = {
       .meta({ id: 'Invocation' }),
     responses: {
       200: { description: "The target's own status and body" },
-      400: problem('No path'),
+      400: problem('No path, or not all of its `path_params`'),
       404: problem('Unknown path'),
       ...invalid,
     },

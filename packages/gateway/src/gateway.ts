@@ -96,16 +96,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   async function dispatch(incoming: Incoming, requestId: string): Promise<Answer> {
-    const { method, path } = incoming;
+    const path = incoming.path.length > 1 ? incoming.path.replace(/\/$/, '') : incoming.path;
+    // node:http itself leaves the body of an answer to HEAD out.
+    const method = incoming.method === 'HEAD' ? 'GET' : incoming.method;
     if (path === '/v1/messages' && method === 'POST') return route.messages(incoming, requestId);
     if (path === '/v1/messages/count_tokens' && method === 'POST')
       return route.countTokens(incoming, requestId);
-    if (path === '/' && (method === 'HEAD' || method === 'GET')) {
-      return {
-        status: 200,
-        headers: { 'content-type': 'text/plain' },
-        body: method === 'HEAD' ? '' : 'ok\n',
-      };
+    if (path === '/' && method === 'GET') {
+      return { status: 200, headers: { 'content-type': 'text/plain' }, body: 'ok\n' };
     }
     if (path === '/v1/models' && method === 'GET') {
       await route.admit(incoming);

@@ -11,6 +11,7 @@ export type {
   UsageRecord,
 } from './http/hooks.ts';
 export { credentialOf } from './http/keys.ts';
+export { REQUEST_ENCODINGS, type Unpacked, unpackRequest } from './http/request-encoding.ts';
 export { type Transport, TransportError } from './http/transport.ts';
 export { createTransport } from './http/undici-transport.ts';
 export { checkStream } from './messages/check-stream.ts';

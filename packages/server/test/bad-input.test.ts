@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type RouteSpec, routes, type SessionCreated } from 'claude-agent-client';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -164,12 +165,187 @@ describe('every route with a query', () => {
   });
 });
 
-test.each(all)('$method $path: another method is a problem from 4xx', async (spec) => {
-  for (const method of ['PUT', 'PROPFIND', 'OPTIONS']) {
-    const answer = await api.call(method, spec.path, paramsOf(session.session_id));
-    expect([method, answer.status]).toEqual([method, 404]);
-    expect(answer.body).toHaveProperty(spec.path.startsWith('/v1/') ? 'error' : 'detail');
+describe('a path that exists', () => {
+  const allowOf = (path: string): string[] =>
+    all.filter((other) => other.path === path).map(({ method }) => method);
+
+  test.each(all)('$method $path: another method is a 405 that names the right ones', async (spec) => {
+    for (const method of ['PUT', 'PROPFIND']) {
+      const answer = await api.call(method, spec.path, paramsOf(session.session_id));
+      expect([method, answer.status]).toEqual([method, 405]);
+      expect(answer.body).toHaveProperty(spec.path.startsWith('/v1/') ? 'error' : 'detail');
+      const allow = answer.headers.get('allow')?.split(', ');
+      expect(allow).toEqual(expect.arrayContaining([...allowOf(spec.path), 'OPTIONS']));
+      expect(allow).not.toContain(method);
+    }
+    const options = await api.call('OPTIONS', spec.path, paramsOf(session.session_id));
+    expect([options.status, options.headers.get('allow')?.includes(spec.method)]).toEqual([204, true]);
+  });
+
+  test('that does not exist stays a 404 for every method', async () => {
+    for (const method of ['GET', 'PUT', 'OPTIONS', 'HEAD']) {
+      expect((await server.call(method, '/nowhere')).status).toBe(404);
+    }
+  });
+
+  test.each(all.filter(({ method }) => method === 'GET'))('HEAD $path: is as GET', async (spec) => {
+    const answer = await api.call('HEAD', spec.path, {
+      ...paramsOf(session.session_id),
+      // Not held to its end: of a stream too there are the headers only.
+      ...(spec.path.includes('/events') && { headers: { accept: 'text/event-stream' } }),
+    });
+    // A turn of this id there is not.
+    expect(answer.status).toBe(spec.path.includes('{turn_id}') ? 404 : 200);
+    expect(answer.body).toBe('');
+  });
+
+  test('may end in a slash', async () => {
+    for (const path of [
+      '/sessions/',
+      '/health/',
+      '/docs/',
+      '/v1/models/',
+      `/sessions/${session.session_id}/`,
+    ]) {
+      expect([path, (await server.call('GET', path)).status]).toEqual([path, 200]);
+    }
+    const body = { model: 'demo', max_tokens: 5, messages: [{ role: 'user', content: 'say hi' }] };
+    expect((await server.call('POST', '/v1/messages/', body)).status).toBe(200);
+    expect((await server.call('POST', '/invocations/', { path: '/health/', method: 'GET' })).status).toBe(
+      200,
+    );
+  });
+});
+
+describe('a compressed body', () => {
+  const send = async (path: string, encoding: string, body: Uint8Array) => {
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': encoding },
+      body: body as Uint8Array<ArrayBuffer>,
+    });
+    const answer = (await response.json()) as { code?: string; detail?: string; error?: { message: string } };
+    return { ...answer, status: response.status, headers: response.headers };
+  };
+  const model = '{"model": "demo", "max_tokens": 5, "messages": [{"role": "user", "content": "say hi"}]}';
+  const places = () => [
+    [`/sessions/${session.session_id}/model`, '{"model": "demo"}'],
+    ['/invocations', '{"path": "/health", "method": "GET"}'],
+    ['/v1/messages', model],
+  ];
+
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['br', brotliCompressSync],
+    ['zstd', zstdCompressSync],
+  ])('in %s is understood', async (encoding, compress) => {
+    for (const [path = '', text = ''] of places()) {
+      expect([path, (await send(path, encoding, compress(text))).status]).toEqual([path, 200]);
+    }
+  });
+
+  test('is held to the same limit once it is unpacked: a small body that becomes a large one is a 413', async () => {
+    const bomb = (megabytes: number) => gzipSync(Buffer.alloc(megabytes * 1024 * 1024, ' '));
+    expect(await send('/sessions', 'gzip', bomb(11))).toMatchObject({ status: 413, code: 'body_too_large' });
+    const models = await send('/v1/messages', 'gzip', bomb(65));
+    expect([models.status, models.error?.message]).toEqual([413, expect.stringContaining('decompressed')]);
+  });
+
+  test('in an encoding that nobody knows is a 415 that names those that are known', async () => {
+    for (const encoding of ['compress', 'gzip, gzip', 'x']) {
+      const answer = await send('/sessions', encoding, gzipSync('{}'));
+      expect(answer).toMatchObject({ status: 415, code: 'encoding_unknown' });
+      expect(answer.headers.get('accept-encoding')).toContain('gzip');
+      expect((await send('/v1/messages', encoding, gzipSync(model))).status).toBe(415);
+    }
+  });
+
+  test('that is damaged is a 400', async () => {
+    for (const bytes of [Buffer.from('{}'), gzipSync('{"title": "x"}').subarray(0, 15)]) {
+      expect(await send('/sessions', 'gzip', bytes)).toMatchObject({ status: 400, code: 'malformed_body' });
+      expect((await send('/v1/messages', 'gzip', bytes)).status).toBe(400);
+    }
+  });
+});
+
+test('an invocation of a template without all of its parameters is a 400 that names the missing ones', async () => {
+  const path = '/sessions/{session_id}/turns/{turn_id}';
+  for (const path_params of [undefined, null, {}, { turn_id: UNKNOWN }, { constructor: 'x' }]) {
+    const answer = await server.call('POST', '/invocations', { path, method: 'GET', path_params });
+    const { detail } = expectProblem(answer, 400, 'path_params_missing');
+    expect(detail).toContain('"session_id"');
+    expect(detail.includes('"turn_id"')).toBe(path_params?.turn_id === undefined);
   }
+});
+
+test('a cursor that no page gave, and a turn to begin after that there is not, are errors', async () => {
+  const listing = await api.call('GET', '/sessions', { query: { cursor: 'x' } });
+  expectProblem(listing, 422, 'cursor_invalid');
+  const turns = await api.call('GET', '/sessions/{session_id}/turns', {
+    ...at(session.session_id),
+    query: { after: UNKNOWN },
+  });
+  expectProblem(turns, 404, 'turn_not_found');
+});
+
+test('a session goes on in its own folder: another one is a 409, the same one is none', async () => {
+  mkdirSync(join(server.root, 'own'), { recursive: true });
+  mkdirSync(join(server.root, 'other'), { recursive: true });
+  const { session_id, cwd } = await calls.create({ cwd: 'own' });
+  await calls.send(session_id, 'say remember');
+  const resume = (body: object) =>
+    api.call('POST', '/sessions', { body: { resume_session_id: session_id, ...body } });
+  const checkAll = async () => {
+    for (const fork of [false, true]) {
+      const problem = expectProblem(await resume({ cwd: 'other', fork }), 409, 'cwd_differs');
+      expect(problem.detail).toContain(cwd);
+    }
+  };
+  await checkAll();
+  expect((await resume({ cwd: 'own' })).status).toBe(200);
+  await calls.close(session_id);
+  await checkAll();
+  expect((await resume({ cwd })).status).toBe(200);
+  await calls.close(session_id);
+});
+
+test('sessions are found by folder, text and metadata', async () => {
+  mkdirSync(join(server.root, 'found'), { recursive: true });
+  const one = await calls.create({ cwd: 'found', title: 'The Needle', metadata: { project: 'x', n: 1 } });
+  const two = await calls.create({ metadata: { project: 'x' } });
+  await calls.send(two.session_id, 'say a needle in this');
+  const find = async (query: Record<string, string>) => {
+    const answer = await api.call<{ sessions: { session_id: string }[] }>('GET', '/sessions', { query });
+    return answer.body.sessions.map(({ session_id }) => session_id);
+  };
+  expect(await find({ cwd: 'found' })).toEqual([one.session_id]);
+  expect(await find({ q: 'needle' })).toEqual([two.session_id, one.session_id]);
+  expect(await find({ metadata: '{"project":"x","n":1}' })).toEqual([one.session_id]);
+  expect(await find({ metadata: '{"project":"x"}', q: 'needle in' })).toEqual([two.session_id]);
+  const invoked = { path: '/sessions', method: 'GET', payload: { metadata: { n: 1 }, cwd: 'found' } };
+  const answer = await server.call('POST', '/invocations', invoked);
+  expect(answer.body).toMatchObject({ sessions: [{ session_id: one.session_id }] });
+  for (const metadata of ['x', '[]', '{"a": {}}']) {
+    const refused = await api.call('GET', '/sessions', { query: { metadata } });
+    expect(expectProblem(refused, 422, 'validation_failed').errors?.[0]?.path).toContain('query.metadata');
+  }
+  for (const { session_id } of [one, two]) await calls.close(session_id);
+});
+
+test('the OpenAPI document describes numbers of a query as numbers, with their defaults', async () => {
+  const { body } = await server.call<{ paths: Record<string, { get: { parameters: unknown[] } }> }>(
+    'GET',
+    '/openapi.json',
+  );
+  expect(body.paths['/sessions']?.get.parameters).toContainEqual({
+    name: 'limit',
+    in: 'query',
+    required: false,
+    description: 'How many a page has',
+    schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
+  });
 });
 
 describe('a folder to work in', () => {
@@ -244,7 +420,9 @@ test('two answers to one permission: the second is a 409 that says how it was se
 test('calls that need an open session are a 409 on a closed one, and it says how to reopen it', async () => {
   const { session_id } = await calls.create();
   await calls.close(session_id);
-  const needOpen = ofSessions.filter(({ responses }) => responses[409] && responses[502]);
+  const needOpen = ofSessions.filter(
+    ({ name, responses }) => name === 'interrupt' || (responses[409] && responses[502]),
+  );
   expect(needOpen.map(({ name }) => name)).toEqual(expect.arrayContaining(['sendMessage', 'setModel']));
   for (const spec of needOpen) {
     if (spec.name === 'forkSession') continue;

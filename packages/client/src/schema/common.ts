@@ -26,6 +26,21 @@ export const queryInteger = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
+/** Members that metadata must have, as the JSON text of a query parameter. Plain values only. */
+export const MetadataFilter = z
+  .string()
+  .max(4096)
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON object, such as {"project":"x"}' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])));
+export type MetadataFilter = z.output<typeof MetadataFilter>;
+
 const noNul = (text: string): boolean => !text.includes('\0');
 
 /**

@@ -16,6 +16,7 @@ import { type Answer, discard, type Incoming, isWhole, streamHeaders } from './a
 import type { GatewayHooks, Subject } from './hooks.ts';
 import { withEnd } from './pieces.ts';
 import { type Prepared, prepare } from './prepare.ts';
+import { unpackRequest } from './request-encoding.ts';
 import { asBuffer, isAborted, type Transport } from './transport.ts';
 
 /** What is known of a request while it runs. */
@@ -118,9 +119,14 @@ export function createMessagesRoute(options: MessagesRouteOptions) {
   }
 
   async function read(incoming: Incoming, requestId: string, subject: Subject) {
-    const raw = await incoming.body(config.max_body_mb * 1_048_576);
+    const limit = config.max_body_mb * 1_048_576;
+    const raw = await incoming.body(limit);
     if (!raw) refuse(413, `The request is larger than ${config.max_body_mb} MB.`);
-    const body = readBody(asBuffer(raw));
+    const unpacked = await unpackRequest(raw, incoming.headers['content-encoding'], limit);
+    if ('problem' in unpacked) {
+      refuse({ unknown: 415, 'too-large': 413, damaged: 400 }[unpacked.problem], unpacked.why);
+    }
+    const body = readBody(asBuffer(unpacked.bytes));
     const resolution = options.resolve(body.model);
     const target = resolution.targets[0];
     if (!target) refuse(404, `model: ${body.model}`);

@@ -10,6 +10,8 @@ import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store } from '../store/store.ts';
 import { type HttpEnv, type Identify, lock } from './auth.ts';
+import { unpackBody } from './encoding.ts';
+import { answerUnrouted } from './methods.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -38,9 +40,9 @@ export interface AppDeps {
   onError(error: unknown, what: string): void;
 }
 
-/** The HTTP application: locks, limits, routes, and one place where errors become answers. */
+/** The HTTP application (a slash at the end of a path means nothing): locks, limits, routes, and one place where errors become answers. */
 export function createApp(deps: AppDeps): Hono<HttpEnv> {
-  const app = new Hono<HttpEnv>();
+  const app = new Hono<HttpEnv>({ strict: false });
 
   app.onError((thrown, c) => {
     const error = asAppError(thrown, (unforeseen) =>
@@ -48,16 +50,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     );
     return problemResponse(error, c.req.path);
   });
-  app.notFound((c) =>
-    problemResponse(
-      new AppError(
-        'route_not_found',
-        404,
-        `There is no ${c.req.method} ${c.req.path}. /docs lists every route.`,
-      ),
-      c.req.path,
-    ),
-  );
+  app.notFound((c) => answerUnrouted(app, c));
 
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
@@ -74,7 +67,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     },
   });
   // Model calls carry whole conversations with their images; the gateway has a limit of its own.
+  const unpack = unpackBody(deps.bodyLimitBytes);
   app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : limit(c, next)));
+  app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : unpack(c, next)));
 
   healthRoutes(app, deps);
   sessionRoutes(app, deps);

@@ -42,6 +42,8 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       input.body = checkForm(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
     }
     const answer = await handler(input as Input<R>, c);
+    // HEAD gets the headers of GET: nobody will read the stream that goes with them.
+    if (c.req.method === 'HEAD' && answer instanceof Response) await answer.body?.cancel();
     return answer instanceof Response ? answer : Response.json(answer);
   });
 }

@@ -82,8 +82,16 @@ function parametersIn(
     name,
     in: place,
     required: place === 'path' || !(field as z.ZodType).safeParse(undefined).success,
-    schema: schemaOf(field as z.ZodType, 'input', components),
+    ...parameter(field as z.ZodType, components),
   }));
+}
+
+/** Its text is described as what it stands for: a whole number, most often. */
+function parameter(field: z.ZodType, components: Record<string, Json>): Json {
+  const read = schemaOf(field, 'output', components);
+  const schema = read.type === 'integer' ? read : schemaOf(field, 'input', components);
+  const { description, ...form } = schema;
+  return { ...(description !== undefined && { description }), schema: form };
 }
 
 /** A JSON schema in which every named part is a reference into `components`. */

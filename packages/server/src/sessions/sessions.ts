@@ -5,7 +5,6 @@ import type {
   PermissionMode,
   SessionCreated,
   SessionState,
-  SessionStatus,
 } from 'claude-agent-client';
 import { SessionOptions } from 'claude-agent-client';
 import type { z } from 'zod';
@@ -13,7 +12,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
 import { AppError, sessionClosed, sessionNotFound } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
-import type { SessionRecord, Store } from '../store/store.ts';
+import type { SessionQuery, SessionRecord, Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 import type { Policy } from './policy.ts';
 import { settleOrphans } from './recovery.ts';
@@ -36,7 +35,7 @@ export interface Sessions {
   get(sessionId: string): Promise<Session>;
   /** Like get, for calls that need an open session. @throws AppError 404, 409 */
   getOpen(sessionId: string): Promise<Session>;
-  list(query: { status: SessionStatus | 'all'; limit: number; cursor: string | undefined }): Promise<{
+  list(query: SessionQuery): Promise<{
     sessions: { record: SessionRecord; session: Session | undefined }[];
     next: string | null;
   }>;
@@ -136,6 +135,16 @@ export function createSessions(deps: SessionsDeps): Sessions {
     for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
   };
 
+  /** A conversation has its folder for life: the agent keeps it there, and finds it from there only. */
+  const stayIn = async (cwd: string, asked: string | undefined): Promise<void> => {
+    if (asked === undefined || asked === cwd || (await folders.check(asked)) === cwd) return;
+    throw new AppError(
+      'cwd_differs',
+      409,
+      `This conversation works in ${cwd} and cannot go on in ${asked}. Leave "cwd" out, or create a new session there.`,
+    );
+  };
+
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
   const connect = async (record: SessionRecord, resumed: boolean): Promise<SessionCreated> => {
     const actor = createSession(deps, record);
@@ -201,6 +210,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       // Before anything is written: what is refused leaves the session as it was.
       await known.undivided(request.force);
       const before = known.record();
+      await stayIn(before.cwd, request.cwd);
       const changes = changesOf(before, request);
       if (before.status !== 'closed') {
         await known.change(changes);
@@ -237,7 +247,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
         `There is no session ${id} to resume. GET /sessions/available lists what can be resumed.`,
       );
     }
-    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? undefined });
+    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
+    await stayIn(cwd, request.cwd);
     const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
     await checkUndivided(deps, record, { isLive: false, force: request.force });
     await insert(record);
@@ -264,7 +275,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
         `Session ${source} has no conversation yet. Send it a message first.`,
       );
     }
-    const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? undefined });
+    const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? request.cwd });
+    await stayIn(cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
       upToMessageId,

@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { UserInput } from 'claude-agent-client';
+import { AppError } from '../errors.ts';
 import { migrate } from './migrate.ts';
 import {
   permissionColumns,
@@ -277,16 +278,37 @@ export function openSqliteStore(path: string): Store {
       return row && sessionFromRow(row);
     },
 
-    async listSessions({ status, limit, cursor }) {
-      const [activity, id] = decodeCursor(cursor) ?? ['~', '~'];
+    async listSessions({ status, limit, cursor, cwd, q, metadata }) {
+      const where: string[] = [];
+      const values: SQLInputValue[] = [];
+      const filter = (condition: string, ...given: SQLInputValue[]): void => {
+        where.push(condition);
+        values.push(...given);
+      };
+      filter('(last_activity, id) < (?, ?)', ...decodeCursor(cursor));
+      if (status !== 'all') filter('status = ?', status);
+      if (cwd !== undefined) filter('cwd = ?', cwd);
+      if (q !== undefined) {
+        filter(
+          `(title like ? escape '\\' or exists
+             (select 1 from turns t where t.session_id = sessions.id and t.input like ? escape '\\'))`,
+          likeText(q),
+          // Messages are kept as JSON.
+          likeText(JSON.stringify(q).slice(1, -1)),
+        );
+      }
+      if (metadata !== undefined) {
+        filter(
+          `not exists (select 1 from json_each(?) f where not exists
+             (select 1 from json_each(sessions.metadata) m
+              where m.key = f.key and m.type = f.type and m.value is f.value))`,
+          JSON.stringify(metadata),
+        );
+      }
       const rows = all(
-        `select * from sessions
-         where (? = 'all' or status = ?) and (last_activity, id) < (?, ?)
+        `select * from sessions where ${where.join(' and ')}
          order by last_activity desc, id desc limit ?`,
-        status,
-        status,
-        activity,
-        id,
+        ...values,
         limit + 1,
       );
       const sessions = rows.slice(0, limit).map(sessionFromRow);
@@ -469,8 +491,17 @@ export function openSqliteStore(path: string): Store {
 const encodeCursor = (activity: string, id: string): string =>
   Buffer.from(`${activity} ${id}`).toString('base64url');
 
-function decodeCursor(cursor: string | undefined): [string, string] | undefined {
-  if (cursor === undefined) return undefined;
+/** What comes before everything when there is none. */
+function decodeCursor(cursor: string | undefined): [string, string] {
+  if (cursor === undefined) return ['~', '~'];
   const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  return activity && id ? [activity, id] : undefined;
+  if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
+  throw new AppError(
+    'cursor_invalid',
+    422,
+    'This cursor was not given by a page of sessions. Take "next_cursor" as it came, or leave it out to begin anew.',
+  );
 }
+
+/** A pattern for `like … escape '\\'` that finds the text anywhere. */
+const likeText = (text: string): string => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;

@@ -153,10 +153,44 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
         expect(await store.countSessions('closed')).toBe(2);
       });
 
-      test('a cursor that nobody gave out is not an error', async () => {
-        const { id } = await newSession();
-        const page = await store.listSessions({ status: 'all', limit: 5, cursor: 'nonsense' });
-        expect(page.sessions.map((session) => session.id)).toEqual([id]);
+      test('a cursor that nobody gave out is refused, not taken for the first page', async () => {
+        await newSession();
+        for (const cursor of ['nonsense', '', Buffer.from('a b c').toString('base64url')]) {
+          await expect(store.listSessions({ status: 'all', limit: 5, cursor })).rejects.toMatchObject({
+            code: 'cursor_invalid',
+            status: 422,
+          });
+        }
+      });
+
+      test('sessions are found by folder, text and metadata, together and page by page', async () => {
+        const a = await newSession({ cwd: '/a', title: '100% Done_', metadata: { p: 'x', n: 1, b: true } });
+        const b = await newSession({ cwd: '/a', title: null, metadata: { p: 'x', n: '1', deep: { p: 1 } } });
+        const c = await newSession({ cwd: '/a/b', title: '1000 done', metadata: { p: null } });
+        await newTurn(c.id, { input: 'say "hello"\nto Bob' });
+        const find = async (query: Partial<Parameters<Store['listSessions']>[0]>) => {
+          const { sessions } = await store.listSessions({ status: 'all', limit: 10, ...query });
+          return sessions.map(({ id }) => id).sort();
+        };
+        const ids = (...sessions: { id: string }[]) => sessions.map(({ id }) => id).sort();
+        expect(await find({ cwd: '/a' })).toEqual(ids(a, b));
+        expect(await find({ q: '100% done_' })).toEqual(ids(a));
+        expect(await find({ q: 'done' })).toEqual(ids(a, c));
+        expect(await find({ q: 'SAY "hello"\nto' })).toEqual(ids(c));
+        expect(await find({ q: '\\' })).toEqual([]);
+        expect(await find({ metadata: { p: 'x' } })).toEqual(ids(a, b));
+        expect(await find({ metadata: { n: 1 } })).toEqual(ids(a));
+        expect(await find({ metadata: { n: '1' } })).toEqual(ids(b));
+        expect(await find({ metadata: { b: true } })).toEqual(ids(a));
+        expect(await find({ metadata: { b: 1 } })).toEqual([]);
+        expect(await find({ metadata: { p: null } })).toEqual(ids(c));
+        expect(await find({ metadata: {}, cwd: '/a', q: 'done' })).toEqual(ids(a));
+        expect(await find({ metadata: { "'; drop": 1 } })).toEqual([]);
+        const first = await store.listSessions({ status: 'all', limit: 1, cwd: '/a' });
+        const cursor = first.next ?? undefined;
+        const second = await store.listSessions({ status: 'all', limit: 1, cwd: '/a', cursor });
+        expect(ids(...first.sessions, ...second.sessions)).toEqual(ids(a, b));
+        expect(second.next).toBeNull();
       });
     });
 

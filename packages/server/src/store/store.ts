@@ -171,6 +171,20 @@ export type Change =
 /** `refused` is the index of the change whose condition did not hold; nothing of the write was kept. */
 export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; refused: number };
 
+/** Which sessions are wanted. */
+export interface SessionQuery {
+  status: SessionStatus | 'all';
+  limit: number;
+  /** What the page before gave as `next`. */
+  cursor?: string | undefined;
+  /** The very folder. */
+  cwd?: string | undefined;
+  /** Stands in the title or in a message, whatever the case of its (plain) letters. */
+  q?: string | undefined;
+  /** Members that the metadata has, with these values. */
+  metadata?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+}
+
 /**
  * Where everything durable lives. Narrow on purpose: one way to write, a few questions to ask.
  *
@@ -186,12 +200,8 @@ export interface Store {
   probe(): Promise<void>;
 
   getSession(id: string): Promise<SessionRecord | undefined>;
-  /** Newest activity first; `cursor` is what the page before gave as `next`. */
-  listSessions(query: {
-    status: SessionStatus | 'all';
-    limit: number;
-    cursor?: string | undefined;
-  }): Promise<{ sessions: SessionRecord[]; next: string | null }>;
+  /** Newest activity first. @throws AppError 422 for a cursor that no page gave */
+  listSessions(query: SessionQuery): Promise<{ sessions: SessionRecord[]; next: string | null }>;
   countSessions(status: SessionStatus): Promise<number>;
 
   /** A session's conversations, oldest first. */

@@ -55,7 +55,9 @@ export function createApi(url: string): Api {
       ...(options.signal && { signal: options.signal }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+    // The answer to HEAD has no body.
+    const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
+    const json = isJson ? JSON.parse(text) : text;
     return { status: response.status, headers: response.headers, body: json as T };
   };
 

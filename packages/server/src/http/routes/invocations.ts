@@ -44,10 +44,20 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
 
 /** The target's address: a concrete path, or a template whose placeholders `path_params` fills. */
 function targetUrl(path: string, params: Record<string, string>, base: string): URL {
+  const missing: string[] = [];
   const filled = path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
-    const value = params[name];
-    return value === undefined ? whole : encodeURIComponent(value.toWellFormed());
+    const value = Object.hasOwn(params, name) ? params[name] : undefined;
+    if (value !== undefined) return encodeURIComponent(value.toWellFormed());
+    missing.push(name);
+    return whole;
   });
+  if (missing.length > 0) {
+    throw new AppError(
+      'path_params_missing',
+      400,
+      `${path} needs "path_params" with ${missing.map((name) => `"${name}"`).join(' and ')}.`,
+    );
+  }
   try {
     // Only the path may be chosen; the origin is always this server.
     return new URL(new URL(base).origin + (filled.startsWith('/') ? filled : `/${filled}`));

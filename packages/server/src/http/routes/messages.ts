@@ -10,8 +10,6 @@ import type { HttpEnv } from '../auth.ts';
 import { mount } from '../mount.ts';
 import { sseResponse } from '../sse.ts';
 
-const DEFAULT_LIMIT = 100;
-
 export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
   mount(app, routes.sendMessage, async ({ params, headers, body }) => {
     const sessionId = params.session_id;
@@ -51,7 +49,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   });
 
   mount(app, routes.listMessages, async ({ params, query }) => {
-    const { limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const { limit, offset } = query;
     const session = await sessions.get(params.session_id);
     const record = session.record();
     const { conversation_id: conversationId } = query;
@@ -65,8 +63,9 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   });
 
   mount(app, routes.listTurns, async ({ params, query }) => {
-    const { limit = DEFAULT_LIMIT, after, state } = query;
+    const { limit, after, state } = query;
     const { id } = await sessions.get(params.session_id);
+    if (after !== undefined && !(await store.getTurn(id, after))) throw turnNotFound(id, after);
     const turns = await store.listTurns({ sessionId: id, after, limit, ...(state && { states: [state] }) });
     return { turns: turns.map(turnView) };
   });
@@ -79,12 +78,15 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   mount(app, routes.getTurn, async ({ params }) => {
     const { id } = await sessions.get(params.session_id);
     const turn = await store.getTurn(id, params.turn_id);
-    if (!turn) throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${params.turn_id}.`);
+    if (!turn) throw turnNotFound(id, params.turn_id);
     return turnView(turn);
   });
 }
 
 /** What is asked for. A plain message keeps the hash that it had before there was anything to wait for. */
+const turnNotFound = (sessionId: string, turnId: string): AppError =>
+  new AppError('turn_not_found', 404, `Session ${sessionId} has no turn ${turnId}.`);
+
 const hashOf = (message: UserInput, waitFor: WaitFor): string =>
   createHash('sha256')
     .update(JSON.stringify(waitFor === 'turn' ? message : { message, waitFor }))

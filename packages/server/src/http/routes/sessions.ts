@@ -6,8 +6,6 @@ import type { AppDeps } from '../app.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
 import { mount } from '../mount.ts';
 
-const DEFAULT_LIMIT = 100;
-
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   const { sessions, store, agent, folders, defaultModel } = deps;
 
@@ -28,8 +26,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   mount(app, routes.createSession, ({ body }, c) => sessions.create(body, keyOf(c.get('principal'))));
 
   mount(app, routes.listSessions, async ({ query }) => {
-    const { limit = DEFAULT_LIMIT, cursor, status = 'connected' } = query;
-    const page = await sessions.list({ status, limit, cursor });
+    const { cwd, ...rest } = query;
+    const folder = cwd === undefined ? undefined : await folders.check(cwd);
+    const page = await sessions.list({ ...rest, cwd: folder });
     return {
       sessions: page.sessions.map(({ record, session }) =>
         sessionView(
@@ -43,7 +42,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.listAvailable, async ({ query }) => {
-    const { limit = DEFAULT_LIMIT, offset = 0, cursor, cwd } = query;
+    const { limit, offset, cursor, cwd } = query;
     const page = await agent.transcripts({
       cwd: cwd === undefined ? undefined : await folders.check(cwd),
       // What lies outside the roots cannot be resumed here, and is nobody's business here.
@@ -106,7 +105,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.interrupt, async ({ params, body }) => {
-    const session = await sessions.get(params.session_id);
+    const session = await sessions.getOpen(params.session_id);
     await session.interrupt(body.scope);
     return { status: 'interrupted' };
   });

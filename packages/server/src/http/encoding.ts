@@ -1,0 +1,30 @@
+import { REQUEST_ENCODINGS, unpackRequest } from 'claude-agent-gateway';
+import type { MiddlewareHandler } from 'hono';
+import { AppError } from '../errors.ts';
+import type { HttpEnv } from './auth.ts';
+import { problemResponse } from './problems.ts';
+
+/** Takes compressed bodies: the same limit holds for what they become. */
+export function unpackBody(limit: number): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const encoding = c.req.header('content-encoding');
+    if (encoding === undefined) return next();
+    // Not through `c.req`, which would keep the compressed bytes for whoever asks for the body's text.
+    const { raw } = c.req;
+    const unpacked = await unpackRequest(new Uint8Array(await raw.arrayBuffer()), encoding, limit);
+    if ('problem' in unpacked) {
+      if (unpacked.problem === 'too-large') throw new AppError('body_too_large', 413, unpacked.why);
+      if (unpacked.problem === 'damaged') throw new AppError('malformed_body', 400, unpacked.why);
+      const refused = problemResponse(new AppError('encoding_unknown', 415, unpacked.why), c.req.path);
+      refused.headers.set('accept-encoding', REQUEST_ENCODINGS);
+      return refused;
+    }
+    const headers = new Headers(raw.headers);
+    for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name);
+    const { method, signal, url } = raw;
+    const hasBody = method !== 'GET' && method !== 'HEAD' && unpacked.bytes.length > 0;
+    const body = hasBody ? { body: unpacked.bytes as Uint8Array<ArrayBuffer> } : {};
+    c.req.raw = new Request(url, { method, signal, headers, ...body });
+    return next();
+  };
+}

@@ -1,0 +1,29 @@
+import type { Context, Hono } from 'hono';
+import { AppError } from '../errors.ts';
+import type { HttpEnv } from './auth.ts';
+import { problemResponse } from './problems.ts';
+
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
+
+/** For what no route took: another method of a path that exists is told which methods there are. */
+export function answerUnrouted(app: Hono<HttpEnv>, c: Context<HttpEnv>): Response {
+  const { method, path } = c.req;
+  const mounted = METHODS.filter((each) => isMounted(app, each, path));
+  if (mounted.length === 0) {
+    const detail = `There is no ${method} ${path}. /docs lists every route.`;
+    return problemResponse(new AppError('route_not_found', 404, detail), path);
+  }
+  // The framework answers HEAD with the headers of GET.
+  const allow = [...mounted.flatMap((each) => (each === 'GET' ? ['GET', 'HEAD'] : [each])), 'OPTIONS'].join(
+    ', ',
+  );
+  if (method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } });
+  const detail = `${path} does not know ${method}. It knows ${allow}.`;
+  const response = problemResponse(new AppError('method_not_allowed', 405, detail), path);
+  response.headers.set('allow', allow);
+  return response;
+}
+
+/** What is mounted for all methods is what every request passes through: no route. */
+const isMounted = (app: Hono<HttpEnv>, method: string, path: string): boolean =>
+  app.router.match(method, path)[0].some(([[, route]]) => route.method !== 'ALL');
