@@ -272,7 +272,7 @@ describe('a compressed body', () => {
 
 test('an invocation of a template without all of its parameters is a 400 that names the missing ones', async () => {
   const path = '/sessions/{session_id}/turns/{turn_id}';
-  for (const path_params of [undefined, null, {}, { turn_id: UNKNOWN }, { constructor: 'x' }]) {
+  for (const path_params of [undefined, null, {}, { turn_id: UNKNOWN }, { session_id: '' }]) {
     const answer = await server.call('POST', '/invocations', { path, method: 'GET', path_params });
     const { detail } = expectProblem(answer, 400, 'path_params_missing');
     expect(detail).toContain('"session_id"');

@@ -121,7 +121,8 @@ function pathOf(template: string, params: Record<string, string>, query: unknown
   // A longer request line than 16 kB is not for us to answer: Node's parser ends it with a bare 431.
   const encode = (text: string): string =>
     isId(text) ? text : encodeURIComponent(text.slice(0, 200).toWellFormed());
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encode(params[name] ?? ''));
+  // An empty one would name the route before it: a slash at the end of a path means nothing.
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encode(params[name] || ' '));
   const search = Object.entries((query ?? {}) as Record<string, unknown>)
     .map(([name, value]) => `${encode(name)}=${encode(textOf(value))}`)
     .join('&');

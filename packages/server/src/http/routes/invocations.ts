@@ -47,7 +47,8 @@ function targetUrl(path: string, params: Record<string, string>, base: string): 
   const missing: string[] = [];
   const filled = path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
     const value = Object.hasOwn(params, name) ? params[name] : undefined;
-    if (value !== undefined) return encodeURIComponent(value.toWellFormed());
+    // An empty one would call the route before it: /sessions/ is /sessions.
+    if (value) return encodeURIComponent(value.toWellFormed());
     missing.push(name);
     return whole;
   });
