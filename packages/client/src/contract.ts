@@ -568,6 +568,7 @@ export const routes = {
       200: { description: "The target's own status and body" },
       400: problem('No path, or not all of its `path_params`'),
       404: problem('Unknown path'),
+      405: problem('The path does not know this method; `Allow` names those that it knows'),
       ...invalid,
     },
   }),
