@@ -43,7 +43,6 @@ export function createFakeAgent(): Agent {
           type: 'assistant',
           uuid,
           parent_tool_use_id: null,
-          uuid: randomUUID(),
           message: { id: randomUUID(), content: [{ type: 'text', text }] },
         },
         undefined,
