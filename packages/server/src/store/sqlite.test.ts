@@ -150,7 +150,7 @@ describe('a store that cannot write', () => {
     'because the disk is full: what was acknowledged stays, and it goes on when there is room',
     async () => {
       const file = newFile();
-      const child = writer(file, { limitKb: 500, pause: true });
+      const child = writer(file, { limitKb: 700, pause: true });
       const lines = child.lines[Symbol.asyncIterator]();
       const acknowledged: number[] = [];
       let line = (await lines.next()).value as string;
