@@ -171,6 +171,18 @@ test('an event or a state of a newer server changes nothing that is known', () =
   expect(items).toHaveLength(1);
 });
 
+test('a piece of a text that comes after its turn is over writes nothing into the next one', () => {
+  const { view } = play([
+    ...started(),
+    assistant({ type: 'text', text: 'Hello' }),
+    event('turn.completed', { result }),
+    ...textBlock('Hello'),
+    event('turn.queued', { message: 'Next' }, 'another turn'),
+    event('turn.started', {}, 'another turn'),
+  ]);
+  expect(view).toMatchObject({ blocks: [], turn: { id: 'another turn' } });
+});
+
 describe('turns', () => {
   test('a queued message waits, and is said when its turn starts', () => {
     const { view, items } = play([...started(), event('turn.queued', { message: 'Next' }, SESSION)]);

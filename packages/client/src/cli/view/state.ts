@@ -25,6 +25,8 @@ export interface ViewState {
   title: string | null;
   cwd: string;
   turn: RunningTurn | undefined;
+  /** The turn that ended last. */
+  endedTurn: string | undefined;
   queued: readonly { turnId: string; message: UserInput }[];
   blocks: readonly OpenBlock[];
   /** Id of the model answer that is being streamed. */
@@ -59,6 +61,7 @@ export const emptyView: ViewState = {
   title: null,
   cwd: '',
   turn: undefined,
+  endedTurn: undefined,
   queued: [],
   blocks: [],
   messageId: '',
@@ -84,6 +87,9 @@ export interface Reduced {
 
 /** What a frame changes on the screen. A durable event that was seen before changes nothing. */
 export function reduce(view: ViewState, frame: StreamFrame): Reduced {
+  // Live pieces of a turn that is over already: the log has told all of it.
+  const isLate = !('seq' in frame) && frame.turn_id !== null && frame.turn_id === view.endedTurn;
+  if (isLate) return { view, items: [] };
   if (frame.type === 'agent.delta') {
     const { data } = frame;
     return data.type === 'stream_event' ? readStreamEvent(view, data) : readAgentMessage(view, data);
@@ -176,7 +182,8 @@ function endTurn(view: ViewState, event: TurnEnd): Reduced {
   });
   const ended: ViewState = { ...view, queued, costUsd: view.costUsd + result.cost_usd };
   if (neverRan) return { view: ended, items };
-  return { view: { ...ended, turn: undefined, blocks: [], tools: [], status: undefined }, items };
+  const endedTurn = event.turn_id ?? undefined;
+  return { view: { ...ended, turn: undefined, endedTurn, blocks: [], tools: [], status: undefined }, items };
 }
 
 interface PartialBlock {
