@@ -1,10 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { firstFrame, script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
@@ -322,6 +322,55 @@ function transcriptOf(conversation: string): string {
   return path ?? '';
 }
 
+const CLAUDE = createRequire(import.meta.resolve('@anthropic-ai/claude-agent-sdk')).resolve(
+  `@anthropic-ai/claude-agent-sdk-${process.platform}-${process.arch}/claude`,
+);
+/** The agent without this server, as the terminal program is. */
+const claude = (args: string[], stdio: StdioOptions): ChildProcess =>
+  spawn(CLAUDE, args, {
+    cwd: server.root,
+    stdio,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: server.userHome,
+      IS_SANDBOX: '1',
+      CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+      ANTHROPIC_API_KEY: 'test-key',
+      ANTHROPIC_BASE_URL: server.demo.url,
+    },
+  });
+const elsewhere = async (id: string, prompt: string): Promise<void> => {
+  const child = claude(['-p', '--model', 'demo', '--resume', id, prompt], 'ignore');
+  expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
+};
+
+test('a transcript outlives the 30 days after which the agent deletes it', async () => {
+  const { session_id: id } = await server.createSession();
+  await server.send(id, 'say apple');
+  await server.call('DELETE', `/sessions/${id}`);
+  const path = transcriptOf(id);
+  const longAgo = Date.now() / 1000 - 40 * 24 * 3600;
+  utimesSync(path, longAgo, longAgo);
+  // The agent sweeps once a day, and notes when.
+  const swept = join(server.userHome, '.claude', '.last-cleanup');
+  rmSync(swept, { force: true });
+  const { session_id: other } = await server.createSession();
+  await server.send(other, 'say banana');
+  await vi.waitFor(() => expect(existsSync(swept)).toBe(true), { timeout: 20_000 });
+  await server.call('DELETE', `/sessions/${other}`);
+  expect(existsSync(path)).toBe(true);
+  // A process that nobody told to keep it sweeps it away indeed.
+  rmSync(swept);
+  const stream = ['-p', '--verbose', '--input-format', 'stream-json', '--output-format', 'stream-json'];
+  const child = claude([...stream, '--model', 'demo'], ['pipe', 'ignore', 'ignore']);
+  const message = { role: 'user', content: 'say cherry' };
+  child.stdin?.write(`${JSON.stringify({ type: 'user', message, parent_tool_use_id: null })}\n`);
+  await vi.waitFor(() => expect(existsSync(path)).toBe(false), { timeout: 20_000 });
+  child.stdin?.end();
+  await new Promise((resolve) => child.once('exit', resolve));
+});
+
 describe('a transcript that is gone', () => {
   test('is written anew from the log: the session goes on, and an event says so', async () => {
     const { id, conversation } = await cleared();
@@ -366,26 +415,6 @@ describe('a transcript that is gone', () => {
 });
 
 describe('a conversation that somebody else goes on with', () => {
-  const CLAUDE = createRequire(import.meta.resolve('@anthropic-ai/claude-agent-sdk')).resolve(
-    `@anthropic-ai/claude-agent-sdk-${process.platform}-${process.arch}/claude`,
-  );
-  /** As the terminal program does. */
-  const elsewhere = async (id: string, prompt: string): Promise<void> => {
-    const child = spawn(CLAUDE, ['-p', '--model', 'demo', '--resume', id, prompt], {
-      cwd: server.root,
-      stdio: 'ignore',
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: server.userHome,
-        IS_SANDBOX: '1',
-        CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-        ANTHROPIC_API_KEY: 'test-key',
-        ANTHROPIC_BASE_URL: server.demo.url,
-      },
-    });
-    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
-  };
   const sendTo = (id: string, more = {}) =>
     server.call<TurnResult>('POST', `/sessions/${id}/messages`, { message: RECALL, ...more });
 
