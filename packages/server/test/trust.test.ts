@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -114,6 +115,23 @@ test('not even a trusted folder redirects a proxied session', async () => {
   });
   expect(await server.send(session_id, 'say hello')).toMatchObject({ is_error: false });
   expect(strayed).toBe(0);
+});
+
+test('an agent cannot give another session work', async () => {
+  const title = `other-${randomUUID()}`;
+  const other = await server.createSession({ title });
+  await server.send(other.session_id, 'say hello');
+  const { session_id } = await server.createSession();
+  const input = { to: title, summary: 'work', message: 'say PEONY' };
+  await server.send(session_id, script({ tools: [{ name: 'SendMessage', input }] }, { say: '{{result}}' }));
+  // The agent is told what came of its message, in a turn of its own.
+  await firstFrame(
+    server.stream(`/sessions/${session_id}/events?after=0`),
+    ({ data }) => data.type === 'agent.message' && /was refused/.test(JSON.stringify(data)),
+  );
+  const path = `/sessions/${other.session_id}/events?after=0&limit=1000`;
+  const { body } = await server.call('GET', path, undefined, { headers: { accept: 'application/json' } });
+  expect(JSON.stringify(body).includes('PEONY')).toBe(false);
 });
 
 describe('the folder of a session', () => {

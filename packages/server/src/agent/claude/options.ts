@@ -33,6 +33,9 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     // every user of the machine can read: no secret may stand in it.
     settings: overlay(options.settings ?? {}, {
       cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS,
+      // Without this, any agent of the machine's user may send this one a message, unasked, and this one works on it
+      // (measured): another key's session, another server's, or one in a terminal.
+      crossSessionInbound: 'refuse',
       env: modelEnvironment(start),
     }),
   };

@@ -1,4 +1,4 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
@@ -44,7 +44,7 @@ export async function guardedEnvironment(
 
 /**
  * Whether instructions are wanted, and are the folder's own: a repository can hold a CLAUDE.md that is a link to any file
- * of its user, and Claude Code follows it (measured; what it imports, it checks itself).
+ * of its user, and Claude Code follows it (measured; imports and rules it checks itself).
  */
 async function hasOwnTexts(start: StartOptions): Promise<boolean> {
   if (!readsTexts(start)) return false;
@@ -53,9 +53,7 @@ async function hasOwnTexts(start: StartOptions): Promise<boolean> {
 }
 
 async function leadsOut(folder: string): Promise<boolean> {
-  const rules = join('.claude', 'rules');
-  const below = await readdir(join(folder, rules), { recursive: true }).catch(() => []);
-  const texts = ['CLAUDE.md', join('.claude', 'CLAUDE.md'), rules, ...below.map((name) => join(rules, name))];
+  const texts = ['CLAUDE.md', join('.claude', 'CLAUDE.md')];
   const home = await realpath(folder);
   const targets = await Promise.all(texts.map((text) => realpath(join(folder, text)).catch(() => home)));
   return targets.some((target) => relative(home, target).startsWith('..'));
