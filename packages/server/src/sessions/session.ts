@@ -1,41 +1,34 @@
-import { randomUUID } from 'node:crypto';
 import type {
   BackgroundTask,
   PermissionMode,
   PermissionRequest,
   RewindResult,
   SessionState,
-  TurnError,
-  UserInput,
-  WaitFor,
 } from 'claude-agent-client';
-import type { Agent, AgentMessage, AgentProcess, Spent, TurnEnd } from '../agent/agent.ts';
-import { AppError, messageOf, sessionClosed, storageFailed } from '../errors.ts';
+import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
+import { AppError, sessionClosed, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { bookings, type Interrupted } from './answer.ts';
-import { checkBudget, spentUsd } from './budget.ts';
+import { spentUsd } from './budget.ts';
+import { createHearing } from './hearing.ts';
 import { createLedger, type Decide } from './ledger.ts';
 import type { Policy } from './policy.ts';
 import { requireLive, type Settable } from './resume.ts';
+import { createRunning } from './running.ts';
+import { createSending, type SendRequest, type Sent } from './sending.ts';
 import {
-  addAnswer,
   answered,
-  begin,
   beginNext,
-  beginOwn,
-  type Current,
   cutTurns,
   type Effects,
   endBackground,
-  endCurrent,
-  endOwn,
   endQueued,
   initialState,
+  noteMode,
   noteState,
-  type Own,
   type SessionDraft,
   type State,
   set,
@@ -43,35 +36,13 @@ import {
   update,
 } from './state.ts';
 import { createStop } from './stop.ts';
-import { noteTasks } from './tasks.ts';
-import { checkUndivided, readyTranscript } from './transcript.ts';
+import { readyTranscript } from './transcript.ts';
 import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
 
-/** An agent that has news and is idle begins its report within 0.1 s; after this long it will not come any more. */
-const REPORT_WITHIN_MS = 5_000;
-/** After so many messages the agent looks for no title any more. */
-const TITLED_WITHIN = 5;
 /** So long a shutdown waits for a store that fails; what is not written is settled at the next start. */
 const LAST_WRITES_MS = 1_500;
-
-export interface SendRequest {
-  input: UserInput;
-  /** Tells a retry from another message under the same key. */
-  inputHash: string;
-  idempotencyKey: string | null;
-  whenBusy: 'queue' | 'reject' | 'interrupt';
-  waitFor: WaitFor;
-  /** Go on although somebody else has gone on with the conversation. */
-  force: boolean;
-}
-
-export interface Sent {
-  turn: TurnRecord;
-  /** The idempotency key was used before: this is the turn of that time. */
-  replayed: boolean;
-}
 
 /** One session: an actor over the store, with an agent process as its warm cache. */
 export interface Session {
@@ -152,7 +123,6 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const stops = new Map<string, Interrupted>();
   let stopping = false;
   let closing = false;
-  let reportTimer: NodeJS.Timeout | undefined;
   /** A change of options on its way into the store. */
   let changing: Promise<unknown> = Promise.resolve();
 
@@ -198,6 +168,21 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     if (turn.waitFor === 'background') settling.expect(turn.id);
   };
 
+  const requireOpen = (): void => {
+    if (state().record.status === 'closed' || closing) throw sessionClosed(id);
+    if (stopping)
+      throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
+  };
+
+  const next = (draft: SessionDraft): void => {
+    if (draft.state.record.status !== 'closed' && !stopping && !closing) beginNext(draft, effects, now());
+  };
+
+  const isRunning = (turnId: string): boolean => {
+    const { current, own } = state();
+    return current?.turn.id === turnId || own?.turn.id === turnId;
+  };
+
   const broker = createBroker({
     sessionId: id,
     store,
@@ -216,6 +201,20 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
   });
 
+  const hearing = createHearing({
+    id,
+    log,
+    agent,
+    ledger,
+    fact,
+    background,
+    broker,
+    effects,
+    next,
+    defaultModel,
+    now,
+  });
+
   const warm = createWarmAgent({
     agent,
     async checkStart() {
@@ -226,7 +225,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     options: async () => {
       const { record } = state();
       const { resume, lost } = await readyTranscript({ store, agent }, record);
-      if (lost) await ledger.fact((draft) => noteLost(draft, lost.restored));
+      if (lost) await ledger.fact((draft) => hearing.noteLost(draft, lost.restored));
       return {
         sessionId: id,
         conversationId: record.conversationId,
@@ -239,316 +238,28 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         resume,
       };
     },
-    events: {
-      onTaken: (turnId) =>
-        fact((draft) => {
-          const { current } = draft.state;
-          if (current?.turn.id === turnId) set(draft, { current: { ...current, taken: true } });
-        }, 'note what the agent works on'),
-      onOwnTurn() {
-        clearTimeout(reportTimer);
-        const turnId = randomUUID();
-        fact((draft) => {
-          const { record, current, own } = draft.state;
-          if (record.status === 'closed' || own || current?.taken) return;
-          beginOwn(draft, effects, turnId, now());
-        }, "store the beginning of the agent's own turn");
-      },
-      onBusy: () => clearTimeout(reportTimer),
-      onIdle: () => fact(forgetNews, 'note that the agent is idle'),
-      onMessage: (message, end) =>
-        fact((draft) => onMessage(draft, message, end), 'store what the agent said'),
-      onDelta: (message) =>
-        ledger.inOrder((state) => log.live(id, answered(state)?.turn.id ?? null, message)),
-      onQuestion: (question) => broker.ask(question),
-      onPermissionMode: (mode) => fact((draft) => noteMode(draft, mode), 'note the permission mode'),
-      onModel: (model) => fact((draft) => follow(draft, { model }), 'note the model'),
-      onTitle: (title) => fact((draft) => follow(draft, { title }), 'note the title'),
-      onFolder: (folder) =>
-        fact((draft) => {
-          const { cwd } = draft.state.record;
-          follow(draft, { worktree: folder === cwd ? null : folder });
-        }, 'note the folder'),
-      onConversation: (conversationId, trigger) =>
-        fact((draft) => noteConversation(draft, conversationId, trigger), 'note the conversation'),
-      onExit: ({ code, signal, words, cut }) =>
-        fact((draft) => onExit(draft, words, signal ?? `code ${code}`, cut), 'settle after the agent ended'),
-    },
+    events: hearing.events,
     // A turn that runs may still get its process while the server waits for it to end.
     checkAllowed: () => state().current || requireOpen(),
     onStart: () => fact((draft) => set(draft, { live: true }), 'note the new state'),
   });
 
-  const isIdle = (): boolean => !state().current && !state().own && state().queue.length === 0;
+  const run = createRunning({ store, ledger, warm, effects, stops, next, background, now });
 
-  const requireOpen = (): void => {
-    if (state().record.status === 'closed' || closing) throw sessionClosed(id);
-    if (stopping)
-      throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
-  };
-
-  const next = (draft: SessionDraft): void => {
-    if (draft.state.record.status !== 'closed' && !stopping && !closing) beginNext(draft, effects, now());
-  };
-
-  // ---- what the agent says
-
-  const isRunning = (turnId: string): boolean => {
-    const { current, own } = state();
-    return current?.turn.id === turnId || own?.turn.id === turnId;
-  };
-
-  const onMessage = (draft: SessionDraft, message: AgentMessage, end: TurnEnd | undefined): void => {
-    if (draft.state.record.status === 'closed') return;
-    const turnId = answered(draft.state)?.turn.id ?? null;
-    addAnswer(draft, message);
-    draft.write(event(id, 'agent.message', message, turnId));
-    if (!draft.state.record.hasTranscript && message.type !== 'system')
-      update(draft, { hasTranscript: true });
-    if (noteTasks(draft, message, now())) draft.after(awaitReport);
-    if (!end) return;
-    draft.write(...bookings(id, end));
-    const { current, own } = draft.state;
-    // An end that names another turn (a late one, or one of the agent's own) does not close this one.
-    const closes =
-      current?.sent &&
-      (end.turnId === current.turn.id ||
-        (end.turnId === null && !end.ownInitiative && (current.taken || !own)));
-    endOwn(draft, effects, { end, error: end.error }, now());
-    if (closes) endCurrent(draft, effects, { end, error: end.error }, now());
-    next(draft);
-    draft.after(() => {
-      awaitReport();
-      background(followTitle(), 'look for a title');
-    });
-  };
-
-  /** The agent reports on tasks that ended in a turn of its own, or in the one that runs, or not at all. */
-  const awaitReport = (): void => {
-    clearTimeout(reportTimer);
-    if (!state().news) return;
-    reportTimer = setTimeout(() => fact(forgetNews, 'note that no report comes'), REPORT_WITHIN_MS);
-    reportTimer.unref();
-  };
-
-  const forgetNews = (draft: SessionDraft): void => {
-    if (draft.state.news && !draft.state.own && !draft.state.current?.taken) set(draft, { news: undefined });
-  };
-
-  const noteMode = (draft: SessionDraft, permissionMode: PermissionMode): void => {
-    const { record } = draft.state;
-    if (permissionMode === record.permissionMode || record.status === 'closed') return;
-    update(draft, { permissionMode });
-    draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-  };
-
-  /** Something was changed inside the agent, not through this server. */
-  const follow = (
-    draft: SessionDraft,
-    changed: Partial<Pick<SessionRecord, 'model' | 'title' | 'worktree'>>,
-  ): void => {
-    const { record } = draft.state;
-    const news = Object.entries(changed).some(([name, value]) => record[name as 'title'] !== value);
-    if (!news || record.status === 'closed') return;
-    update(draft, changed);
-    draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-  };
-
-  /** The agent writes the title that it finds by itself into the transcript only, in one of the first turns. */
-  const followTitle = async (): Promise<void> => {
-    const { record } = state();
-    if (record.title !== null || record.messageCount > TITLED_WITHIN || record.status === 'closed') return;
-    const title = (await agent.transcript(record.conversationId))?.title;
-    if (title) {
-      fact((draft) => draft.state.record.title === null && follow(draft, { title }), 'note the title');
-    }
-  };
-
-  /** The agent has left its conversation for another: from now on everything that names a transcript means that one. */
-  const noteConversation = (draft: SessionDraft, conversationId: string, trigger: string): void => {
-    const { status, conversationId: previous } = draft.state.record;
-    if (conversationId === previous || status === 'closed') return;
-    draft.write({ kind: 'insert-conversation', id: conversationId, sessionId: id });
-    update(draft, { conversationId, hasTranscript: true, transcriptSeen: 0 });
-    draft.write(
-      event(id, 'session.conversation', { conversation_id: conversationId, previous_id: previous, trigger }),
-    );
-  };
-
-  /** The transcript was gone, and the agent begins with what the log has of the conversation. */
-  const noteLost = (draft: SessionDraft, restored: number): void => {
-    const { conversationId } = draft.state.record;
-    update(draft, { hasTranscript: restored > 0, transcriptSeen: null });
-    draft.write(
-      event(id, 'session.conversation', {
-        conversation_id: conversationId,
-        previous_id: conversationId,
-        trigger: 'transcript_lost',
-        restored_messages: restored,
-      }),
-    );
-  };
-
-  const onExit = (draft: SessionDraft, words: string, how: string, cut: Spent): void => {
-    set(draft, { live: false });
-    update(draft, { transcriptSeen: draft.state.record.transcriptSeen });
-    if (draft.state.record.status === 'closed') {
-      draft.write(...bookings(id, cut));
-      return;
-    }
-    const said = words ? ` Its last words: ${words}` : '';
-    const died = (when: string): TurnError => ({
-      code: 'agent_died',
-      message: `The agent process ended ${when} (${how}). The conversation is kept: the next message goes on with it.${said}`,
-    });
-    broker.settleAll(draft, 'agent_died');
-    const had = (turn: Current | Own): boolean => !('sent' in turn) || turn.sent;
-    cutTurns(draft, effects, { error: died('during the turn'), cut }, now(), had);
-    endBackground(draft, effects, died('while it worked in the background'), now());
-    next(draft);
-  };
-
-  // ---- turns
-
-  const run = async (turn: TurnRecord): Promise<void> => {
-    const isMine = ({ current }: State): boolean => current?.turn.id === turn.id && !stops.has(turn.id);
-    const fail = (error: TurnError): Promise<void> =>
-      ledger.fact((draft) => {
-        if (!isMine(draft.state)) return;
-        endCurrent(draft, effects, { error, unsent: true }, now());
-        next(draft);
-      });
-    let process: AgentProcess;
-    try {
-      process = await warm.wake();
-      await checkBudget(store, state().record);
-    } catch (error) {
-      const code = error instanceof AppError ? error.code : 'agent_start_failed';
-      await fail({ code, message: messageOf(error) });
-      return;
-    }
-    await ledger.fact((draft) => {
-      const { current } = draft.state;
-      if (!current || !isMine(draft.state)) return;
-      set(draft, { current: { ...current, sent: true } });
-      draft.after(() => {
-        if (warm.live() === process) process.send(turn.id, turn.input);
-        else
-          background(
-            fail({ code: 'agent_died', message: 'The agent ended before it had the message.' }),
-            'end a turn',
-          );
-      });
-    });
-  };
-
-  const replay = async (key: string | null, hash: string): Promise<Sent | undefined> => {
-    const turn = key === null ? undefined : await store.getTurnByKey(id, key);
-    if (!turn) return undefined;
-    if (turn.inputHash === hash) return { turn, replayed: true };
-    throw new AppError(
-      'idempotency_conflict',
-      409,
-      `The idempotency key "${key}" was used with another message. Use a new key for a new message.`,
-    );
-  };
-
-  let checking: Promise<void> | undefined;
-  /**
-   * What keeps the agent from starting keeps a message from being accepted, too. Messages that come at once wait for
-   * the same check, so that they keep their order.
-   */
-  const startable = (): Promise<void> => {
-    checking ??= policy.checkStart(state().record).finally(() => {
-      checking = undefined;
-    });
-    return checking;
-  };
-
-  let looking: Promise<void> | undefined;
-  /** Whether the conversation is still this session's alone; as with startable, who comes meanwhile waits too. */
-  const undivided = (force: boolean): Promise<void> => {
-    looking ??= look(force).finally(() => {
-      looking = undefined;
-    });
-    return looking;
-  };
-  const look = async (force: boolean): Promise<void> => {
-    // What runs is not disturbed; the next message finds out.
-    if (!isIdle()) return;
-    const isLive = warm.live() !== undefined;
-    const { seen, diverged } = await checkUndivided({ store, agent }, state().record, { isLive, force });
-    // A process that runs does not know what the other one said; the next one does.
-    if (diverged && isLive) await warm.end();
-    if (seen === undefined || seen === state().record.transcriptSeen) return;
-    await ledger.fact((draft) => {
-      const { record } = draft.state;
-      if (diverged || record.transcriptSeen === null) update(draft, { transcriptSeen: seen });
-      // All that is new is our own: it need not be written for each message, but when the process ends.
-      else set(draft, { record: { ...record, transcriptSeen: seen } });
-    });
-  };
-
-  const send = async (request: SendRequest): Promise<Sent> => {
-    const { idempotencyKey, inputHash } = request;
-    const known = await replay(idempotencyKey, inputHash);
-    if (known) return known;
-    requireOpen();
-    if (!warm.live()) await startable();
-    if (looking || isIdle()) await undivided(request.force);
-    const turnId = randomUUID();
-    const admitted = await call((draft) => admit(draft, turnId, request));
-    if (admitted.ok) return { turn: admitted.value, replayed: false };
-    // Only the key can be refused: the same request came twice at the same time.
-    const twin = await replay(idempotencyKey, inputHash);
-    if (twin) return twin;
-    throw new AppError('message_refused', 409, 'The message was not accepted. Send it again.');
-  };
-
-  /** Writes a new turn, and begins it when nothing else runs: one commit (0.3 ms) less than in two steps. */
-  const admit = (draft: SessionDraft, turnId: string, request: SendRequest): TurnRecord => {
-    requireOpen();
-    const { current, own, queue, record } = draft.state;
-    const runs = current !== undefined || own !== undefined;
-    if ((runs || queue.length > 0) && request.whenBusy === 'reject') {
-      const advice = 'Wait for it, or send with when_busy "queue" or "interrupt".';
-      throw new AppError('session_busy', 409, `A turn is running. ${advice}`);
-    }
-    const busy = runs || queue.length > 0;
-    const at = now();
-    const urgent = request.whenBusy === 'interrupt' && busy;
-    const turn: TurnRecord = {
-      id: turnId,
-      sessionId: id,
-      state: busy ? 'queued' : 'running',
-      initiator: 'user',
-      input: request.input,
-      idempotencyKey: request.idempotencyKey,
-      inputHash: request.inputHash,
-      waitFor: request.waitFor,
-      urgent,
-      createdAt: at,
-      startedAt: busy ? null : at,
-      endedAt: null,
-      settledAt: null,
-      result: null,
-    };
-    draft.write(
-      { kind: 'insert-turn', turn },
-      event(id, 'turn.queued', { message: turn.input }, turn.id, at),
-      { kind: 'count-message', id },
-    );
-    set(draft, { record: { ...record, messageCount: record.messageCount + 1 } });
-    update(draft, { lastActivity: at });
-    draft.after(() => expect(turn));
-    if (!busy) begin(draft, effects, turn);
-    else {
-      set(draft, { queue: urgent ? [turn, ...queue] : [...queue, turn] });
-      if (urgent && runs) draft.after(() => background(stop.turn(), 'interrupt for a new message'));
-      next(draft);
-    }
-    return turn;
-  };
+  const sending = createSending({
+    id,
+    store,
+    agent,
+    policy,
+    ledger,
+    call,
+    warm,
+    effects,
+    next,
+    makeWay: () => background(stop.turn(), 'interrupt for a new message'),
+    requireOpen,
+    now,
+  });
 
   // ---- ends
 
@@ -599,7 +310,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
     requireOpen();
     await warm.tell((process) => process.setPermissionMode(mode));
-    await call((draft) => noteMode(draft, mode));
+    await call((draft) => noteMode(draft, mode, defaultModel));
   };
 
   const patch = async (changed: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
@@ -624,9 +335,9 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
     wake: warm.wake,
-    undivided,
+    undivided: sending.undivided,
     ask: warm.ask,
-    send,
+    send: sending.send,
     interrupt: (scope) => (scope === 'all' ? stop.all() : stop.turn()),
     isStuck: ledger.isStuck,
 
@@ -740,7 +451,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         endBackground(draft, effects, { code: 'server_shutdown', message: words }, now());
       }, 'settle what runs');
       await warm.end();
-      clearTimeout(reportTimer);
+      hearing.end();
       const written = await ledger.writtenWithin(LAST_WRITES_MS);
       const advice = 'The message is kept and runs when the server is back.';
       const reason = new AppError('server_stopping', 503, `The server shut down. ${advice}`);

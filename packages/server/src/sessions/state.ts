@@ -1,4 +1,10 @@
-import type { AnswerItem, BackgroundTask, SessionState, TurnError } from 'claude-agent-client';
+import type {
+  AnswerItem,
+  BackgroundTask,
+  PermissionMode,
+  SessionState,
+  TurnError,
+} from 'claude-agent-client';
 import type { Spent, TurnEnd } from '../agent/agent.ts';
 import { event } from '../events/log.ts';
 import type { PermissionRecord, SessionRecord, TurnRecord } from '../store/store.ts';
@@ -106,6 +112,18 @@ export function noteState(draft: SessionDraft, defaultModel: string | undefined)
   const shown = shownState(draft.state);
   if (shown === draft.state.shown) return;
   set(draft, { shown });
+  draft.write(stateEvent(draft.state.record, shown, defaultModel));
+}
+
+/** Notes another permission mode, and tells of it. */
+export function noteMode(
+  draft: SessionDraft,
+  permissionMode: PermissionMode,
+  defaultModel: string | undefined,
+): void {
+  const { record, shown } = draft.state;
+  if (permissionMode === record.permissionMode || record.status === 'closed') return;
+  update(draft, { permissionMode });
   draft.write(stateEvent(draft.state.record, shown, defaultModel));
 }
 
