@@ -126,11 +126,17 @@ describe('after /clear', () => {
 
   test('rewinding takes files back to a message of the present conversation', async () => {
     const { session_id: id } = await server.createSession({ permission_mode: 'acceptEdits' });
+    const early = await server.send(id, 'write rewound.txt with zero');
     await server.send(id, '/clear');
     const { turn_id } = await server.send(id, 'write rewound.txt with one');
     const body = { message_id: turn_id, dry_run: true };
     const answer = await server.call('POST', `/sessions/${id}/rewind`, body);
     expect(answer.body).toMatchObject({ can_rewind: true, error: null });
+    const before = await server.call('POST', `/sessions/${id}/rewind`, { message_id: early.turn_id });
+    expect(before.body).toMatchObject({
+      can_rewind: false,
+      error: expect.stringMatching(/earlier conversation/),
+    });
   });
 
   test('each turn costs what it costs', async () => {

@@ -430,7 +430,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (state().current || state().own) {
         throw new AppError('session_busy', 409, 'A turn is running. Interrupt it, or wait, and rewind then.');
       }
-      return warm.ask((process) => process.rewindFiles(messageId, dryRun));
+      const result = await warm.ask((process) => process.rewindFiles(messageId, dryRun));
+      if (result.can_rewind) return result;
+      const [begin, conversations] = [await store.turnStart(messageId), await store.conversations(id)];
+      if (begin === undefined || begin > (conversations.at(-1)?.afterSeq ?? 0)) return result;
+      const words =
+        'The message belongs to an earlier conversation of this session (before /clear, say). Files go back only to messages of the present one.';
+      return { ...result, error: words };
     },
 
     async drain() {
