@@ -65,7 +65,7 @@ describe('a stream', () => {
       ({ kind }) => kind === 'pause',
     );
     expect(pauses.length).toBeGreaterThan(0);
-    expect(pauses.length * 15).toBeLessThanOrEqual(300);
+    expect(pauses.length * 15).toBeLessThanOrEqual(150);
   });
 
   it('waits at a gate that stands in the text, which itself is not sent', () => {

@@ -97,7 +97,7 @@ export interface Pace {
 }
 
 /** Nobody asked for it to be slow: all pauses of an answer together take no longer than this. */
-const MOST_PAUSES_MS = 300;
+const MOST_PAUSES_MS = 150;
 
 export const slowPace = (delayMs: number): Pace => ({ delayMs, every: 1 });
 
