@@ -39,11 +39,14 @@ describe('the commands of the seed', () => {
   });
 
   test('leaving says how to go on, and that works', async () => {
-    const terminal = await chats.ready();
+    const terminal = await chats.ready({ columns: 140 });
     await terminal.enter('say remember this');
     await terminal.shows(DONE);
     await terminal.press('C-d');
-    const id = /claude-agent --resume ([\da-f-]{36})/.exec(await terminal.shows('Go on with'))?.[1] ?? '';
+    // The server was named by a flag, so it is named again.
+    const line = /^Go on with: claude-agent --server (\S+) --resume ([\da-f-]{36})$/m;
+    const [, url, id = ''] = line.exec(await terminal.shows(line)) ?? [];
+    expect(url).toBe(chats.server.url);
     expect(await terminal.exitCode()).toBe(0);
     const next = await chats.open({ args: ['--resume', id] });
     await next.shows('● remember this');
