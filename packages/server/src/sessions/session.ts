@@ -16,9 +16,10 @@ import { spentUsd } from './budget.ts';
 import { createHearing } from './hearing.ts';
 import { createLedger, type Decide } from './ledger.ts';
 import type { Policy } from './policy.ts';
-import { requireLive, type Settable } from './resume.ts';
+import type { Settable } from './resume.ts';
 import { createRunning } from './running.ts';
 import { createSending, type SendRequest, type Sent } from './sending.ts';
+import { createSettings } from './settings.ts';
 import {
   answered,
   beginNext,
@@ -27,7 +28,6 @@ import {
   endBackground,
   endQueued,
   initialState,
-  noteMode,
   noteState,
   type SessionDraft,
   type State,
@@ -37,7 +37,6 @@ import {
 } from './state.ts';
 import { createStop } from './stop.ts';
 import { readyTranscript } from './transcript.ts';
-import { stateEvent } from './views.ts';
 import { createWaiters } from './waiters.ts';
 import { createWarmAgent } from './warm.ts';
 
@@ -123,8 +122,6 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const stops = new Map<string, Interrupted>();
   let stopping = false;
   let closing = false;
-  /** A change of options on its way into the store. */
-  let changing: Promise<unknown> = Promise.resolve();
 
   const background = (work: Promise<unknown>, what: string): void => {
     work.catch((error: unknown) => deps.onError(error, what));
@@ -219,7 +216,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     agent,
     async checkStart() {
       // A process starts with what it was changed to, not with what was before.
-      await changing.catch(() => {});
+      await settings.written();
       await policy.checkStart(state().record);
     },
     options: async () => {
@@ -242,6 +239,17 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     // A turn that runs may still get its process while the server waits for it to end.
     checkAllowed: () => state().current || requireOpen(),
     onStart: () => fact((draft) => set(draft, { live: true }), 'note the new state'),
+  });
+
+  const settings = createSettings({
+    agent,
+    policy,
+    ledger,
+    call,
+    warm,
+    defaultModel,
+    requireOpen,
+    background,
   });
 
   const run = createRunning({ store, ledger, warm, effects, stops, next, background, now });
@@ -287,42 +295,6 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     update(draft, { status: 'closed', lastActivity: at });
     noteState(draft, defaultModel);
     draft.write(event(id, 'session.closed', {}, null, at));
-  };
-
-  const setModel = async (model: string | null): Promise<void> => {
-    requireOpen();
-    const before = state().record.model;
-    await warm.tell((process) => process.setModel(model ?? defaultModel));
-    try {
-      await call((draft) => {
-        update(draft, { model });
-        draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-      });
-    } catch (error) {
-      background(
-        warm.tell((process) => process.setModel(before ?? defaultModel)),
-        'go back to the model before',
-      );
-      throw error;
-    }
-  };
-
-  const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
-    requireOpen();
-    await warm.tell((process) => process.setPermissionMode(mode));
-    await call((draft) => noteMode(draft, mode, defaultModel));
-  };
-
-  const patch = async (changed: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
-    await call((draft) => {
-      update(draft, changed);
-      if (changed.title === undefined) return;
-      draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-    });
-    // The agent's own lists, and its terminal program, then show the title too.
-    if (changed.title && state().record.hasTranscript) {
-      background(agent.rename(state().record.conversationId, changed.title), 'title the transcript');
-    }
   };
 
   return {
@@ -402,28 +374,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     goOn: () => fact(next, 'go on with queued turns'),
 
-    setModel,
-    setPermissionMode,
-    patch,
-
-    async change({ model, permissionMode, ...others }) {
-      requireOpen();
-      if (warm.isUp()) requireLive(state().record, others);
-      const { record } = state();
-      changing = policy.checkStart({
-        ...record,
-        permissionMode: permissionMode ?? record.permissionMode,
-        options: others.options ?? record.options,
-      });
-      await changing;
-      // Told before they are stored: the agent may refuse.
-      if (model !== undefined) await setModel(model);
-      if (permissionMode !== undefined) await setPermissionMode(permissionMode);
-      if (Object.keys(others).length > 0) {
-        changing = patch(others);
-        await changing;
-      }
-    },
+    setModel: settings.setModel,
+    setPermissionMode: settings.setPermissionMode,
+    patch: settings.patch,
+    change: settings.change,
 
     async rewind(messageId, dryRun) {
       requireOpen();
