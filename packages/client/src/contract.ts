@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RespondHook, RespondTool } from './schema/call.ts';
 import {
   ArgumentText,
   JsonObject,
@@ -18,6 +19,7 @@ import {
   AvailableSession,
   CreateSession,
   ForkSession,
+  McpServerState,
   PatchSession,
   RewindResult,
   RewindSession,
@@ -79,6 +81,8 @@ const live = {
 
 const pageLimit = queryInteger(1, 1000).default(100).meta({ description: 'How many a page has' });
 const pageOffset = queryInteger(0, 1_000_000).default(0).meta({ description: 'How many to leave out first' });
+const mcpServer = { params: z.object({ session_id: SessionId, name: z.string().min(1).max(256) }) };
+const McpServers = z.object({ servers: z.array(McpServerState) });
 
 /** Both event routes stream, or give pages. */
 const eventsRequest = {
@@ -328,6 +332,93 @@ export const routes = {
       ...live,
       ...invalid,
     },
+  }),
+  respondHook: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/hooks/respond',
+    tag: 'sessions',
+    summary: "Decide a hook that waits: the agent's own hook output",
+    ...session,
+    body: RespondHook,
+    responses: {
+      200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) },
+      404: problem('No such session, or no such call waits'),
+      ...invalid,
+    },
+  }),
+  respondTool: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/tools/respond',
+    tag: 'sessions',
+    summary: 'Give the result of a custom tool that waits',
+    ...session,
+    body: RespondTool,
+    responses: {
+      200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) },
+      404: problem('No such session, or no such call waits'),
+      ...invalid,
+    },
+  }),
+  listCommands: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/commands',
+    tag: 'sessions',
+    summary: 'The slash commands and skills that the agent knows',
+    ...session,
+    responses: {
+      200: { description: "The agent's list", schema: z.object({ commands: z.array(z.unknown()) }) },
+      ...live,
+      ...invalid,
+    },
+  }),
+  listModels: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/models',
+    tag: 'sessions',
+    summary: 'The models that the agent offers',
+    ...session,
+    responses: {
+      200: { description: "The agent's list", schema: z.object({ models: z.array(z.unknown()) }) },
+      ...live,
+      ...invalid,
+    },
+  }),
+  listAgents: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/agents',
+    tag: 'sessions',
+    summary: 'The subagents that the agent knows',
+    ...session,
+    responses: {
+      200: { description: "The agent's list", schema: z.object({ agents: z.array(z.unknown()) }) },
+      ...live,
+      ...invalid,
+    },
+  }),
+  listMcp: route({
+    method: 'GET',
+    path: '/sessions/{session_id}/mcp',
+    tag: 'sessions',
+    summary: 'MCP servers and how they are connected',
+    ...session,
+    responses: { 200: { description: 'All of them', schema: McpServers }, ...live, ...invalid },
+  }),
+  reconnectMcp: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/mcp/{name}/reconnect',
+    tag: 'sessions',
+    summary: 'Connect an MCP server anew',
+    ...mcpServer,
+    responses: { 200: { description: 'All of them', schema: McpServers }, ...live, ...invalid },
+  }),
+  toggleMcp: route({
+    method: 'POST',
+    path: '/sessions/{session_id}/mcp/{name}/toggle',
+    tag: 'sessions',
+    summary: 'Switch an MCP server on or off, until the agent starts anew',
+    ...mcpServer,
+    body: z.object({ enabled: z.boolean() }).meta({ id: 'ToggleMcp' }),
+    responses: { 200: { description: 'All of them', schema: McpServers }, ...live, ...invalid },
   }),
   getContext: route({
     method: 'GET',

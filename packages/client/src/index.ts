@@ -7,12 +7,20 @@ export type { Input, Operation, Output } from './operations.ts';
 export { type OptionFacts, SESSION_OPTIONS, sessionOptionEntries } from './options.ts';
 export { type Query, query } from './query.ts';
 export type {
+  HookCallback,
+  HookCallbackMatcher,
+  HookInput,
+  HookOptions,
+  InProcessServer,
+} from './query-callbacks.ts';
+export type {
   CanUseTool,
   PermissionResult,
   PermissionUpdate,
   QueryOptions,
   UserPrompt,
 } from './query-options.ts';
+export * from './schema/call.ts';
 export * from './schema/common.ts';
 export * from './schema/error.ts';
 export * from './schema/event.ts';

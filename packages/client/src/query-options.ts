@@ -1,5 +1,6 @@
 import { UnsupportedOption } from './errors.ts';
 import { sessionOptionEntries } from './options.ts';
+import type { HookOptions, InProcessServer } from './query-callbacks.ts';
 import type { ContentBlock } from './schema/message.ts';
 import type { PermissionMode } from './schema/options.ts';
 import type { CreateSession } from './schema/session.ts';
@@ -67,7 +68,8 @@ export interface QueryOptions {
   includePartialMessages?: boolean;
   maxBudgetUsd?: number;
   maxTurns?: number;
-  mcpServers?: Field<'mcp_servers'>;
+  hooks?: HookOptions;
+  mcpServers?: Record<string, Field<'mcp_servers'>[string] | InProcessServer>;
   model?: string;
   outputFormat?: Field<'output_format'>;
   permissionMode?: PermissionMode;
@@ -130,9 +132,6 @@ const OTHERS: readonly string[] = [
 export function sessionOptionsOf(options: QueryOptions): CreateSession {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const unknown = given.map(([name]) => name).filter((name) => !FIELDS.has(name) && !OTHERS.includes(name));
-  for (const [name, server] of Object.entries(options.mcpServers ?? {})) {
-    if ((server as { type?: string }).type === 'sdk') unknown.push(`mcpServers.${name} (in-process)`);
-  }
   if (typeof options.settings === 'string') unknown.push('settings (as the path of a file)');
   if (unknown.length > 0) throw new UnsupportedOption(unknown);
 
@@ -145,5 +144,20 @@ export function sessionOptionsOf(options: QueryOptions): CreateSession {
   if (Array.isArray(options.systemPrompt)) {
     create.system_prompt = { type: 'custom', prompt: options.systemPrompt };
   }
+  // They are called back in this program: query-callbacks.ts says what the session has to know of them.
+  delete create.hooks;
+  if (options.mcpServers) {
+    create.mcp_servers = Object.fromEntries(
+      Object.entries(options.mcpServers).flatMap(([name, server]) =>
+        server.type === 'sdk' ? [] : [[name, server]],
+      ),
+    );
+  }
   return create;
 }
+
+/** The servers that live in this program. */
+export const inProcessServers = ({ mcpServers = {} }: QueryOptions): Record<string, InProcessServer> =>
+  Object.fromEntries(
+    Object.entries(mcpServers).flatMap(([name, server]) => (server.type === 'sdk' ? [[name, server]] : [])),
+  );

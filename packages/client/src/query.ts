@@ -1,8 +1,10 @@
 import type { AgentMessage } from './agent-message.ts';
 import { AgentClient } from './client.ts';
 import { environmentDefaults } from './defaults.ts';
+import { type Callbacks, connectCallbacks } from './query-callbacks.ts';
 import {
   type CanUseTool,
+  inProcessServers,
   type PermissionUpdate,
   type QueryOptions,
   sessionOptionsOf,
@@ -11,6 +13,7 @@ import {
 import type { StreamFrame } from './schema/event.ts';
 import type { PermissionMode } from './schema/options.ts';
 import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
+import type { CreateSession } from './schema/session.ts';
 import type { AgentSession } from './session.ts';
 import { stopTurns } from './stop-turns.ts';
 import { resultOf } from './turn.ts';
@@ -54,11 +57,27 @@ export function query({
     baseUrl: options.server ?? defaults.server,
     apiKey: options.apiKey ?? defaults.apiKey,
   });
-  const opening = openSession(client, options);
+  const failed = new AbortController();
+  const connecting = (async () => {
+    const create = sessionOptionsOf(options);
+    const callbacks = await connectCallbacks(options.hooks ?? {}, inProcessServers(options), (error) =>
+      failed.abort(error),
+    );
+    return { create, callbacks };
+  })();
+  const opening = connecting.then(async ({ create, callbacks }) => {
+    try {
+      // Also when there are none: a session that is resumed may have those of a program that is gone.
+      return await openSession(client, options, { ...create, ...callbacks.fields });
+    } catch (error) {
+      await callbacks.stop();
+      throw error;
+    }
+  });
   // Nobody may be waiting yet; the error comes out of the first `next()`.
   opening.catch(() => undefined);
 
-  return Object.assign(run(opening, prompt, options), {
+  return Object.assign(run(opening, connecting, failed, prompt, options), {
     session: () => opening,
     interrupt: async () => (await opening).interrupt(),
     setModel: async (model?: string) => (await opening).setModel(model ?? null),
@@ -83,8 +102,11 @@ export function query({
   });
 }
 
-async function openSession(client: AgentClient, options: QueryOptions): Promise<AgentSession> {
-  const create = sessionOptionsOf(options);
+async function openSession(
+  client: AgentClient,
+  options: QueryOptions,
+  create: CreateSession,
+): Promise<AgentSession> {
   if (options.continue && create.resume_session_id === undefined) {
     const page = create.cwd === undefined ? { limit: 1 } : { limit: 1, cwd: create.cwd };
     const [latest] = await client.sessions.available(page);
@@ -95,11 +117,13 @@ async function openSession(client: AgentClient, options: QueryOptions): Promise<
 
 async function* run(
   opening: Promise<AgentSession>,
+  connecting: Promise<{ callbacks: Callbacks }>,
+  stop: AbortController,
   prompt: string | AsyncIterable<UserPrompt>,
   options: QueryOptions,
 ): AsyncGenerator<AgentMessage, void> {
   const session = await opening;
-  const stop = new AbortController();
+  const { callbacks } = await connecting;
   const abort = options.abortController?.signal;
   const onAbort = (): void => stop.abort();
   abort?.addEventListener('abort', onAbort, { once: true });
@@ -128,6 +152,7 @@ async function* run(
         ownTurns.add(frame.turn_id);
       }
       permissions.see(frame);
+      callbacks.see(session, frame);
       const message = messageOf(frame, options);
       if (message) yield message;
       sent.see(frame, message);
@@ -139,6 +164,7 @@ async function* run(
   } finally {
     stop.abort();
     permissions.stop();
+    await callbacks.stop();
     abort?.removeEventListener('abort', onAbort);
     const isShared = session.created?.was_live === true;
     if (isRunning) {

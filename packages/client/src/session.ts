@@ -47,6 +47,16 @@ export interface AgentSession {
   /** Answers permission requests, also those already waiting. Returns a function that stops it. */
   onPermission(handler: PermissionHandler, options?: { onError?: (error: unknown) => void }): () => void;
   respond(answer: RespondPermission): Promise<void>;
+  /** Decides a hook that waits (`hook.requested`). */
+  respondHook(answer: Input<'respondHook'>['body']): Promise<void>;
+  /** Gives the result of a custom tool that waits (`tool.requested`). */
+  respondTool(answer: Input<'respondTool'>['body']): Promise<void>;
+  commands(): Promise<Output<'listCommands'>['commands']>;
+  models(): Promise<Output<'listModels'>['models']>;
+  agents(): Promise<Output<'listAgents'>['agents']>;
+  mcpServers(): Promise<Output<'listMcp'>['servers']>;
+  reconnectMcp(name: string): Promise<void>;
+  toggleMcp(name: string, enabled: boolean): Promise<void>;
   info(options?: CallOptions): Promise<Output<'getSession'>>;
   /** Ends the running turn; with scope "all" also background tasks and what is queued. */
   interrupt(options?: { scope?: 'turn' | 'all' }): Promise<void>;
@@ -101,6 +111,15 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
     events: (options) => sessionEvents(transport, id, options),
     onPermission: (handler, options) => answerPermissions(session, handler, options?.onError),
     respond: async (body) => void (await call('respondPermission', { params, body })),
+    respondHook: async (body) => void (await call('respondHook', { params, body })),
+    respondTool: async (body) => void (await call('respondTool', { params, body })),
+    commands: async () => (await call('listCommands', { params })).commands,
+    models: async () => (await call('listModels', { params })).models,
+    agents: async () => (await call('listAgents', { params })).agents,
+    mcpServers: async () => (await call('listMcp', { params })).servers,
+    reconnectMcp: async (name) => void (await call('reconnectMcp', { params: { ...params, name } })),
+    toggleMcp: async (name, enabled) =>
+      void (await call('toggleMcp', { params: { ...params, name }, body: { enabled } })),
     info: (options) => call('getSession', { params }, options),
     interrupt: async (options = {}) => void (await call('interrupt', { params, body: options })),
     tasks: async () => (await call('listTasks', { params })).tasks,

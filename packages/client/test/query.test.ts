@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createSdkMcpServer, tool } from '@anthropic-ai/claude-agent-sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { AgentClient, type AgentMessage, type CanUseTool, query, type UserPrompt } from '../src/index.ts';
 import { cleanUp, script, startTestServer, type TestServer } from './support/server.ts';
 
@@ -180,10 +182,10 @@ test('in a session that was open before, what others do goes on: their permissio
 });
 
 test('an option that cannot work over HTTP is refused, not ignored', async () => {
-  const options = { server: server.url, hooks: {} };
+  const options = { server: server.url, sessionStore: {} };
   await expect(collect(query({ prompt: 'say no', options }))).rejects.toMatchObject({
     name: 'UnsupportedOption',
-    message: expect.stringContaining('hooks'),
+    message: expect.stringContaining('sessionStore'),
   });
 });
 
@@ -213,4 +215,62 @@ test('a resume obeys the options that come with it', async () => {
   );
   expect(existsSync(file)).toBe(false);
   expect((messages[0] as unknown as { tools: string[] }).tools).not.toContain('Bash');
+});
+
+test('hooks and in-process tools are called in the program, as with the SDK; a resume without them has none', async () => {
+  const file = join(server.root, 'hooked.txt');
+  const inputs: unknown[] = [];
+  const towns: string[] = [];
+  const box = createSdkMcpServer({
+    name: 'box',
+    tools: [
+      tool('weather', 'Tells the weather', { town: z.string() }, async ({ town }) => {
+        towns.push(town);
+        return { content: [{ type: 'text', text: `snow in ${town}` }] };
+      }),
+    ],
+  });
+  const touch = { tools: [{ name: 'Bash', input: { command: `touch ${file}`, description: 'x' } }] };
+  const weather = { tools: [{ name: 'mcp__box__weather', input: { town: 'Bern' } }] };
+  const prompt = script(touch, weather, { say: '{{results}}' });
+  const allowedTools = ['Bash', 'mcp__box__weather'];
+  const messages = await collect(
+    query({
+      prompt,
+      options: {
+        server: server.url,
+        allowedTools,
+        mcpServers: { box },
+        hooks: {
+          PreToolUse: [
+            { matcher: 'Read', hooks: [async () => ({})] },
+            {
+              matcher: 'Bash',
+              hooks: [
+                async (input, toolUseID) => {
+                  inputs.push([input, toolUseID]);
+                  return { decision: 'block', reason: 'the hook says no' };
+                },
+              ],
+            },
+          ],
+        },
+      },
+    }),
+  );
+  expect(existsSync(file)).toBe(false);
+  expect(JSON.stringify(messages)).toContain('the hook says no');
+  expect(messages.at(-1)).toMatchObject({ result: 'snow in Bern' });
+  expect(towns).toEqual(['Bern']);
+  expect(inputs).toMatchObject([[{ hook_event_name: 'PreToolUse', tool_name: 'Bash' }, expect.any(String)]]);
+  const { session_id: resume } = messages[0] as { session_id: string };
+  await collect(query({ prompt: script(touch, { say: 'x' }), options: { server: server.url, resume } }));
+  expect(existsSync(file)).toBe(true);
+});
+
+test('a hook that is asked when nobody can follow the session is refused by name', async () => {
+  const hooks = { SessionStart: [{ hooks: [async () => ({})] }] };
+  await expect(collect(query({ prompt: 'x', options: { server: server.url, hooks } }))).rejects.toThrow(
+    'Not possible over HTTP: hooks.SessionStart',
+  );
 });

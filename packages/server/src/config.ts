@@ -22,6 +22,7 @@ const ConfigFile = z.strictObject({
   allow_trust_project: z.boolean().optional(),
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
   allow_commands: z.boolean().optional(),
+  allow_callback_urls: z.enum(['none', 'loopback', 'any']).optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z
     .number()
@@ -76,6 +77,8 @@ export interface Config {
   allowUnaskedTools: true | readonly string[];
   /** Whether callers may have commands started, as MCP servers. */
   allowCommands: boolean;
+  /** Where the server itself may ask hooks and tools of callers: a server that calls any address can be misused. */
+  allowCallbackUrls: 'none' | 'loopback' | 'any';
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
@@ -153,6 +156,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     allowTrustProject: file.allow_trust_project ?? false,
     // Whoever may bypass every question may have anything run.
     allowUnaskedTools: file.allow_unasked_tools ?? (file.allow_bypass_permissions || []),
+    allowCallbackUrls: file.allow_callback_urls ?? 'none',
     allowCommands: file.allow_commands ?? file.allow_bypass_permissions ?? false,
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,

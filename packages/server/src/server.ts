@@ -155,6 +155,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         auto: config.allowUnaskedTools === true || config.defaultPermissionMode === 'auto',
         trustProject: config.allowTrustProject,
         unaskedTools: config.allowUnaskedTools,
+        callbackUrls: config.allowCallbackUrls,
         commands: config.allowCommands,
       },
       folders,

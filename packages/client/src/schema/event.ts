@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CallReason, HookCall, ToolCall } from './call.ts';
 import { SessionId, Timestamp, TurnId } from './common.ts';
 import { TurnError, TurnInitiator, TurnResult, UserInput } from './message.ts';
 import { PermissionMode } from './options.ts';
@@ -100,6 +101,10 @@ export const SessionEvent = z
         resolved_by: ResolvedBy.nullable().meta({ description: 'null when nobody answered' }),
       }),
     ),
+    event('hook.requested', HookCall),
+    event('hook.resolved', z.object({ request_id: z.string(), reason: CallReason })),
+    event('tool.requested', ToolCall),
+    event('tool.resolved', z.object({ request_id: z.string(), reason: CallReason })),
     event(
       'agent.message',
       z.looseObject({ type: z.string() }).meta({ description: "The SDK's message, verbatim" }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CustomTool, Hooks } from './call.ts';
 import { ArgumentText, JsonObject, ModelName } from './common.ts';
 
 export const PermissionMode = z.enum([
@@ -111,6 +112,11 @@ export const SessionOptions = z.object({
     description:
       'A text replaces the agent\'s own system prompt; `{type: "preset", preset: "claude_code", append}` adds to it',
   }),
+  hooks: Hooks.optional().meta({ description: 'Decided over HTTP, each in at most its timeout' }),
+  custom_tools: z
+    .array(CustomTool)
+    .optional()
+    .meta({ description: "Tools of the caller's own, whose calls are answered over HTTP" }),
   enable_proxy: z
     .boolean()
     .optional()

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
 import { PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
@@ -74,6 +75,9 @@ export type Session = z.infer<typeof Session>;
 export const SessionDetail = Session.extend({
   pending_permission: PermissionRequest.nullable(),
   pending_permissions: z.array(PermissionRequest),
+  pending_calls: z
+    .array(PendingCall)
+    .meta({ description: "Hooks and tools of the caller's own that wait for an answer" }),
   current_turn_id: TurnId.nullable(),
   queued_turns: z.int(),
   tasks: z.array(BackgroundTask).meta({ description: 'What the agent does in the background' }),
@@ -152,3 +156,14 @@ export const TotalUsage = Usage.extend({ cost_usd_by_key: z.record(z.string(), z
   id: 'TotalUsage',
 });
 export type TotalUsage = z.infer<typeof TotalUsage>;
+
+/** An MCP server of a session, as the agent sees it; its secrets left out. */
+export const McpServerState = z
+  .looseObject({
+    name: z.string(),
+    status: z.string().meta({ description: '`connected`, `failed`, `needs-auth`, `pending` or `disabled`' }),
+    error: z.string().optional(),
+    tools: z.array(z.looseObject({ name: z.string() })).optional(),
+  })
+  .meta({ id: 'McpServerState' });
+export type McpServerState = z.infer<typeof McpServerState>;

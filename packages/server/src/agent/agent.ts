@@ -1,8 +1,11 @@
 import type {
   HistoryMessage,
+  HookCall,
+  McpServerState,
   PermissionMode,
   RewindResult,
   SessionOptions,
+  ToolCall,
   UserInput,
 } from 'claude-agent-client';
 import type { PermissionRecord, UsageRow } from '../store/store.ts';
@@ -46,6 +49,20 @@ export type Question = Pick<
 export type Decision =
   | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
   | { allowed: false; message: string; interrupt: boolean };
+
+/** A hook to decide, or a tool of the caller's own to run. */
+export type Call = (
+  | Pick<HookCall, 'kind' | 'event' | 'index' | 'input' | 'tool_use_id'>
+  | Pick<ToolCall, 'kind' | 'server' | 'name' | 'input' | 'tool_use_id'>
+) & {
+  /** Where to ask; undefined: whoever follows the session's events answers. */
+  url: string | undefined;
+  timeoutSeconds: number;
+  /** Fires when the agent no longer wants to know. */
+  signal: AbortSignal;
+};
+
+export type CallAnswer = { ok: true; answer: Record<string, unknown> } | { ok: false; message: string };
 
 /** What model calls have used, by model. */
 export interface Spent {
@@ -91,6 +108,8 @@ export interface AgentEvents {
   onDelta(message: AgentMessage): void;
   /** Asks a human; the promise may take as long as it takes. */
   onQuestion(question: Question): Promise<Decision>;
+  /** Asks the caller's own program; never rejects. */
+  onCall(call: Call): Promise<CallAnswer>;
   /** The permission mode changed from inside (a plan was approved, a suggestion applied). */
   onPermissionMode(mode: PermissionMode): void;
   /** The model was changed from inside (/model). */
@@ -119,6 +138,13 @@ export interface AgentProcess {
   setPermissionMode(mode: PermissionMode): Promise<void>;
   serverInfo(): Promise<Record<string, unknown> & { commands: unknown[]; output_style: string }>;
   contextUsage(): Promise<Record<string, unknown>>;
+  commands(): Promise<unknown[]>;
+  models(): Promise<unknown[]>;
+  agents(): Promise<unknown[]>;
+  /** Every MCP server and how it is connected; without the secrets in its configuration. */
+  mcpServers(): Promise<McpServerState[]>;
+  reconnectMcp(name: string): Promise<void>;
+  toggleMcp(name: string, enabled: boolean): Promise<void>;
   /** Ends a background task; the agent then reports that it was stopped. */
   stopTask(taskId: string): Promise<void>;
   rewindFiles(messageId: string, dryRun: boolean): Promise<RewindResult>;

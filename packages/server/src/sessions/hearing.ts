@@ -5,6 +5,7 @@ import { event, type Log } from '../events/log.ts';
 import type { Broker } from '../permissions/broker.ts';
 import type { SessionRecord } from '../store/store.ts';
 import { bookings } from './answer.ts';
+import type { Calls } from './calls.ts';
 import type { Decide, Ledger } from './ledger.ts';
 import {
   addAnswer,
@@ -39,6 +40,7 @@ export interface HearingDeps {
   fact(decide: Decide<State>, what: string): void;
   background(work: Promise<unknown>, what: string): void;
   broker: Broker;
+  calls: Calls;
   effects: Effects;
   next(draft: SessionDraft): void;
   defaultModel: string | undefined;
@@ -55,7 +57,7 @@ export interface Hearing {
 }
 
 export function createHearing(deps: HearingDeps): Hearing {
-  const { id, log, agent, ledger, fact, background, broker, effects, next, defaultModel, now } = deps;
+  const { id, log, agent, ledger, fact, background, broker, calls, effects, next, defaultModel, now } = deps;
   let reportTimer: NodeJS.Timeout | undefined;
 
   const onMessage = (draft: SessionDraft, message: AgentMessage, end: TurnEnd | undefined): void => {
@@ -155,6 +157,7 @@ export function createHearing(deps: HearingDeps): Hearing {
       message: `The agent process ended ${when} (${how}). The conversation is kept: the next message goes on with it.${said}`,
     });
     broker.settleAll(draft, 'agent_died');
+    calls.settleAll(draft, 'agent_died');
     const had = (turn: Current | Own): boolean => !('sent' in turn) || turn.sent;
     cutTurns(draft, effects, { error: died('during the turn'), cut }, now(), had);
     endBackground(draft, effects, died('while it worked in the background'), now());
@@ -186,6 +189,7 @@ export function createHearing(deps: HearingDeps): Hearing {
       onDelta: (message) =>
         ledger.inOrder((state) => log.live(id, answered(state)?.turn.id ?? null, message)),
       onQuestion: (question) => broker.ask(question),
+      onCall: calls.ask,
       onPermissionMode: (mode) =>
         fact((draft) => noteMode(draft, mode, defaultModel), 'note the permission mode'),
       onModel: (model) => fact((draft) => follow(draft, { model }), 'note the model'),

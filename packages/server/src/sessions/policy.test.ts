@@ -11,6 +11,7 @@ const STRICT: Allowed = {
   trustProject: false,
   unaskedTools: [],
   commands: false,
+  callbackUrls: 'none',
 };
 
 const refusal = (allowed: Partial<Allowed>, options: Record<string, unknown>): string | undefined => {
@@ -127,4 +128,26 @@ test('at the start of an agent its further folders must be there, and inside the
   } finally {
     rmSync(base, { recursive: true });
   }
+});
+
+test.each([
+  ['none', 'http://127.0.0.1:1/x', false],
+  ['loopback', 'http://127.0.0.1:1/x', true],
+  ['loopback', 'http://localhost:1/x', true],
+  ['loopback', 'http://[::1]:1/x', true],
+  ['loopback', 'http://169.254.169.254/x', false],
+  ['loopback', 'http://127.0.0.1.example.org/x', false],
+  ['any', 'https://example.org/x', true],
+] as const)('callbacks with %s: to %s %s', (callbackUrls, url, goes) => {
+  const refused = (options: object) => refusal({ callbackUrls }, { ...options })?.split(':')[0];
+  const expected = goes ? undefined : 'callback_not_allowed';
+  expect(refused({ hooks: { PreToolUse: [{ url }] } })).toBe(expected);
+  expect(refused({ custom_tools: [{ name: 'x', server: 'custom', url }] })).toBe(expected);
+});
+
+test('a custom tool has a name of its own', () => {
+  const tool = { name: 'x', server: 'box' };
+  expect(refusal({}, { custom_tools: [tool, tool] })).toContain('is there twice');
+  const mcp_servers = { box: { type: 'http', url: 'http://127.0.0.1:1' } };
+  expect(refusal({}, { custom_tools: [tool], mcp_servers })).toContain('is there twice');
 });

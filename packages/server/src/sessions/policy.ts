@@ -1,4 +1,5 @@
 import { PermissionMode, type SessionOptions } from 'claude-agent-client';
+import { isLoopback } from 'claude-agent-gateway';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
@@ -14,6 +15,8 @@ export interface Allowed {
   trustProject: boolean;
   /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
   unaskedTools: true | readonly string[];
+  /** Where hooks and tools of callers may be asked by the server. */
+  callbackUrls: 'none' | 'loopback' | 'any';
   /** Whether callers may have commands started, as MCP servers. */
   commands: boolean;
 }
@@ -95,6 +98,31 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
     }
   };
 
+  const checkCallbacks = ({ hooks, custom_tools, mcp_servers }: SessionOptions): void => {
+    const tools = custom_tools ?? [];
+    const twice = tools.find(
+      ({ server, name }, at) =>
+        Object.hasOwn(mcp_servers ?? {}, server) ||
+        tools.findIndex((other) => other.server === server && other.name === name) !== at,
+    );
+    if (twice) {
+      throw new AppError(
+        'validation_failed',
+        422,
+        `body.custom_tools: mcp__${twice.server}__${twice.name} is there twice, or "${twice.server}" is one of mcp_servers, too. Give it another name or server.`,
+      );
+    }
+    for (const { url } of [...Object.values(hooks ?? {}).flat(), ...tools]) {
+      if (url === undefined || allowed.callbackUrls === 'any') continue;
+      if (allowed.callbackUrls === 'loopback' && isLoopback(new URL(url).hostname)) continue;
+      throw new AppError(
+        'callback_not_allowed',
+        403,
+        `This server does not call ${url}. Leave the url out and answer by the session's events; or its administrator can set "allow_callback_urls": "loopback" or "any" in the configuration file.`,
+      );
+    }
+  };
+
   /** Most settings can start a program or lead one elsewhere (hooks, env, apiKeyHelper, …): known are those that cannot. */
   const checkSettings = (settings: Record<string, unknown>): void => {
     const permissions = z.looseObject(PERMISSION_SETTINGS).safeParse(settings.permissions ?? {});
@@ -135,7 +163,8 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       );
     },
 
-    checkOptions({ trust_project, allowed_tools, mcp_servers, agents, plugins, sandbox, settings }) {
+    checkOptions(options) {
+      const { trust_project, allowed_tools, mcp_servers, agents, plugins, sandbox, settings } = options;
       if (trust_project && !allowed.trustProject) {
         throw new AppError(
           'trust_forbidden',
@@ -154,6 +183,7 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       if (plugins && plugins.length > 0) requireCommands('plugins (their hooks and MCP servers)');
       if (sandbox) checkSandbox(sandbox, 'sandbox');
       checkSettings(settings ?? {});
+      checkCallbacks(options);
     },
 
     async checkStart({ cwd, permissionMode, options }) {

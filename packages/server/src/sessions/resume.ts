@@ -11,6 +11,9 @@ export type Settable = Pick<SessionRecord, 'title' | 'metadata' | 'model' | 'per
 export function changesOf(record: SessionRecord, request: z.output<typeof CreateSession>): Partial<Settable> {
   const { title, metadata, model, permission_mode: permissionMode } = request;
   const options = { ...record.options, ...SessionOptions.parse(request) };
+  // None of them is the same as nothing said of them.
+  if (Object.keys(options.hooks ?? {}).length === 0) delete options.hooks;
+  if (options.custom_tools?.length === 0) delete options.custom_tools;
   const asked = { title, metadata, model, permissionMode, options };
   return Object.fromEntries(
     Object.entries(asked).filter(

@@ -1,5 +1,6 @@
 import type {
   BackgroundTask,
+  PendingCall,
   PermissionMode,
   PermissionRequest,
   RewindResult,
@@ -13,6 +14,7 @@ import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { bookings, type Interrupted } from './answer.ts';
 import { spentUsd } from './budget.ts';
+import { type Calls, createCalls } from './calls.ts';
 import { createHearing } from './hearing.ts';
 import { createLedger, type Decide } from './ledger.ts';
 import type { Policy } from './policy.ts';
@@ -52,6 +54,10 @@ export interface Session {
   currentTurnId(): string | null;
   queuedTurns(): number;
   pendingPermissions(): PermissionRequest[];
+  /** Hooks and tools of the caller's own that wait for an answer, oldest first. */
+  pendingCalls(): PendingCall[];
+  /** @throws AppError 404 when no such call waits */
+  respond: Calls['respond'];
   /** What the agent does in the background, oldest first. */
   tasks(): BackgroundTask[];
   /** Ends one background task; settles when it does not run any more. @throws AppError 404, 409, 504 */
@@ -198,6 +204,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
   });
 
+  const calls = createCalls({
+    sessionId: id,
+    state,
+    call,
+    fact: (decide) => fact(decide, 'store a call'),
+  });
+
   const hearing = createHearing({
     id,
     log,
@@ -206,6 +219,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     fact,
     background,
     broker,
+    calls,
     effects,
     next,
     defaultModel,
@@ -282,13 +296,14 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     }
   };
 
-  const stop = createStop({ ledger, call, withCut, warm, waiters, broker, stops, effects, next, now });
+  const stop = createStop({ ledger, call, withCut, warm, waiters, broker, calls, stops, effects, next, now });
 
   const closeAll = (draft: SessionDraft, cut: Spent | undefined): void => {
     if (draft.state.record.status === 'closed') return;
     const at = now();
     const interrupted: Interrupted = { reason: 'session_closed' };
     broker.settleAll(draft, 'session_closed');
+    calls.settleAll(draft, 'session_closed');
     cutTurns(draft, effects, { error: null, interrupted, cut }, at);
     for (const turn of draft.state.queue) endQueued(draft, effects, turn, interrupted, at);
     endBackground(draft, effects, { code: 'session_closed', message: 'The session was closed.' }, at);
@@ -304,6 +319,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     state: () => state().shown,
     currentTurnId: () => (state().current ?? state().own)?.turn.id ?? null,
     queuedTurns: () => state().queue.length,
+    pendingCalls: () => [...state().calls],
+    respond: calls.respond,
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
     wake: warm.wake,
@@ -407,6 +424,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       fact((draft) => {
         if (draft.state.record.status === 'closed') return;
         broker.settleAll(draft, 'server_shutdown');
+        calls.settleAll(draft, 'server_shutdown');
         cutTurns(draft, effects, { error: null, interrupted, cut }, now());
         endBackground(draft, effects, { code: 'server_shutdown', message: words }, now());
       }, 'settle what runs');

@@ -1,6 +1,7 @@
 import type {
   AnswerItem,
   BackgroundTask,
+  PendingCall,
   PermissionMode,
   SessionState,
   TurnError,
@@ -62,6 +63,8 @@ export interface State {
   queue: readonly TurnRecord[];
   /** Permission requests that wait, oldest first. */
   pending: readonly PermissionRecord[];
+  /** Hooks and tools of the caller's own that wait for an answer. */
+  calls: readonly PendingCall[];
   tasks: readonly Task[];
   news: News | undefined;
   /** Turns that are over and wait for their background work. */
@@ -79,6 +82,7 @@ export const initialState = (record: SessionRecord): State => ({
   own: undefined,
   queue: [],
   pending: [],
+  calls: [],
   tasks: [],
   news: undefined,
   unsettled: [],

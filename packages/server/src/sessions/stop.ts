@@ -3,6 +3,7 @@ import type { Spent } from '../agent/agent.ts';
 import { storageFailed } from '../errors.ts';
 import type { Broker } from '../permissions/broker.ts';
 import type { Interrupted } from './answer.ts';
+import type { Calls } from './calls.ts';
 import type { Called, Decide, Ledger } from './ledger.ts';
 import { cutTurns, type Effects, endQueued, type SessionDraft, type State, settle } from './state.ts';
 import type { Waiters } from './waiters.ts';
@@ -28,6 +29,7 @@ export interface StopDeps {
   warm: WarmAgent;
   waiters: Waiters;
   broker: Broker;
+  calls: Calls;
   stops: Map<string, Interrupted>;
   effects: Effects;
   next(draft: SessionDraft): void;
@@ -41,6 +43,7 @@ export function createStop({
   warm,
   waiters,
   broker,
+  calls,
   stops,
   effects,
   next,
@@ -65,7 +68,7 @@ export function createStop({
     for (const turnId of targets) if (!stops.has(turnId)) stops.set(turnId, { reason: 'interrupted' });
     const over = Promise.all(targets.map((turnId) => waiters.over(turnId)));
     const runs = (): boolean => running().some((turnId) => targets.includes(turnId));
-    const withdrawn = ledger.fact((draft) => settleQuestions(draft, broker));
+    const withdrawn = ledger.fact((draft) => settleQuestions(draft, broker, calls));
     withdrawn.catch(() => {});
     const process = warm.live();
     if (process && (ledger.state().own || ledger.state().current?.sent)) {
@@ -113,9 +116,15 @@ export function createStop({
 }
 
 /** The questions of the turn; a subagent in the background goes on, and so do its questions. */
-function settleQuestions(draft: SessionDraft, broker: Broker): void {
+function settleQuestions(draft: SessionDraft, broker: Broker, calls: Calls): void {
   const inBackground = new Set(draft.state.tasks.map(({ view }) => view.task_id));
   broker.settleAll(draft, 'interrupted', ({ agentId }) => !inBackground.has(agentId ?? ''));
+  // Measured: an interrupt does not take back the call of a custom tool, and the turn would wait for its end.
+  calls.settleAll(
+    draft,
+    'interrupted',
+    ({ turn_id, input }) => turn_id !== null && !inBackground.has(String(input.agent_id)),
+  );
 }
 
 /** The agent was told; that it stopped cannot be written, and so not be answered for. @throws AppError 503 */

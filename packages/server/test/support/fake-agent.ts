@@ -156,6 +156,12 @@ export function createFakeAgent(): Agent {
       serverInfo: async () => ({ commands: [], output_style: 'default', capabilities: [] }),
       stopTask: async () => {},
       contextUsage: async () => ({ totalTokens: transcript.messages.length }),
+      commands: async () => [],
+      models: async () => [],
+      agents: async () => [],
+      mcpServers: async () => [{ name: 'box', status: 'connected' }],
+      reconnectMcp: async () => {},
+      toggleMcp: async () => {},
       async rewindFiles(messageId) {
         const found = transcript.messages.some(({ uuid }) => uuid === messageId);
         const error = found ? null : 'There is no such message.';

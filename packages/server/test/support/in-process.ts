@@ -54,7 +54,14 @@ export function createInProcess({
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
     policy: createPolicy(
-      { bypass: 'forbidden', auto: true, trustProject: false, unaskedTools: true, commands: true },
+      {
+        bypass: 'forbidden',
+        auto: true,
+        trustProject: false,
+        unaskedTools: true,
+        commands: true,
+        callbackUrls: 'any',
+      },
       folders,
     ),
     permissionTimeoutSeconds: 300,

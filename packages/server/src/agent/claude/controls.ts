@@ -19,6 +19,18 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
       const { pid: _, ...info } = { pid: undefined, ...(await sdk.initializationResult()) };
       return { ...info, commands: info.commands, output_style: info.output_style };
     },
+    commands: () => sdk.supportedCommands(),
+    models: () => sdk.supportedModels(),
+    agents: () => sdk.supportedAgents(),
+    async mcpServers() {
+      const servers = await sdk.mcpServerStatus();
+      return servers.map(({ config, ...server }) => ({
+        ...server,
+        ...(config && { config: withoutSecrets({ ...config }) }),
+      }));
+    },
+    reconnectMcp: (name) => sdk.reconnectMcpServer(name),
+    toggleMcp: (name, enabled) => sdk.toggleMcpServer(name, enabled),
     stopTask: (taskId) => sdk.stopTask(taskId),
     contextUsage: async () => ({ ...(await sdk.getContextUsage()) }),
     async rewindFiles(messageId, dryRun) {
@@ -38,4 +50,13 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
       };
     },
   };
+}
+
+/** Environment and headers are where secrets of MCP servers are; command lines and addresses are no place for them. */
+function withoutSecrets({
+  env: _,
+  headers: __,
+  ...config
+}: Record<string, unknown>): Record<string, unknown> {
+  return config;
 }

@@ -6,6 +6,7 @@ import type { Agent, Spent, StartOptions } from '../agent.ts';
 import { configDir } from '../environment.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Price } from '../tally.ts';
+import { hookOptions, toolServers } from './callbacks.ts';
 import { createChanges } from './changes.ts';
 import { controls } from './controls.ts';
 import { createInbox } from './inbox.ts';
@@ -104,6 +105,8 @@ export function createClaude({
             budget !== undefined && { maxBudgetUsd: Math.max(budget - options.spentUsd, SPENT_USD) }),
           env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
           abortController: abort,
+          ...hookOptions(options.options, events, moot),
+          mcpServers: { ...given.mcpServers, ...toolServers(options.options, events, moot) },
           canUseTool: askHuman(events, moot),
           onElicitation: askForm(events, moot),
           spawnClaudeCodeProcess(request) {

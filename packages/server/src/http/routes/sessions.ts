@@ -1,5 +1,7 @@
 import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
+import type { AgentProcess } from '../../agent/agent.ts';
+import { AppError } from '../../errors.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
 import type { AppDeps } from '../app.ts';
@@ -18,6 +20,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       pending_permissions: pending,
       current_turn_id: session.currentTurnId(),
       queued_turns: session.queuedTurns(),
+      pending_calls: session.pendingCalls(),
       tasks: session.tasks(),
       last_seq: record.lastSeq,
     };
@@ -125,6 +128,53 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return session.ask((process) => process.serverInfo());
   });
 
+  mount(app, routes.respondHook, async ({ params, body: { request_id, output } }) => {
+    const session = await sessions.get(params.session_id);
+    await session.respond('hook', request_id, output);
+    return { status: 'ok' };
+  });
+
+  mount(app, routes.respondTool, async ({ params, body: { request_id, ...answer } }) => {
+    const session = await sessions.get(params.session_id);
+    await session.respond('tool', request_id, answer);
+    return { status: 'ok' };
+  });
+
+  mount(app, routes.listCommands, async ({ params }) => {
+    const session = await sessions.getOpen(params.session_id);
+    return { commands: await session.ask((live) => live.commands()) };
+  });
+
+  mount(app, routes.listModels, async ({ params }) => {
+    const session = await sessions.getOpen(params.session_id);
+    return { models: await session.ask((live) => live.models()) };
+  });
+
+  mount(app, routes.listAgents, async ({ params }) => {
+    const session = await sessions.getOpen(params.session_id);
+    return { agents: await session.ask((live) => live.agents()) };
+  });
+
+  const mcp = async (sessionId: string) => ({
+    servers: await (await sessions.getOpen(sessionId)).ask((live) => live.mcpServers()),
+  });
+
+  mount(app, routes.listMcp, ({ params }) => mcp(params.session_id));
+
+  mount(app, routes.reconnectMcp, async ({ params: { session_id, name } }) => {
+    const session = await sessions.getOpen(session_id);
+    await session.ask((live) => requireMcp(live, name));
+    await session.ask((live) => live.reconnectMcp(name));
+    return mcp(session_id);
+  });
+
+  mount(app, routes.toggleMcp, async ({ params: { session_id, name }, body: { enabled } }) => {
+    const session = await sessions.getOpen(session_id);
+    await session.ask((live) => requireMcp(live, name));
+    await session.ask((live) => live.toggleMcp(name, enabled));
+    return mcp(session_id);
+  });
+
   mount(app, routes.getContext, async ({ params }) => {
     const session = await sessions.getOpen(params.session_id);
     return session.ask((process) => process.contextUsage());
@@ -139,4 +189,14 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     ...usageView(await store.usage()),
     cost_usd_by_key: Object.fromEntries(await store.keyUsage()),
   }));
+}
+
+async function requireMcp(live: AgentProcess, name: string): Promise<void> {
+  const names = (await live.mcpServers()).map((server) => server.name);
+  if (names.includes(name)) return;
+  throw new AppError(
+    'mcp_server_not_found',
+    404,
+    `This session has no MCP server "${name}". It has: ${names.join(', ') || 'none'}.`,
+  );
 }

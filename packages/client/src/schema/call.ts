@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
+
+/** The agent's own events that a hook can be for. */
+export const HookEvent = z.enum([
+  'PreToolUse',
+  'PostToolUse',
+  'PostToolUseFailure',
+  'PostToolBatch',
+  'Notification',
+  'UserPromptSubmit',
+  'UserPromptExpansion',
+  'SessionStart',
+  'SessionEnd',
+  'Stop',
+  'StopFailure',
+  'SubagentStart',
+  'SubagentStop',
+  'PreCompact',
+  'PostCompact',
+  'PreModelSwitch',
+  'PostModelSwitch',
+  'PermissionRequest',
+  'PermissionDenied',
+  'Setup',
+  'TeammateIdle',
+  'TaskCreated',
+  'TaskCompleted',
+  'Elicitation',
+  'ElicitationResult',
+  'ConfigChange',
+  'WorktreeCreate',
+  'WorktreeRemove',
+  'InstructionsLoaded',
+  'CwdChanged',
+  'FileChanged',
+  'DirectoryAdded',
+  'MessageDisplay',
+]);
+export type HookEvent = z.infer<typeof HookEvent>;
+
+const url = z
+  .url({ protocol: /^https?$/ })
+  .optional()
+  .meta({
+    description:
+      'Where the server asks: a POST of what the event would hold, answered with JSON. Needs `allow_callback_urls`. Without it the question is an event, answered with a respond call',
+  });
+const timeout = z
+  .number()
+  .positive()
+  .max(3600)
+  .default(60)
+  .meta({ description: 'Seconds until an answer must be there' });
+
+/** A hook whose decisions come over HTTP. */
+export const Hook = z.object({
+  matcher: z.string().optional().meta({ description: 'Which tools (or sources) it is for; default: all' }),
+  url,
+  timeout,
+  on_failure: z.enum(['block', 'continue']).default('block').meta({
+    description: 'What no answer, or a wrong one, means for the tool call, prompt or permission request',
+  }),
+});
+export const Hooks = z.partialRecord(HookEvent, z.array(Hook));
+
+/** A tool of the caller's own, whose calls are answered over HTTP. */
+export const CustomTool = z.object({
+  name: z.string().regex(/^[\w-]{1,64}$/),
+  description: z.string().min(1),
+  input_schema: JsonObject.meta({ description: 'JSON Schema of an object' }),
+  server: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .default('custom')
+    .meta({ description: 'The agent knows the tool as `mcp__<server>__<name>`' }),
+  url,
+  timeout,
+});
+
+const call = {
+  request_id: z.string(),
+  session_id: SessionId,
+  turn_id: TurnId.nullable(),
+  tool_use_id: z.string().nullable(),
+  requested_at: Timestamp,
+  expires_at: Timestamp,
+};
+
+/** A hook that waits for its decision. */
+export const HookCall = z
+  .object({
+    kind: z.literal('hook'),
+    event: HookEvent,
+    index: z.int().meta({ description: 'Which of the hooks of this event' }),
+    input: JsonObject.meta({ description: "The agent's own hook input" }),
+    ...call,
+  })
+  .meta({ id: 'HookCall' });
+export type HookCall = z.infer<typeof HookCall>;
+
+/** A call of a custom tool that waits for its result. */
+export const ToolCall = z
+  .object({ kind: z.literal('tool'), server: z.string(), name: z.string(), input: JsonObject, ...call })
+  .meta({ id: 'ToolCall' });
+export type ToolCall = z.infer<typeof ToolCall>;
+
+export const PendingCall = z.discriminatedUnion('kind', [HookCall, ToolCall]);
+export type PendingCall = z.infer<typeof PendingCall>;
+
+/** Why a call waits no more. */
+export const CallReason = z.enum([
+  'answered',
+  'timeout',
+  'interrupted',
+  'withdrawn',
+  'session_closed',
+  'agent_died',
+  'server_shutdown',
+]);
+export type CallReason = z.infer<typeof CallReason>;
+
+/** What a hook decides: the agent's own hook output, such as `{decision: "block", reason}`. */
+export const HookAnswer = JsonObject;
+
+/** What a tool gives: a text, or content in the form of MCP. */
+export const ToolAnswer = z.object({
+  content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]),
+  is_error: z.boolean().default(false),
+  structured_content: JsonObject.optional(),
+});
+export type ToolAnswer = z.output<typeof ToolAnswer>;
+
+export const RespondHook = z
+  .object({ request_id: z.string().min(1), output: HookAnswer })
+  .meta({ id: 'RespondHook' });
+export const RespondTool = ToolAnswer.extend({ request_id: z.string().min(1) }).meta({ id: 'RespondTool' });

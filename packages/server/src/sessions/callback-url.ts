@@ -1,0 +1,48 @@
+import { messageOf } from '../errors.ts';
+
+/** More than any decision or tool result should be; the agent cuts long results anyway. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/**
+ * Asks an address of the caller's: a POST with JSON, answered with a JSON object. Redirects are not followed: they
+ * could lead where the configuration does not let calls go.
+ * @throws Error that says what was wrong with the answer
+ */
+export async function postCallback(
+  url: string,
+  body: object,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const { origin } = new URL(url);
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(body),
+      redirect: 'manual',
+      signal: AbortSignal.any([timeout, signal]),
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`it answered with status ${response.status} instead of 200`);
+    }
+    return JSON.parse(await readText(response));
+  } catch (error) {
+    const why = timeout.aborted ? `it did not answer within ${timeoutMs / 1000} seconds` : messageOf(error);
+    throw new Error(`The callback at ${origin} failed: ${why}`);
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
