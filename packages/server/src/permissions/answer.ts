@@ -12,7 +12,7 @@ type Input = Record<string, unknown>;
  */
 export function readAnswer(request: PermissionRecord, answer: RespondPermission): Decision {
   if (!answer.allowed) {
-    // Measured: an empty reason reaches the model as an empty tool result.
+    // An empty reason would reach the model as an empty tool result, which says nothing.
     const message = answer.message?.trim() ? answer.message : 'The user denied this.';
     return { allowed: false, message, interrupt: answer.interrupt ?? false };
   }

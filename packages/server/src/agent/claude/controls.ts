@@ -38,7 +38,7 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
         sdk
           .rewindFiles(messageId, options)
           .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }));
-      // Measured: only a dry run tells which files it is about; the real one says that it could, and no more.
+      // Only a dry run tells which files it is about; the real one says that it could, and no more.
       const planned = await ask({ dryRun: true });
       const done = dryRun || !planned.canRewind ? planned : await ask({ dryRun: false });
       return {
