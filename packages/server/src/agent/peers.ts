@@ -26,7 +26,7 @@ interface Look {
 /**
  * @param instance names the server's home; each of its agents carries its mark
  *
- * An agent is known by the mark, and what it started by the mark or by its parents. One look takes about 10 ms with
+ * An agent is known by the mark, and what it started by the mark or by its parents. One look took 15 to 20 ms with
  * 130 processes, half of it for /proc/net/tcp, on threads of their own; it is taken once a connection, and
  * one look serves all that came before it began.
  */
