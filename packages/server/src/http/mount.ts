@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { AppError, type FieldError } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { readForm } from './form.ts';
+import { fieldError } from './sentences.ts';
 
 /** Deeper JSON than any real request has; JSON.stringify itself gives up at a few thousand levels. */
 const MAX_DEPTH = 200;
@@ -57,9 +58,7 @@ function checkForm(schema: z.ZodType, given: unknown, where: string): unknown {
 function check(schema: z.ZodType, value: unknown, where: string, unknown: FieldError[] = []): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success && unknown.length === 0) return parsed.data;
-  const wrong = (parsed.error?.issues ?? []).map(
-    (issue): FieldError => ({ path: [where, ...issue.path].join('.'), message: issue.message }),
-  );
+  const wrong = (parsed.error?.issues ?? []).map((issue) => fieldError(issue, value, where));
   const errors = [...wrong, ...unknown];
   const said = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
   throw new AppError('validation_failed', 422, `The request does not have the right form. ${said}`, errors);
