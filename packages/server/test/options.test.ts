@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SESSION_OPTIONS } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';
@@ -222,6 +223,21 @@ test('an alias is asked for under the tool that it leads to', async () => {
   );
   expect(await said(id, message)).toContain('no approval surface');
   expect(existsSync(file)).toBe(false);
+});
+
+test('the documentation accounts for every option of the agent SDK', () => {
+  const types = readFileSync(
+    new URL('../../../node_modules/@anthropic-ai/claude-agent-sdk/sdk.d.ts', import.meta.url),
+    'utf8',
+  );
+  const start = types.indexOf('export declare type Options = {');
+  const names = [...types.slice(start, types.indexOf('\n};', start)).matchAll(/^ {4}(\w+)\??:/gm)].map(
+    ([, name]) => name ?? '',
+  );
+  expect(names.length).toBeGreaterThan(60);
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+  expect(Object.keys(SESSION_OPTIONS).filter((field) => !readme.includes(`\`${field}\``))).toEqual([]);
 });
 
 describe('resume', () => {
