@@ -5,7 +5,7 @@ import type { Agent, AgentEvents, AgentProcess, StartOptions, TurnEnd } from '..
 import { AppError } from '../../src/errors.ts';
 
 /** Nobody answers the agent's questions for so long: it goes on without. */
-const PATIENCE_MS = 60;
+const PATIENCE_MS = 150;
 
 /** What a process does with a message; the message's own text decides, so that runs can be repeated. */
 const HABITS = [

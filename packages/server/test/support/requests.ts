@@ -46,6 +46,8 @@ const HINTS: Hints = {
   message_id: someId('turn'),
   up_to_message_id: someId('turn'),
   request_id: fc.oneof({ weight: 6, arbitrary: known('permission') }, oddText),
+  /** Of an MCP server: the one that the agent of these tests has. */
+  name: fc.constant('box'),
   cwd: fc.oneof({ weight: 4, arbitrary: fc.constant('.') }, oddText),
   additional_directories: fc.oneof({ weight: 4, arbitrary: fc.constant(['.']) }, fc.array(oddText)),
   model: fc.oneof(fc.constant('demo'), fc.string({ minLength: 1, maxLength: 20 })),
