@@ -271,18 +271,20 @@ describe('POST /invocations', () => {
     }
   });
 
-  test('an unknown path is a 404, and so is a known one with another method', async () => {
-    for (const body of [
-      { path: '/nowhere' },
-      { path: 'sessions//x/y' },
-      { path: '/health', method: 'POST' },
-    ]) {
+  test('an unknown path is a 404, a known one with another method a 405', async () => {
+    for (const body of [{ path: '/nowhere' }, { path: 'sessions//x/y' }]) {
       expectProblem(await invoke(body), 404, 'route_not_found');
     }
+    expectProblem(await invoke({ path: '/health', method: 'POST' }), 405, 'method_not_allowed');
   });
 
-  test('a template without its parameter is a 404 that does not reach any session', async () => {
-    expectProblem(await invoke({ path: '/sessions/{session_id}/interrupt' }), 404, 'not_found');
+  test('a template without its parameter is a 400 that names it and does not reach any session', async () => {
+    const problem = expectProblem(
+      await invoke({ path: '/sessions/{session_id}/interrupt' }),
+      400,
+      'path_params_missing',
+    );
+    expect(problem.detail).toContain('session_id');
   });
 
   test("the target's 422 is passed on", async () => {

@@ -41,7 +41,9 @@ const toObjectSchema = ({
 }: RouteSpec): Record<string, { safeParse(value: unknown): { success: boolean } }> =>
   (body as unknown as { shape: ReturnType<typeof toObjectSchema> }).shape;
 
-const paramsOf = (session_id: string) => ({ params: { session_id, turn_id: UNKNOWN, task_id: 'unknown' } });
+const paramsOf = (session_id: string) => ({
+  params: { session_id, turn_id: UNKNOWN, task_id: 'unknown', name: 'box' },
+});
 
 describe('every route with a session in its path', () => {
   test.each(ofSessions)('$method $path: an unknown session is a 404', async (spec) => {
@@ -426,7 +428,7 @@ test('calls that need an open session are a 409 on a closed one, and it says how
   expect(needOpen.map(({ name }) => name)).toEqual(expect.arrayContaining(['sendMessage', 'setModel']));
   for (const spec of needOpen) {
     if (spec.name === 'forkSession') continue;
-    const answer = await api.call(spec.method, spec.path, { ...at(session_id), body: bodyFor(spec) });
+    const answer = await api.call(spec.method, spec.path, { ...paramsOf(session_id), body: bodyFor(spec) });
     const problem = expectProblem(answer, 409, 'session_closed');
     expect(problem.detail).toContain(`{"resume_session_id": "${session_id}"}`);
   }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { lastWords, startStrict, strictProviders } from '../../gateway/src/testing/strict-upstreams.ts';
 import { processesOf } from './support/agents.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -29,9 +29,9 @@ afterAll(async () => {
   for (const upstream of upstreams.values()) await upstream.close();
 });
 
-test.concurrent.each(strictProviders.map((provider) => [provider.name, provider] as const))(
+test.concurrent.for(strictProviders.map((provider) => [provider.name, provider] as const))(
   'the agent works on with %s: three calls, a second turn, and a third after its process died',
-  async (_, { id, model }) => {
+  async ([, { id, model }], { expect }) => {
     const { session_id } = await server.createSession({ model: `${id}/${model}`, enable_proxy: true });
     const first = await server.send(session_id, 'MAIN-PROMPT: read all three');
     expect(first.error).toBeNull();

@@ -51,6 +51,20 @@ describe('a ledger', () => {
     expect(order).toEqual(['effect a', 'caller']);
   });
 
+  test('shows between two decisions what came between them: neither before the first is committed, nor after the second', async () => {
+    const { ledger, writes, say } = setup();
+    const order: string[] = [];
+    const show = (word: string) => ledger.inOrder((state) => order.push(`${word} on ${state.join('')}`));
+    const facts = [ledger.fact(say('a')), ledger.fact(say('b'))];
+    show('one');
+    facts.push(ledger.fact(say('c')));
+    show('two');
+    await Promise.all(facts);
+    await ledger.settled();
+    expect(order).toEqual(['one on ab', 'two on abc']);
+    expect(writes).toEqual([['a'], ['b'], ['c']]);
+  });
+
   test('takes what comes during a commit together in the next one, each on what the one before decided', async () => {
     const { ledger, writes, say } = setup();
     await Promise.all(['a', 'b', 'c'].map((word) => ledger.call(say(word))));

@@ -54,6 +54,8 @@ export interface LedgerDeps<S> {
 interface Entry<S> {
   decide: Decide<S, unknown>;
   isFact: boolean;
+  /** Decides nothing, but has its place: what was decided before it is committed first, and what comes after it later. */
+  show?: (state: S) => void;
   resolve(called: Called<unknown>): void;
   reject(error: unknown): void;
 }
@@ -150,7 +152,15 @@ export function createLedger<S>({ initial, commit, complete, onStuck, onError }:
   const pump = (): void => {
     if (adopting) return;
     while (!committing && waiting.length > 0) {
-      const count = alone > 0 ? 1 : BATCH;
+      const [first] = waiting;
+      if (first?.show) {
+        waiting = waiting.slice(1);
+        adopt(state, [{ entry: first, value: undefined, effects: [() => first.show?.(state)] }]);
+        continue;
+      }
+      // A commit is shown as one: what is shown between two decisions parts them.
+      const shown = waiting.findIndex((entry) => entry.show);
+      const count = alone > 0 ? 1 : Math.min(BATCH, shown < 0 ? BATCH : shown);
       alone = Math.max(0, alone - 1);
       const entries = waiting.slice(0, count);
       waiting = waiting.slice(count);
@@ -224,7 +234,8 @@ export function createLedger<S>({ initial, commit, complete, onStuck, onError }:
       if (!committing && waiting.length === 0) effect(state);
       else
         enter({
-          decide: (draft) => draft.after(() => effect(draft.state)),
+          decide: () => {},
+          show: effect,
           isFact: false,
           resolve: () => {},
           reject: () => {},
