@@ -55,12 +55,21 @@ export function createStop({
   };
 
   /** Ends turns that the agent says nothing more about. */
-  const end = (targets: readonly string[], cut?: Spent): Promise<unknown> =>
-    call((draft) => {
+  const end = async (targets: readonly string[], cut?: Spent): Promise<void> => {
+    const decide = (spent: Spent | undefined) => (draft: SessionDraft) => {
       // Meanwhile the process may have died, and its end theirs.
-      cutTurns(draft, effects, { error: null, cut }, now(), ({ turn }) => targets.includes(turn.id));
+      cutTurns(draft, effects, { error: null, cut: spent }, now(), ({ turn }) => targets.includes(turn.id));
       next(draft);
-    });
+    };
+    try {
+      await call(decide(cut));
+    } catch (error) {
+      // They are stopped all the same, and nothing else would end them: their end is written when the store works
+      // again. What they have used is booked by itself (withCut).
+      ledger.fact(decide(undefined)).catch(() => {});
+      throw error;
+    }
+  };
 
   const stopTurn = async (all: boolean): Promise<void> => {
     const targets = running();
@@ -76,7 +85,7 @@ export function createStop({
       while (runs() && Date.now() < deadline) {
         // A process that dies meanwhile never answers; its end settles the turn.
         const obeyed = process.interrupt({ all }).then(
-          (dropped) => dropped.length > 0 && end(dropped),
+          (dropped) => (dropped.length > 0 ? end(dropped) : undefined),
           () => {},
         );
         const late = sleep(INTERRUPT_PATIENCE_MS, undefined, { ref: false });
