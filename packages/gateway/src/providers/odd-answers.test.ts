@@ -417,6 +417,12 @@ describe('Gemini', () => {
     expect(outcome.message?.usage).toMatchObject({ input_tokens: 5, output_tokens: 2 });
   });
 
+  test('data lines without a blank line between them', async () => {
+    const lines = [candidate([{ text: 'a' }]), candidate([{ text: 'b' }], 'STOP')];
+    answer = raw(lines.map((line) => `data: ${JSON.stringify(line)}\n`).join(''));
+    expect(blocks(await ask('gem/m', { stream: true }))).toEqual([['text', 'ab']]);
+  });
+
   test.each(['UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'MALFORMED_FUNCTION_CALL'])(
     '%s without a part is an error',
     async (reason) => {

@@ -4,6 +4,7 @@ import { createSseReader } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Dialect, Target } from '../provider.ts';
 import { isObject } from '../shared/schema.ts';
+import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';
 
 // The provider packages leave out, or choke on, some of what their providers say and want. What passes between a
@@ -124,10 +125,10 @@ async function* mapEvents(
     return out === '' ? undefined : Buffer.from(out);
   };
   for await (const bytes of body) {
-    const events = rewritten(reader.push(bytes));
+    const events = rewritten(reader.push(bytes).flatMap(separated));
     if (events) yield events;
   }
-  const rest = rewritten(reader.end());
+  const rest = rewritten(reader.end().flatMap(separated));
   if (rest) yield rest;
 }
 

@@ -83,7 +83,7 @@ export async function* readEventStream(
   const reader = createSseReader();
   try {
     for await (const bytes of body) {
-      for (const message of reader.push(bytes)) separate(message, handlers.onMessage);
+      for (const message of reader.push(bytes).flatMap(separated)) handlers.onMessage(message);
       const events = sequencer.take();
       if (events.length > 0) {
         failer.sent();
@@ -93,7 +93,7 @@ export async function* readEventStream(
       // the upstream's own end the few bytes that are left are read, because only then its connection is kept.
       if (sequencer.cut()) return;
     }
-    for (const message of reader.end()) separate(message, handlers.onMessage);
+    for (const message of reader.end().flatMap(separated)) handlers.onMessage(message);
     handlers.onEnd();
   } catch (error) {
     if (error instanceof TransportError && !isAborted(error)) {
@@ -109,9 +109,9 @@ export async function* readEventStream(
 }
 
 /** Some leave out the blank line between two `data:` lines, which then arrive as one message. */
-function separate(message: SseMessage, onMessage: (message: SseMessage) => void): void {
-  if (!message.data.includes('\n') || isJson(message.data)) onMessage(message);
-  else for (const data of message.data.split('\n')) onMessage({ ...message, data });
+export function separated(message: SseMessage): SseMessage[] {
+  if (!message.data.includes('\n') || isJson(message.data)) return [message];
+  return message.data.split('\n').map((data) => ({ ...message, data }));
 }
 
 function isJson(text: string): boolean {
