@@ -114,7 +114,10 @@ function build(config: GatewayConfig, options: Partial<GatewayOptions>, logReque
     ...options,
     config,
     demo: createDemoModel().fetch,
-    log: (entry) => console.error(JSON.stringify({ at: at(), ...entry })),
+    log(entry) {
+      // What is told of every request is for who asked for that.
+      if (entry.level !== 'debug' || logRequests) console.error(JSON.stringify({ at: at(), ...entry }));
+    },
     ...keys,
     ...(logRequests && {
       onUsage(record) {
