@@ -125,7 +125,10 @@ function fromFixture(name: string, bytes: Buffer): Recording[] {
       return [{ name, dialect, contentType: AWS_STREAM, body: Buffer.concat(frames) }];
     }
     const done = dialect === 'openai-chat' ? 'data: [DONE]\n\n' : '';
-    const body = Buffer.from(lines.map((line) => `data: ${line}\n\n`).join('') + done);
+    // Anthropic's own events have their type on a line before them, which the official SDK goes by.
+    const typeOf = (line: string) => (JSON.parse(line) as { type?: string }).type;
+    const head = (line: string) => (dialect === 'anthropic' ? `event: ${typeOf(line)}\n` : '');
+    const body = Buffer.from(lines.map((line) => `${head(line)}data: ${line}\n\n`).join('') + done);
     return [{ name, dialect, contentType: SSE, body }];
   }
   if (/^(event|data|:)/.test(text)) return [{ name, dialect, contentType: SSE, body: bytes }];
@@ -252,7 +255,9 @@ async function playThroughSdk({ dialect }: Recording): Promise<[Outcome, string]
     await sdk.messages.stream(request(dialect, true) as never).finalMessage();
     return ['complete', ''];
   } catch (error) {
-    return error instanceof Anthropic.APIError ? ['error', error.message] : ['malformed', String(error)];
+    // Anthropic's own bytes are passed on: what the SDK refuses of them, it refuses of the recording.
+    const told = error instanceof Anthropic.APIError || dialect === 'anthropic';
+    return [told ? 'error' : 'malformed', error instanceof Error ? error.message : String(error)];
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CallReason } from './call.ts';
 import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
 
 /**
@@ -12,17 +13,8 @@ export type PermissionKind = z.infer<typeof PermissionKind>;
 export const PermissionState = z.enum(['pending', 'allowed', 'denied', 'expired', 'cancelled']);
 export type PermissionState = z.infer<typeof PermissionState>;
 
-/** Why a request left `pending`. */
-export const PermissionReason = z.enum([
-  'answered',
-  'timeout',
-  'interrupted',
-  'withdrawn',
-  'session_closed',
-  'agent_died',
-  'server_shutdown',
-  'server_restarted',
-]);
+/** Why a request left `pending`: as a call does, or because the server that asked is gone. */
+export const PermissionReason = z.enum([...CallReason.options, 'server_restarted']);
 export type PermissionReason = z.infer<typeof PermissionReason>;
 
 /** Who answered: somebody with an API key, by its id, or a program of the server's machine where none is needed. */

@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Catalog, type CatalogQuery, openCatalog } from './catalog.ts';
+import type { TranscriptQuery } from '../../agent.ts';
+import { type Catalog, openCatalog } from './catalog.ts';
 
 let folder: string;
 let projects: string;
@@ -41,11 +42,11 @@ function touch(path: string): void {
   clock += 10;
   utimesSync(path, 1_700_000_000 + clock, 1_700_000_000 + clock);
 }
-const list = (query: Partial<CatalogQuery> = {}) => {
+const list = (query: Partial<TranscriptQuery> = {}) => {
   catalog.refresh();
   return catalog.list({ roots: ['/'], without: [], limit: 100, offset: 0, ...query });
 };
-const idsOf = (query?: Partial<CatalogQuery>): string[] => list(query).found.map(({ id }) => id);
+const idsOf = (query?: Partial<TranscriptQuery>): string[] => list(query).found.map(({ id }) => id);
 
 test('a conversation is listed with its first prompt, whatever that begins with', () => {
   const previews = [

@@ -1,6 +1,7 @@
 import { type Dirent, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { TranscriptQuery } from '../../agent.ts';
 import { type Summary, summarize } from './read.ts';
 
 /** A conversation on disk. */
@@ -13,19 +14,6 @@ export interface Found {
   preview: string;
   title: string | null;
   cwd: string | null;
-}
-
-export interface CatalogQuery {
-  /** Only what began in this folder. */
-  cwd?: string | undefined;
-  /** Only what began in one of these folders, or below. */
-  roots: readonly string[];
-  /** Ids to leave out. */
-  without: readonly string[];
-  limit: number;
-  offset: number;
-  /** What a page before gave as `next`. */
-  cursor?: string | undefined;
 }
 
 export interface CatalogPage {
@@ -44,7 +32,7 @@ interface Row extends Found {
 export interface Catalog {
   /** Looks for what has changed since, and gives the number of files that it had to read. */
   refresh(): number;
-  list(query: CatalogQuery): CatalogPage;
+  list(query: TranscriptQuery): CatalogPage;
   /** One conversation as it is now, whether or not the catalog knows it. */
   find(id: string): Found | undefined;
   /** Where a conversation's file is, as quickly as that can be known. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { TranscriptLook } from '../../agent.ts';
-import type { CatalogPage, CatalogQuery, Found } from './catalog.ts';
+import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
+import type { CatalogPage, Found } from './catalog.ts';
 import type { Question, Reply } from './worker.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Question, Reply } from './worker.ts';
  * time, and the server has other things to do.
  */
 export interface Library {
-  list(query: CatalogQuery): Promise<CatalogPage>;
+  list(query: TranscriptQuery): Promise<CatalogPage>;
   find(conversationId: string): Promise<Found | undefined>;
   look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
   /** The agent's folder of folders of transcripts. */

@@ -3,15 +3,15 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../../errors.ts';
-import type { TranscriptLook } from '../../agent.ts';
-import { type CatalogPage, type CatalogQuery, type Found, openCatalog } from './catalog.ts';
+import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
+import { type CatalogPage, type Found, openCatalog } from './catalog.ts';
 import { holderOf, promptsIn } from './look.ts';
 
 export interface Question {
   number: number;
   /** A refresh that began later than this holds for the question too. */
   askedAt: number;
-  ask: { list: CatalogQuery } | { find: string } | { look: string; from: number | null };
+  ask: { list: TranscriptQuery } | { find: string } | { look: string; from: number | null };
 }
 
 export type Reply = { number: number } & (
