@@ -103,12 +103,18 @@ async function* passed(
     meter.error = 'api_error';
     return encodeEvents([{ type: 'error', error: { type: 'api_error', message } }]);
   };
+  /** Whether the upstream has sent an error; before the first event it is one of the request's. */
+  const failed = (): boolean => {
+    const error = bytes.error();
+    if (!error) return false;
+    if (!begun) throw new UpstreamError(describeError(error));
+    meter.error = error.type;
+    return true;
+  };
   try {
     for await (const chunk of body) {
       const events = bytes.push(asBuffer(chunk));
-      const error = bytes.error();
-      if (error && !begun) throw new UpstreamError(describeError(error));
-      if (error) meter.error = error.type;
+      failed();
       if (!events) continue;
       meter.sent += events.length / streamBytesPerToken;
       if (begun) {
@@ -132,11 +138,9 @@ async function* passed(
     return;
   }
   const rest = bytes.rest();
-  const late = bytes.error();
-  if (late && !begun) throw new UpstreamError(describeError(late));
-  if (late) meter.error = late.type;
+  const isOver = failed() || meter.complete;
   if (rest) yield rest;
-  if (!meter.complete && !late) yield broken('');
+  if (!isOver) yield broken('');
 }
 
 async function collect(

@@ -50,6 +50,11 @@ const chunk = (delta: unknown, finish: string | null = null) => ({
 });
 const usageChunk = { choices: [], usage: { prompt_tokens: 100, completion_tokens: 10 } };
 
+/** A whole stream of Chat Completions: what was said, why it ended, what it used. */
+function sendChat(response: ServerResponse, said: readonly unknown[], finish: string): void {
+  sendSse(response, sseText([...said, chunk({}, finish), usageChunk, '[DONE]']));
+}
+
 function chatCalls(body: ChatBody) {
   return body.messages.filter((message) => message.role === 'assistant' && message.tool_calls?.length);
 }
@@ -89,23 +94,20 @@ const openrouter: StrictProvider = {
         );
       }
     }
-    if (!call)
-      return sendSse(response, sseText([chunk({ content: words }), chunk({}, 'stop'), usageChunk, '[DONE]']));
+    if (!call) return sendChat(response, [chunk({ content: words })], 'stop');
     const detail = (value: JsonObject) =>
       chunk({ reasoning_details: [{ format: 'anthropic-claude-v1', ...value }] });
     const [first, second] = [`thinking `, `of ${call.id}`];
-    return sendSse(
+    return sendChat(
       response,
-      sseText([
+      [
         chunk({ reasoning: first, reasoning_details: [{ type: 'reasoning.text', text: first, index: 0 }] }),
         detail({ type: 'reasoning.text', text: second, index: 0 }),
         detail({ type: 'reasoning.text', signature: `SIG-${call.id}`, index: 0 }),
         detail({ type: 'reasoning.encrypted', data: `ENC-${call.id}`, id: call.id, index: 1 }),
         chatCall(call),
-        chunk({}, 'tool_calls'),
-        usageChunk,
-        '[DONE]',
-      ]),
+      ],
+      'tool_calls',
     );
   },
 };
@@ -125,18 +127,15 @@ const deepseek: StrictProvider = {
         );
       }
     }
-    if (!call)
-      return sendSse(response, sseText([chunk({ content: words }), chunk({}, 'stop'), usageChunk, '[DONE]']));
-    return sendSse(
+    if (!call) return sendChat(response, [chunk({ content: words })], 'stop');
+    return sendChat(
       response,
-      sseText([
+      [
         chunk({ reasoning_content: 'thinking ' }),
         chunk({ reasoning_content: `of ${call.id}` }),
         chatCall(call),
-        chunk({}, 'tool_calls'),
-        usageChunk,
-        '[DONE]',
-      ]),
+      ],
+      'tool_calls',
     );
   },
 };
