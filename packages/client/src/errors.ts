@@ -23,15 +23,22 @@ export class ApiError extends Error {
 /** No answer came from the server's address: it is not running, or the address is wrong. */
 export class ServerUnreachable extends Error {
   readonly url: string;
+  /** The connection broke under the request: the server may have received it. */
+  readonly mayHaveArrived: boolean;
 
   constructor(url: string, cause: unknown) {
-    super(`No server answers at ${url} (${reasonOf(cause)}). Start it there, or give another address.`, {
+    const reason = reasonOf(cause);
+    super(`No server answers at ${url} (${reason}). Start it there, or give another address.`, {
       cause,
     });
     this.name = 'ServerUnreachable';
     this.url = url;
+    this.mayHaveArrived = BROKEN_CONNECTION.has(reason);
   }
 }
+
+/** How Node names a connection that was made and then lost; a browser gives no reason. */
+const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 /** The server took longer than the caller wanted to wait. What was asked for may still happen. */
 export class RequestTimeout extends Error {

@@ -87,8 +87,8 @@ export interface ReadEventsOptions {
   /** Aborting ends the iteration, quietly. */
   signal?: AbortSignal | undefined;
   onConnection?: ((connection: Connection) => void) | undefined;
-  /** False: the first connection must succeed, or its error is thrown. Default: true, it is retried. */
-  retryFirst?: boolean | undefined;
+  /** Whether a first connection that fails is tried again; otherwise its error is thrown. Default: it is. */
+  retryFirst?: (() => boolean) | undefined;
   /** First pause before reconnecting; doubles up to `maxDelayMs`. */
   minDelayMs?: number | undefined;
   maxDelayMs?: number | undefined;
@@ -136,7 +136,7 @@ export async function* readEvents(options: ReadEventsOptions): AsyncGenerator<Ss
       }
     } catch (error) {
       if (options.signal?.aborted) return;
-      if (isFinal(error) || (!everOpen && options.retryFirst === false)) throw error;
+      if (isFinal(error) || (!everOpen && options.retryFirst?.() === false)) throw error;
       failure = error;
     } finally {
       connection.abort();

@@ -1,9 +1,9 @@
-import { ApiError, ServerUnreachable } from './errors.ts';
+import { ServerUnreachable } from './errors.ts';
 import type { Transport } from './http.ts';
 import { operations } from './operations.ts';
 import type { SessionEvent, StreamFrame } from './schema/event.ts';
 import type { SendMessage, Turn, TurnResult, UserInput } from './schema/message.ts';
-import { type Connection, pause, readEvents } from './sse.ts';
+import { type Connection, readEvents } from './sse.ts';
 
 export interface SendOptions {
   /** What happens when a turn already runs: `queue` (default), `reject` or `interrupt`. */
@@ -115,12 +115,13 @@ async function* followTurn(
   let turnId: string | null = null;
   let isTurnOver = false;
   let lastSeq = 0;
-  let answered = false;
+  /** The message may have reached a server that then went away. */
+  let isSent = false;
 
   const events = readEvents({
     signal: options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal,
     onConnection: options.onConnection,
-    retryFirst: false,
+    retryFirst: () => isSent,
     giveUpAfterMs: options.giveUpAfterMs ?? 300_000,
     open: async (_, signal) => {
       if (turnId === null) {
@@ -132,9 +133,16 @@ async function* followTurn(
             body,
             signal,
           });
-        const response = answered ? await send() : await sendOnceMore(send, signal);
-        answered = true;
-        return response;
+        try {
+          const response = await send();
+          isSent = true;
+          return response;
+        } catch (error) {
+          // The server may have accepted the message and died. The idempotency key makes sending it again harmless; a
+          // refused connection is told to the caller at once.
+          isSent ||= error instanceof ServerUnreachable && error.mayHaveArrived;
+          throw error;
+        }
       }
       // A server that knows nothing of background work ends its stream with the turn, and tells no more.
       if (isTurnOver && !(await knowsWaiting(transport, sessionId, turnId, signal))) over.abort();
@@ -176,20 +184,6 @@ async function knowsWaiting(
 ): Promise<boolean> {
   const response = await transport({ ...operations.getTurn, params: { session_id, turn_id }, signal });
   return ((await response.json()) as Partial<Turn>).wait_for !== undefined;
-}
-
-/**
- * A kept-alive connection that the server closed in the same moment fails the first request on it, though the
- * server is there: one more try tells the two apart. The idempotency key makes it harmless.
- */
-async function sendOnceMore(send: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
-  try {
-    return await send();
-  } catch (error) {
-    if (signal.aborted || error instanceof ApiError || !(error instanceof ServerUnreachable)) throw error;
-    await pause(100, signal);
-    return send();
-  }
 }
 
 export function isDurable(frame: StreamFrame): frame is SessionEvent {
