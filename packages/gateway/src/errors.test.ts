@@ -2,10 +2,10 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
-import { describeError } from './providers/shared/upstream-error.ts';
 import { dialectFixtures } from './testing/dialects.ts';
 import { post, readEvents, startGateway } from './testing/gateway.ts';
 import { type FakeAnswer, sendJson, startUpstream } from './testing/upstream.ts';
+import { describeError } from './upstream/error.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {

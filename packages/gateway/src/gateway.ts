@@ -10,13 +10,7 @@ import {
   toNode,
   toResponse,
 } from './http/answer.ts';
-import { bounded } from './http/bounds.ts';
-import { fetchTransport } from './http/fetch-transport.ts';
-import type { GatewayHooks } from './http/hooks.ts';
 import { keysOf } from './http/keys.ts';
-import { createMessagesRoute } from './http/messages-route.ts';
-import { isAborted, type Transport } from './http/transport.ts';
-import { createTransport } from './http/undici-transport.ts';
 import { errorBody, failure, GatewayError } from './messages/errors.ts';
 import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
@@ -25,8 +19,14 @@ import { type CatalogueListing, listed, listModels, pageOf } from './models/list
 import { createPricing } from './models/prices.ts';
 import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
 import { createResolver } from './models/resolve.ts';
+import type { GatewayHooks } from './pipeline/hooks.ts';
+import { createMessagesRoute } from './pipeline/messages.ts';
 import { createDemoProvider, demoTarget, type LocalModel } from './providers/demo.ts';
 import { createProviderLoader } from './providers/index.ts';
+import { bounded } from './transport/bounds.ts';
+import { fetchTransport } from './transport/fetch.ts';
+import { isAborted, type Transport } from './transport/transport.ts';
+import { createTransport } from './transport/undici.ts';
 
 export interface GatewayOptions extends GatewayHooks {
   config: GatewayConfig;

@@ -2,6 +2,11 @@ export { ConfigError, type ConfigFile, createConfig, type GatewayConfig, readCon
 export * from './demo/index.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
+export { credentialOf } from './http/keys.ts';
+export { checkStream } from './messages/check-stream.ts';
+export { unpriced } from './messages/errors.ts';
+export { type ReadStream, readStream } from './messages/read-stream.ts';
+export type { ProviderStatus } from './models/providers.ts';
 export type {
   Authorization,
   BudgetAnswer,
@@ -9,15 +14,10 @@ export type {
   LogEntry,
   Subject,
   UsageRecord,
-} from './http/hooks.ts';
-export { credentialOf } from './http/keys.ts';
-export { REQUEST_ENCODINGS, type Unpacked, unpackRequest } from './http/request-encoding.ts';
-export { type Transport, TransportError } from './http/transport.ts';
-export { createTransport } from './http/undici-transport.ts';
-export { checkStream } from './messages/check-stream.ts';
-export { unpriced } from './messages/errors.ts';
-export { type ReadStream, readStream } from './messages/read-stream.ts';
-export type { ProviderStatus } from './models/providers.ts';
+} from './pipeline/hooks.ts';
 export type { LocalModel } from './providers/demo.ts';
-export { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
 export { createReservations } from './routing/reservations.ts';
+export { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
+export { REQUEST_ENCODINGS, type Unpacked, unpackRequest } from './transport/request-encoding.ts';
+export { type Transport, TransportError } from './transport/transport.ts';
+export { createTransport } from './transport/undici.ts';

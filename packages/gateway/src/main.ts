@@ -18,9 +18,9 @@ import { createDemoModel } from './demo/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { isLoopback, refusePages } from './http/guard.ts';
 import { keysOf } from './http/keys.ts';
-import { createTransport } from './http/undici-transport.ts';
 import { errorBody } from './messages/errors.ts';
-import { readCassette, recordTransport, replayTransport } from './record/cassette.ts';
+import { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
+import { createTransport } from './transport/undici.ts';
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;

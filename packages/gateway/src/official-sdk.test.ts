@@ -1,6 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { UsageRecord } from './http/hooks.ts';
+import type { UsageRecord } from './pipeline/hooks.ts';
 import { dialectFixtures, type Turn } from './testing/dialects.ts';
 import { startGateway } from './testing/gateway.ts';
 import { startUpstream } from './testing/upstream.ts';

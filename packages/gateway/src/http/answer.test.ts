@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from '../config.ts';
 import { createGateway } from '../gateway.ts';
+import type { UsageRecord } from '../pipeline/hooks.ts';
 import { dialectFixtures } from '../testing/dialects.ts';
 import { post, readEvents, startGateway } from '../testing/gateway.ts';
 import { type FakeAnswer, startUpstream } from '../testing/upstream.ts';
-import type { UsageRecord } from './hooks.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pingText } from '../messages/sse.ts';
-import { clientGone, isAborted } from './transport.ts';
+import { clientGone, isAborted } from '../transport/transport.ts';
 
 /** A request, whichever server it came through. */
 export interface Incoming {

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { GatewayConfig } from '../config.ts';
 import { unpriced } from '../messages/errors.ts';
+import type { GatewayHooks } from '../pipeline/hooks.ts';
 import { createReservations } from '../routing/reservations.ts';
-import type { GatewayHooks } from './hooks.ts';
 
 /** The key that a request carries, in either of the two headers. */
 export function credentialOf(headers: Record<string, string>): string | undefined {

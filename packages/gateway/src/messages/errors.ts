@@ -1,4 +1,4 @@
-import type { Target } from '../providers/provider.ts';
+import type { Target } from '../upstream/call.ts';
 
 /** A failure as the client will see it: Anthropic's status, type and sentence. */
 export interface Failure {

@@ -1,6 +1,6 @@
-import { clientGone } from '../http/transport.ts';
-import type { Call, Provider, Target } from './provider.ts';
-import { readError, UpstreamError } from './shared/upstream-error.ts';
+import { clientGone } from '../transport/transport.ts';
+import type { Call, Provider, Target } from '../upstream/call.ts';
+import { readError, UpstreamError } from '../upstream/error.ts';
 
 /** Answers Messages requests in this process: the built-in demo model, or a test's own. */
 export type LocalModel = (request: Request) => Promise<Response> | Response;

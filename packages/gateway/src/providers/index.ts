@@ -1,4 +1,4 @@
-import type { Dialect, Provider } from './provider.ts';
+import type { Dialect, Provider } from '../upstream/call.ts';
 
 const loaders: Readonly<Record<Exclude<Dialect, 'demo'>, () => Promise<Provider>>> = {
   anthropic: async () => (await import('./anthropic/index.ts')).anthropic,

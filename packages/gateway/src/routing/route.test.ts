@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ConfigFile } from '../config.ts';
-import type { UsageRecord } from '../http/hooks.ts';
+import type { UsageRecord } from '../pipeline/hooks.ts';
 import { dialectFixtures, type Turn } from '../testing/dialects.ts';
 import { post, readEvents, startGateway } from '../testing/gateway.ts';
 import { type FakeAnswer, sendJson, sendSse, startUpstream } from '../testing/upstream.ts';

@@ -1,7 +1,7 @@
-import { clientGone, isAborted, TransportError } from '../http/transport.ts';
 import { failure, GatewayError } from '../messages/errors.ts';
 import type { Resolution } from '../models/resolve.ts';
-import type { Call, Target } from '../providers/provider.ts';
+import { clientGone, isAborted, TransportError } from '../transport/transport.ts';
+import type { Call, Target } from '../upstream/call.ts';
 import {
   fromTransport,
   isOverflow,
@@ -9,7 +9,7 @@ import {
   toFailure,
   UpstreamError,
   type UpstreamFailure,
-} from '../providers/shared/upstream-error.ts';
+} from '../upstream/error.ts';
 import { type Affinity, spreadOrder } from './affinity.ts';
 import type { Health } from './health.ts';
 import type { Limiter } from './limiter.ts';

@@ -1,4 +1,4 @@
-import { asBuffer } from '../../http/transport.ts';
+import { asBuffer } from '../../transport/transport.ts';
 import { isObject } from '../shared/schema.ts';
 
 /** The kinds of pieces that the provider's package knows; one of another kind (a search's own result) fails it. */

@@ -11,7 +11,7 @@ import type {
 import { refuse } from '../../messages/errors.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type { ContentBlock, MessagesRequest, Tool, ToolResultBlock } from '../../messages/types.ts';
-import type { Dialect, ModelFacts } from '../provider.ts';
+import type { Dialect, ModelFacts } from '../../upstream/call.ts';
 import {
   asText,
   blocksOf,

@@ -6,8 +6,8 @@ import type {
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { Usage } from '../../messages/types.ts';
+import type { UpstreamFailure } from '../../upstream/error.ts';
 import type { NameTable } from '../shared/tool-names.ts';
-import type { UpstreamFailure } from '../shared/upstream-error.ts';
 import { describeSdkError } from './errors.ts';
 import { mapStopReason } from './map-stop-reason.ts';
 

@@ -1,6 +1,6 @@
 import { APICallError, InvalidPromptError, UnsupportedFunctionalityError } from '@ai-sdk/provider';
-import { TransportError } from '../../http/transport.ts';
-import { describeError, fromTransport, readError, type UpstreamFailure } from '../shared/upstream-error.ts';
+import { TransportError } from '../../transport/transport.ts';
+import { describeError, fromTransport, readError, type UpstreamFailure } from '../../upstream/error.ts';
 
 const googleCredentials =
   /could not load the default credentials|error code invalid_|invalid_grant|invalid_client/i;

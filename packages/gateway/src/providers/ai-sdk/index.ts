@@ -1,14 +1,14 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { StreamEvent } from '../../messages/types.ts';
-import type { Call, Dialect, Provider, Reply } from '../provider.ts';
-import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
-import { openReply } from '../shared/stream.ts';
+import type { Call, Dialect, Provider, Reply } from '../../upstream/call.ts';
 import {
   thinkingMissing,
   thoughtsRefused,
   UpstreamError,
   type UpstreamFailure,
-} from '../shared/upstream-error.ts';
+} from '../../upstream/error.ts';
+import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
+import { openReply } from '../shared/stream.ts';
 import { convertRequest } from './convert-request.ts';
 import { createPartReader, type PartReader } from './convert-stream.ts';
 import { describeSdkError } from './errors.ts';

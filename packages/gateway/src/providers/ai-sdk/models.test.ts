@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import type { Transport } from '../../http/transport.ts';
 import { checkStream } from '../../messages/check-stream.ts';
 import { dialectFixtures } from '../../testing/dialects.ts';
 import { post, readEvents, startGateway } from '../../testing/gateway.ts';
 import { sendJson, startUpstream } from '../../testing/upstream.ts';
+import type { Transport } from '../../transport/transport.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
-import { transportFetch } from '../../http/fetch-transport.ts';
-import type { Call, Dialect } from '../provider.ts';
+import { transportFetch } from '../../transport/fetch.ts';
+import type { Call, Dialect } from '../../upstream/call.ts';
 import { isClaude } from './thinking.ts';
 import { wireTransport } from './wire.ts';
 

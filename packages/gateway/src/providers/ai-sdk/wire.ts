@@ -1,8 +1,8 @@
 import { AwsV4Signer } from 'aws4fetch';
-import type { Transport, UpstreamRequest, UpstreamResponse } from '../../http/transport.ts';
 import { createSseReader } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
-import type { Dialect, Target } from '../provider.ts';
+import type { Transport, UpstreamRequest, UpstreamResponse } from '../../transport/transport.ts';
+import type { Dialect, Target } from '../../upstream/call.ts';
 import { isObject } from '../shared/schema.ts';
 import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';

@@ -1,8 +1,8 @@
-import { readAll } from '../../http/transport.ts';
 import { mayHoldOrigin } from '../../messages/origin.ts';
-import type { Call, Provider, Reply } from '../provider.ts';
+import { readAll } from '../../transport/transport.ts';
+import type { Call, Provider, Reply } from '../../upstream/call.ts';
+import { readError, thinkingMissing, thoughtsRefused, UpstreamError } from '../../upstream/error.ts';
 import { lessonOf } from '../shared/refusals.ts';
-import { readError, thinkingMissing, thoughtsRefused, UpstreamError } from '../shared/upstream-error.ts';
 import { adaptBody, type ThinkingPart } from './adapt-body.ts';
 
 /** About one connection, in either direction; its `connection` header may name more. */

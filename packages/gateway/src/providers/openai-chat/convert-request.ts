@@ -9,7 +9,7 @@ import type {
   Tool,
   ToolResultBlock,
 } from '../../messages/types.ts';
-import type { ModelFacts } from '../provider.ts';
+import type { ModelFacts } from '../../upstream/call.ts';
 import {
   asText,
   blocksOf,

@@ -1,6 +1,6 @@
 import type { Sequencer } from '../../messages/sequencer.ts';
+import { describeError, type UpstreamFailure } from '../../upstream/error.ts';
 import type { NameTable } from '../shared/tool-names.ts';
-import { describeError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { mapStopReason } from './map-stop-reason.ts';
 import { createReasoningReader } from './reasoning.ts';
 import { createThinkTags } from './think-tags.ts';

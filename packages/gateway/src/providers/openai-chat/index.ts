@@ -1,11 +1,11 @@
-import { readAll } from '../../http/transport.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
-import type { Call, Provider, Reply } from '../provider.ts';
+import { readAll } from '../../transport/transport.ts';
+import type { Call, Provider, Reply } from '../../upstream/call.ts';
+import { describeError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
 import { factsAfter } from '../shared/media-lessons.ts';
 import { createPoster } from '../shared/post-json.ts';
 import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
-import { describeError, UpstreamError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
 import { type ChatReader, createChatReader, errorIn } from './convert-stream.ts';
 import { teachChat } from './lessons.ts';

@@ -1,8 +1,8 @@
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { Usage } from '../../messages/types.ts';
+import { describeError, type UpstreamFailure } from '../../upstream/error.ts';
 import type { NameTable } from '../shared/tool-names.ts';
-import { describeError, type UpstreamFailure } from '../shared/upstream-error.ts';
 import { inputUsage } from '../shared/usage.ts';
 import { mapStopReason } from './map-stop-reason.ts';
 import type { OutputItem, ResponseObject, ResponsesEvent } from './types.ts';

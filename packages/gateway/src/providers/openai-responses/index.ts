@@ -1,11 +1,11 @@
-import { readAll } from '../../http/transport.ts';
 import type { StreamEvent } from '../../messages/types.ts';
-import type { Call, Provider, Reply } from '../provider.ts';
+import { readAll } from '../../transport/transport.ts';
+import type { Call, Provider, Reply } from '../../upstream/call.ts';
+import { UpstreamError } from '../../upstream/error.ts';
 import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
 import { createPoster } from '../shared/post-json.ts';
 import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
-import { UpstreamError } from '../shared/upstream-error.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
 import { createResponsesReader } from './convert-stream.ts';
 import type { ResponseObject, ResponsesEvent } from './types.ts';

@@ -1,8 +1,8 @@
-import { readAll, type UpstreamResponse } from '../../http/transport.ts';
-import type { Call } from '../provider.ts';
+import { readAll, type UpstreamResponse } from '../../transport/transport.ts';
+import type { Call } from '../../upstream/call.ts';
+import { readError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
 import { lessonOf } from './refusals.ts';
 import { rememberEach } from './remember.ts';
-import { readError, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
 
 type Build = (refused: ReadonlySet<string>) => Record<string, unknown>;
 

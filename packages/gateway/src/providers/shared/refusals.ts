@@ -1,6 +1,6 @@
+import type { UpstreamFailure } from '../../upstream/error.ts';
 import { isObject } from './schema.ts';
 import { nearestEffort } from './thinking.ts';
-import type { UpstreamFailure } from './upstream-error.ts';
 
 type Body = Record<string, unknown>;
 

@@ -1,13 +1,13 @@
-import { isAborted, TransportError } from '../../http/transport.ts';
 import { failure, GatewayError } from '../../messages/errors.ts';
 import { createSequencer, type Sequencer } from '../../messages/sequencer.ts';
 import { createSseReader, type SseMessage } from '../../messages/sse.ts';
 import type { StreamEvent } from '../../messages/types.ts';
-import type { Call } from '../provider.ts';
+import { isAborted, TransportError } from '../../transport/transport.ts';
+import type { Call } from '../../upstream/call.ts';
+import { fromTransport, toFailure, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
 import { droppedNote, droppedOf } from './dropped.ts';
 import { wantsThoughts } from './thinking.ts';
 import { createNameTable } from './tool-names.ts';
-import { fromTransport, toFailure, UpstreamError, type UpstreamFailure } from './upstream-error.ts';
 
 /**
  * The two lives of a failure: before the first event, and always for an answer that the client wants whole, it is

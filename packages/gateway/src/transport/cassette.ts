@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../config.ts';
-import type { Transport, UpstreamRequest, UpstreamResponse } from '../http/transport.ts';
-import { TransportError } from '../http/transport.ts';
+import type { Transport, UpstreamRequest, UpstreamResponse } from './transport.ts';
+import { TransportError } from './transport.ts';
 
 // A cassette is a file of JSON lines, one exchange with an upstream each, with all credentials taken out. Replaying
 // answers a request from the exchange that asked the same thing. «The same» leaves out what changes from run to run:

@@ -6,7 +6,7 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib';
-import { putBack } from './pieces.ts';
+import { putBack } from './chunks.ts';
 import { TransportError } from './transport.ts';
 
 /**

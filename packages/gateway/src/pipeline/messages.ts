@@ -1,4 +1,5 @@
 import type { GatewayConfig } from '../config.ts';
+import { type Answer, discard, type Incoming, isWhole, streamHeaders } from '../http/answer.ts';
 import { failure, GatewayError, refuse } from '../messages/errors.ts';
 import { createCalibration, estimateBody } from '../messages/estimate.ts';
 import { createMeter, estimateOutput, type Meter } from '../messages/meter.ts';
@@ -6,18 +7,17 @@ import { createBodyReader, type RequestBody } from '../messages/request-body.ts'
 import { encodeEvents, pingText } from '../messages/sse.ts';
 import type { CostOf } from '../models/prices.ts';
 import type { Resolution } from '../models/resolve.ts';
-import type { Call, Dialect, Provider, Target } from '../providers/provider.ts';
-import { createLearned } from '../providers/shared/learned.ts';
 import { createAffinity } from '../routing/affinity.ts';
 import { createHealth } from '../routing/health.ts';
 import { createLimiter } from '../routing/limiter.ts';
 import { createRouter, type Routed } from '../routing/route.ts';
-import { type Answer, discard, type Incoming, isWhole, streamHeaders } from './answer.ts';
+import { withEnd } from '../transport/chunks.ts';
+import { unpackRequest } from '../transport/request-encoding.ts';
+import { asBuffer, isAborted, type Transport } from '../transport/transport.ts';
+import type { Call, Dialect, Provider, Target } from '../upstream/call.ts';
+import { createLearned } from '../upstream/learned.ts';
 import type { GatewayHooks, Subject } from './hooks.ts';
-import { withEnd } from './pieces.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { unpackRequest } from './request-encoding.ts';
-import { asBuffer, isAborted, type Transport } from './transport.ts';
 
 /** What is known of a request while it runs. */
 interface Context {

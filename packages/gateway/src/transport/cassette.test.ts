@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { createTransport } from '../http/undici-transport.ts';
 import { dialectFixtures, type Turn } from '../testing/dialects.ts';
 import { post, startGateway } from '../testing/gateway.ts';
 import { startUpstream } from '../testing/upstream.ts';
 import { readCassette, recordTransport, replayTransport } from './cassette.ts';
+import { createTransport } from './undici.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
-import type { TransportError } from '../../http/transport.ts';
-import { type Failure, failure, statusOfType } from '../../messages/errors.ts';
-import { isObject } from './schema.ts';
+import { type Failure, failure, statusOfType } from '../messages/errors.ts';
+import { isObject } from '../providers/shared/schema.ts';
+import type { TransportError } from '../transport/transport.ts';
 
 /** What an upstream answered instead of a message. */
 export interface UpstreamFailure {

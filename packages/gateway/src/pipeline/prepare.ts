@@ -1,14 +1,14 @@
+import { streamHeaders } from '../http/answer.ts';
 import { createCollector } from '../messages/collect.ts';
 import { createEventBytes } from '../messages/event-bytes.ts';
 import { createMeter, type Meter, readUsage } from '../messages/meter.ts';
 import { createSseReader, encodeEvents } from '../messages/sse.ts';
 import { messageToEvents } from '../messages/to-events.ts';
 import type { AnswerMessage, Delta, StreamEvent } from '../messages/types.ts';
-import type { Call, Reply } from '../providers/provider.ts';
-import { describeError, UpstreamError } from '../providers/shared/upstream-error.ts';
-import { streamHeaders } from './answer.ts';
-import { startedBy } from './pieces.ts';
-import { asBuffer, isAborted, readAll, TransportError } from './transport.ts';
+import { startedBy } from '../transport/chunks.ts';
+import { asBuffer, isAborted, readAll, TransportError } from '../transport/transport.ts';
+import type { Call, Reply } from '../upstream/call.ts';
+import { describeError, UpstreamError } from '../upstream/error.ts';
 
 /** A reply whose beginning is there, so that it can be given to the client without a second thought. */
 export interface Prepared {

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { readAll, TransportError, type UpstreamRequest } from './transport.ts';
-import { createTransport, type ProxySettings } from './undici-transport.ts';
+import { createTransport, type ProxySettings } from './undici.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {

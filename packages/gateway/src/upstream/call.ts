@@ -1,7 +1,7 @@
-import type { Transport } from '../http/transport.ts';
 import type { RequestBody } from '../messages/request-body.ts';
 import type { StreamEvent } from '../messages/types.ts';
-import type { Learned } from './shared/learned.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Learned } from './learned.ts';
 
 /** The families of upstream protocols that the gateway speaks. */
 export type Dialect =
