@@ -1,15 +1,9 @@
 import { type RouteSpec, routes } from 'claude-agent-client';
-import type { Gateway } from 'claude-agent-gateway';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Agent } from '../agent/agent.ts';
-import type { Peers } from '../agent/peers.ts';
 import { AppError } from '../errors.ts';
-import type { Feed } from '../events/feed.ts';
-import type { Folders } from '../sessions/folders.ts';
-import type { Sessions } from '../sessions/sessions.ts';
-import type { Store } from '../store/store.ts';
-import { type HttpEnv, type Identify, lock } from './auth.ts';
+import { type HttpEnv, lock } from './auth.ts';
+import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
 import { asAppError, problemResponse } from './problems.ts';
@@ -22,23 +16,6 @@ import { messageRoutes } from './routes/messages.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skipUnreadBody } from './unread.ts';
-
-/** What the routes need; made in main.ts. */
-export interface AppDeps {
-  store: Store;
-  feed: Feed;
-  agent: Agent;
-  sessions: Sessions;
-  folders: Folders;
-  identify: Identify;
-  peers: Peers;
-  host: string;
-  bodyLimitBytes: number;
-  defaultModel: string | undefined;
-  gateway: Gateway;
-  version: string;
-  onError(error: unknown, what: string): void;
-}
 
 /** The HTTP application (a slash at the end of a path means nothing): locks, limits, routes, and one place where errors become answers. */
 export function createApp(deps: AppDeps): Hono<HttpEnv> {

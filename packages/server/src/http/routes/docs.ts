@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
-import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { openApiDocument } from '../openapi.ts';
 

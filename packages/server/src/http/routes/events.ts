@@ -3,8 +3,8 @@ import type { Hono } from 'hono';
 import { eventJson } from '../../events/frames.ts';
 import { streamAll, streamSession } from '../../events/stream.ts';
 import type { StoredEvent } from '../../store/store.ts';
-import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { sseResponse, startAfter, wantsJson } from '../sse.ts';
 

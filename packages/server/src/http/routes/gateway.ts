@@ -1,8 +1,8 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { routes } from 'claude-agent-client';
 import type { Context, Hono } from 'hono';
-import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 
 /** The gateway's endpoints: it reads and answers these requests itself, errors included. */
 export function gatewayRoutes(app: Hono<HttpEnv>, { gateway }: AppDeps): void {

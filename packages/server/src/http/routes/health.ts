@@ -1,8 +1,8 @@
 import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
-import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
 export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {

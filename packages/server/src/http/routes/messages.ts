@@ -5,8 +5,8 @@ import { AppError } from '../../errors.ts';
 import { streamTurn } from '../../events/stream.ts';
 import { readHistory } from '../../sessions/history.ts';
 import { turnView } from '../../sessions/views.ts';
-import type { AppDeps } from '../app.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { sseResponse } from '../sse.ts';
 

@@ -1,8 +1,8 @@
 import { routes } from 'claude-agent-client';
 import type { Hono } from 'hono';
 import { permissionView } from '../../permissions/view.ts';
-import type { AppDeps } from '../app.ts';
 import { answerer, type HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
 export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {

@@ -4,8 +4,8 @@ import type { AgentProcess } from '../../agent/agent.ts';
 import { AppError } from '../../errors.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
-import type { AppDeps } from '../app.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {

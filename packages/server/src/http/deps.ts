@@ -1,0 +1,25 @@
+import type { Gateway } from 'claude-agent-gateway';
+import type { Agent } from '../agent/agent.ts';
+import type { Peers } from '../agent/peers.ts';
+import type { Feed } from '../events/feed.ts';
+import type { Folders } from '../sessions/folders.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Store } from '../store/store.ts';
+import type { Identify } from './auth.ts';
+
+/** What the routes need; made in server.ts. */
+export interface AppDeps {
+  store: Store;
+  feed: Feed;
+  agent: Agent;
+  sessions: Sessions;
+  folders: Folders;
+  identify: Identify;
+  peers: Peers;
+  host: string;
+  bodyLimitBytes: number;
+  defaultModel: string | undefined;
+  gateway: Gateway;
+  version: string;
+  onError(error: unknown, what: string): void;
+}
