@@ -2,7 +2,7 @@
  * How long the terminal client takes from its start to the prompt, against `node -e 0` in the same run, and how large
  * it is once installed. To reach: at most 2.5 times `node -e 0`, under 10 MB.
  *
- * Measured on the built package, as people install it (`npm run build -w claude-agent-client` first; this script does
+ * Measured on the built package, as people install it (this script builds
  * it). The prompt is there when its first bytes reach the terminal; `script` gives the program a real one.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
-const PROGRAM = join(REPOSITORY, 'packages/client/dist/cli/main.js');
+const PROGRAM = join(REPOSITORY, 'packages/cli/dist/main.js');
 /** The input line: from here on one can type. */
 const PROMPT = '> Type a message';
 
@@ -85,7 +85,11 @@ export async function benchClient(rounds = 30): Promise<void> {
 type Times = Record<'bare' | 'version' | 'prompt', number[]>;
 
 async function measure(rounds: number): Promise<Times> {
-  execFileSync('npm', ['run', 'build', '-w', 'claude-agent-client'], { cwd: REPOSITORY, stdio: 'ignore' });
+  execFileSync(
+    'npm',
+    ['run', 'build', '-w', 'claude-agent-protocol', '-w', 'claude-agent-client', '-w', 'claude-agent-cli'],
+    { cwd: REPOSITORY, stdio: 'ignore' },
+  );
   const home = mkdtempSync(join(tmpdir(), 'claude-agent-bench-'));
   const server = await startServer();
   const env = { ...process.env, HOME: home, XDG_STATE_HOME: home, TERM: 'xterm-256color', NO_COLOR: '1' };

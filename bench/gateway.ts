@@ -108,10 +108,24 @@ async function main(): Promise<void> {
     }),
   );
   // The built program, as it is published.
-  execFileSync('npm', ['run', '--silent', 'build', '-w', 'packages/gateway'], {
-    cwd: here('..'),
-    stdio: 'ignore',
-  });
+  execFileSync(
+    'npm',
+    [
+      'run',
+      '--silent',
+      'build',
+      '-w',
+      'packages/protocol',
+      '-w',
+      'packages/demo-model',
+      '-w',
+      'packages/gateway',
+    ],
+    {
+      cwd: here('..'),
+      stdio: 'ignore',
+    },
+  );
   // Through its first line, which bounds its memory, as npm's link to it does.
   const program = here('../packages/gateway/dist/main.js');
   chmodSync(program, 0o755);

@@ -9,7 +9,7 @@ import { join, resolve, sep } from 'node:path';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
-const CLIENT = join(REPOSITORY, 'packages/client/src/cli/main.ts');
+const CLIENT = join(REPOSITORY, 'packages/cli/src/main.ts');
 const NODE = [process.execPath, '--conditions=claude-agent-source'] as const;
 const START_TIMEOUT_MS = 30_000;
 

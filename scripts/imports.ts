@@ -36,9 +36,12 @@ const KNOWS_THE_SDK = 'packages/server/src/agent/claude/';
 
 /** Which packages of ours a package may import. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  'packages/client': [],
-  'packages/gateway': [],
-  'packages/server': ['claude-agent-client', 'claude-agent-gateway'],
+  'packages/protocol': [],
+  'packages/client': ['claude-agent-protocol'],
+  'packages/cli': ['claude-agent-client', 'claude-agent-protocol'],
+  'packages/demo-model': ['claude-agent-protocol'],
+  'packages/gateway': ['claude-agent-demo-model', 'claude-agent-protocol'],
+  'packages/server': ['claude-agent-demo-model', 'claude-agent-gateway', 'claude-agent-protocol'],
 };
 
 /** What is wrong with an import; undefined when nothing is. */
@@ -46,7 +49,7 @@ export function problemOf({ from, to }: Pick<Import, 'from' | 'to'>): string | u
   const home = Object.keys(MAY_IMPORT).find((folder) => from.startsWith(`${folder}/`));
   if (home === undefined) return undefined;
   if (to === SDK && !from.startsWith(KNOWS_THE_SDK)) return `only ${KNOWS_THE_SDK} may import the agent SDK`;
-  if (to.startsWith('claude-agent-') && !MAY_IMPORT[home]?.includes(to))
+  if (to.startsWith('claude-agent-') && !MAY_IMPORT[home]?.includes(to.split('/')[0] ?? to))
     return `${home} may not import ${to}`;
   if (to.startsWith('packages/') && !to.startsWith(`${home}/`))
     return 'packages import each other by name only';

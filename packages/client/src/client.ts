@@ -1,9 +1,13 @@
-import type { RouteInput, RouteOutput, RouteSpec } from './contract.ts';
+import type {
+  CreateSession,
+  RespondPermission,
+  RouteInput,
+  RouteOutput,
+  RouteSpec,
+  SessionEvent,
+} from 'claude-agent-protocol';
+import { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
 import { createTransport, type HttpRequest, type Transport, type TransportOptions } from './http.ts';
-import { type Input, type Operation, type Output, operations } from './operations.ts';
-import type { SessionEvent } from './schema/event.ts';
-import type { RespondPermission } from './schema/permission.ts';
-import type { CreateSession } from './schema/session.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
 import { readEvents } from './sse.ts';
 

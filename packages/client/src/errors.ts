@@ -1,4 +1,4 @@
-import type { Problem } from './schema/error.ts';
+import type { Problem } from 'claude-agent-protocol';
 
 /** The server answered with a problem document (or, from something in between, with another error). */
 export class ApiError extends Error {

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { routes } from 'claude-agent-protocol';
+import { operations } from 'claude-agent-protocol/endpoints';
 import { afterEach, expect, test } from 'vitest';
 import { createClient } from './client.ts';
-import { routes } from './contract.ts';
-import { operations } from './operations.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {

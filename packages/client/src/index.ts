@@ -1,10 +1,71 @@
-export * from './agent-message.ts';
-export * from './client.ts';
-export * from './contract.ts';
-export * from './errors.ts';
+export type {
+  AnswerItem,
+  AvailableSession,
+  BackgroundTask,
+  CallReason,
+  ContentBlock,
+  ControlEvent,
+  CreateSession,
+  DeltaFrame,
+  ForkSession,
+  HistoryMessage,
+  HookCall,
+  HookEvent,
+  McpServerState,
+  MetadataFilter,
+  ModelUsage,
+  PartialFrame,
+  PatchSession,
+  PendingCall,
+  PermissionKind,
+  PermissionMode,
+  PermissionReason,
+  PermissionRequest,
+  PermissionState,
+  Problem,
+  ResolvedBy,
+  RespondPermission,
+  RewindResult,
+  RewindSession,
+  SendMessage,
+  Session,
+  SessionCreated,
+  SessionDetail,
+  SessionEvent,
+  SessionOptions,
+  SessionState,
+  SessionStatus,
+  StreamFrame,
+  ToolAnswer,
+  ToolCall,
+  TotalUsage,
+  Turn,
+  TurnAccepted,
+  TurnError,
+  TurnInitiator,
+  TurnResult,
+  TurnState,
+  Usage,
+  UserInput,
+  WaitFor,
+} from 'claude-agent-protocol';
+export { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
+export type {
+  AgentMessage,
+  AssistantMessage,
+  MessagePart,
+  OtherMessage,
+  PartialMessage,
+  ResultMessage,
+  SystemMessage,
+  TokenUsage,
+  ToolResultPart,
+  UserMessage,
+} from './agent-message.ts';
+export { AgentClient, type AvailablePage, type Caller, type CallOptions, createClient } from './client.ts';
+export { DEFAULT_SERVER, type EnvironmentDefaults, environmentDefaults } from './defaults.ts';
+export { ApiError, RequestTimeout, ServerUnreachable, UnsupportedOption } from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';
-export type { Input, Operation, Output } from './operations.ts';
-export { type OptionFacts, SESSION_OPTIONS, sessionOptionEntries } from './options.ts';
 export { type Query, query } from './query.ts';
 export type {
   HookCallback,
@@ -20,15 +81,21 @@ export type {
   QueryOptions,
   UserPrompt,
 } from './query-options.ts';
-export * from './schema/call.ts';
-export * from './schema/common.ts';
-export * from './schema/error.ts';
-export * from './schema/event.ts';
-export * from './schema/message.ts';
-export * from './schema/options.ts';
-export * from './schema/permission.ts';
-export * from './schema/session.ts';
-export * from './schema/task.ts';
-export * from './session.ts';
-export * from './sse.ts';
-export { resultOf, type SendOptions, type SentTurn } from './turn.ts';
+export type {
+  AgentSession,
+  EventsOptions,
+  PermissionAnswer,
+  PermissionHandler,
+  SubmitOptions,
+} from './session.ts';
+export {
+  type Connection,
+  createSseParser,
+  pause,
+  type ReadEventsOptions,
+  readEvents,
+  type SseEvent,
+  type SseParser,
+} from './sse.ts';
+export { stopTurns } from './stop-turns.ts';
+export { isDurable, resultOf, type SendOptions, type SentTurn } from './turn.ts';

@@ -1,7 +1,5 @@
+import type { CreateSession, HookEvent, PendingCall, StreamFrame } from 'claude-agent-protocol';
 import { UnsupportedOption } from './errors.ts';
-import type { HookEvent, PendingCall } from './schema/call.ts';
-import type { StreamFrame } from './schema/event.ts';
-import type { CreateSession } from './schema/session.ts';
 import type { AgentSession } from './session.ts';
 
 /** What a hook is told; which further fields there are depends on the event. */

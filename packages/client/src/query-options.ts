@@ -1,9 +1,7 @@
+import type { ContentBlock, CreateSession, PermissionMode } from 'claude-agent-protocol';
+import { sessionOptionEntries } from 'claude-agent-protocol/session-options';
 import { UnsupportedOption } from './errors.ts';
-import { sessionOptionEntries } from './options.ts';
 import type { HookOptions, InProcessServer } from './query-callbacks.ts';
-import type { ContentBlock } from './schema/message.ts';
-import type { PermissionMode } from './schema/options.ts';
-import type { CreateSession } from './schema/session.ts';
 
 type Field<K extends keyof CreateSession> = NonNullable<CreateSession[K]>;
 

@@ -1,3 +1,10 @@
+import type {
+  CreateSession,
+  PermissionMode,
+  PermissionRequest,
+  RespondPermission,
+  StreamFrame,
+} from 'claude-agent-protocol';
 import type { AgentMessage } from './agent-message.ts';
 import { AgentClient } from './client.ts';
 import { environmentDefaults } from './defaults.ts';
@@ -10,10 +17,6 @@ import {
   sessionOptionsOf,
   type UserPrompt,
 } from './query-options.ts';
-import type { StreamFrame } from './schema/event.ts';
-import type { PermissionMode } from './schema/options.ts';
-import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
-import type { CreateSession } from './schema/session.ts';
 import type { AgentSession } from './session.ts';
 import { stopTurns } from './stop-turns.ts';
 import { resultOf } from './turn.ts';

@@ -1,11 +1,15 @@
+import type {
+  PermissionMode,
+  PermissionRequest,
+  RespondPermission,
+  SendMessage,
+  SessionCreated,
+  StreamFrame,
+  UserInput,
+} from 'claude-agent-protocol';
+import { type Input, type Output, operations } from 'claude-agent-protocol/endpoints';
 import type { Caller, CallOptions } from './client.ts';
 import type { Transport } from './http.ts';
-import { type Input, type Output, operations } from './operations.ts';
-import type { StreamFrame } from './schema/event.ts';
-import type { SendMessage, UserInput } from './schema/message.ts';
-import type { PermissionMode } from './schema/options.ts';
-import type { PermissionRequest, RespondPermission } from './schema/permission.ts';
-import type { SessionCreated } from './schema/session.ts';
 import { type Connection, readEvents } from './sse.ts';
 import { type SendOptions, type SentTurn, sendTurn } from './turn.ts';
 

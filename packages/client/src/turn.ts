@@ -1,8 +1,14 @@
+import type {
+  SendMessage,
+  SessionEvent,
+  StreamFrame,
+  Turn,
+  TurnResult,
+  UserInput,
+} from 'claude-agent-protocol';
+import { operations } from 'claude-agent-protocol/endpoints';
 import { ServerUnreachable } from './errors.ts';
 import type { Transport } from './http.ts';
-import { operations } from './operations.ts';
-import type { SessionEvent, StreamFrame } from './schema/event.ts';
-import type { SendMessage, Turn, TurnResult, UserInput } from './schema/message.ts';
 import { type Connection, readEvents } from './sse.ts';
 
 export interface SendOptions {

@@ -344,7 +344,7 @@ describe('when the server goes away', () => {
 });
 
 test('every route can be called by its value as well', async () => {
-  const { routes } = await import('../src/contract.ts');
+  const { routes } = await import('claude-agent-protocol');
   expect((await client.call(routes.health)).status).toBe('healthy');
 });
 

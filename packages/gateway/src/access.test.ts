@@ -1,6 +1,6 @@
+import { createDemoModel } from 'claude-agent-demo-model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from './config.ts';
-import { createDemoModel } from './demo/index.ts';
 import { createGateway } from './gateway.ts';
 import { keysOf } from './http/keys.ts';
 import type { LogEntry, UsageRecord } from './pipeline/hooks.ts';

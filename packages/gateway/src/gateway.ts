@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorBody } from 'claude-agent-protocol/anthropic-errors';
 import { type GatewayConfig, proxiesOf } from './config.ts';
 import {
   type Answer,
@@ -11,7 +12,7 @@ import {
   toResponse,
 } from './http/answer.ts';
 import { keysOf } from './http/keys.ts';
-import { errorBody, failure, GatewayError } from './messages/errors.ts';
+import { failure, GatewayError } from './messages/errors.ts';
 import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
 import { checkConfig, contextOf, findSelf, refusalOf } from './models/check.ts';

@@ -1,5 +1,5 @@
+export * from 'claude-agent-demo-model';
 export { ConfigError, type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
-export * from './demo/index.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
 export { credentialOf } from './http/keys.ts';

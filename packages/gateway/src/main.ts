@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
+import { createDemoModel } from 'claude-agent-demo-model';
+import { errorBody } from 'claude-agent-protocol/anthropic-errors';
 import {
   ConfigError,
   createConfig,
@@ -14,11 +16,9 @@ import {
   proxiesOf,
   readConfigFile,
 } from './config.ts';
-import { createDemoModel } from './demo/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { isLoopback, refusePages } from './http/guard.ts';
 import { keysOf } from './http/keys.ts';
-import { errorBody } from './messages/errors.ts';
 import { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
 import { createTransport } from './transport/undici.ts';
 

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { PermissionMode } from 'claude-agent-client';
 import { createConfig as createGatewayConfig, type GatewayConfig, isLoopback } from 'claude-agent-gateway';
+import { PermissionMode } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 

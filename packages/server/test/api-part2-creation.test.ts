@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SessionCreated, SessionDetail } from 'claude-agent-client';
+import type { SessionCreated, SessionDetail } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';

@@ -5,7 +5,7 @@ import {
   SessionEvent as SessionEventSchema,
   Turn,
   TurnAccepted,
-} from 'claude-agent-client';
+} from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, firstFrame, framesUntil, type SseFrame, script } from './support/api.ts';
 import { at, type Calls, callsOver, expectProblem, textOf, UNKNOWN, write } from './support/calls.ts';

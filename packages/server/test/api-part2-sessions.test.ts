@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RewindResult, type SessionCreated, SessionDetail, Usage } from 'claude-agent-client';
+import { RewindResult, type SessionCreated, SessionDetail, Usage } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, firstFrame, script } from './support/api.ts';
 import { at, type Calls, callsOver, expectProblem, textOf, write } from './support/calls.ts';

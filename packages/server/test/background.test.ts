@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BackgroundTask, Turn, TurnResult } from 'claude-agent-client';
+import type { BackgroundTask, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstFrame, type SseFrame, script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';

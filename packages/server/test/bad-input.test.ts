@@ -4,7 +4,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { type RouteSpec, routes, type SessionCreated } from 'claude-agent-client';
+import { type RouteSpec, routes, type SessionCreated } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { validFor } from './support/arbitraries.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HOOK_EVENTS } from '@anthropic-ai/claude-agent-sdk';
-import { HookEvent, type SessionDetail } from 'claude-agent-client';
+import { HookEvent, type SessionDetail } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { firstFrame, type SseFrame, script } from './support/api.ts';

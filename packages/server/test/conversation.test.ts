@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
+import type { HistoryMessage, SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { firstFrame, script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';

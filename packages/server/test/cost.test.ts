@@ -1,4 +1,4 @@
-import type { TurnResult, Usage } from 'claude-agent-client';
+import type { TurnResult, Usage } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { type RouteSpec, routes } from 'claude-agent-client';
+import { type RouteSpec, routes } from 'claude-agent-protocol';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SessionEvent, Turn } from 'claude-agent-client';
+import type { SessionEvent, Turn } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstFrame, framesUntil, type SseFrame, script, sseFrames } from './support/api.ts';
 import { createLiveCheck } from './support/live-check.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Problem, type RouteSpec, routes } from 'claude-agent-client';
+import { Problem, type RouteSpec, routes } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createInProcess, type InProcess } from './support/in-process.ts';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SESSION_OPTIONS } from 'claude-agent-client';
+import { SESSION_OPTIONS } from 'claude-agent-protocol/session-options';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PermissionRequest, ResolvedBy, TurnResult } from 'claude-agent-client';
+import type { PermissionRequest, ResolvedBy, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';

@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { TurnResult } from 'claude-agent-client';
+import type { TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { takeHome } from '../src/lock.ts';
 import { processesOf } from './support/agents.ts';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { TurnResult } from 'claude-agent-client';
+import type { TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFixtures } from '../../gateway/src/testing/dialects.ts';
 import { type FakeUpstream, sendJson, startUpstream } from '../../gateway/src/testing/upstream.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { TurnResult, Usage } from 'claude-agent-client';
+import type { TurnResult, Usage } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DialectFixture, dialectFixtures, type Turn } from '../../gateway/src/testing/dialects.ts';
 import { type FakeUpstream, sendJson, startUpstream } from '../../gateway/src/testing/upstream.ts';

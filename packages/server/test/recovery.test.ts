@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SessionDetail, SessionEvent, Turn, TurnResult } from 'claude-agent-client';
+import type { SessionDetail, SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { framesUntil, script } from './support/api.ts';

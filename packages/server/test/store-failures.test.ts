@@ -1,5 +1,5 @@
 import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises';
-import type { SessionCreated, TurnResult } from 'claude-agent-client';
+import type { SessionCreated, TurnResult } from 'claude-agent-protocol';
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../src/agent/agent.ts';
 import type { Session } from '../src/sessions/session.ts';

@@ -1,4 +1,5 @@
-import { type Failure, failure, statusOfType } from '../messages/errors.ts';
+import { statusOfType } from 'claude-agent-protocol/anthropic-errors';
+import { type Failure, failure } from '../messages/errors.ts';
 import { isObject } from '../providers/shared/schema.ts';
 import type { TransportError } from '../transport/transport.ts';
 

@@ -7,7 +7,7 @@ import type {
   SessionOptions,
   ToolCall,
   UserInput,
-} from 'claude-agent-client';
+} from 'claude-agent-protocol';
 import type { PermissionRecord, UsageRow } from '../store/store.ts';
 
 /** What a new agent process is started with. */

@@ -1,4 +1,4 @@
-import { type RouteSpec, routes } from 'claude-agent-client';
+import { type RouteSpec, routes } from 'claude-agent-protocol';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { AppError } from '../errors.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import type { ResolvedBy } from 'claude-agent-client';
 import { isLoopback } from 'claude-agent-gateway';
+import type { ResolvedBy } from 'claude-agent-protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';

@@ -1,4 +1,4 @@
-import { lenient } from 'claude-agent-client';
+import { lenient } from 'claude-agent-protocol';
 import type { z } from 'zod';
 import type { FieldError } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-import type { RouteSpec } from 'claude-agent-client';
+import type { RouteSpec } from 'claude-agent-protocol';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import { AppError, type FieldError } from '../errors.ts';

@@ -1,4 +1,4 @@
-import { lenient, type RouteSpec, routes } from 'claude-agent-client';
+import { lenient, type RouteSpec, routes } from 'claude-agent-protocol';
 import { z } from 'zod';
 
 type Json = Record<string, unknown>;

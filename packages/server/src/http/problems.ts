@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { Problem } from 'claude-agent-client';
+import type { Problem } from 'claude-agent-protocol';
 import { AppError, messageOf } from '../errors.ts';
 
 const HEADERS = { 'content-type': 'application/problem+json' };

@@ -1,4 +1,4 @@
-import { SendMessage } from 'claude-agent-client';
+import { SendMessage } from 'claude-agent-protocol';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { fieldError } from './sentences.ts';

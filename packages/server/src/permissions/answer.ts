@@ -1,4 +1,4 @@
-import type { RespondPermission } from 'claude-agent-client';
+import type { RespondPermission } from 'claude-agent-protocol';
 import type { Decision } from '../agent/agent.ts';
 import { AppError, type FieldError } from '../errors.ts';
 import type { PermissionRecord } from '../store/store.ts';

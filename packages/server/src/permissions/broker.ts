@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { PermissionReason, PermissionState, ResolvedBy, RespondPermission } from 'claude-agent-client';
+import type { PermissionReason, PermissionState, ResolvedBy, RespondPermission } from 'claude-agent-protocol';
 import type { Decision, Question } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
 import { event } from '../events/log.ts';

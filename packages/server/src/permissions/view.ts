@@ -1,4 +1,4 @@
-import type { PermissionRequest } from 'claude-agent-client';
+import type { PermissionRequest } from 'claude-agent-protocol';
 import type { PermissionRecord } from '../store/store.ts';
 
 /** A permission request as the API shows it. */

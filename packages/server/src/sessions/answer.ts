@@ -1,4 +1,4 @@
-import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-client';
+import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
 import type { AgentMessage, Spent, TurnEnd } from '../agent/agent.ts';
 import { event } from '../events/log.ts';
 import type { Change, TurnRecord, UsageRow } from '../store/store.ts';

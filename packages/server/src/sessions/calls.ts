@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CallReason, HookAnswer, type PendingCall, ToolAnswer } from 'claude-agent-client';
+import { type CallReason, HookAnswer, type PendingCall, ToolAnswer } from 'claude-agent-protocol';
 import type { Call, CallAnswer } from '../agent/agent.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { event } from '../events/log.ts';

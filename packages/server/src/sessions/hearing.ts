@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TurnError } from 'claude-agent-client';
+import type { TurnError } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentMessage, Spent, TurnEnd } from '../agent/agent.ts';
 import { event, type Log } from '../events/log.ts';
 import type { Broker } from '../permissions/broker.ts';

@@ -1,4 +1,4 @@
-import type { HistoryMessage } from 'claude-agent-client';
+import type { HistoryMessage } from 'claude-agent-protocol';
 import type { Agent, TranscriptMessage } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
 import type { HistoryEntry, SessionRecord, Store } from '../store/store.ts';

@@ -1,5 +1,5 @@
-import { PermissionMode, type SessionOptions } from 'claude-agent-client';
 import { isLoopback } from 'claude-agent-gateway';
+import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';

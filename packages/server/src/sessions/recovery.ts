@@ -1,4 +1,4 @@
-import type { AnswerItem } from 'claude-agent-client';
+import type { AnswerItem } from 'claude-agent-protocol';
 import type { AgentMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
 import { event, type Log } from '../events/log.ts';

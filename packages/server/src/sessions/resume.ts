@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type CreateSession, SESSION_OPTIONS, SessionOptions } from 'claude-agent-client';
+import { type CreateSession, SessionOptions } from 'claude-agent-protocol';
+import { SESSION_OPTIONS } from 'claude-agent-protocol/session-options';
 import type { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';

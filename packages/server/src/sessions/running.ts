@@ -1,4 +1,4 @@
-import type { TurnError } from 'claude-agent-client';
+import type { TurnError } from 'claude-agent-protocol';
 import type { AgentProcess } from '../agent/agent.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { UserInput, WaitFor } from 'claude-agent-client';
+import type { UserInput, WaitFor } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import { AppError } from '../errors.ts';
 import { event } from '../events/log.ts';

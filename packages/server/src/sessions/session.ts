@@ -5,7 +5,7 @@ import type {
   PermissionRequest,
   RewindResult,
   SessionState,
-} from 'claude-agent-client';
+} from 'claude-agent-protocol';
 import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
 import { AppError, sessionClosed, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type {
-  CreateSession,
-  ForkSession,
-  PermissionMode,
-  SessionCreated,
-  SessionState,
-} from 'claude-agent-client';
-import { SessionOptions } from 'claude-agent-client';
+import {
+  type CreateSession,
+  type ForkSession,
+  type PermissionMode,
+  type SessionCreated,
+  SessionOptions,
+  type SessionState,
+} from 'claude-agent-protocol';
 import type { z } from 'zod';
 import type { Agent } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';

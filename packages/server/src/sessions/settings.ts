@@ -1,4 +1,4 @@
-import type { PermissionMode } from 'claude-agent-client';
+import type { PermissionMode } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import type { Called, Decide, Ledger } from './ledger.ts';
 import type { Policy } from './policy.ts';

@@ -5,7 +5,7 @@ import type {
   PermissionMode,
   SessionState,
   TurnError,
-} from 'claude-agent-client';
+} from 'claude-agent-protocol';
 import type { Spent, TurnEnd } from '../agent/agent.ts';
 import { event } from '../events/log.ts';
 import type { PermissionRecord, SessionRecord, TurnRecord } from '../store/store.ts';

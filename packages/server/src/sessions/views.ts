@@ -1,4 +1,4 @@
-import type { Session, SessionState, Turn, Usage } from 'claude-agent-client';
+import type { Session, SessionState, Turn, Usage } from 'claude-agent-protocol';
 import { event } from '../events/log.ts';
 import type { Change, SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
 

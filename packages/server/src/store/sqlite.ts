@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import type { UserInput } from 'claude-agent-client';
+import type { UserInput } from 'claude-agent-protocol';
 import { AppError } from '../errors.ts';
 import { migrate } from './migrate.ts';
 import {

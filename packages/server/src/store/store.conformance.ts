@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TurnResult, TurnState } from 'claude-agent-client';
+import type { TurnResult, TurnState } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AT, sampleEvent, samplePermission, sampleSession, sampleTurn } from '../../test/support/samples.ts';

@@ -11,7 +11,7 @@ import type {
   TurnState,
   UserInput,
   WaitFor,
-} from 'claude-agent-client';
+} from 'claude-agent-protocol';
 
 /** A session as it is kept. Times are ISO 8601 UTC. */
 export interface SessionRecord {

@@ -1,4 +1,4 @@
-import type { SessionCreated, SessionDetail, TurnResult } from 'claude-agent-client';
+import type { SessionCreated, SessionDetail, TurnResult } from 'claude-agent-protocol';
 
 export interface Answer<T> {
   status: number;

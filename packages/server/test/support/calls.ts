@@ -1,4 +1,4 @@
-import { Problem, type SessionCreated, type SessionDetail, type TurnResult } from 'claude-agent-client';
+import { Problem, type SessionCreated, type SessionDetail, type TurnResult } from 'claude-agent-protocol';
 import { expect } from 'vitest';
 import { type Answer, firstFrame, script } from './api.ts';
 import type { Transport } from './transports.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises';
-import type { HistoryMessage, UserInput } from 'claude-agent-client';
+import type { HistoryMessage, UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions, TurnEnd } from '../../src/agent/agent.ts';
 import { AppError } from '../../src/errors.ts';
 

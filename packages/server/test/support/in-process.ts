@@ -1,7 +1,8 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createConfig, createDemoModel, createGateway } from 'claude-agent-gateway';
+import { createDemoModel } from 'claude-agent-demo-model';
+import { createConfig, createGateway } from 'claude-agent-gateway';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
 import { createFeed } from '../../src/events/feed.ts';

@@ -1,4 +1,4 @@
-import type { TurnResult } from 'claude-agent-client';
+import type { TurnResult } from 'claude-agent-protocol';
 import { type SseFrame, script } from './api.ts';
 import type { TestServer } from './server.ts';
 

@@ -1,4 +1,4 @@
-import type { DemoOptions } from 'claude-agent-gateway';
+import type { DemoOptions } from 'claude-agent-demo-model';
 
 /** A request that the scripted model got from an agent. */
 export interface ModelCall {

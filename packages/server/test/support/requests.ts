@@ -1,4 +1,4 @@
-import { type RouteSpec, routes } from 'claude-agent-client';
+import { type RouteSpec, routes } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { anyJson, type Hints, nearlyValidFor, oddText, validFor } from './arbitraries.ts';
 

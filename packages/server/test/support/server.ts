@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type DemoOptions, type DemoServer, startDemoServer } from 'claude-agent-gateway';
+import { type DemoOptions, type DemoServer, startDemoServer } from 'claude-agent-demo-model';
 import { type Api, createApi } from './api.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));

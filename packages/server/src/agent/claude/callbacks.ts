@@ -6,7 +6,7 @@ import {
   ListToolsRequestSchema,
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js';
-import type { SessionOptions } from 'claude-agent-client';
+import type { SessionOptions } from 'claude-agent-protocol';
 import { VERSION } from '../../version.ts';
 import type { AgentEvents } from '../agent.ts';
 import type { Moot } from './questions.ts';

@@ -1,5 +1,5 @@
 import type { SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
-import type { UserInput } from 'claude-agent-client';
+import type { UserInput } from 'claude-agent-protocol';
 
 /** The SDK's input stream: messages go in one by one, for as long as the process lives. */
 export function createInbox() {

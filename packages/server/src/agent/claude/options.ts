@@ -1,5 +1,6 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
-import { type SessionOptions, sessionOptionEntries } from 'claude-agent-client';
+import type { SessionOptions } from 'claude-agent-protocol';
+import { sessionOptionEntries } from 'claude-agent-protocol/session-options';
 import type { StartOptions } from '../agent.ts';
 import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';

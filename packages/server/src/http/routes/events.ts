@@ -1,4 +1,4 @@
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { eventJson } from '../../events/frames.ts';
 import { streamAll, streamSession } from '../../events/stream.ts';

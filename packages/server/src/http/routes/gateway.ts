@@ -1,5 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Context, Hono } from 'hono';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';

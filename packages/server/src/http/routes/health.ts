@@ -1,4 +1,4 @@
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';

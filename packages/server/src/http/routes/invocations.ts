@@ -1,4 +1,4 @@
-import { type RouteSpec, routes } from 'claude-agent-client';
+import { type RouteSpec, routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { routes, type UserInput, type WaitFor } from 'claude-agent-client';
+import { routes, type UserInput, type WaitFor } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { AppError } from '../../errors.ts';
 import { streamTurn } from '../../events/stream.ts';

@@ -1,4 +1,4 @@
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { permissionView } from '../../permissions/view.ts';
 import { answerer, type HttpEnv } from '../auth.ts';

@@ -1,4 +1,4 @@
-import { routes } from 'claude-agent-client';
+import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import type { AgentProcess } from '../../agent/agent.ts';
 import { AppError } from '../../errors.ts';

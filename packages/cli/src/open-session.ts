@@ -1,0 +1,119 @@
+import { isIP } from 'node:net';
+import { type AgentClient, type AgentSession, ApiError } from 'claude-agent-client';
+import type { CreateSession, PermissionMode } from 'claude-agent-protocol';
+import type { Args } from './args.ts';
+import { UsageError } from './exit.ts';
+
+export interface OpenedSession {
+  session: AgentSession;
+  /** True when it was made just now, not gone on with. */
+  isNew: boolean;
+  /** Something the user should know: the server chose another folder, for example. */
+  notice: string | undefined;
+}
+
+export const MODES = ['default', 'acceptEdits', 'plan', 'bypassPermissions', 'dontAsk', 'auto'] as const;
+
+/** What the flags say about a new session. */
+export function creationOptions(args: Args): CreateSession {
+  const options: CreateSession = {};
+  if (args.proxy) options.enable_proxy = true;
+  const model = args.model === undefined ? null : modelName(args.model);
+  if (model !== null) options.model = model;
+  if (args.mode !== undefined) options.permission_mode = modeName(args.mode);
+  if (args.systemPrompt !== undefined) options.system_prompt = args.systemPrompt;
+  if (args.allowedTools !== undefined) options.allowed_tools = args.allowedTools;
+  if (args.disallowedTools !== undefined) options.disallowed_tools = args.disallowedTools;
+  if (args.maxTurns !== undefined) options.max_turns = args.maxTurns;
+  if (args.maxBudgetUsd !== undefined) options.max_budget_usd = args.maxBudgetUsd;
+  return options;
+}
+
+/** Opens the session that the flags name: `--resume`, `--continue`, or a new one. */
+export async function openSession(client: AgentClient, args: Args, cwd: string): Promise<OpenedSession> {
+  const id = args.resume ?? (args.continue ? await latestSession(client, args.cwd ?? cwd) : undefined);
+  return id === undefined ? createSession(client, args, cwd) : resumeSession(client, args, id);
+}
+
+async function latestSession(client: AgentClient, cwd: string): Promise<string> {
+  const [latest] = await client.sessions.available({ cwd, limit: 1 });
+  if (!latest) throw new UsageError(`There is no session of ${cwd} to go on with. Leave --continue out.`);
+  return latest.session_id;
+}
+
+/**
+ * Goes on with a session that was chosen from a list, or while the program runs. The flags are not about this one in
+ * particular: where its running agent cannot take them, it keeps what it has, and the user is told.
+ */
+export async function resumeChosen(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
+  try {
+    return await resumeSession(client, args, id);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'options_need_restart') throw error;
+    const session = await client.sessions.create({ resume_session_id: id });
+    const kept = error.errors.map(({ path }) => path.replace(/^body\./, '')).join(', ');
+    return { session, isNew: false, notice: `This session's agent runs already and keeps its own ${kept}.` };
+  }
+}
+
+/** Goes on with the session that a flag names: what the other flags say is applied, or refused. */
+export async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
+  const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
+  if (session.created?.resumed) {
+    if (args.model !== undefined) await session.setModel(modelName(args.model));
+    if (args.mode !== undefined) await session.setMode(modeName(args.mode));
+  }
+  return { session, isNew: false, notice: undefined };
+}
+
+/**
+ * Makes a session in `--cwd`, else in the folder where the program was started, if the server is on this machine
+ * and allows it; else in the server's own first folder.
+ */
+export async function createSession(client: AgentClient, args: Args, cwd: string): Promise<OpenedSession> {
+  const options = creationOptions(args);
+  if (args.cwd !== undefined) {
+    const session = await client.sessions.create({ ...options, cwd: args.cwd });
+    return { session, isNew: true, notice: undefined };
+  }
+  if (!isThisMachine(client.baseUrl)) {
+    return { session: await client.sessions.create(options), isNew: true, notice: undefined };
+  }
+  try {
+    return { session: await client.sessions.create({ ...options, cwd }), isNew: true, notice: undefined };
+  } catch (error) {
+    if (!isAboutFolder(error)) throw error;
+    const session = await client.sessions.create(options);
+    const where = session.created?.cwd ?? 'its own folder';
+    return { session, isNew: true, notice: `The server does not open ${cwd}; the agent works in ${where}.` };
+  }
+}
+
+/** Names that every agent knows. */
+export const KNOWN_MODELS = ['default', 'haiku', 'sonnet', 'opus'] as const;
+
+/** A model as it is typed: known names in any case; `default` (null) is the seed's word for no particular one. */
+export function modelName(text: string, known: readonly string[] = []): string | null {
+  const names = [...KNOWN_MODELS, ...known];
+  const name = names.find((one) => one.toLowerCase() === text.toLowerCase()) ?? text;
+  return name === 'default' ? null : name;
+}
+
+/** A mode in any case. One that we do not know goes to the server as it is: it may know more. */
+function modeName(text: string): PermissionMode {
+  const known = MODES.find((mode) => mode.toLowerCase() === text.toLowerCase());
+  return known ?? (text as PermissionMode);
+}
+
+export function isThisMachine(baseUrl: string): boolean {
+  const { hostname } = new URL(baseUrl);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function isAboutFolder(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return (
+    error.code.includes('cwd') || error.code.includes('folder') || error.errors.some((e) => e.path === 'cwd')
+  );
+}
