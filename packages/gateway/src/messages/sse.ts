@@ -1,3 +1,4 @@
+import { createParser } from 'eventsource-parser';
 import type { StreamEvent } from './types.ts';
 
 export interface SseMessage {
@@ -6,65 +7,25 @@ export interface SseMessage {
 }
 
 /**
- * An incremental SSE reader: bytes in, messages out, however the bytes are cut. Understands CR, LF and CRLF,
- * comments, several `data:` lines and a byte order mark. `end()` gives a last message that no blank line closed.
+ * An incremental SSE parser: bytes in, messages out, however the bytes are cut. `end()` gives a last message that no
+ * blank line closed, which the standard drops: some providers leave the blank line out.
  */
-export function createSseReader(): { push(bytes: Uint8Array): SseMessage[]; end(): SseMessage[] } {
-  const decoder = new TextDecoder('utf-8');
-  /** The line that is not over yet, in the pieces that it came in. */
-  const begun: string[] = [];
-  let afterCr = false;
-  let event = '';
-  let data: string | undefined;
-
-  function line(text: string, out: SseMessage[]): void {
-    if (text === '') {
-      if (data !== undefined) out.push({ event: event || 'message', data });
-      event = '';
-      data = undefined;
-      return;
-    }
-    const colon = text.indexOf(':');
-    if (colon === 0) return;
-    const field = colon < 0 ? text : text.slice(0, colon);
-    const from = colon < 0 ? text.length : text.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1;
-    const value = text.slice(from);
-    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
-    else if (field === 'event') event = value;
-  }
-
-  /** Every character is looked at once, however many pieces a line comes in. */
-  function lines(text: string, out: SseMessage[]): void {
-    // The LF of a CRLF that was cut in two.
-    let start = afterCr && text.charCodeAt(0) === 10 ? 1 : 0;
-    if (text !== '') afterCr = false;
-    for (let end = start; end < text.length; end++) {
-      const code = text.charCodeAt(end);
-      if (code !== 10 && code !== 13) continue;
-      line(
-        begun.length === 0 ? text.slice(start, end) : begun.splice(0).join('') + text.slice(start, end),
-        out,
-      );
-      if (code === 13) {
-        if (text.charCodeAt(end + 1) === 10) end++;
-        else afterCr = end + 1 === text.length;
-      }
-      start = end + 1;
-    }
-    if (start < text.length) begun.push(text.slice(start));
-  }
-
+export function createSseParser(): { push(bytes: Uint8Array): SseMessage[]; end(): SseMessage[] } {
+  const decoder = new TextDecoder();
+  let messages: SseMessage[] = [];
+  const parser = createParser({
+    onEvent({ event = 'message', data }) {
+      messages.push({ event, data });
+    },
+  });
+  const feed = (text: string): SseMessage[] => {
+    messages = [];
+    parser.feed(text);
+    return messages;
+  };
   return {
-    push(bytes) {
-      const out: SseMessage[] = [];
-      lines(decoder.decode(bytes, { stream: true }), out);
-      return out;
-    },
-    end() {
-      const out: SseMessage[] = [];
-      lines(`${decoder.decode()}\n\n`, out);
-      return out;
-    },
+    push: (bytes) => feed(decoder.decode(bytes, { stream: true })),
+    end: () => feed(`${decoder.decode()}\n\n`),
   };
 }
 

@@ -2,7 +2,7 @@ import { streamHeaders } from '../http/answer.ts';
 import { createCollector } from '../messages/collect.ts';
 import { createEventBytes } from '../messages/event-bytes.ts';
 import { createMeter, type Meter, readUsage } from '../messages/meter.ts';
-import { createSseReader, encodeEvents } from '../messages/sse.ts';
+import { createSseParser, encodeEvents } from '../messages/sse.ts';
 import { messageToEvents } from '../messages/to-events.ts';
 import type { AnswerMessage, Delta, StreamEvent } from '../messages/types.ts';
 import { startedBy } from '../transport/chunks.ts';
@@ -162,7 +162,7 @@ async function collect(
 }
 
 async function* parsed(bytes: Buffer): AsyncGenerator<StreamEvent[]> {
-  const reader = createSseReader();
+  const reader = createSseParser();
   for (const { data } of [...reader.push(bytes), ...reader.end()]) {
     try {
       yield [JSON.parse(data) as StreamEvent];

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ConfigFile, createConfig, type Environment } from '../config.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
-import { createSseReader } from '../messages/sse.ts';
+import { createSseParser } from '../messages/sse.ts';
 import type { StreamEvent } from '../messages/types.ts';
 
 export interface RunningGateway {
@@ -35,7 +35,7 @@ export async function startGateway(
 
 /** The events of an Anthropic stream as text. */
 export function readEvents(text: string): StreamEvent[] {
-  const reader = createSseReader();
+  const reader = createSseParser();
   const messages = [...reader.push(new TextEncoder().encode(text)), ...reader.end()];
   return messages.map((message) => JSON.parse(message.data) as StreamEvent);
 }

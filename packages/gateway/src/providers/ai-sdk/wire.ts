@@ -1,5 +1,5 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { createSseReader } from '../../messages/sse.ts';
+import { createSseParser } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../../transport/transport.ts';
 import type { Dialect, Target } from '../../upstream/call.ts';
@@ -105,7 +105,7 @@ async function* mapEvents(
   body: AsyncIterable<Uint8Array>,
   change: (data: JsonObject) => unknown[],
 ): AsyncGenerator<Uint8Array> {
-  const reader = createSseReader();
+  const reader = createSseParser();
   const rewritten = (messages: { event: string; data: string }[]): Uint8Array | undefined => {
     let out = '';
     for (const { event, data } of messages) {

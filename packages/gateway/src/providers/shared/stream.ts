@@ -1,6 +1,6 @@
 import { failure, GatewayError } from '../../messages/errors.ts';
 import { createSequencer, type Sequencer } from '../../messages/sequencer.ts';
-import { createSseReader, type SseMessage } from '../../messages/sse.ts';
+import { createSseParser, type SseMessage } from '../../messages/sse.ts';
 import type { StreamEvent } from '../../messages/types.ts';
 import { isAborted, TransportError } from '../../transport/transport.ts';
 import type { Call } from '../../upstream/call.ts';
@@ -80,7 +80,7 @@ export async function* readEventStream(
   failer: ReturnType<typeof createFailer>,
   handlers: { onMessage(message: SseMessage): void; onEnd(): void },
 ): AsyncGenerator<StreamEvent[]> {
-  const reader = createSseReader();
+  const reader = createSseParser();
   try {
     for await (const bytes of body) {
       for (const message of reader.push(bytes).flatMap(separated)) handlers.onMessage(message);
