@@ -2,7 +2,6 @@ import { createDemoModel } from 'claude-agent-demo-model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
-import { keysOf } from './http/keys.ts';
 import type { LogEntry, UsageRecord } from './pipeline/hooks.ts';
 import { dialectFixtures } from './testing/dialects.ts';
 import { post, startGateway } from './testing/gateway.ts';
@@ -38,11 +37,8 @@ async function setUp() {
   };
   const records: UsageRecord[] = [];
   const waiting: (() => void)[] = [];
-  const hooks = keysOf(createConfig(file));
   const running = await startGateway(file, {
-    ...hooks,
     onUsage(record) {
-      hooks.onUsage?.(record);
       records.push(record);
       waiting.shift()?.();
     },

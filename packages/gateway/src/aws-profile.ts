@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'ini';
-import type { Environment } from './config.ts';
+import type { Environment } from './environment.ts';
 
 type Section = Record<string, string | undefined>;
 

@@ -1,20 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { awsProfile } from './aws-profile.ts';
+import { ConfigError } from './config-error.ts';
+import type { Environment } from './environment.ts';
+import { dialects } from './upstream/target.ts';
 
-// Here, and for AWS in aws-profile.ts, the environment and configuration files are read. Everything else is given a
-// GatewayConfig.
-
-export const dialects = [
-  'anthropic',
-  'openai-chat',
-  'openai-responses',
-  'google',
-  'google-vertex',
-  'google-vertex-anthropic',
-  'amazon-bedrock',
-  'cohere',
-] as const;
+// Only this file and aws-profile.ts read configuration files. All other code takes a GatewayConfig.
 
 const url = z.url({ protocol: /^https?$/, message: 'has to be an http or https URL' });
 const positive = z.number().positive();
@@ -106,12 +97,9 @@ const fileSchema = z.strictObject({
 export type ProviderConfig = z.infer<typeof providerSchema>;
 export type Route = z.infer<typeof routeSchema>;
 export type ConfigFile = z.input<typeof fileSchema>;
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything the gateway is told. `env` is where provider keys and base URLs are looked up. */
 export type GatewayConfig = Readonly<z.output<typeof fileSchema>> & { readonly env: Environment };
-
-export class ConfigError extends Error {}
 
 /** Checks a configuration; throws a ConfigError whose sentence names the field. */
 export function createConfig(input: ConfigFile = {}, env: Environment = {}): GatewayConfig {
@@ -138,18 +126,4 @@ export function readConfigFile(path: string, env: Environment): GatewayConfig {
     throw new ConfigError(`${path} is not valid JSON: ${error instanceof Error ? error.message : error}`);
   }
   return createConfig(input as ConfigFile, env);
-}
-
-/** The proxies that requests to providers leave through, in the variables that curl and most others read. */
-export function proxiesOf(env: Environment): { http?: string; https?: string; except?: string } {
-  const first = (...names: string[]) => names.map((name) => env[name]).find((value) => value);
-  const http = first('http_proxy', 'HTTP_PROXY');
-  const https = first('https_proxy', 'HTTPS_PROXY');
-  const except = first('no_proxy', 'NO_PROXY');
-  return { ...(http && { http }), ...(https && { https }), ...(except && { except }) };
-}
-
-/** The program's own environment, for main.ts. */
-export function processEnvironment(): Environment {
-  return { ...process.env };
 }

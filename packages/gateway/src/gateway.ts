@@ -1,32 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errorBody } from 'claude-agent-protocol/anthropic-errors';
-import { type GatewayConfig, proxiesOf } from './config.ts';
-import {
-  type Answer,
-  discard,
-  fromNode,
-  fromRequest,
-  type Incoming,
-  toNode,
-  toResponse,
-} from './http/answer.ts';
-import { keysOf } from './http/keys.ts';
-import { failure, GatewayError } from './messages/errors.ts';
+import type { GatewayConfig } from './config.ts';
+import { proxiesOf } from './environment.ts';
+import { withKeys } from './http/keys.ts';
+import { fromNode, toNode } from './http/node.ts';
+import { createRoutes, toErrorAnswer } from './http/routes.ts';
+import { fromRequest, toResponse } from './http/web.ts';
 import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
 import { checkConfig, contextOf, findSelf, refusalOf } from './models/check.ts';
-import { type CatalogueListing, listed, listModels, pageOf } from './models/listing.ts';
+import { type CatalogueListing, listModels } from './models/listing.ts';
 import { createPricing } from './models/prices.ts';
 import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
 import { createResolver } from './models/resolve.ts';
+import { discard } from './pipeline/answer.ts';
 import type { GatewayHooks } from './pipeline/hooks.ts';
-import { createMessagesRoute } from './pipeline/messages.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
 import { createDemoProvider, demoTarget, type LocalModel } from './providers/demo.ts';
 import { createProviderLoader } from './providers/index.ts';
 import { bounded } from './transport/bounds.ts';
 import { fetchTransport } from './transport/fetch.ts';
-import { isAborted, type Transport } from './transport/transport.ts';
+import type { Transport } from './transport/transport.ts';
 import { createTransport } from './transport/undici.ts';
 
 export interface GatewayOptions extends GatewayHooks {
@@ -74,9 +68,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const registry = createProviderRegistry(config, catalogue, options.keyless);
   const resolve = createResolver(config, catalogue, registry, options.demo ? demoTarget : undefined);
   const costOf = createPricing(config, catalogue);
-  const route = createMessagesRoute({
+  const pipeline = createPipeline({
     config,
-    hooks: withKeys(options),
+    hooks: withKeys(config, options),
     send,
     resolve,
     costOf,
@@ -92,46 +86,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     return registry.status(provider).keyNames.join(' or ') || 'its api_key';
   }
 
-  function json(value: unknown): Answer {
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
-  }
-
-  async function dispatch(incoming: Incoming, requestId: string): Promise<Answer> {
-    const path = incoming.path.length > 1 ? incoming.path.replace(/\/$/, '') : incoming.path;
-    // node:http itself leaves the body of an answer to HEAD out.
-    const method = incoming.method === 'HEAD' ? 'GET' : incoming.method;
-    if (path === '/v1/messages' && method === 'POST') return route.messages(incoming, requestId);
-    if (path === '/v1/messages/count_tokens' && method === 'POST')
-      return route.countTokens(incoming, requestId);
-    if (path === '/' && method === 'GET') {
-      return { status: 200, headers: { 'content-type': 'text/plain' }, body: 'ok\n' };
-    }
-    if (path === '/v1/models' && method === 'GET') {
-      await route.admit(incoming);
-      return json(pageOf(listModels(config, catalogue, registry), new URLSearchParams(incoming.query)));
-    }
-    if (path.startsWith('/v1/models/') && method === 'GET') {
-      await route.admit(incoming);
-      const id = decoded(path.slice('/v1/models/'.length));
-      const found = listModels(config, catalogue, registry).find((model) => model.id === id);
-      // A name need not be listed to be served: bare ones and those that a pattern matches.
-      if (!found) resolve(id);
-      return json(found ?? listed(id, ''));
-    }
-    throw new GatewayError(failure(404, `There is no ${method} ${path} here.`));
-  }
-
-  async function answer(incoming: Incoming): Promise<Answer> {
-    const requestId = randomUUID().replaceAll('-', '');
-    let result: Answer;
-    try {
-      result = await dispatch(incoming, requestId);
-    } catch (error) {
-      result = toErrorAnswer(error, requestId, options.log);
-    }
-    result.headers['request-id'] ??= `req_${requestId}`;
-    return result;
-  }
+  const answer = createRoutes({
+    ...pipeline,
+    models: () => listModels(config, catalogue, registry),
+    resolve,
+    log: options.log,
+  });
 
   return {
     async fetch(request) {
@@ -148,7 +108,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         await discard(result);
         if (response.headersSent) {
           // The client sees an answer that breaks off; whoever mounts the gateway could only write a second head.
-          options.log?.({ level: 'error', message: `an answer broke off: ${wordsOf(error)}` });
+          options.log?.({
+            level: 'error',
+            message: `an answer broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          });
           return;
         }
         await toNode(toErrorAnswer(error, randomUUID(), options.log), response, gone);
@@ -165,50 +128,4 @@ export function createGateway(options: GatewayOptions): Gateway {
       own?.close();
     },
   };
-}
-
-/** A configuration's `keys` hold wherever the gateway is mounted, unless the host has a lock of its own. */
-function withKeys(options: GatewayOptions): GatewayHooks {
-  if (options.authorize) return options;
-  const keys = keysOf(options.config);
-  if (!keys.authorize) return options;
-  return {
-    ...options,
-    ...keys,
-    ...(options.budget && { budget: options.budget }),
-    onUsage(record) {
-      keys.onUsage?.(record);
-      options.onUsage?.(record);
-    },
-  };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new GatewayError(failure(400, `${text} is not a model's name in the form of a URL.`));
-  }
-}
-
-const wordsOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
-
-function toErrorAnswer(error: unknown, requestId: string, log: GatewayHooks['log']): Answer {
-  const gone = isAborted(error);
-  const told =
-    error instanceof GatewayError
-      ? error.failure
-      : failure(500, 'The gateway met an error of its own; its log says more under this request id.');
-  if (!(error instanceof GatewayError) && !gone) {
-    log?.({
-      level: 'error',
-      message: wordsOf(error),
-      request_id: `req_${requestId}`,
-    });
-  }
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (told.retryAfterSeconds !== undefined) headers['retry-after'] = String(told.retryAfterSeconds);
-  if (told.final) headers['x-should-retry'] = 'false';
-  return { status: told.status, headers, body: errorBody(told, `req_${requestId}`) };
 }

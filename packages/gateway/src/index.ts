@@ -1,5 +1,6 @@
 export * from 'claude-agent-demo-model';
-export { ConfigError, type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
+export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
+export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
 export { credentialOf } from './http/keys.ts';

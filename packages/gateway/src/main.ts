@@ -8,17 +8,11 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { errorBody } from 'claude-agent-protocol/anthropic-errors';
-import {
-  ConfigError,
-  createConfig,
-  type GatewayConfig,
-  processEnvironment,
-  proxiesOf,
-  readConfigFile,
-} from './config.ts';
+import { createConfig, type GatewayConfig, readConfigFile } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { processEnvironment, proxiesOf } from './environment.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { isLoopback, refusePages } from './http/guard.ts';
-import { keysOf } from './http/keys.ts';
 import { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
 import { createTransport } from './transport/undici.ts';
 
@@ -108,7 +102,6 @@ function cassetteOptions(
 }
 
 function build(config: GatewayConfig, options: Partial<GatewayOptions>, logRequests: boolean): Gateway {
-  const keys = keysOf(config);
   const at = () => new Date().toISOString();
   return createGateway({
     ...options,
@@ -118,10 +111,8 @@ function build(config: GatewayConfig, options: Partial<GatewayOptions>, logReque
       // What is told of every request is for who asked for that.
       if (entry.level !== 'debug' || logRequests) console.error(JSON.stringify({ at: at(), ...entry }));
     },
-    ...keys,
     ...(logRequests && {
       onUsage(record) {
-        keys.onUsage?.(record);
         console.log(JSON.stringify({ at: at(), ...record }));
       },
     }),

@@ -13,7 +13,7 @@ export function credentialOf(headers: Record<string, string>): string | undefine
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /** The keys and budgets of a configuration, for the gateway as a program of its own; spending is kept in memory. */
-export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget' | 'onUsage'> {
+function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget' | 'onUsage'> {
   if (config.keys.length === 0) return {};
   const known = config.keys.map(({ id, key, budget_usd }) => ({
     id,
@@ -46,6 +46,22 @@ export function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 
       if (!subject.keyId || !cost_usd) return;
       spent.set(subject.keyId, (spent.get(subject.keyId) ?? 0) + cost_usd);
       reservations.learn(subject.keyId, cost_usd);
+    },
+  };
+}
+
+/** A configuration's `keys` hold wherever the gateway is mounted, unless the host has a lock of its own. */
+export function withKeys(config: GatewayConfig, hooks: GatewayHooks): GatewayHooks {
+  if (hooks.authorize) return hooks;
+  const keys = keysOf(config);
+  if (!keys.authorize) return hooks;
+  return {
+    ...hooks,
+    ...keys,
+    ...(hooks.budget && { budget: hooks.budget }),
+    onUsage(record) {
+      keys.onUsage?.(record);
+      hooks.onUsage?.(record);
     },
   };
 }

@@ -1,5 +1,4 @@
 import { errorType } from 'claude-agent-protocol/anthropic-errors';
-import type { Target } from '../upstream/call.ts';
 
 /** A failure as the client will see it: Anthropic's status, type and sentence. */
 export interface Failure {
@@ -23,12 +22,9 @@ export function failure(status: number, message: string, retryAfterSeconds?: num
 /** Thrown inside the gateway and turned into an answer in one place (gateway.ts). */
 export class GatewayError extends Error {
   readonly failure: Failure;
-  /** The upstream that it came from, for accounts. */
-  readonly target: Target | undefined;
-  constructor(cause: Failure, target?: Target) {
+  constructor(cause: Failure) {
     super(cause.message);
     this.failure = cause;
-    this.target = target;
   }
 }
 

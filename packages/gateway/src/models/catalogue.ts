@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ModelFacts } from '../upstream/call.ts';
+import type { ModelFacts } from '../upstream/target.ts';
 
 /** Prices in dollars for a million tokens. */
 export interface Prices {

@@ -1,4 +1,4 @@
-import type { Dialect } from '../upstream/call.ts';
+import type { Dialect } from '../upstream/target.ts';
 
 /** What the catalogue does not say about a provider: where it is, and what its variables are called elsewhere too. */
 export interface KnownProvider {

@@ -1,5 +1,5 @@
 import type { GatewayConfig, ProviderConfig } from '../config.ts';
-import type { Dialect, ModelFacts, Target } from '../upstream/call.ts';
+import type { Dialect, ModelFacts, Target } from '../upstream/target.ts';
 import { baseModelOf } from './base-model.ts';
 import type { Catalogue, CatalogueModel, CatalogueProvider } from './catalogue.ts';
 import {

@@ -1,6 +1,6 @@
 import type { GatewayConfig, Route } from '../config.ts';
 import { refuse } from '../messages/errors.ts';
-import type { Dialect, Target } from '../upstream/call.ts';
+import type { Dialect, Target } from '../upstream/target.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ProviderRegistry } from './providers.ts';
 

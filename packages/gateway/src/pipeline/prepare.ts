@@ -1,4 +1,3 @@
-import { streamHeaders } from '../http/answer.ts';
 import { createCollector } from '../messages/collect.ts';
 import { createEventBytes } from '../messages/event-bytes.ts';
 import { createMeter, type Meter, readUsage } from '../messages/meter.ts';
@@ -9,6 +8,7 @@ import { startedBy } from '../transport/chunks.ts';
 import { asBuffer, isAborted, readAll, TransportError } from '../transport/transport.ts';
 import type { Call, Reply } from '../upstream/call.ts';
 import { describeError, UpstreamError } from '../upstream/error.ts';
+import { streamHeaders } from './answer.ts';
 
 /** A reply whose beginning is there, so that it can be given to the client without a second thought. */
 export interface Prepared {

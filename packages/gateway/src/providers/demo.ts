@@ -1,6 +1,7 @@
 import { clientGone } from '../transport/transport.ts';
-import type { Call, Provider, Target } from '../upstream/call.ts';
+import type { Call, Provider } from '../upstream/call.ts';
 import { readError, UpstreamError } from '../upstream/error.ts';
+import type { Target } from '../upstream/target.ts';
 
 /** Answers Messages requests in this process: the built-in demo model, or a test's own. */
 export type LocalModel = (request: Request) => Promise<Response> | Response;

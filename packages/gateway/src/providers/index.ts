@@ -1,4 +1,5 @@
-import type { Dialect, Provider } from '../upstream/call.ts';
+import type { Provider } from '../upstream/call.ts';
+import type { Dialect } from '../upstream/target.ts';
 
 const loaders: Readonly<Record<Exclude<Dialect, 'demo'>, () => Promise<Provider>>> = {
   anthropic: async () => (await import('./anthropic/index.ts')).anthropic,

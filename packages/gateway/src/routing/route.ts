@@ -1,7 +1,7 @@
-import { failure, GatewayError } from '../messages/errors.ts';
+import { type Failure, failure, GatewayError } from '../messages/errors.ts';
 import type { Resolution } from '../models/resolve.ts';
 import { clientGone, isAborted, TransportError } from '../transport/transport.ts';
-import type { Call, Target } from '../upstream/call.ts';
+import type { Call } from '../upstream/call.ts';
 import {
   fromTransport,
   isOverflow,
@@ -10,6 +10,7 @@ import {
   UpstreamError,
   type UpstreamFailure,
 } from '../upstream/error.ts';
+import type { Target } from '../upstream/target.ts';
 import { type Affinity, spreadOrder } from './affinity.ts';
 import type { Health } from './health.ts';
 import type { Limiter } from './limiter.ts';
@@ -33,6 +34,15 @@ export interface Routed<T> {
   target: Target;
   /** Gives the concurrency slot back; to be called when the answer is over. */
   release(): void;
+}
+
+/** The failure of a request at one of its targets, which accounts name. */
+export class TargetError extends GatewayError {
+  readonly target: Target;
+  constructor(cause: Failure, target: Target) {
+    super(cause);
+    this.target = target;
+  }
 }
 
 const targetKey = (target: Target) => `${target.provider}/${target.model}`;
@@ -148,7 +158,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
     if (native && last.upstream.type && (said || !isOverflow(last.upstream))) {
       const { status, message, type } = last.upstream;
       const wait = retryAfter(last.upstream.headers, options.now());
-      throw new GatewayError(
+      throw new TargetError(
         {
           status,
           type,
@@ -159,6 +169,6 @@ export function createRouter<T>(options: RouterOptions<T>) {
         last.target,
       );
     }
-    throw new GatewayError(told, last.target);
+    throw new TargetError(told, last.target);
   };
 }

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type ConfigFile, createConfig, type Environment } from '../config.ts';
+import { type ConfigFile, createConfig } from '../config.ts';
+import type { Environment } from '../environment.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
 import { createSseParser } from '../messages/sse.ts';
 import type { StreamEvent } from '../messages/types.ts';

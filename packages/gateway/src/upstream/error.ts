@@ -1,6 +1,6 @@
 import { statusOfType } from 'claude-agent-protocol/anthropic-errors';
 import { type Failure, failure } from '../messages/errors.ts';
-import { isObject } from '../providers/shared/schema.ts';
+import { isObject } from '../messages/is-object.ts';
 import type { TransportError } from '../transport/transport.ts';
 
 /** What an upstream answered instead of a message. */

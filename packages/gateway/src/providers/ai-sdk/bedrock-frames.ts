@@ -1,5 +1,5 @@
+import { isObject } from '../../messages/is-object.ts';
 import { asBuffer } from '../../transport/transport.ts';
-import { isObject } from '../shared/schema.ts';
 
 /** The kinds of pieces that the provider's package knows; one of another kind (a search's own result) fails it. */
 const known = ['text', 'citation', 'toolUse', 'reasoningContent'];

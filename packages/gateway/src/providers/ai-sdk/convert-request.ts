@@ -11,7 +11,7 @@ import type {
 import { refuse } from '../../messages/errors.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type { ContentBlock, MessagesRequest, Tool, ToolResultBlock } from '../../messages/types.ts';
-import type { Dialect, ModelFacts } from '../../upstream/call.ts';
+import type { Dialect } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
@@ -25,20 +25,10 @@ import { toolSchema } from '../shared/schema.ts';
 import { answerSchema, bridge, maxTokens } from '../shared/settings.ts';
 import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
+import type { AiSdkOptions } from './options.ts';
 import { isClaude, thinkingOptions } from './thinking.ts';
 import { redactedOptions, textMetadata, thoughtOptions, toolMetadata } from './thoughts.ts';
 import type { WireNotes } from './wire.ts';
-
-export interface AiSdkOptions {
-  provider: string;
-  dialect: Dialect;
-  model: string;
-  facts: ModelFacts;
-  /** Sent once more after a refusal: without the thoughts of the history, and without the wish for new ones. */
-  withoutThinking?: boolean;
-  /** What this upstream has refused before. */
-  refused?: ReadonlySet<string>;
-}
 
 /** What goes to a provider's package, and what it has no words for. */
 export type ConvertedRequest = LanguageModelV4CallOptions & { notes: WireNotes };

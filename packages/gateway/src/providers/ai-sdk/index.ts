@@ -1,12 +1,13 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { StreamEvent } from '../../messages/types.ts';
-import type { Call, Dialect, Provider, Reply } from '../../upstream/call.ts';
+import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import {
   thinkingMissing,
   thoughtsRefused,
   UpstreamError,
   type UpstreamFailure,
 } from '../../upstream/error.ts';
+import type { Dialect } from '../../upstream/target.ts';
 import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
 import { openReply } from '../shared/stream.ts';
 import { convertRequest } from './convert-request.ts';

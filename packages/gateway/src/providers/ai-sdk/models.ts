@@ -1,6 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { transportFetch } from '../../transport/fetch.ts';
-import type { Call, Dialect } from '../../upstream/call.ts';
+import type { Call } from '../../upstream/call.ts';
+import type { Dialect } from '../../upstream/target.ts';
 import { isClaude } from './thinking.ts';
 import { wireTransport } from './wire.ts';
 

@@ -1,6 +1,6 @@
 import type { JSONObject, LanguageModelV4CallOptions, SharedV4ProviderOptions } from '@ai-sdk/provider';
 import type { MessagesRequest } from '../../messages/types.ts';
-import type { Dialect, ModelFacts } from '../../upstream/call.ts';
+import type { Dialect, ModelFacts } from '../../upstream/target.ts';
 import { budgetWithin, effortOf, type Wish, wishOf, withoutForcedThinking } from '../shared/thinking.ts';
 
 export interface ThinkingTarget {

@@ -1,8 +1,8 @@
 import type { SharedV4ProviderOptions } from '@ai-sdk/provider';
+import { isObject } from '../../messages/is-object.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import type { ContentBlock } from '../../messages/types.ts';
-import { isObject } from '../shared/schema.ts';
-import type { AiSdkOptions } from './convert-request.ts';
+import type { AiSdkOptions } from './options.ts';
 import { isClaude } from './thinking.ts';
 
 // The way back of what a provider gave with its thoughts, texts and calls.

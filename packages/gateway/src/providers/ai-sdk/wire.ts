@@ -1,9 +1,9 @@
 import { AwsV4Signer } from 'aws4fetch';
+import { isObject } from '../../messages/is-object.ts';
 import { createSseParser } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../../transport/transport.ts';
-import type { Dialect, Target } from '../../upstream/call.ts';
-import { isObject } from '../shared/schema.ts';
+import type { Dialect, Target } from '../../upstream/target.ts';
 import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';
 

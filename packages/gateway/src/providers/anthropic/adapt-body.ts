@@ -1,6 +1,6 @@
+import { isObject } from '../../messages/is-object.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import type { JsonObject } from '../../messages/types.ts';
-import { isObject } from '../shared/schema.ts';
 
 /** Fields that need a beta header, which only Anthropic gets. */
 const betaFields = ['context_management', 'mcp_servers', 'container', 'speed', 'betas'];

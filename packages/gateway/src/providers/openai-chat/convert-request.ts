@@ -1,4 +1,5 @@
 import { refuse } from '../../messages/errors.ts';
+import { isObject } from '../../messages/is-object.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type {
@@ -9,7 +10,7 @@ import type {
   Tool,
   ToolResultBlock,
 } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/call.ts';
+import type { ModelFacts } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
@@ -19,7 +20,7 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
+import { isStrictSchema, toolSchema } from '../shared/schema.ts';
 import { answerSchema, bridge, cacheKey, maxTokens } from '../shared/settings.ts';
 import { wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';

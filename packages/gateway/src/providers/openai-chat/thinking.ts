@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/call.ts';
+import type { ModelFacts } from '../../upstream/target.ts';
 import { effortOf, takenEffort, type Wish } from '../shared/thinking.ts';
 
 /**

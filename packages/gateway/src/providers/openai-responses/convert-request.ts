@@ -1,3 +1,4 @@
+import { isObject } from '../../messages/is-object.ts';
 import { openOrigin } from '../../messages/origin.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type {
@@ -7,7 +8,7 @@ import type {
   Tool,
   ToolResultBlock,
 } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/call.ts';
+import type { ModelFacts } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
@@ -17,7 +18,7 @@ import {
   refuseMedia,
   systemTexts,
 } from '../shared/content.ts';
-import { isObject, isStrictSchema, toolSchema } from '../shared/schema.ts';
+import { isStrictSchema, toolSchema } from '../shared/schema.ts';
 import { answerSchema, cacheKey, maxTokens } from '../shared/settings.ts';
 import { takenEffort, wishOf } from '../shared/thinking.ts';
 import { shortenToolName } from '../shared/tool-names.ts';

@@ -1,5 +1,5 @@
-import type { ModelFacts } from '../../upstream/call.ts';
 import type { UpstreamFailure } from '../../upstream/error.ts';
+import type { ModelFacts } from '../../upstream/target.ts';
 
 // What the catalogue does not say about a model is not "no": images and PDFs are sent, and a refusal teaches that this
 // one cannot read them. From then on (an hour) the agent is told that a picture was left out, instead of failing.

@@ -1,5 +1,5 @@
+import { isObject } from '../../messages/is-object.ts';
 import type { UpstreamFailure } from '../../upstream/error.ts';
-import { isObject } from './schema.ts';
 import { nearestEffort } from './thinking.ts';
 
 type Body = Record<string, unknown>;

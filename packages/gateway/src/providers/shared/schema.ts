@@ -1,3 +1,4 @@
+import { isObject } from '../../messages/is-object.ts';
 import type { JsonObject } from '../../messages/types.ts';
 
 /**
@@ -80,8 +81,4 @@ function isStrictPart(schema: unknown): boolean {
   const maps = [properties, schema.$defs, schema.definitions].filter(isObject);
   const parts = [...maps.flatMap((map) => Object.values(map)), ...[schema.anyOf ?? []].flat()];
   return parts.every(isStrictPart) && (schema.items === undefined || isStrictPart(schema.items));
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject, MessagesRequest } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/call.ts';
+import type { ModelFacts } from '../../upstream/target.ts';
 
 /** The schema that the answer has to follow, wherever the client put it. */
 export function answerSchema(request: MessagesRequest): JsonObject | undefined {

@@ -1,0 +1,115 @@
+import { errorType } from 'claude-agent-protocol/anthropic-errors';
+import { GatewayError } from '../messages/errors.ts';
+import { createMeter, type Meter } from '../messages/meter.ts';
+import type { CostOf } from '../models/prices.ts';
+import { TargetError } from '../routing/route.ts';
+import { isAborted } from '../transport/transport.ts';
+import type { Call } from '../upstream/call.ts';
+import type { Target } from '../upstream/target.ts';
+import type { GatewayHooks, Subject } from './hooks.ts';
+
+/** How a request ended. */
+interface Outcome {
+  status: number;
+  error?: string | undefined;
+  target?: Target | undefined;
+  meter?: Meter | undefined;
+}
+
+/** The account of one request: opened when it was read, closed once. */
+export interface Account {
+  /** Asks the budget; gives the sentence of a refusal, for which the account is closed. */
+  reserve(): Promise<string | undefined>;
+  /** The answer has begun. */
+  begin(): void;
+  close(outcome: Outcome): void;
+  /** Closes the account of a request that was not answered. */
+  fail(error: unknown): void;
+}
+
+/** Asks the host's budget and tells the host what requests came to. */
+export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
+  /** Tells the host why a request was not answered. */
+  function tellFailure(subject: Subject, error: unknown): void {
+    if (!(error instanceof GatewayError)) return;
+    hooks.onFailure?.(subject, { status: error.failure.status, message: error.failure.message });
+  }
+
+  /** Dollars that the input alone will cost; undefined when no price is known. */
+  async function leastCost(call: Call): Promise<number | undefined> {
+    const { provider, model, dialect } = call.target;
+    if (dialect === 'demo') return 0;
+    return costOf(provider, model, { ...createMeter().usage, input_tokens: call.inputTokens() });
+  }
+
+  function open(call: Call, subject: Subject, started: number): Account {
+    let firstAt: number | undefined;
+    let release: (() => void) | undefined;
+
+    /** The price is looked up after the answer has gone out. */
+    function close(outcome: Outcome): void {
+      if (!hooks.onUsage) {
+        release?.();
+        return;
+      }
+      const { target, meter } = outcome;
+      const ended = performance.now();
+      const usage = meter?.usage;
+      const emit = (cost: number | undefined) => {
+        hooks.onUsage?.({
+          request_id: `req_${call.requestId}`,
+          subject,
+          session_id: call.sessionId,
+          agent_id: call.headers['x-claude-code-agent-id'],
+          parent_agent_id: call.headers['x-claude-code-parent-agent-id'],
+          requested_model: call.body.model,
+          provider: target?.provider,
+          model: target?.model,
+          stream: call.body.stream,
+          input_tokens: usage?.input_tokens ?? 0,
+          output_tokens: usage?.output_tokens ?? 0,
+          cache_read_input_tokens: usage?.cache_read_input_tokens ?? 0,
+          cache_creation_input_tokens: usage?.cache_creation_input_tokens ?? 0,
+          cost_usd: cost,
+          latency_ms: ended - started,
+          ttft_ms: firstAt === undefined ? undefined : firstAt - started,
+          status: outcome.status,
+          error: outcome.error,
+        });
+        release?.();
+      };
+      if (!usage || !target) return void emit(usage ? undefined : 0);
+      costOf(target.provider, target.model, usage).then(emit, (error: unknown) => {
+        hooks.log?.({ level: 'error', message: `no price: ${String(error)}`, provider: target.provider });
+        emit(undefined);
+      });
+    }
+
+    return {
+      async reserve() {
+        const budget = await hooks.budget?.check(subject, () => leastCost(call));
+        if (!budget) return undefined;
+        if (budget.ok) {
+          release = budget.release;
+          return undefined;
+        }
+        close({ status: 402, error: errorType(402) });
+        hooks.onFailure?.(subject, { status: 402, message: budget.message });
+        return budget.message;
+      },
+      begin() {
+        firstAt = performance.now();
+      },
+      close,
+      fail(error) {
+        tellFailure(subject, error);
+        if (isAborted(error)) return close({ status: 499, error: 'aborted' });
+        if (!(error instanceof GatewayError)) return close({ status: 500, error: errorType(500) });
+        const { status, type } = error.failure;
+        close({ status, error: type, target: error instanceof TargetError ? error.target : undefined });
+      },
+    };
+  }
+
+  return { open, tellFailure };
+}
