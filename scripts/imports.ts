@@ -33,7 +33,7 @@ const SERVER_LAYERS = [
 /** Folders of the gateway in the same way. Providers and models are neighbours; a circle would be found. */
 const GATEWAY_LAYERS = [
   ['messages/'],
-  ['config-error.ts', 'environment.ts'],
+  ['api-keys.ts', 'config-error.ts', 'environment.ts'],
   ['transport/'],
   ['upstream/'],
   ['config.ts', 'aws-profile.ts'],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { apiKeysSchema } from './api-keys.ts';
 import { awsProfile } from './aws-profile.ts';
 import { ConfigError } from './config-error.ts';
 import type { Environment } from './environment.ts';
@@ -72,26 +73,9 @@ const fileSchema = z.strictObject({
   idle_timeout_seconds: positive.default(120),
   queue_timeout_seconds: positive.default(30),
   max_body_mb: positive.default(64),
-  keys: z
-    .array(
-      z.strictObject({
-        id: z.string().min(1),
-        key: z.string().min(8),
-        budget_usd: z.number().positive().optional(),
-      }),
-    )
+  keys: apiKeysSchema
     .default([])
-    .refine(
-      (keys) => new Set(keys.map(({ id }) => id)).size === keys.length,
-      'each key needs an `id` of its own',
-    )
-    .refine(
-      (keys) => new Set(keys.map(({ key }) => key)).size === keys.length,
-      'two entries have the same `key`',
-    )
-    .describe(
-      'Who may use the gateway when it runs on its own; nobody is asked for a key when there are none',
-    ),
+    .describe('Who may use the gateway when it runs on its own; without any, no key is needed'),
 });
 
 export type ProviderConfig = z.infer<typeof providerSchema>;

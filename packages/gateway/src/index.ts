@@ -1,9 +1,9 @@
 export * from 'claude-agent-demo-model';
+export { apiKeysSchema, credentialOf, keyConflict } from './api-keys.ts';
 export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
-export { credentialOf } from './http/keys.ts';
 export { checkStream } from './messages/check-stream.ts';
 export { unpriced } from './messages/errors.ts';
 export { type ReadStream, readStream } from './messages/read-stream.ts';

@@ -102,7 +102,7 @@ test.concurrent.each([
   ['{"models":{"a":"nosuch/model"}}', 'models.a: model: nosuch/model. No provider is known'],
   ['{"models":{"a":"b","b":"a"}}', 'models.a: model: a. No provider is known'],
   ['{"default_model":"nosuch"}', 'default_model: model: nosuch'],
-  ['{"keys":[{"id":"a","key":"long-secret"},{"id":"a","key":"other-secret"}]}', 'an `id` of its own'],
+  ['{"keys":[{"id":"a","key":"long-secret"},{"id":"a","key":"other-secret"}]}', 'give each its own id'],
 ])('a configuration of %s ends the program with a sentence', async (text, told) => {
   expect(await endOf(['--port', '0', '--config', configFile(text)])).toEqual([
     1,

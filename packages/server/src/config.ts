@@ -2,10 +2,19 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createConfig as createGatewayConfig, type GatewayConfig, isLoopback } from 'claude-agent-gateway';
+import {
+  apiKeysSchema,
+  ConfigError,
+  createConfig as createGatewayConfig,
+  type GatewayConfig,
+  isLoopback,
+  keyConflict,
+} from 'claude-agent-gateway';
 import { PermissionMode } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
+
+export { ConfigError } from 'claude-agent-gateway';
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
@@ -32,15 +41,7 @@ const ConfigFile = z.strictObject({
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   pass_env: z.array(z.string().min(1)).optional(),
-  api_keys: z
-    .array(
-      z.strictObject({
-        id: z.string().min(1),
-        key: z.string().min(8),
-        budget_usd: z.number().positive().optional(),
-      }),
-    )
-    .optional(),
+  api_keys: apiKeysSchema.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
@@ -89,9 +90,6 @@ export interface Config {
   passEnv: readonly string[];
   logLevel: string;
 }
-
-/** A start that cannot go on because of what the user gave; the sentence says what to do. */
-export class ConfigError extends Error {}
 
 export const USAGE = `Usage: claude-agent-server [options]
 
@@ -213,16 +211,10 @@ function readRoot(path: string): string {
   return realpathSync(path);
 }
 
-/** Two keys under one id would share one account; one key under two ids would be whichever comes first. */
+/** The keys of the file were compared when it was read; these are also those of the environment and the key file. */
 function distinct(keys: ApiKey[]): ApiKey[] {
-  for (const [at, { id, key }] of keys.entries()) {
-    const before = keys.slice(0, at);
-    if (before.some((other) => other.id === id)) {
-      throw new ConfigError(`Two API keys have the id "${id}": give each an id of its own in "api_keys".`);
-    }
-    const same = before.find((other) => other.key === key);
-    if (same) throw new ConfigError(`The API keys "${same.id}" and "${id}" are the same key: remove one.`);
-  }
+  const conflict = keyConflict(keys);
+  if (conflict !== undefined) throw new ConfigError(conflict);
   return keys;
 }
 
@@ -261,10 +253,6 @@ function readGateway(
       'The gateway of this server knows the keys of "api_keys": move what stands in "gateway.keys" there.',
     );
   }
-  try {
-    const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };
-    return createGatewayConfig({ ...part, ...(demo && { models }) }, env);
-  } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error));
-  }
+  const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };
+  return createGatewayConfig({ ...part, ...(demo && { models }) }, env);
 }

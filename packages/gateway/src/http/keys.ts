@@ -1,14 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { credentialOf } from '../api-keys.ts';
 import type { GatewayConfig } from '../config.ts';
 import { unpriced } from '../messages/errors.ts';
 import type { GatewayHooks } from '../pipeline/hooks.ts';
 import { createReservations } from '../routing/reservations.ts';
-
-/** The key that a request carries, in either of the two headers. */
-export function credentialOf(headers: Record<string, string>): string | undefined {
-  const bearer = /^Bearer\s+(.+)$/i.exec(headers.authorization ?? '')?.[1];
-  return headers['x-api-key'] || bearer;
-}
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 

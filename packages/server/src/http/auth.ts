@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import { isLoopback } from 'claude-agent-gateway';
+import { credentialOf, isLoopback } from 'claude-agent-gateway';
 import type { ResolvedBy } from 'claude-agent-protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
@@ -77,7 +77,7 @@ export type Identify = (headers: {
 
 export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens): Identify {
   return (headers) => {
-    const given = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? headers['x-api-key'];
+    const given = credentialOf(headers);
     const sessionId = given === undefined ? undefined : tokens.verify(given);
     if (sessionId !== undefined) return { kind: 'session', sessionId };
     // What is left of a closed session's agent has no account to spend from: it is nobody, also where no key is needed.

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from 'claude-agent-protocol';
+import { errorType } from 'claude-agent-protocol/anthropic-errors';
 import { AppError, messageOf } from '../errors.ts';
 
 const HEADERS = { 'content-type': 'application/problem+json' };
@@ -19,19 +20,8 @@ export function problemResponse(error: AppError, path: string): Response {
   return new Response(JSON.stringify(problem), { status: error.status, headers: HEADERS });
 }
 
-/** Names that Anthropic's clients know, by status. https://docs.anthropic.com/en/api/errors */
-const ANTHROPIC_TYPES: Record<number, string> = {
-  400: 'invalid_request_error',
-  401: 'authentication_error',
-  403: 'permission_error',
-  404: 'not_found_error',
-  413: 'request_too_large',
-  429: 'rate_limit_error',
-  529: 'overloaded_error',
-};
-
 function envelope(error: AppError): Response {
-  const type = ANTHROPIC_TYPES[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
+  const type = errorType(error.status);
   return Response.json({ type: 'error', error: { type, message: error.message } }, { status: error.status });
 }
 
