@@ -44,8 +44,8 @@ describe('the check', () => {
     expect(circles([value('a', 'b'), { ...value('b', 'a'), harmless: true }])).toEqual([]);
   });
 
-  test('finds circles of types too in the gateway', () => {
-    const [a, b] = ['packages/gateway/src/http/a.ts', 'packages/gateway/src/http/b.ts'];
+  test.each(['gateway', 'client', 'cli'])('finds circles of types too in the %s', (name) => {
+    const [a, b] = [`packages/${name}/src/http/a.ts`, `packages/${name}/src/http/b.ts`];
     expect(forbiddenCircles([value(a, b), { ...value(b, a), harmless: true }])).toEqual([[a, b, a]]);
   });
 });

@@ -1,56 +1,11 @@
-import type {
-  CreateSession,
-  RespondPermission,
-  RouteInput,
-  RouteOutput,
-  RouteSpec,
-  SessionEvent,
-} from 'claude-agent-protocol';
-import { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
-import { createTransport, type HttpRequest, type Transport, type TransportOptions } from './http.ts';
+import type { CreateSession, RespondPermission, SessionEvent } from 'claude-agent-protocol';
+import { type Output, operations } from 'claude-agent-protocol/endpoints';
+import { type Caller, type CallOptions, createCaller } from './caller.ts';
+import { createTransport, type Transport, type TransportOptions } from './http.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
 import { readEvents } from './sse.ts';
 
-export interface CallOptions {
-  signal?: AbortSignal;
-  /** Replaces the client's time limit for this call. */
-  timeoutMs?: number;
-}
-
-/** Routes that take nothing need no input. */
-type Arguments<I> =
-  Record<string, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions];
-
-/** Calls any route of the contract: by its name, or by its value. */
-export interface Caller {
-  <N extends Operation>(route: N, ...rest: Arguments<Input<N>>): Promise<Output<N>>;
-  <R extends RouteSpec>(route: R, ...rest: Arguments<RouteInput<R>>): Promise<RouteOutput<R>>;
-}
-
-/** What any route may be given, once the types above have seen to it that it fits. */
-type AnyInput = Pick<HttpRequest, 'params' | 'query' | 'headers' | 'body'>;
-
 const DEFAULT_TIMEOUT_MS = 60_000;
-
-function createCaller(transport: Transport, timeoutMs: number): Caller {
-  return async (route: Operation | RouteSpec, input?: unknown, options?: CallOptions) => {
-    const { method, path } = typeof route === 'string' ? operations[route] : route;
-    const { params, query, headers, body } = (input ?? {}) as AnyInput;
-    // A blocking message waits for a whole turn, permissions included.
-    const limit = path === operations.sendMessage.path && method === 'POST' ? undefined : timeoutMs;
-    const response = await transport({
-      method,
-      path,
-      params,
-      query,
-      headers,
-      body,
-      signal: options?.signal,
-      timeoutMs: options?.timeoutMs ?? limit,
-    });
-    return response.headers.get('content-type')?.includes('json') ? await response.json() : undefined;
-  };
-}
 
 export interface AvailablePage {
   limit?: number;

@@ -62,7 +62,8 @@ export type {
   ToolResultPart,
   UserMessage,
 } from './agent-message.ts';
-export { AgentClient, type AvailablePage, type Caller, type CallOptions, createClient } from './client.ts';
+export type { Caller, CallOptions } from './caller.ts';
+export { AgentClient, type AvailablePage, createClient } from './client.ts';
 export { DEFAULT_SERVER, type EnvironmentDefaults, environmentDefaults } from './defaults.ts';
 export { ApiError, RequestTimeout, ServerUnreachable, UnsupportedOption } from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';

@@ -8,7 +8,7 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import { type Input, type Output, operations } from 'claude-agent-protocol/endpoints';
-import type { Caller, CallOptions } from './client.ts';
+import type { Caller, CallOptions } from './caller.ts';
 import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
 import { type SendOptions, type SentTurn, sendTurn } from './turn.ts';

@@ -4,7 +4,8 @@ import type { Key } from '../term/keys.ts';
 import { createPanelKeys, type OpenPanel } from '../term/panel-keys.ts';
 import { choosePanel } from '../term/panels.ts';
 import { createPaint } from '../term/style.ts';
-import { type Answer, askUser, permissionPanel, suggestionText } from './approvals.ts';
+import { askUser, permissionPanel, suggestionText } from './approvals.ts';
+import type { Answer } from './ask.ts';
 import { dangerOf } from './danger.ts';
 
 const request = (parts: Partial<PermissionRequest> = {}): PermissionRequest => ({

@@ -1,4 +1,4 @@
-import type { PermissionMode, PermissionRequest, RespondPermission } from 'claude-agent-protocol';
+import type { PermissionRequest } from 'claude-agent-protocol';
 import type { Key } from '../term/keys.ts';
 import { askPanel, type Choice, checkPanel, choosePanel, type Panel } from '../term/panels.ts';
 import type { Paint } from '../term/style.ts';
@@ -6,22 +6,8 @@ import { oneLine, sanitize, wrap, wrapText } from '../term/text.ts';
 import { renderMarkdown } from '../view/markdown.ts';
 import { plural } from '../view/numbers.ts';
 import { hunksOfCall, renderHunks, toolLine, toolTitle } from '../view/tools.ts';
+import type { Answer, AskDeps } from './ask.ts';
 import { dangerOf } from './danger.ts';
-
-export type Answer = Omit<RespondPermission, 'request_id'> & {
-  /** The permission mode to go on in. */
-  mode?: PermissionMode;
-};
-
-/** Asks something and waits; undefined when the request was settled elsewhere. */
-export type Open = <T>(panel: Panel<T>) => Promise<T | undefined>;
-
-export interface AskDeps {
-  open: Open;
-  paint: Paint;
-  /** How many requests wait, this one included. */
-  waiting(): number;
-}
 
 /** Asks the user what a request wants to know. */
 export async function askUser(request: PermissionRequest, deps: AskDeps): Promise<Answer | undefined> {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { KNOWN_MODELS, MODES } from '../open-session.ts';
 import type { Completer, Completion } from '../term/prompt.ts';
-import { CHAT_COMMANDS } from './commands.ts';
+import { CHAT_COMMANDS } from './command-list.ts';
 
 export interface CompleteDeps {
   /** Where relative file names begin. */
@@ -43,7 +43,7 @@ function commandOptions(before: string, agentCommands: readonly string[]): Compl
     value: `/${name}${takes ? ' ' : ''}`,
     hint: takes ? `${takes}  ${help}` : help,
   }));
-  const names = new Set(CHAT_COMMANDS.map(({ name }) => name));
+  const names = new Set<string>(CHAT_COMMANDS.map(({ name }) => name));
   const theirs = agentCommands
     .filter((name) => !names.has(name))
     .map((name) => ({ value: `/${name} `, hint: "the agent's own" }));

@@ -1,7 +1,7 @@
 import type { PermissionRequest } from 'claude-agent-protocol';
 import { askPanel, checkPanel, choosePanel } from '../term/panels.ts';
 import { oneLine, sanitize } from '../term/text.ts';
-import type { Answer, AskDeps } from './approvals.ts';
+import type { Answer, AskDeps } from './ask.ts';
 
 interface Field {
   type?: string;

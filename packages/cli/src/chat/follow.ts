@@ -2,7 +2,8 @@ import { type AgentSession, ApiError, type Connection } from 'claude-agent-clien
 import type { StreamFrame } from 'claude-agent-protocol';
 import { readAgentMessage } from '../view/agent-messages.ts';
 import type { Item } from '../view/items.ts';
-import { emptyView, reduce, type ViewState } from '../view/state.ts';
+import { reduce } from '../view/reduce.ts';
+import { emptyView, type ViewState } from '../view/state.ts';
 
 /** How many of the last events are shown when a session is opened. */
 const REPLAYED_EVENTS = 500;

@@ -1,8 +1,9 @@
 import type { AgentClient } from 'claude-agent-client';
 import type { SessionEvent } from 'claude-agent-protocol';
 import type { Item } from '../view/items.ts';
+import { reduce } from '../view/reduce.ts';
 import { textOf } from '../view/render.ts';
-import { emptyView, reduce } from '../view/state.ts';
+import { emptyView } from '../view/state.ts';
 
 /** A session's whole log, page by page. */
 export async function readAllEvents(client: AgentClient, sessionId: string): Promise<SessionEvent[]> {

@@ -1,5 +1,5 @@
 import type { Chat } from '../chat/chat.ts';
-import { runChat } from '../chat/chat.ts';
+import { runChat } from '../chat/run-chat.ts';
 import type { Context } from '../context.ts';
 import type { ExitCode } from '../exit.ts';
 import { createSession, type OpenedSession, openSession, resumeChosen } from '../open-session.ts';

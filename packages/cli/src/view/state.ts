@@ -2,14 +2,11 @@ import type {
   BackgroundTask,
   PermissionMode,
   PermissionRequest,
-  SessionEvent,
   SessionState,
-  StreamFrame,
   UserInput,
 } from 'claude-agent-protocol';
-import { readAgentMessage, readStreamEvent } from './agent-messages.ts';
 import type { Item, ToolCall } from './items.ts';
-import { advance, newBlock, type OpenBlock, seal } from './open-block.ts';
+import type { OpenBlock } from './open-block.ts';
 
 export interface RunningTurn {
   id: string;
@@ -86,134 +83,4 @@ export interface Reduced {
   view: ViewState;
   /** What the frame adds to the scrollback. */
   items: Item[];
-}
-
-/** What a frame changes on the screen. A durable event that was seen before changes nothing. */
-export function reduce(view: ViewState, frame: StreamFrame): Reduced {
-  // Live pieces of a turn that is over already: the log has told all of it.
-  const isLate = !('seq' in frame) && frame.turn_id !== null && frame.turn_id === view.endedTurn;
-  if (isLate) return { view, items: [] };
-  if (frame.type === 'agent.delta') {
-    const { data } = frame;
-    return data.type === 'stream_event' ? readStreamEvent(view, data) : readAgentMessage(view, data);
-  }
-  if (frame.type === 'agent.partial') return readPartial(view, frame.data.blocks);
-  if (frame.seq <= view.lastSeq) return { view, items: [] };
-  return reduceEvent({ ...view, lastSeq: frame.seq }, frame);
-}
-
-function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
-  const items: Item[] = [];
-  switch (event.type) {
-    case 'session.created': {
-      const { cwd, model, permission_mode: mode, title } = event.data;
-      return { view: { ...view, cwd, model, mode, title }, items };
-    }
-    case 'session.state': {
-      const { state, model, permission_mode: mode, title } = event.data;
-      return { view: { ...view, state, model, mode, title }, items };
-    }
-    case 'session.tasks':
-      return { view: { ...view, tasks: event.data.tasks }, items };
-    case 'session.closed':
-      return { view: { ...view, state: 'closed', queued: [], permissions: [], tasks: [] }, items };
-    case 'turn.queued': {
-      const turnId = event.turn_id ?? '';
-      return {
-        view: { ...view, queued: [...view.queued, { turnId, message: event.data.message }] },
-        items,
-      };
-    }
-    case 'turn.started': {
-      const id = event.turn_id ?? '';
-      const message = view.queued.find((queued) => queued.turnId === id)?.message;
-      if (message !== undefined) items.push({ kind: 'user', message });
-      else if (event.data.initiator === 'agent') items.push({ kind: 'own', message: event.data.message });
-      const turn = { id, startedAt: Date.parse(event.at), outputTokens: 0, inputTokens: 0 };
-      return {
-        view: {
-          ...view,
-          turn,
-          turns: view.turns + 1,
-          status: undefined,
-          queued: view.queued.filter((q) => q.turnId !== id),
-        },
-        items,
-      };
-    }
-    case 'turn.completed':
-    case 'turn.failed':
-    case 'turn.interrupted':
-      return endTurn(view, event);
-    case 'permission.requested': {
-      const rest = view.permissions.filter((open) => open.request_id !== event.data.request_id);
-      return { view: { ...view, permissions: [...rest, event.data] }, items };
-    }
-    case 'permission.resolved': {
-      const { request_id: id, state, reason } = event.data;
-      const request = view.permissions.find((open) => open.request_id === id);
-      if (request !== undefined) items.push({ kind: 'settled', request, state, reason });
-      return { view: { ...view, permissions: view.permissions.filter((r) => r.request_id !== id) }, items };
-    }
-    case 'agent.message':
-      return readAgentMessage(view, event.data);
-    default:
-      // A newer server has events that this program does not know: they change nothing here.
-      return { view, items };
-  }
-}
-
-type TurnEnd = Extract<SessionEvent, { type: 'turn.completed' | 'turn.failed' | 'turn.interrupted' }>;
-
-function endTurn(view: ViewState, event: TurnEnd): Reduced {
-  const queued = view.queued.filter((waiting) => waiting.turnId !== event.turn_id);
-  const neverRan = queued.length < view.queued.length;
-  const items: Item[] = [];
-  if (!neverRan) {
-    // An interrupt cuts text and tools off: what was on the screen stays there.
-    items.push(...view.blocks.flatMap((block) => seal(block, block.text)));
-    items.push(...view.tools.map((call): Item => ({ kind: 'tool', call })));
-  }
-  const result = event.data.result;
-  items.push({
-    kind: 'end',
-    outcome:
-      event.type === 'turn.completed' ? 'completed' : event.type === 'turn.failed' ? 'failed' : 'interrupted',
-    result,
-    error: event.type === 'turn.failed' ? event.data.error : undefined,
-    reason: event.type === 'turn.interrupted' ? event.data.reason : undefined,
-  });
-  const ended: ViewState = { ...view, queued, costUsd: view.costUsd + result.cost_usd };
-  if (neverRan) return { view: ended, items };
-  const endedTurn = event.turn_id ?? undefined;
-  return { view: { ...ended, turn: undefined, endedTurn, blocks: [], tools: [], status: undefined }, items };
-}
-
-interface PartialBlock {
-  parent_tool_use_id: string | null;
-  message_id: string;
-  index: number;
-  type: string;
-  text: string;
-  name?: string | undefined;
-}
-
-/** After joining or reconnecting: what the blocks that are being written hold so far. */
-function readPartial(view: ViewState, partial: readonly PartialBlock[]): Reduced {
-  const items: Item[] = [];
-  const blocks = [...view.blocks];
-  let { messageId } = view;
-  for (const part of partial) {
-    if (part.parent_tool_use_id !== null) continue;
-    messageId = part.message_id;
-    const at = blocks.findIndex((b) => b.messageId === part.message_id && b.index === part.index);
-    const known = blocks[at] ?? newBlock(part.message_id, part.index, part.type, part.name);
-    // What we have may be longer: deltas are never behind the log, but the partial frame may be older than they.
-    const text = part.text.length >= known.text.length ? part.text : known.text;
-    const advanced = advance({ ...known, text });
-    items.push(...advanced.items);
-    if (at === -1) blocks.push(advanced.block);
-    else blocks[at] = advanced.block;
-  }
-  return { view: { ...view, blocks, messageId }, items };
 }

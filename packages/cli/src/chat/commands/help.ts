@@ -1,5 +1,5 @@
 import type { Chat } from '../chat.ts';
-import { CHAT_COMMANDS } from '../commands.ts';
+import { CHAT_COMMANDS } from '../command-list.ts';
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['Enter', 'send; while the agent works, the message waits for its turn'],

@@ -1,7 +1,8 @@
 import type { SessionEvent, StreamFrame } from 'claude-agent-protocol';
 import { describe, expect, test } from 'vitest';
 import type { Item } from './items.ts';
-import { emptyView, reduce, type ViewState } from './state.ts';
+import { reduce } from './reduce.ts';
+import { emptyView, type ViewState } from './state.ts';
 
 const SESSION = '7b0f5f3c-55cf-4bd4-9a1f-4fbb0a1f5d5e';
 const TURN = '2c1f7f0a-0b5b-4dd9-8a63-0f6a0b1ad111';
