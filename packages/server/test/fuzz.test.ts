@@ -164,7 +164,7 @@ describe('the application, with an agent that only pretends', () => {
       fc.asyncProperty(
         fc.array(anyRequest(), { minLength: AT_ONCE, maxLength: AT_ONCE }),
         async (requests) => {
-          const pending = await server.store.pendingPermissions();
+          const { permissions: pending } = await server.store.pendingPermissions();
           ids.permission = pending.map(({ id }) => id);
           ids.permissionSession = pending.map(({ sessionId }) => sessionId);
           await Promise.all(requests.map(send));
@@ -198,8 +198,9 @@ describe('the application, with an agent that only pretends', () => {
       const events = await server.store.readEvents(id, 0, 100_000);
       expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     }
-    expect(await server.store.listTurns({ states: ['queued', 'running'], limit: 10 })).toEqual([]);
-    expect(await server.store.pendingPermissions()).toEqual([]);
+    expect(await server.store.openTurns('queued')).toEqual([]);
+    expect(await server.store.openTurns('running')).toEqual([]);
+    expect((await server.store.pendingPermissions()).permissions).toEqual([]);
     expect(server.sessions.countOpen()).toBe(0);
     expect(server.errors).toEqual([]);
   });

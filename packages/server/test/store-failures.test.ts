@@ -36,8 +36,8 @@ function watched(agent: Agent, store: () => Store, problems: string[]): Agent {
           ...events,
           async onQuestion(question) {
             const decision = await events.onQuestion(question);
-            const waiting = await store().pendingPermissions(options.sessionId);
-            if (waiting.some(({ toolUseId }) => toolUseId === question.toolUseId)) {
+            const { permissions } = await store().pendingPermissions();
+            if (permissions.some(({ toolUseId }) => toolUseId === question.toolUseId)) {
               problems.push('the agent was told of a decision that is not in the store');
             }
             return decision;
@@ -110,10 +110,10 @@ async function compare({ server, problems }: World, session: Session, at: string
     pending: session.pendingPermissions().map((request) => request.request_id),
     tasks: session.tasks().length,
   };
-  const [record, turns, pending, events] = await Promise.all([
+  const [record, turns, { permissions }, events] = await Promise.all([
     store.getSession(session.id),
     store.listTurns({ sessionId: session.id, limit: 10_000 }),
-    store.pendingPermissions(session.id),
+    store.pendingPermissions(),
     store.readEvents(session.id, 0, 100_000),
   ]);
   const last = (type: string) => JSON.parse(events.findLast((event) => event.type === type)?.json ?? '{}');
@@ -123,7 +123,7 @@ async function compare({ server, problems }: World, session: Session, at: string
     state: last('session.state').state ?? 'asleep',
     running: running.includes(memory.turn ?? '') || running.length === 0,
     queued: turns.filter((turn) => turn.state === 'queued').length,
-    pending: pending.map(({ id }) => id),
+    pending: permissions.filter(({ sessionId }) => sessionId === session.id).map(({ id }) => id),
     tasks: last('session.tasks').tasks?.length ?? 0,
   };
   const same = {
@@ -175,7 +175,7 @@ async function history(random: Random): Promise<void> {
       await call('POST', `${path}/permissions/respond`, answer);
     },
     async () => {
-      const [queued] = await server.store.listTurns({ sessionId: session.id, states: ['queued'], limit: 1 });
+      const [queued] = await server.store.listTurns({ sessionId: session.id, state: 'queued', limit: 1 });
       if (queued) await call('DELETE', `${path}/turns/${queued.id}`);
     },
   ];

@@ -101,10 +101,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
         name: sessionName(session.id),
         whose: 'this session',
         limit,
-        spent: async () => {
-          const { rows } = await store.usage(session.id);
-          return rows.reduce((sum, row) => sum + row.costUsd, 0);
-        },
+        spent: () => store.sessionCost(session.id),
       });
     }
     const key = keyId ?? session?.createdBy ?? undefined;
@@ -114,7 +111,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
         name: keyName(key),
         whose: `the key "${key}"`,
         limit: keyLimit,
-        spent: async () => (await store.keyUsage()).get(key) ?? 0,
+        spent: () => store.keyCost(key),
       });
     }
     return budgets;

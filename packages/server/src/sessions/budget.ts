@@ -2,10 +2,7 @@ import { AppError, budgetSpent } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 
 /** Dollars that a session has spent. */
-export async function spentUsd(store: Store, sessionId: string): Promise<number> {
-  const { rows } = await store.usage(sessionId);
-  return rows.reduce((sum, row) => sum + row.costUsd, 0);
-}
+export const spentUsd = (store: Store, sessionId: string): Promise<number> => store.sessionCost(sessionId);
 
 /**
  * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the

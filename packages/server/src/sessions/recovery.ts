@@ -30,7 +30,7 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
     return list;
   };
 
-  for (const { id, sessionId, turnId } of await store.pendingPermissions()) {
+  for (const { id, sessionId, turnId } of (await store.pendingPermissions()).permissions) {
     of(sessionId).push(
       { kind: 'settle-permission', id, state: 'expired', reason, resolvedAt: now, resolvedBy: null },
       event(
@@ -42,7 +42,7 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
       ),
     );
   }
-  for (const turn of await store.listTurns({ states: ['running'], limit: Number.MAX_SAFE_INTEGER })) {
+  for (const turn of await store.openTurns('running')) {
     const session = await store.getSession(turn.sessionId);
     const calls = session && tally(session);
     const messages = await said(store, turn, calls);
@@ -52,12 +52,11 @@ export async function settleOrphans({ store, log, defaultModel, tally }: Recover
     if (ended.waitFor === 'background') of(turn.sessionId).push(...settleTurn(ended, null, now).changes);
   }
   const error = { code: reason, message: 'The server ended while the agent worked in the background.' };
-  for (const turn of await store.listTurns({ unsettled: true, limit: Number.MAX_SAFE_INTEGER })) {
+  for (const turn of await store.unsettledTurns()) {
     of(turn.sessionId).push(...settleTurn(turn, error, now).changes);
   }
-  for (const { sessionId, json } of await store.latestEvents('session.tasks')) {
-    const { tasks } = JSON.parse(json) as { tasks: unknown[] };
-    if (tasks.length > 0) of(sessionId).push(event(sessionId, 'session.tasks', { tasks: [] }, null, now));
+  for (const sessionId of await store.sessionsWithTasks()) {
+    of(sessionId).push(event(sessionId, 'session.tasks', { tasks: [] }, null, now));
   }
   for (const [sessionId, list] of changes) {
     const session = await store.getSession(sessionId);

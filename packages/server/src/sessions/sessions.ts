@@ -370,7 +370,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await settleOrphans(deps);
       open = await store.countSessions('connected');
       // Before the first request, or a message that comes early would overtake them.
-      const queued = await store.listTurns({ states: ['queued'], limit: Number.MAX_SAFE_INTEGER });
+      const queued = await store.openTurns('queued');
       for (const [sessionId, turns] of Map.groupBy(queued, (turn) => turn.sessionId)) {
         const session = await get(sessionId);
         session.takeOver(turns);

@@ -42,9 +42,9 @@ describe('a SQLite file', () => {
 
     const second = openSqliteStore(file);
     expect(await second.getSession(session.id)).toEqual({ ...session, lastSeq: 1 });
-    expect(await second.listTurns({ limit: 9 })).toEqual([turn]);
+    expect(await second.openTurns('queued')).toEqual([turn]);
     expect(await second.getTurnByKey(session.id, 'k')).toEqual(turn);
-    expect(await second.pendingPermissions()).toEqual([permission]);
+    expect((await second.pendingPermissions()).permissions).toEqual([permission]);
     expect(await second.readEvents(session.id, 0, 9)).toEqual(events);
     expect(await second.write([sampleEvent(session.id)])).toMatchObject({ events: [{ seq: 2 }] });
     expect(await second.lastCursor()).toBeGreaterThan(events[0]?.cursor ?? 0);

@@ -132,6 +132,13 @@ export interface UsageRow extends UsageAmount {
   model: string;
 }
 
+/** What one or all sessions have used. */
+export interface Usage {
+  /** Turns that have ended. */
+  turns: number;
+  rows: UsageRow[];
+}
+
 /** One step of a transaction. */
 export type Change =
   /** With its first conversation. */
@@ -207,24 +214,29 @@ export interface Store {
   /** A session's conversations, oldest first. */
   conversations(sessionId: string): Promise<ConversationRecord[]>;
   conversation(id: string): Promise<ConversationRecord | undefined>;
+  /** Ids of the sessions that these conversations belong to, by conversation; unknown ones are left out. */
+  conversationOwners(ids: readonly string[]): Promise<Map<string, string>>;
   /** Ids of all conversations that are no longer their session's present one. */
   pastConversations(): Promise<string[]>;
 
   getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
   getTurnByKey(sessionId: string, idempotencyKey: string): Promise<TurnRecord | undefined>;
-  /** In the order in which they were sent. */
+  /** A session's turns in the order in which they were sent. */
   listTurns(query: {
-    sessionId?: string;
-    states?: readonly TurnState[] | undefined;
-    /** Only turns that are over and whose background work is still waited for. */
-    unsettled?: boolean;
+    sessionId: string;
+    state?: TurnState | undefined;
+    /** Id of the turn before the first one that is wanted. */
     after?: string | undefined;
     limit: number;
   }): Promise<TurnRecord[]>;
+  /** The turns of all sessions that are waiting or running, in the order in which they were sent. */
+  openTurns(state: 'queued' | 'running'): Promise<TurnRecord[]>;
+  /** The turns of all sessions that have ended while a caller still waits for their background work. */
+  unsettledTurns(): Promise<TurnRecord[]>;
 
   getPermission(sessionId: string, id: string): Promise<PermissionRecord | undefined>;
-  /** Oldest first, of one session or of all. */
-  pendingPermissions(sessionId?: string): Promise<PermissionRecord[]>;
+  /** Those of all sessions, oldest first, and the cursor of the newest event at that same moment. */
+  pendingPermissions(): Promise<{ permissions: PermissionRecord[]; cursor: number }>;
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
@@ -241,13 +253,17 @@ export interface Store {
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
   lastCursor(): Promise<number>;
-  /** The newest event of a type (not `agent.message`) of every session that has one. */
-  latestEvents(type: string): Promise<StoredEvent[]>;
+  /** Ids of the sessions whose newest `session.tasks` event names a task. */
+  sessionsWithTasks(): Promise<string[]>;
 
-  /** Sums by model, of one session or of all. */
-  usage(sessionId?: string): Promise<{ turns: number; rows: UsageRow[] }>;
-  /** Dollars that each API key has spent, by its id. */
-  keyUsage(): Promise<Map<string, number>>;
+  /** How many turns of a session have ended, and its sums by model. */
+  sessionUsage(sessionId: string): Promise<Usage>;
+  /** The same of all sessions, and the dollars that each API key has spent, by its id. */
+  totalUsage(): Promise<Usage & { costByKey: Map<string, number> }>;
+  /** Dollars that a session has spent. */
+  sessionCost(sessionId: string): Promise<number>;
+  /** Dollars that an API key has spent. */
+  keyCost(keyId: string): Promise<number>;
 
   close(): Promise<void>;
 }

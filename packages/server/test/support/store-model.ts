@@ -190,7 +190,9 @@ async function compare(store: Store, model: Model): Promise<void> {
   for (const permission of model.permissions) {
     expect(await store.getPermission(permission.sessionId, permission.id)).toEqual(permission);
   }
-  expect(await store.pendingPermissions()).toEqual(model.permissions.filter((p) => p.state === 'pending'));
+  expect((await store.pendingPermissions()).permissions).toEqual(
+    model.permissions.filter((p) => p.state === 'pending'),
+  );
   expect((await store.readControlEvents(0, 999)).map(withoutCursor)).toEqual(
     model.events.filter((event) => event.type !== 'agent.message'),
   );
@@ -199,7 +201,7 @@ async function compare(store: Store, model: Model): Promise<void> {
   expect(await store.countSessions('connected')).toBe(
     newest.filter((each) => each.status === 'connected').length,
   );
-  expect((await store.usage()).turns).toBe(model.turns.filter((turn) => turn.endedAt !== null).length);
+  expect((await store.totalUsage()).turns).toBe(model.turns.filter((turn) => turn.endedAt !== null).length);
 }
 
 function writeToModel(model: Model, changes: readonly Change[]): unknown {

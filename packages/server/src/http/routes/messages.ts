@@ -66,7 +66,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     const { limit, after, state } = query;
     const { id } = await sessions.get(params.session_id);
     if (after !== undefined && !(await store.getTurn(id, after))) throw turnNotFound(id, after);
-    const turns = await store.listTurns({ sessionId: id, after, limit, ...(state && { states: [state] }) });
+    const turns = await store.listTurns({ sessionId: id, state, after, limit });
     return { turns: turns.map(turnView) };
   });
 

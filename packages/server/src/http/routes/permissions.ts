@@ -7,9 +7,8 @@ import { mount } from '../mount.ts';
 
 export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
   mount(app, routes.listPermissions, async () => {
-    // The cursor first: what is asked between the two reads is then in both, never in neither.
-    const cursor = await store.lastCursor();
-    return { permissions: (await store.pendingPermissions()).map(permissionView), cursor };
+    const { permissions, cursor } = await store.pendingPermissions();
+    return { permissions: permissions.map(permissionView), cursor };
   });
 
   mount(app, routes.respondPermission, async ({ params, body }, c) => {

@@ -56,15 +56,16 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       offset,
       cursor,
     });
-    const list = page.transcripts.map(async ({ conversationId, modified, preview, title, cwd: project }) => ({
-      session_id: (await store.conversation(conversationId))?.sessionId ?? conversationId,
+    const owners = await store.conversationOwners(page.transcripts.map((each) => each.conversationId));
+    const list = page.transcripts.map(({ conversationId, modified, preview, title, cwd: project }) => ({
+      session_id: owners.get(conversationId) ?? conversationId,
       conversation_id: conversationId,
       modified: modified.toISOString(),
       preview,
       title,
       project,
     }));
-    return { sessions: await Promise.all(list), total: page.total, next_cursor: page.next };
+    return { sessions: list, total: page.total, next_cursor: page.next };
   });
 
   for (const route of [routes.getSession, routes.getSessionStatus]) {
@@ -182,13 +183,13 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 
   mount(app, routes.getSessionUsage, async ({ params }) => {
     const session = await sessions.get(params.session_id);
-    return usageView(await store.usage(session.id));
+    return usageView(await store.sessionUsage(session.id));
   });
 
-  mount(app, routes.getUsage, async () => ({
-    ...usageView(await store.usage()),
-    cost_usd_by_key: Object.fromEntries(await store.keyUsage()),
-  }));
+  mount(app, routes.getUsage, async () => {
+    const { costByKey, ...usage } = await store.totalUsage();
+    return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(costByKey) };
+  });
 }
 
 async function requireMcp(live: AgentProcess, name: string): Promise<void> {

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { AT, sampleEvent, samplePermission } from '../../../test/support/samples.ts';
+import type { Subject } from './subject.conformance.ts';
+
+export function describePermissions(subject: Subject): void {
+  describe('permissions', () => {
+    test('a request comes back exactly as it was written', async () => {
+      const { id } = await subject.newSession();
+      const full = samplePermission(id, {
+        turnId: randomUUID(),
+        kind: 'question',
+        toolInput: { nested: [{ x: '"' }] },
+        suggestions: [{ type: 'addRules', rules: [{ toolName: 'Bash' }], behavior: 'allow' }, 'odd', null],
+        agentId: 'a',
+        title: 't',
+        description: 'd',
+        decisionReason: 'r',
+        blockedPath: '/x',
+        toolUseId: 'u',
+        defaultToNo: true,
+        expiresAt: AT,
+      });
+      await subject.store.write([{ kind: 'insert-permission', permission: full }]);
+      expect(await subject.store.getPermission(id, full.id)).toEqual(full);
+      expect(await subject.store.getPermission(randomUUID(), full.id)).toBeUndefined();
+    });
+
+    test('pending ones of all sessions are listed oldest first, with the cursor of that moment', async () => {
+      const [a, b] = [await subject.newSession(), await subject.newSession()];
+      const asked = [a, b, a].map((session) => samplePermission(session.id));
+      for (const permission of asked) await subject.store.write([{ kind: 'insert-permission', permission }]);
+      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, cursor: 0 });
+      await subject.store.write([sampleEvent(a.id)]);
+      const cursor = await subject.store.lastCursor();
+      expect(cursor).toBeGreaterThan(0);
+      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, cursor });
+    });
+
+    test('of ten answers at the same time the first wins, and the event tells of that one only', async () => {
+      const { id } = await subject.newSession();
+      const permission = samplePermission(id);
+      await subject.store.write([{ kind: 'insert-permission', permission }]);
+      const results = await Promise.all(
+        Array.from({ length: 10 }, (_, n) =>
+          subject.store.write([
+            sampleEvent(id, { type: 'permission.resolved', json: `{"n":${n}}` }),
+            {
+              kind: 'settle-permission',
+              id: permission.id,
+              state: n % 2 ? 'denied' : 'allowed',
+              reason: 'answered',
+              resolvedAt: AT,
+              resolvedBy: { kind: 'key', id: `key-${n}` },
+            },
+          ]),
+        ),
+      );
+      expect(results.map((each) => each.ok)).toEqual([true, ...Array(9).fill(false)]);
+      expect(results[1]).toEqual({ ok: false, refused: 1 });
+      expect(await subject.store.getPermission(id, permission.id)).toEqual({
+        ...permission,
+        state: 'allowed',
+        reason: 'answered',
+        resolvedAt: AT,
+        resolvedBy: { kind: 'key', id: 'key-0' },
+      });
+      expect((await subject.store.pendingPermissions()).permissions).toEqual([]);
+      expect((await subject.store.readEvents(id, 0, 99)).map((each) => each.json)).toEqual(['{"n":0}']);
+    });
+  });
+}

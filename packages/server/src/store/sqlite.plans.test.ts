@@ -1,0 +1,156 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { costlySteps, type Exception, planOf, planProblems } from '../../test/support/plans.ts';
+import { callEverything } from '../../test/support/store-calls.ts';
+import { migrate } from './migrate.ts';
+import { openSqliteStore } from './sqlite.ts';
+
+/** What reads more than it returns, and why it may. */
+const EXCEPTIONS: Exception[] = [
+  {
+    sql: 'from usage group by model',
+    plan: 'SCAN usage',
+    why: 'a sum over all sessions reads all of them: 3 ms with 20,000 rows',
+  },
+  {
+    sql: 'from usage group by model',
+    plan: 'USE TEMP B-TREE FOR GROUP BY',
+    why: 'holds one entry for each model; an index by model would be written with each model call',
+  },
+  {
+    sql: 'from turns where ended_at is not null',
+    plan: 'SCAN turns USING COVERING INDEX turns_ended',
+    why: 'a count over all sessions, from an index that holds nothing else',
+  },
+  {
+    sql: 'from key_usage order by key_id',
+    plan: 'SCAN key_usage',
+    why: 'one row for each API key, and all of them are shown',
+  },
+  {
+    sql: "where type = 'session.tasks' group by session_id",
+    plan: 'SCAN events USING COVERING INDEX events_tasks',
+    why: 'asked once, when the server starts; the index holds task lists only',
+  },
+  {
+    sql: 'where s.conversation_id <> s.id',
+    plan: 'INDEX sessions_moved',
+    why: 'the index holds only the sessions that are wanted',
+  },
+  {
+    sql: "where state = 'pending'",
+    plan: 'SCAN permissions USING INDEX permissions_pending',
+    why: 'the index holds only the requests that are wanted',
+  },
+  {
+    sql: "where wait_for = 'background'",
+    plan: 'SCAN turns USING INDEX turns_unsettled',
+    why: 'the index holds only the turns that are wanted',
+  },
+];
+
+/** Which index a statement must use, where a worse one would do without a scan. By a part of its text. */
+const INDEXES: readonly (readonly [sql: string, index: string])[] = [
+  ['from sessions where (last_activity, id) < (?, ?) order by', 'sessions_by_time'],
+  ['from sessions where (last_activity, id) < (?, ?) and status = ? order by', 'sessions_by_activity'],
+  ['from sessions where (last_activity, id) < (?, ?) and cwd = ? order by', 'sessions_by_folder'],
+  ["from events where cursor > ? and type <> 'agent.message'", 'events_control'],
+  ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
+];
+
+const usesTables = (sql: string): boolean => /^\s*(select|insert|update|delete)/i.test(sql);
+
+/** Every statement that a store prepares while it is used in every way there is. */
+async function statementsOfTheStore(): Promise<Set<string>> {
+  const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  try {
+    const store = openSqliteStore(':memory:');
+    prepare.mockClear();
+    await callEverything(store);
+    await store.close();
+    return new Set(prepare.mock.calls.map(([sql]) => sql).filter(usesTables));
+  } finally {
+    prepare.mockRestore();
+  }
+}
+
+const oneLine = (sql: string): string => sql.replaceAll(/\s+/g, ' ');
+
+/** Statements that do not use the index that they must use; a part of a text that no statement has is one too. */
+const wrongIndexes = (db: DatabaseSync, statements: ReadonlySet<string>): string[] =>
+  INDEXES.flatMap(([part, index]) => {
+    const found = [...statements].filter((sql) => oneLine(sql).includes(part));
+    const wrong = found.filter((sql) => !planOf(db, sql).some((step) => step.split(' ').includes(index)));
+    return found.length === 0 ? [`no statement has: ${part}`] : wrong;
+  });
+
+const indexesOf = (db: DatabaseSync): string[] =>
+  db
+    .prepare("select name from sqlite_schema where type = 'index' and sql is not null")
+    .all()
+    .map((row) => String(row.name));
+
+describe('the statements of the SQLite store', () => {
+  let db: DatabaseSync;
+  let statements: Set<string>;
+  beforeAll(async () => {
+    db = new DatabaseSync(':memory:');
+    migrate(db);
+    statements = await statementsOfTheStore();
+  });
+  afterAll(() => db.close());
+
+  test('include every one that the source files write', () => {
+    const folder = new URL('./sqlite/', import.meta.url);
+    const source = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'));
+    // Each text that begins like SQL, up to its end or to the first part that is put in.
+    const written = [
+      ...source.join('\n').matchAll(/(['"`])((?:select|insert|update|delete)\s(?:(?!\1|\$\{)[\s\S])*)/g),
+    ].map(([, , sql = '']) => sql);
+    expect(written.length).toBeGreaterThan(30);
+    const prepared = [...statements];
+    expect(written.filter((sql) => !prepared.some((each) => each.startsWith(sql)))).toEqual([]);
+  });
+
+  test('read no whole table and sort nothing, but for the exceptions', () => {
+    expect(planProblems(db, statements, EXCEPTIONS)).toEqual([]);
+  });
+
+  test('need every exception', () => {
+    const needed = (exception: Exception): boolean =>
+      [...statements].some(
+        (sql) =>
+          sql.includes(exception.sql) &&
+          costlySteps(planOf(db, sql)).some((step) => step.includes(exception.plan)),
+      );
+    expect(EXCEPTIONS.filter((each) => !needed(each)).map((each) => each.sql)).toEqual([]);
+  });
+
+  test('use every index', () => {
+    const plans = [...statements].flatMap((sql) => planOf(db, sql));
+    const used = (index: string): boolean => plans.some((step) => step.split(' ').includes(index));
+    expect(indexesOf(db).filter((index) => !used(index))).toEqual([]);
+  });
+
+  test('use the index that is made for them', () => {
+    expect(wrongIndexes(db, statements)).toEqual([]);
+  });
+
+  const fresh = new DatabaseSync(':memory:');
+  migrate(fresh);
+  const names = indexesOf(fresh);
+  fresh.close();
+
+  test.each(names)('fail this check without the index %s', (index) => {
+    const other = new DatabaseSync(':memory:');
+    try {
+      migrate(other);
+      other.exec(`drop index ${index}`);
+      const problems = [...planProblems(other, statements, EXCEPTIONS), ...wrongIndexes(other, statements)];
+      expect(problems).not.toEqual([]);
+    } finally {
+      other.close();
+    }
+  });
+});

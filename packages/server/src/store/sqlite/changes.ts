@@ -1,0 +1,115 @@
+import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
+import type { Change, NewEvent, StoredEvent, TurnRecord, UsageRow } from '../store.ts';
+import type { Statements } from './statements.ts';
+
+/** Applies one change. Returns the event if it appends one; false if its condition does not hold. */
+export type Apply = (change: Change) => StoredEvent | boolean;
+
+/** The writing half of the store: one SQL statement or two for each kind of change. */
+export function createApply(sql: Statements): Apply {
+  return (change) => {
+    switch (change.kind) {
+      case 'insert-session': {
+        const { session } = change;
+        if (sql.get('select 1 from sessions where id = ?', session.id)) return false;
+        sql.insert('sessions', { ...sessionColumns(session), last_seq: 0 });
+        return beginConversation(sql, session.conversationId, session.id, session.hasTranscript);
+      }
+      case 'update-session':
+        return sql.update('sessions', sessionColumns(change.set), 'id = ?', change.id) === 1;
+      case 'insert-conversation':
+        return beginConversation(sql, change.id, change.sessionId, false);
+      case 'count-message':
+        return (
+          sql.run('update sessions set message_count = message_count + 1 where id = ?', change.id).changed ===
+          1
+        );
+      case 'insert-turn':
+        return insertTurn(sql, change.turn);
+      case 'update-turn': {
+        const marks = change.from.map(() => '?').join(', ');
+        const where = `id = ? and state in (${marks})`;
+        return sql.update('turns', turnColumns(change.set), where, change.id, ...change.from) === 1;
+      }
+      case 'insert-permission':
+        sql.insert('permissions', permissionColumns(change.permission));
+        return true;
+      case 'settle-permission': {
+        const { state, reason, resolvedAt, resolvedBy } = change;
+        const set = permissionColumns({ state, reason, resolvedAt, resolvedBy });
+        return sql.update('permissions', set, "id = ? and state = 'pending'", change.id) === 1;
+      }
+      case 'add-usage':
+        addUsage(sql, change.sessionId, change.usage);
+        return true;
+      case 'add-key-usage':
+        sql.run(
+          `insert into key_usage values (?, ?)
+           on conflict (key_id) do update set cost_usd = cost_usd + excluded.cost_usd`,
+          change.keyId,
+          change.costUsd,
+        );
+        return true;
+      case 'event':
+        return append(sql, change.event);
+    }
+  };
+}
+
+/** Begins a conversation behind its session's newest event; false if its id is taken. */
+function beginConversation(sql: Statements, id: string, sessionId: string, fromDisk: boolean): boolean {
+  const { changed } = sql.run(
+    'insert or ignore into conversations select ?, id, last_seq, ? from sessions where id = ?',
+    id,
+    fromDisk ? 1 : 0,
+    sessionId,
+  );
+  return changed === 1;
+}
+
+function insertTurn(sql: Statements, turn: TurnRecord): boolean {
+  const { sessionId, idempotencyKey } = turn;
+  const taken =
+    idempotencyKey !== null &&
+    sql.get('select 1 from turns where session_id = ? and idempotency_key = ?', sessionId, idempotencyKey);
+  if (taken) return false;
+  sql.insert('turns', turnColumns(turn));
+  return true;
+}
+
+function addUsage(sql: Statements, sessionId: string, usage: UsageRow): void {
+  sql.run(
+    `insert into usage values (?, ?, ?, ?, ?, ?, ?) on conflict (session_id, model) do update set
+       input_tokens = input_tokens + excluded.input_tokens,
+       output_tokens = output_tokens + excluded.output_tokens,
+       cache_read_input_tokens = cache_read_input_tokens + excluded.cache_read_input_tokens,
+       cache_creation_input_tokens = cache_creation_input_tokens + excluded.cache_creation_input_tokens,
+       cost_usd = cost_usd + excluded.cost_usd`,
+    sessionId,
+    usage.model,
+    usage.inputTokens,
+    usage.outputTokens,
+    usage.cacheReadInputTokens,
+    usage.cacheCreationInputTokens,
+    usage.costUsd,
+  );
+}
+
+function append(sql: Statements, event: NewEvent): StoredEvent {
+  const row = sql.get(
+    'update sessions set last_seq = last_seq + 1 where id = ? returning last_seq',
+    event.sessionId,
+  );
+  if (!row) throw new Error(`no session ${event.sessionId} to append to`);
+  const seq = Number(row.last_seq);
+  const { rowid } = sql.run(
+    'insert into events (session_id, seq, at, turn_id, type, data) values (?, ?, ?, ?, ?, ?)',
+    event.sessionId,
+    seq,
+    event.at,
+    event.turnId,
+    event.type,
+    event.json,
+  );
+  return { ...event, seq, cursor: rowid };
+}

@@ -1,0 +1,100 @@
+import type { UserInput } from 'claude-agent-protocol';
+import type { Row } from '../rows.ts';
+import type { Store, StoredEvent } from '../store.ts';
+import type { Statements } from './statements.ts';
+
+type EventReads = Pick<
+  Store,
+  'readEvents' | 'history' | 'turnStart' | 'readControlEvents' | 'lastCursor' | 'sessionsWithTasks'
+>;
+
+/** The condition of the index events_history (005-history.sql), word for word. */
+const IN_HISTORY = `type = 'turn.started'
+  or (type = 'agent.message' and data ->> '$.type' in ('user', 'assistant')
+      and data ->> '$.parent_tool_use_id' is null)`;
+
+/** What the store answers from the event log. */
+export const eventReads = (sql: Statements): EventReads => ({
+  async readEvents(sessionId, after, limit) {
+    return sql
+      .all(
+        'select * from events where session_id = ? and seq > ? order by seq limit ?',
+        sessionId,
+        after,
+        limit,
+      )
+      .map(eventFromRow);
+  },
+
+  async history(sessionId, { after, until, limit, offset }) {
+    const rows = sql.all(
+      // A turn that the agent began by itself has no user's prompt.
+      `select e.turn_id, e.type, e.data, t.input from
+         (select turn_id, type, data, seq from events where session_id = ? and seq > ? and seq <= ?
+            and (${IN_HISTORY})) e
+       left join turns t on t.id = e.turn_id and e.type = 'turn.started'
+       where e.type <> 'turn.started' or t.initiator = 'user'
+       order by e.seq limit ? offset ?`,
+      sessionId,
+      after,
+      until,
+      limit,
+      offset,
+    );
+    return rows.map((row) => ({
+      turnId: row.turn_id === null ? null : String(row.turn_id),
+      entry:
+        row.type === 'turn.started'
+          ? { input: JSON.parse(String(row.input)) as UserInput }
+          : { json: String(row.data) },
+    }));
+  },
+
+  async turnStart(turnId) {
+    // Each type has an index of its own, so each is asked for by itself.
+    const found = sql.get(
+      `select coalesce((select seq from events where turn_id = ?1 and type = 'turn.queued'),
+                       (select seq from events where turn_id = ?1 and type = 'turn.started')) as seq`,
+      turnId,
+    );
+    return typeof found?.seq === 'number' ? found.seq : undefined;
+  },
+
+  async readControlEvents(after, limit) {
+    return sql
+      .all(
+        "select * from events where cursor > ? and type <> 'agent.message' order by cursor limit ?",
+        after,
+        limit,
+      )
+      .map(eventFromRow);
+  },
+
+  async lastCursor() {
+    return lastCursor(sql);
+  },
+
+  async sessionsWithTasks() {
+    const rows = sql.all(
+      `select session_id from events where cursor in
+         (select max(cursor) from events where type = 'session.tasks' group by session_id)
+       and json_array_length(data, '$.tasks') > 0
+       order by cursor`,
+    );
+    return rows.map((row) => String(row.session_id));
+  },
+});
+
+/** Cursor of the newest event; 0 before the first. */
+export const lastCursor = (sql: Statements): number =>
+  Number(sql.get('select coalesce(max(cursor), 0) as n from events')?.n);
+
+const eventFromRow = (row: Row): StoredEvent => ({
+  cursor: Number(row.cursor),
+  sessionId: String(row.session_id),
+  seq: Number(row.seq),
+  at: String(row.at),
+  turnId: row.turn_id === null ? null : String(row.turn_id),
+  type: String(row.type),
+  json: String(row.data),
+});

@@ -1,0 +1,135 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { AppError } from '../../errors.ts';
+import { type Row, sessionFromRow } from '../rows.ts';
+import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
+import type { Statements } from './statements.ts';
+
+type SessionReads = Pick<
+  Store,
+  | 'getSession'
+  | 'listSessions'
+  | 'countSessions'
+  | 'conversations'
+  | 'conversation'
+  | 'conversationOwners'
+  | 'pastConversations'
+>;
+
+/** What the store answers about sessions and their conversations. */
+export const sessionReads = (sql: Statements): SessionReads => ({
+  async getSession(id) {
+    const row = sql.get('select * from sessions where id = ?', id);
+    return row && sessionFromRow(row);
+  },
+
+  async listSessions({ limit, cursor, ...filters }) {
+    const { conditions, values } = conditionsOf(filters);
+    const rows = sql.all(
+      `select * from sessions where ${['(last_activity, id) < (?, ?)', ...conditions].join(' and ')}
+       order by last_activity desc, id desc limit ?`,
+      ...decodeCursor(cursor),
+      ...values,
+      limit + 1,
+    );
+    const sessions = rows.slice(0, limit).map(sessionFromRow);
+    const last = sessions.at(-1);
+    return {
+      sessions,
+      next: rows.length > limit && last ? encodeCursor(last.lastActivity, last.id) : null,
+    };
+  },
+
+  async countSessions(status) {
+    return Number(sql.get('select count(*) as n from sessions where status = ?', status)?.n);
+  },
+
+  async conversations(sessionId) {
+    const rows = sql.all(
+      'select * from conversations where session_id = ? order by after_seq, rowid',
+      sessionId,
+    );
+    return rows.map(conversationFromRow);
+  },
+
+  async conversation(id) {
+    const row = sql.get('select * from conversations where id = ?', id);
+    return row && conversationFromRow(row);
+  },
+
+  async conversationOwners(ids) {
+    const rows = sql.all(
+      'select id, session_id from conversations where id in (select value from json_each(?))',
+      JSON.stringify(ids),
+    );
+    return new Map(rows.map((row) => [String(row.id), String(row.session_id)]));
+  },
+
+  async pastConversations() {
+    // A taken id is refused, so a session that left its first conversation never returns to it: the condition of
+    // the index sessions_moved finds them all.
+    const rows = sql.all(
+      // A cross join keeps this order of the tables.
+      `select c.id from sessions s cross join conversations c on c.session_id = s.id
+       where s.conversation_id <> s.id and c.id <> s.conversation_id`,
+    );
+    return rows.map(({ id }) => String(id));
+  },
+});
+
+const conversationFromRow = (row: Row): ConversationRecord => ({
+  id: String(row.id),
+  sessionId: String(row.session_id),
+  afterSeq: Number(row.after_seq),
+  fromDisk: row.from_disk === 1,
+});
+
+/** The filters of a list. Text and metadata have no index: they are tested while the list is walked. */
+function conditionsOf({ status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>): {
+  conditions: string[];
+  values: SQLInputValue[];
+} {
+  const conditions: string[] = [];
+  const values: SQLInputValue[] = [];
+  const add = (condition: string, ...given: SQLInputValue[]): void => {
+    conditions.push(condition);
+    values.push(...given);
+  };
+  if (status !== 'all') add('status = ?', status);
+  if (cwd !== undefined) add('cwd = ?', cwd);
+  if (q !== undefined) {
+    add(
+      `(title like ? escape '\\' or exists
+         (select 1 from turns t where t.session_id = sessions.id and t.input like ? escape '\\'))`,
+      likeText(q),
+      // Messages are kept as JSON.
+      likeText(JSON.stringify(q).slice(1, -1)),
+    );
+  }
+  if (metadata !== undefined) {
+    add(
+      `not exists (select 1 from json_each(?) f where not exists
+         (select 1 from json_each(sessions.metadata) m
+          where m.key = f.key and m.type = f.type and m.value is f.value))`,
+      JSON.stringify(metadata),
+    );
+  }
+  return { conditions, values };
+}
+
+const encodeCursor = (activity: string, id: string): string =>
+  Buffer.from(`${activity} ${id}`).toString('base64url');
+
+/** Without a cursor: a position in front of every session. */
+function decodeCursor(cursor: string | undefined): [string, string] {
+  if (cursor === undefined) return ['~', '~'];
+  const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
+  throw new AppError(
+    'cursor_invalid',
+    422,
+    'This cursor does not come from a page of sessions. Send "next_cursor" unchanged, or leave it out to start with the first page.',
+  );
+}
+
+/** A pattern for `like … escape '\\'` that finds the text anywhere. */
+const likeText = (text: string): string => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;

@@ -1,0 +1,52 @@
+import { turnFromRow } from '../rows.ts';
+import type { Store } from '../store.ts';
+import type { Statements } from './statements.ts';
+
+type TurnReads = Pick<Store, 'getTurn' | 'getTurnByKey' | 'listTurns' | 'openTurns' | 'unsettledTurns'>;
+
+/** What the store answers about turns. */
+export const turnReads = (sql: Statements): TurnReads => ({
+  async getTurn(sessionId, turnId) {
+    const row = sql.get('select * from turns where id = ? and session_id = ?', turnId, sessionId);
+    return row && turnFromRow(row);
+  },
+
+  async getTurnByKey(sessionId, key) {
+    const row = sql.get('select * from turns where session_id = ? and idempotency_key = ?', sessionId, key);
+    return row && turnFromRow(row);
+  },
+
+  async listTurns({ sessionId, state, after, limit }) {
+    const conditions = ['session_id = ?'];
+    const values = [sessionId];
+    if (state !== undefined) {
+      conditions.push('state = ?');
+      values.push(state);
+    }
+    if (after !== undefined) {
+      conditions.push('position > (select position from turns where id = ?)');
+      values.push(after);
+    }
+    const where = conditions.join(' and ');
+    return sql
+      .all(`select * from turns where ${where} order by position limit ?`, ...values, limit)
+      .map(turnFromRow);
+  },
+
+  async openTurns(state) {
+    // The second condition is that of the index turns_open; without it SQLite reads the whole table.
+    return sql
+      .all("select * from turns where state = ? and state in ('queued', 'running') order by position", state)
+      .map(turnFromRow);
+  },
+
+  async unsettledTurns() {
+    // The condition of the index turns_unsettled, word for word.
+    return sql
+      .all(
+        `select * from turns where wait_for = 'background' and ended_at is not null and settled_at is null
+         order by position`,
+      )
+      .map(turnFromRow);
+  },
+});

@@ -1,0 +1,54 @@
+import type { Row } from '../rows.ts';
+import type { Store, UsageRow } from '../store.ts';
+import type { Statements } from './statements.ts';
+
+const SUMS = `select model, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+    sum(cache_read_input_tokens) as cache_read, sum(cache_creation_input_tokens) as cache_creation,
+    sum(cost_usd) as cost
+  from usage`;
+
+/** What the store answers about spending. */
+export const usageReads = (
+  sql: Statements,
+): Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'> => ({
+  async sessionUsage(sessionId) {
+    const rows = sql.all(`${SUMS} where session_id = ? group by model order by model`, sessionId);
+    const turns = sql.get(
+      'select count(*) as n from turns where session_id = ? and ended_at is not null',
+      sessionId,
+    );
+    return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
+  },
+
+  async totalUsage() {
+    const rows = sql.all(`${SUMS} group by model order by model`);
+    const turns = sql.get('select count(*) as n from turns where ended_at is not null');
+    const keys = sql.all('select key_id, cost_usd from key_usage order by key_id');
+    return {
+      turns: Number(turns?.n),
+      rows: rows.map(usageFromRow),
+      costByKey: new Map(keys.map((row) => [String(row.key_id), Number(row.cost_usd)])),
+    };
+  },
+
+  async sessionCost(sessionId) {
+    const row = sql.get(
+      'select coalesce(sum(cost_usd), 0) as cost from usage where session_id = ?',
+      sessionId,
+    );
+    return Number(row?.cost);
+  },
+
+  async keyCost(keyId) {
+    return Number(sql.get('select cost_usd from key_usage where key_id = ?', keyId)?.cost_usd ?? 0);
+  },
+});
+
+const usageFromRow = (row: Row): UsageRow => ({
+  model: String(row.model),
+  inputTokens: Number(row.input_tokens),
+  outputTokens: Number(row.output_tokens),
+  cacheReadInputTokens: Number(row.cache_read),
+  cacheCreationInputTokens: Number(row.cache_creation),
+  costUsd: Number(row.cost),
+});

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
+import { AT, sampleEvent, samplePermission, sampleSession, sampleTurn } from './samples.ts';
+
+/** Every way to filter a list of sessions: with and without each field. */
+const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).flatMap((status) =>
+  [undefined, '/work'].flatMap((cwd) =>
+    [undefined, 'text'].flatMap((q) =>
+      [undefined, { a: 1 }].map((metadata) => ({ status, cwd, q, metadata })),
+    ),
+  ),
+);
+
+/** Every question of the interface, in each of its forms. The type makes a new method add its own. */
+const questions: Record<
+  Exclude<keyof Store, 'write' | 'close'>,
+  (store: Store, id: string) => Promise<unknown>[]
+> = {
+  probe: (store) => [store.probe()],
+  getSession: (store, id) => [store.getSession(id)],
+  listSessions: (store) => filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
+  countSessions: (store) => [store.countSessions('connected')],
+  conversations: (store, id) => [store.conversations(id)],
+  conversation: (store, id) => [store.conversation(id)],
+  conversationOwners: (store, id) => [store.conversationOwners([id])],
+  pastConversations: (store) => [store.pastConversations()],
+  getTurn: (store, id) => [store.getTurn(id, id)],
+  getTurnByKey: (store, id) => [store.getTurnByKey(id, 'k')],
+  listTurns: (store, sessionId) =>
+    [undefined, 'queued' as const].flatMap((state) =>
+      [undefined, sessionId].map((after) => store.listTurns({ sessionId, state, after, limit: 50 })),
+    ),
+  openTurns: (store) => [store.openTurns('queued'), store.openTurns('running')],
+  unsettledTurns: (store) => [store.unsettledTurns()],
+  getPermission: (store, id) => [store.getPermission(id, id)],
+  pendingPermissions: (store) => [store.pendingPermissions()],
+  readEvents: (store, id) => [store.readEvents(id, 0, 50)],
+  history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
+  turnStart: (store, id) => [store.turnStart(id)],
+  readControlEvents: (store) => [store.readControlEvents(0, 50)],
+  lastCursor: (store) => [store.lastCursor()],
+  sessionsWithTasks: (store) => [store.sessionsWithTasks()],
+  sessionUsage: (store, id) => [store.sessionUsage(id)],
+  totalUsage: (store) => [store.totalUsage()],
+  sessionCost: (store, id) => [store.sessionCost(id)],
+  keyCost: (store) => [store.keyCost('a-key')],
+};
+
+/** Every kind of change, in an order in which each of them takes effect. */
+function changes(): Change[] {
+  const session = sampleSession();
+  const turn = sampleTurn(session.id, { idempotencyKey: 'k' });
+  const permission = samplePermission(session.id);
+  const usage = {
+    model: 'demo',
+    inputTokens: 1,
+    outputTokens: 1,
+    cacheReadInputTokens: 1,
+    cacheCreationInputTokens: 1,
+    costUsd: 1,
+  };
+  const byKind: { [K in Change['kind']]: Extract<Change, { kind: K }>[] } = {
+    'insert-session': [{ kind: 'insert-session', session }],
+    'update-session': [
+      { kind: 'update-session', id: session.id, set: { title: 'x', lastActivity: AT } },
+      { kind: 'update-session', id: session.id, set: {} },
+    ],
+    'insert-conversation': [{ kind: 'insert-conversation', id: randomUUID(), sessionId: session.id }],
+    'count-message': [{ kind: 'count-message', id: session.id }],
+    'insert-turn': [{ kind: 'insert-turn', turn }],
+    'update-turn': [
+      { kind: 'update-turn', id: turn.id, from: ['queued'], set: { state: 'running' } },
+      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set: { state: 'failed' } },
+    ],
+    'insert-permission': [{ kind: 'insert-permission', permission }],
+    'settle-permission': [
+      {
+        kind: 'settle-permission',
+        id: permission.id,
+        state: 'denied',
+        reason: 'timeout',
+        resolvedAt: AT,
+        resolvedBy: null,
+      },
+    ],
+    'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
+    'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
+    event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
+  };
+  return Object.values(byKind).flat();
+}
+
+/** Uses a store in every way that its interface has. */
+export async function callEverything(store: Store): Promise<void> {
+  const written = await store.write(changes());
+  if (!written.ok) throw new Error(`change ${written.refused} was refused`);
+  const id = randomUUID();
+  await Promise.all(Object.values(questions).flatMap((ask) => ask(store, id)));
+}
