@@ -92,7 +92,7 @@ export async function createSession(client: AgentClient, args: Args, cwd: string
 /** Names that every agent knows. */
 export const KNOWN_MODELS = ['default', 'haiku', 'sonnet', 'opus'] as const;
 
-/** A model as it is typed: known names in any case; `default` (null) is the seed's word for no particular one. */
+/** A model as it is typed: known names in any case; `default` (null) asks for no particular one. */
 export function modelName(text: string, known: readonly string[] = []): string | null {
   const names = [...KNOWN_MODELS, ...known];
   const name = names.find((one) => one.toLowerCase() === text.toLowerCase()) ?? text;

@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterEach(() => chats.closeTerminals());
 afterAll(() => chats.end());
 
-describe('the commands of the seed', () => {
+describe('the basic commands', () => {
   test('a message is answered, and the screen is as it should be', async () => {
     const terminal = await chats.ready();
     await terminal.enter('say Hello from the agent');

@@ -75,7 +75,7 @@ describe('a permission prompt', () => {
     await terminal.press('d');
     await terminal.shows('Request: ');
     await terminal.shows('"content": "x"');
-    // The seed's habit is a letter and Enter: that shows the details (here: hides them again) and allows nothing.
+    // A letter and Enter, out of habit: Enter shows the details (here: hides them again) and allows nothing.
     await terminal.press('d', 'Enter');
     await terminal.hides('"content": "x"');
     await terminal.press('d', 'Enter');

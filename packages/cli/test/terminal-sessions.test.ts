@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterEach(() => chats.closeTerminals());
 afterAll(() => chats.end());
 
-describe('more commands', () => {
+describe('commands on sessions', () => {
   test('/resume finds a session by words', async () => {
     const session = await chats.client.sessions.create();
     await session.send('say the purple needle');

@@ -4,6 +4,7 @@ import { type RouteSpec, routes } from 'claude-agent-protocol';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+import { TRANSPORTS, type Transport } from './support/transports.ts';
 
 interface Operation {
   operationId: string;
@@ -151,5 +152,27 @@ describe.skipIf(!CHROMIUM)('in a real browser (needs an installed Chromium)', ()
     }
     expect(await page.locator('h1').first().textContent()).toContain('claude-agent-server');
     expect({ elsewhere, complaints }).toEqual({ elsewhere: [], complaints: [] });
+  });
+});
+
+describe.each(TRANSPORTS)('$way', ({ over }) => {
+  let api: Transport;
+  beforeAll(() => {
+    api = over(server);
+  });
+
+  describe('GET /docs, /redoc and /openapi.json', () => {
+    test.each(['/docs', '/redoc'])('%s is a page', async (path) => {
+      const { status: code, headers, body } = await api.call<string>('GET', path);
+      expect(code).toBe(200);
+      expect(headers.get('content-type')).toContain('text/html');
+      expect(body).toContain('/openapi.json');
+    });
+
+    test('/openapi.json is an OpenAPI 3.1 document', async () => {
+      const { body } = await api.call('GET', '/openapi.json');
+      expect(body.openapi).toMatch(/^3\.1\./);
+      expect(Object.keys(body.paths as object)).toContain('/sessions/{session_id}/permissions/respond');
+    });
   });
 });

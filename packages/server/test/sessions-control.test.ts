@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { SessionCreated, SessionDetail } from 'claude-agent-protocol';
+import { type SessionCreated, SessionDetail } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
-import { firstFrame, script } from './support/api.ts';
+import { type Answer, firstFrame, script } from './support/api.ts';
 import { at, type Calls, callsOver, expectProblem, textOf, UNKNOWN, write } from './support/calls.ts';
 import { recordModelCalls } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 import { TRANSPORTS, type Transport } from './support/transports.ts';
-
-// The first part of the API's table: sessions. The other rows are in api-part1-messages.test.ts.
 
 let server: TestServer;
 const model = recordModelCalls();
@@ -18,15 +16,6 @@ beforeAll(async () => {
   server = await startTestServer({ model: model.options });
 });
 afterAll(() => cleanUp(server));
-
-/** Where the agent keeps a conversation. */
-function transcriptOf(sessionId: string): string | undefined {
-  const projects = join(server.userHome, '.claude', 'projects');
-  return readdirSync(projects)
-    .map((folder) => join(projects, folder, `${sessionId}.jsonl`))
-    .find((file) => existsSync(file));
-}
-
 describe.each(TRANSPORTS)('$way', ({ over }) => {
   let api: Transport;
   let calls: Calls;
@@ -36,162 +25,6 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
     api = over(server);
     calls = callsOver(api);
     shared = await calls.create();
-  });
-
-  describe('POST /sessions', () => {
-    test('answers id, time and "connected"; the id is the one on disk, so a closed session can be resumed', async () => {
-      const { status: code, body } = await api.call('POST', '/sessions');
-      expect(code).toBe(200);
-      expect(SessionCreated.parse(body)).toMatchObject({ status: 'connected', resumed: false });
-      const { session_id } = body as SessionCreated;
-      await calls.send(session_id, 'say the parrot is green');
-      expect(readFileSync(transcriptOf(session_id) ?? '', 'utf8')).toContain('the parrot is green');
-
-      await calls.close(session_id);
-      const again = await calls.create({ resume_session_id: session_id });
-      expect(again).toMatchObject({ session_id, status: 'connected', resumed: true });
-      expect(textOf(await calls.send(session_id, 'what did I say'))).toContain('the parrot is green');
-      await calls.close(session_id);
-    });
-
-    test('the model is ANTHROPIC_MODEL, unless another is asked for with its system prompt', async () => {
-      expect(shared.model).toBe('demo');
-      const words = randomUUID();
-      await calls.send(shared.session_id, `say ${words}`);
-      expect(model.first(words)?.model).toBe('demo');
-
-      const other = await calls.create({ model: 'demo-2', system_prompt: 'You are a lighthouse.' });
-      expect(other.model).toBe('demo-2');
-      const more = randomUUID();
-      await calls.send(other.session_id, `say ${more}`);
-      expect(model.first(more)?.model).toBe('demo-2');
-      expect(JSON.stringify(model.first(more)?.system)).toContain('You are a lighthouse.');
-      await calls.close(other.session_id);
-    });
-
-    test('resuming a session that is live here answers that session', async () => {
-      const again = await calls.create({ resume_session_id: shared.session_id });
-      expect(again).toEqual({ ...shared, resumed: true, was_live: true });
-    });
-
-    test('an unknown id to resume is a 404 at once; what is no UUID is a 422', async () => {
-      const started = performance.now();
-      expectProblem(
-        await api.call('POST', '/sessions', { body: { resume_session_id: UNKNOWN } }),
-        404,
-        'session_not_found',
-      );
-      expect(performance.now() - started).toBeLessThan(2_000);
-      expectProblem(
-        await api.call('POST', '/sessions', { body: { resume_session_id: 'yesterday' } }),
-        422,
-        'validation_failed',
-      );
-    });
-
-    test('an agent that cannot start is a 502 with its own words, and no session stays', async () => {
-      const before = (await api.call('GET', '/health')).body.active_sessions;
-      const answer = await api.call('POST', '/sessions', {
-        body: { output_format: { type: 'json_schema', schema: { type: 'nonsense' } } },
-      });
-      expect(expectProblem(answer, 502, 'agent_start_failed').detail).toContain('not a valid JSON Schema');
-      expect((await api.call('GET', '/health')).body.active_sessions).toBe(before);
-    });
-  });
-
-  describe('GET /sessions', () => {
-    test('lists the newest activity first, page by page', async () => {
-      const older = shared.session_id;
-      const { session_id: newer } = await calls.create();
-      await calls.send(older, 'say now I am the newest');
-      type List = { sessions: Record<string, unknown>[]; next_cursor: string | null };
-      const list = (query: Record<string, string | number>) =>
-        api.call<List>('GET', '/sessions', { query }).then((answer) => answer.body);
-
-      const first = await list({ limit: 1 });
-      expect(first.sessions).toEqual([
-        expect.objectContaining({
-          session_id: older,
-          created_at: shared.created_at,
-          last_activity: expect.stringMatching(/Z$/),
-          status: 'connected',
-          message_count: (await calls.status(older)).message_count,
-        }),
-      ]);
-      const second = await list({ limit: 1, cursor: first.next_cursor ?? '' });
-      expect(second.sessions[0]).toMatchObject({ session_id: newer, message_count: 0 });
-      await calls.close(newer);
-      expect((await list({})).sessions.map((session) => session.session_id)).not.toContain(newer);
-    });
-  });
-
-  describe('GET /sessions/available', () => {
-    type Available = {
-      sessions: { session_id: string; modified: string; preview: string; project: string }[];
-    };
-    const list = async (query?: Record<string, string | number>) =>
-      (await api.call<Available>('GET', '/sessions/available', query ? { query } : {})).body.sessions;
-
-    test('lists what can be resumed, also what the terminal program made, and such a session goes on', async () => {
-      await calls.send(shared.session_id, 'say the tide comes in');
-      const mine = transcriptOf(shared.session_id) ?? '';
-      // A conversation that this server has never seen, as the terminal program leaves it.
-      const foreign = randomUUID();
-      const text = readFileSync(mine, 'utf8').replaceAll(shared.session_id, foreign);
-      writeFileSync(join(mine, '..', `${foreign}.jsonl`), text);
-
-      const found = await list();
-      for (const session_id of [shared.session_id, foreign]) {
-        expect(found).toContainEqual({
-          session_id,
-          conversation_id: session_id,
-          modified: expect.stringMatching(/^\d{4}-.*Z$/),
-          preview: expect.stringMatching(/\S/),
-          title: null,
-          project: server.root,
-        });
-      }
-      expect(await calls.create({ resume_session_id: foreign })).toMatchObject({
-        session_id: foreign,
-        resumed: true,
-      });
-      expect(textOf(await calls.send(foreign, 'what did I say'))).toContain('the tide comes in');
-      await calls.close(foreign);
-    });
-
-    test('leaves out sidechains and empty files, and one bad file hides no other', async () => {
-      await calls.send(shared.session_id, 'say something to keep');
-      const mine = transcriptOf(shared.session_id) ?? '';
-      const folder = join(mine, '..');
-      const bad = Array.from({ length: 5 }, (): string => randomUUID());
-      const [empty = '', garbage = '', cutOff = '', aFolder = '', sidechain = ''] = bad;
-      writeFileSync(join(folder, `${empty}.jsonl`), '');
-      writeFileSync(join(folder, `${garbage}.jsonl`), Buffer.from([0, 255, 254, 10, 123, 10]));
-      writeFileSync(join(folder, `${cutOff}.jsonl`), '{"type":"user","mess');
-      mkdirSync(join(folder, `${aFolder}.jsonl`));
-      const side = readFileSync(mine, 'utf8')
-        .split('\n')
-        .filter((line) => line.includes('"isSidechain":false'))
-        .map((line) => line.replace('"isSidechain":false', '"isSidechain":true'))
-        .join('\n');
-      writeFileSync(join(folder, `${sidechain}.jsonl`), side);
-      copyFileSync(mine, join(folder, 'notes.jsonl'));
-
-      const ids = (await list()).map((session) => session.session_id);
-      expect(ids).toContain(shared.session_id);
-      expect(ids.filter((id) => bad.includes(id) || id === 'notes')).toEqual([]);
-    });
-
-    test('takes limit, offset and cwd', async () => {
-      await calls.send(shared.session_id, 'say hello');
-      const all = await list();
-      expect(await list({ limit: 1 })).toEqual(all.slice(0, 1));
-      expect(await list({ limit: 1, offset: 1 })).toEqual(all.slice(1, 2));
-      const folder = join(server.root, randomUUID());
-      mkdirSync(folder);
-      expect(await list({ cwd: folder })).toEqual([]);
-      expect((await list({ cwd: server.root })).length).toBe(all.length);
-    });
   });
 
   describe('GET /sessions/{id}/status', () => {
@@ -384,5 +217,45 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
         'session_not_found',
       );
     });
+  });
+
+  describe('PATCH /sessions/{id}', () => {
+    const patch = (body: unknown, id = shared.session_id): Promise<Answer<SessionDetail>> =>
+      api.call<SessionDetail>('PATCH', '/sessions/{session_id}', { ...at(id), body });
+
+    test('changes title and metadata, each alone, and shows it at once', async () => {
+      const titled = await patch({ title: 'first', metadata: { a: 1 } });
+      expect(SessionDetail.parse(titled.body)).toMatchObject({ title: 'first', metadata: { a: 1 } });
+      expect((await patch({ metadata: { b: 2 } })).body).toMatchObject({
+        title: 'first',
+        metadata: { b: 2 },
+      });
+      expect((await patch({ title: null })).body).toMatchObject({ title: null, metadata: { b: 2 } });
+      expect((await patch({})).body).toMatchObject({ title: null, metadata: { b: 2 } });
+      expect(await calls.status(shared.session_id)).toMatchObject({ title: null, metadata: { b: 2 } });
+    });
+
+    test('a new title is an event', async () => {
+      const stream = await server.openStream('/events');
+      const told = firstFrame(stream, (frame) => frame.data.data.title === 'told to all');
+      await patch({ title: 'told to all' });
+      expect((await told).event).toBe('session.state');
+      await patch({ title: null });
+    });
+
+    test('works on a closed session, too', async () => {
+      const { session_id } = await calls.create();
+      await calls.close(session_id);
+      expect((await patch({ title: 'archived' }, session_id)).body).toMatchObject({
+        title: 'archived',
+        status: 'closed',
+      });
+    });
+  });
+
+  test("GET /sessions/{id}/context is the agent's own account of its window", async () => {
+    const { status, body } = await api.call('GET', '/sessions/{session_id}/context', at(shared.session_id));
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ categories: expect.any(Array), totalTokens: expect.any(Number) });
   });
 });

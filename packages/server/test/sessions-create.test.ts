@@ -11,14 +11,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SessionCreated, SessionDetail } from 'claude-agent-protocol';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SessionCreated, type SessionDetail } from 'claude-agent-protocol';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
-import { type Calls, callsOver, expectProblem, textOf, write } from './support/calls.ts';
+import { type Calls, callsOver, expectProblem, textOf, UNKNOWN, write } from './support/calls.ts';
 import { recordModelCalls } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
-import { direct } from './support/transports.ts';
+
+import { transcriptOf } from './support/transcripts.ts';
+import { direct, TRANSPORTS, type Transport } from './support/transports.ts';
 
 // What POST /sessions takes besides model, system_prompt and enable_proxy, and what comes of it.
 
@@ -46,6 +48,81 @@ async function once(options: Record<string, unknown>, message: string) {
 
 const bash = (command: string): string =>
   script({ tools: [{ name: 'Bash', input: { command, description: 'test' } }] }, { say: '{{result}}' });
+
+describe.each(TRANSPORTS)('$way', ({ over }) => {
+  let api: Transport;
+  let calls: Calls;
+  /** For tests that leave a session as they found it. */
+  let shared: SessionCreated;
+  beforeAll(async () => {
+    api = over(server);
+    calls = callsOver(api);
+    shared = await calls.create();
+  });
+
+  describe('POST /sessions', () => {
+    test('answers id, time and "connected"; the id is the one on disk, so a closed session can be resumed', async () => {
+      const { status: code, body } = await api.call('POST', '/sessions');
+      expect(code).toBe(200);
+      expect(SessionCreated.parse(body)).toMatchObject({ status: 'connected', resumed: false });
+      const { session_id } = body as SessionCreated;
+      await calls.send(session_id, 'say the parrot is green');
+      expect(readFileSync(transcriptOf(server.userHome, session_id) ?? '', 'utf8')).toContain(
+        'the parrot is green',
+      );
+
+      await calls.close(session_id);
+      const again = await calls.create({ resume_session_id: session_id });
+      expect(again).toMatchObject({ session_id, status: 'connected', resumed: true });
+      expect(textOf(await calls.send(session_id, 'what did I say'))).toContain('the parrot is green');
+      await calls.close(session_id);
+    });
+
+    test('the model is ANTHROPIC_MODEL, unless another is asked for with its system prompt', async () => {
+      expect(shared.model).toBe('demo');
+      const words = randomUUID();
+      await calls.send(shared.session_id, `say ${words}`);
+      expect(model.first(words)?.model).toBe('demo');
+
+      const other = await calls.create({ model: 'demo-2', system_prompt: 'You are a lighthouse.' });
+      expect(other.model).toBe('demo-2');
+      const more = randomUUID();
+      await calls.send(other.session_id, `say ${more}`);
+      expect(model.first(more)?.model).toBe('demo-2');
+      expect(JSON.stringify(model.first(more)?.system)).toContain('You are a lighthouse.');
+      await calls.close(other.session_id);
+    });
+
+    test('resuming a session that is live here answers that session', async () => {
+      const again = await calls.create({ resume_session_id: shared.session_id });
+      expect(again).toEqual({ ...shared, resumed: true, was_live: true });
+    });
+
+    test('an unknown id to resume is a 404 at once; what is no UUID is a 422', async () => {
+      const started = performance.now();
+      expectProblem(
+        await api.call('POST', '/sessions', { body: { resume_session_id: UNKNOWN } }),
+        404,
+        'session_not_found',
+      );
+      expect(performance.now() - started).toBeLessThan(2_000);
+      expectProblem(
+        await api.call('POST', '/sessions', { body: { resume_session_id: 'yesterday' } }),
+        422,
+        'validation_failed',
+      );
+    });
+
+    test('an agent that cannot start is a 502 with its own words, and no session stays', async () => {
+      const before = (await api.call('GET', '/health')).body.active_sessions;
+      const answer = await api.call('POST', '/sessions', {
+        body: { output_format: { type: 'json_schema', schema: { type: 'nonsense' } } },
+      });
+      expect(expectProblem(answer, 502, 'agent_start_failed').detail).toContain('not a valid JSON Schema');
+      expect((await api.call('GET', '/health')).body.active_sessions).toBe(before);
+    });
+  });
+});
 
 test('without cwd a session works in the first root; with it, in that folder', async () => {
   const first = await once({ allowed_tools: ['Bash'] }, bash('pwd'));

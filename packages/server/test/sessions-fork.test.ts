@@ -1,14 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RewindResult, type SessionCreated, SessionDetail, Usage } from 'claude-agent-protocol';
+import { RewindResult, type SessionCreated } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, firstFrame, script } from './support/api.ts';
+import { type Answer, script } from './support/api.ts';
 import { at, type Calls, callsOver, expectProblem, textOf, write } from './support/calls.ts';
 import { recordModelCalls } from './support/model-calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 import { direct, type Transport } from './support/transports.ts';
-
-// What one can do with a session besides talking to it, and what the server says about itself.
 
 let server: TestServer;
 let api: Transport;
@@ -130,81 +128,4 @@ describe('POST /sessions/{id}/rewind', () => {
     await calls.close(session_id);
     await running;
   });
-});
-
-describe('PATCH /sessions/{id}', () => {
-  const patch = (body: unknown, id = shared): Promise<Answer<SessionDetail>> =>
-    api.call<SessionDetail>('PATCH', '/sessions/{session_id}', { ...at(id), body });
-
-  test('changes title and metadata, each alone, and shows it at once', async () => {
-    const titled = await patch({ title: 'first', metadata: { a: 1 } });
-    expect(SessionDetail.parse(titled.body)).toMatchObject({ title: 'first', metadata: { a: 1 } });
-    expect((await patch({ metadata: { b: 2 } })).body).toMatchObject({ title: 'first', metadata: { b: 2 } });
-    expect((await patch({ title: null })).body).toMatchObject({ title: null, metadata: { b: 2 } });
-    expect((await patch({})).body).toMatchObject({ title: null, metadata: { b: 2 } });
-    expect(await calls.status(shared)).toMatchObject({ title: null, metadata: { b: 2 } });
-  });
-
-  test('a new title is an event', async () => {
-    const stream = await server.openStream('/events');
-    const told = firstFrame(stream, (frame) => frame.data.data.title === 'told to all');
-    await patch({ title: 'told to all' });
-    expect((await told).event).toBe('session.state');
-    await patch({ title: null });
-  });
-
-  test('works on a closed session, too', async () => {
-    const { session_id } = await calls.create();
-    await calls.close(session_id);
-    expect((await patch({ title: 'archived' }, session_id)).body).toMatchObject({
-      title: 'archived',
-      status: 'closed',
-    });
-  });
-});
-
-test("GET /sessions/{id}/context is the agent's own account of its window", async () => {
-  const { status, body } = await api.call('GET', '/sessions/{session_id}/context', at(shared));
-  expect(status).toBe(200);
-  expect(body).toMatchObject({ categories: expect.any(Array), totalTokens: expect.any(Number) });
-});
-
-test('GET /sessions/{id}/usage sums up one session, GET /usage all of them', async () => {
-  const usageOf = async (id: string): Promise<Usage> =>
-    Usage.parse((await api.call('GET', '/sessions/{session_id}/usage', at(id))).body);
-  const total = async (): Promise<Usage> => Usage.parse((await api.call('GET', '/usage')).body);
-  const before = await total();
-  const [a, b] = await Promise.all([calls.create({ model: 'model-a' }), calls.create({ model: 'model-b' })]);
-  expect(await usageOf(a.session_id)).toMatchObject({ turns: 0, input_tokens: 0, cost_usd: 0, by_model: {} });
-
-  const usage = { input_tokens: 100, output_tokens: 7 };
-  await calls.send(a.session_id, script({ say: 'one', usage }));
-  await calls.send(a.session_id, script({ say: 'two', usage }));
-  await calls.send(b.session_id, script({ say: 'three', usage }));
-  const [ofA, ofB, after] = [await usageOf(a.session_id), await usageOf(b.session_id), await total()];
-  expect(ofA).toMatchObject({ turns: 2, input_tokens: 200, output_tokens: 14 });
-  expect(Object.keys(ofA.by_model)).toEqual(['model-a']);
-  expect(ofB).toMatchObject({ turns: 1, input_tokens: 100, output_tokens: 7 });
-  expect(after.turns - before.turns).toBe(3);
-  expect(after.input_tokens - before.input_tokens).toBe(300);
-
-  // What was spent stays known when the session is closed.
-  await Promise.all([a, b].map(({ session_id }) => calls.close(session_id)));
-  expect(await usageOf(a.session_id)).toEqual(ofA);
-  expect(await total()).toEqual(after);
-});
-
-test('GET /ping is Healthy, or HealthyBusy while a turn runs', async () => {
-  const ping = async () => (await api.call('GET', '/ping')).body;
-  expect(await ping()).toEqual({ status: 'Healthy', time_of_last_update: expect.any(Number) });
-  const running = calls.send(shared, script({ hold: 'busy', say: 'done' }));
-  await server.demo.model.gates.reached('busy');
-  expect(await ping()).toMatchObject({ status: 'HealthyBusy' });
-  server.demo.model.gates.release('busy');
-  await running;
-  expect(await ping()).toMatchObject({ status: 'Healthy' });
-});
-
-test('GET /ready says that the server takes work', async () => {
-  expect(await api.call('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
 });

@@ -28,7 +28,7 @@ export async function askUser(request: PermissionRequest, deps: AskDeps): Promis
 
 type ToolAnswer = 'y' | 'n' | 'a' | 'd';
 
-/** The seed's prompt: yes, no, apply suggestions, details. Enter is yes, unless the agent asks for care. */
+/** Yes, no, apply suggestions, details. Enter is yes, unless the agent asks for care. */
 export function permissionPanel(request: PermissionRequest, deps: AskDeps): Panel<Answer> {
   const { paint } = deps;
   const danger = dangerOf(request);

@@ -1,4 +1,10 @@
-import { Problem, type SessionCreated, type SessionDetail, type TurnResult } from 'claude-agent-protocol';
+import {
+  Problem,
+  type SessionCreated,
+  type SessionDetail,
+  type Turn,
+  type TurnResult,
+} from 'claude-agent-protocol';
 import { expect } from 'vitest';
 import { type Answer, firstFrame, script } from './api.ts';
 import type { Transport } from './transports.ts';
@@ -17,6 +23,9 @@ export interface Calls {
   status(id: string): Promise<SessionDetail>;
   close(id: string): Promise<Answer<Record<string, unknown>>>;
   respond(id: string, body: unknown): Promise<Answer<Record<string, unknown>>>;
+  turn(id: string, turnId: string): Promise<Turn>;
+  /** The turn when it has ended, in whatever state. */
+  ended(id: string, turnId: string): Promise<Turn>;
   /** Settles when the session asks for something: with its status then. */
   asked(id: string): Promise<SessionDetail>;
 }
@@ -24,6 +33,10 @@ export interface Calls {
 export function callsOver(api: Transport): Calls {
   const status = async (id: string): Promise<SessionDetail> =>
     (await api.call<SessionDetail>('GET', '/sessions/{session_id}/status', at(id))).body;
+  const turn = async (session_id: string, turn_id: string): Promise<Turn> => {
+    const params = { session_id, turn_id };
+    return (await api.call<Turn>('GET', '/sessions/{session_id}/turns/{turn_id}', { params })).body;
+  };
   return {
     async create(body = {}) {
       const answer = await api.call<SessionCreated>('POST', '/sessions', { body });
@@ -33,6 +46,15 @@ export function callsOver(api: Transport): Calls {
     send: (id, message) =>
       api.call<TurnResult>('POST', '/sessions/{session_id}/messages', { ...at(id), body: { message } }),
     status,
+    turn,
+    async ended(id, turnId) {
+      const ends = ['turn.completed', 'turn.failed', 'turn.interrupted'];
+      await firstFrame(
+        api.stream('GET', '/sessions/{session_id}/events', at(id)),
+        (frame) => ends.includes(frame.event) && frame.data.turn_id === turnId,
+      );
+      return turn(id, turnId);
+    },
     close: (id) => api.call('DELETE', '/sessions/{session_id}', at(id)),
     respond: (id, body) =>
       api.call('POST', '/sessions/{session_id}/permissions/respond', { ...at(id), body }),

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SessionCreated } from 'claude-agent-protocol';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Calls, callsOver, textOf } from './support/calls.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+import { transcriptOf } from './support/transcripts.ts';
+import { TRANSPORTS, type Transport } from './support/transports.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => cleanUp(server));
+describe.each(TRANSPORTS)('$way', ({ over }) => {
+  let api: Transport;
+  let calls: Calls;
+  /** For tests that leave a session as they found it. */
+  let shared: SessionCreated;
+  beforeAll(async () => {
+    api = over(server);
+    calls = callsOver(api);
+    shared = await calls.create();
+  });
+
+  describe('GET /sessions', () => {
+    test('lists the newest activity first, page by page', async () => {
+      const older = shared.session_id;
+      const { session_id: newer } = await calls.create();
+      await calls.send(older, 'say now I am the newest');
+      type List = { sessions: Record<string, unknown>[]; next_cursor: string | null };
+      const list = (query: Record<string, string | number>) =>
+        api.call<List>('GET', '/sessions', { query }).then((answer) => answer.body);
+
+      const first = await list({ limit: 1 });
+      expect(first.sessions).toEqual([
+        expect.objectContaining({
+          session_id: older,
+          created_at: shared.created_at,
+          last_activity: expect.stringMatching(/Z$/),
+          status: 'connected',
+          message_count: (await calls.status(older)).message_count,
+        }),
+      ]);
+      const second = await list({ limit: 1, cursor: first.next_cursor ?? '' });
+      expect(second.sessions[0]).toMatchObject({ session_id: newer, message_count: 0 });
+      await calls.close(newer);
+      expect((await list({})).sessions.map((session) => session.session_id)).not.toContain(newer);
+    });
+  });
+
+  describe('GET /sessions/available', () => {
+    type Available = {
+      sessions: { session_id: string; modified: string; preview: string; project: string }[];
+    };
+    const list = async (query?: Record<string, string | number>) =>
+      (await api.call<Available>('GET', '/sessions/available', query ? { query } : {})).body.sessions;
+
+    test('lists what can be resumed, also what the terminal program made, and such a session goes on', async () => {
+      await calls.send(shared.session_id, 'say the tide comes in');
+      const mine = transcriptOf(server.userHome, shared.session_id) ?? '';
+      // A conversation that this server has never seen, as the terminal program leaves it.
+      const foreign = randomUUID();
+      const text = readFileSync(mine, 'utf8').replaceAll(shared.session_id, foreign);
+      writeFileSync(join(mine, '..', `${foreign}.jsonl`), text);
+
+      const found = await list();
+      for (const session_id of [shared.session_id, foreign]) {
+        expect(found).toContainEqual({
+          session_id,
+          conversation_id: session_id,
+          modified: expect.stringMatching(/^\d{4}-.*Z$/),
+          preview: expect.stringMatching(/\S/),
+          title: null,
+          project: server.root,
+        });
+      }
+      expect(await calls.create({ resume_session_id: foreign })).toMatchObject({
+        session_id: foreign,
+        resumed: true,
+      });
+      expect(textOf(await calls.send(foreign, 'what did I say'))).toContain('the tide comes in');
+      await calls.close(foreign);
+    });
+
+    test('leaves out sidechains and empty files, and one bad file hides no other', async () => {
+      await calls.send(shared.session_id, 'say something to keep');
+      const mine = transcriptOf(server.userHome, shared.session_id) ?? '';
+      const folder = join(mine, '..');
+      const bad = Array.from({ length: 5 }, (): string => randomUUID());
+      const [empty = '', garbage = '', cutOff = '', aFolder = '', sidechain = ''] = bad;
+      writeFileSync(join(folder, `${empty}.jsonl`), '');
+      writeFileSync(join(folder, `${garbage}.jsonl`), Buffer.from([0, 255, 254, 10, 123, 10]));
+      writeFileSync(join(folder, `${cutOff}.jsonl`), '{"type":"user","mess');
+      mkdirSync(join(folder, `${aFolder}.jsonl`));
+      const side = readFileSync(mine, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('"isSidechain":false'))
+        .map((line) => line.replace('"isSidechain":false', '"isSidechain":true'))
+        .join('\n');
+      writeFileSync(join(folder, `${sidechain}.jsonl`), side);
+      copyFileSync(mine, join(folder, 'notes.jsonl'));
+
+      const ids = (await list()).map((session) => session.session_id);
+      expect(ids).toContain(shared.session_id);
+      expect(ids.filter((id) => bad.includes(id) || id === 'notes')).toEqual([]);
+    });
+
+    test('takes limit, offset and cwd', async () => {
+      await calls.send(shared.session_id, 'say hello');
+      const all = await list();
+      expect(await list({ limit: 1 })).toEqual(all.slice(0, 1));
+      expect(await list({ limit: 1, offset: 1 })).toEqual(all.slice(1, 2));
+      const folder = join(server.root, randomUUID());
+      mkdirSync(folder);
+      expect(await list({ cwd: folder })).toEqual([]);
+      expect((await list({ cwd: server.root })).length).toBe(all.length);
+    });
+  });
+});
