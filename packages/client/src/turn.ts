@@ -7,6 +7,7 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import { operations } from 'claude-agent-protocol/endpoints';
+import { isTurnEnd } from 'claude-agent-protocol/reasons';
 import { ServerUnreachable } from './errors.ts';
 import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
@@ -95,9 +96,7 @@ export function sendTurn(
 
 /** The result that a turn's last event carries. */
 export function resultOf(frame: StreamFrame): TurnResult | undefined {
-  return frame.type === 'turn.completed' || frame.type === 'turn.failed' || frame.type === 'turn.interrupted'
-    ? frame.data.result
-    : undefined;
+  return isTurnEnd(frame) ? frame.data.result : undefined;
 }
 
 /**

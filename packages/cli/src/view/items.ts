@@ -3,6 +3,7 @@ import type {
   PermissionRequest,
   PermissionState,
   TurnError,
+  TurnOutcome,
   TurnResult,
   UserInput,
 } from 'claude-agent-protocol';
@@ -37,7 +38,7 @@ export type Item =
   | { kind: 'settled'; request: PermissionRequest; state: PermissionState; reason: PermissionReason }
   | {
       kind: 'end';
-      outcome: 'completed' | 'failed' | 'interrupted';
+      outcome: TurnOutcome;
       result: TurnResult;
       error: TurnError | undefined;
       reason: string | undefined;

@@ -1,4 +1,5 @@
-import type { SessionEvent, StreamFrame } from 'claude-agent-protocol';
+import type { PartialBlock, SessionEvent, StreamFrame, TurnEndEvent } from 'claude-agent-protocol';
+import { isTurnEnd, outcomeOf } from 'claude-agent-protocol/reasons';
 import { readAgentMessage, readStreamEvent } from './agent-messages.ts';
 import type { Item } from './items.ts';
 import { advance, newBlock, seal } from './open-block.ts';
@@ -19,6 +20,7 @@ export function reduce(view: ViewState, frame: StreamFrame): Reduced {
 }
 
 function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
+  if (isTurnEnd(event)) return endTurn(view, event);
   const items: Item[] = [];
   switch (event.type) {
     case 'session.created': {
@@ -57,10 +59,6 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
         items,
       };
     }
-    case 'turn.completed':
-    case 'turn.failed':
-    case 'turn.interrupted':
-      return endTurn(view, event);
     case 'permission.requested': {
       const rest = view.permissions.filter((open) => open.request_id !== event.data.request_id);
       return { view: { ...view, permissions: [...rest, event.data] }, items };
@@ -79,9 +77,7 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
   }
 }
 
-type TurnEnd = Extract<SessionEvent, { type: 'turn.completed' | 'turn.failed' | 'turn.interrupted' }>;
-
-function endTurn(view: ViewState, event: TurnEnd): Reduced {
+function endTurn(view: ViewState, event: Extract<SessionEvent, { type: TurnEndEvent }>): Reduced {
   const queued = view.queued.filter((waiting) => waiting.turnId !== event.turn_id);
   const neverRan = queued.length < view.queued.length;
   const items: Item[] = [];
@@ -93,8 +89,7 @@ function endTurn(view: ViewState, event: TurnEnd): Reduced {
   const result = event.data.result;
   items.push({
     kind: 'end',
-    outcome:
-      event.type === 'turn.completed' ? 'completed' : event.type === 'turn.failed' ? 'failed' : 'interrupted',
+    outcome: outcomeOf(event),
     result,
     error: event.type === 'turn.failed' ? event.data.error : undefined,
     reason: event.type === 'turn.interrupted' ? event.data.reason : undefined,
@@ -103,15 +98,6 @@ function endTurn(view: ViewState, event: TurnEnd): Reduced {
   if (neverRan) return { view: ended, items };
   const endedTurn = event.turn_id ?? undefined;
   return { view: { ...ended, turn: undefined, endedTurn, blocks: [], tools: [], status: undefined }, items };
-}
-
-interface PartialBlock {
-  parent_tool_use_id: string | null;
-  message_id: string;
-  index: number;
-  type: string;
-  text: string;
-  name?: string | undefined;
 }
 
 /** After joining or reconnecting: what the blocks that are being written hold so far. */

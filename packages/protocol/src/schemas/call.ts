@@ -1,42 +1,8 @@
 import { z } from 'zod';
+import { CALL_REASONS, HOOK_EVENTS, HOOK_FAILURES } from '../reasons.ts';
 import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
 
-/** The agent's own events that a hook can be for. */
-export const HookEvent = z.enum([
-  'PreToolUse',
-  'PostToolUse',
-  'PostToolUseFailure',
-  'PostToolBatch',
-  'Notification',
-  'UserPromptSubmit',
-  'UserPromptExpansion',
-  'SessionStart',
-  'SessionEnd',
-  'Stop',
-  'StopFailure',
-  'SubagentStart',
-  'SubagentStop',
-  'PreCompact',
-  'PostCompact',
-  'PreModelSwitch',
-  'PostModelSwitch',
-  'PermissionRequest',
-  'PermissionDenied',
-  'Setup',
-  'TeammateIdle',
-  'TaskCreated',
-  'TaskCompleted',
-  'Elicitation',
-  'ElicitationResult',
-  'ConfigChange',
-  'WorktreeCreate',
-  'WorktreeRemove',
-  'InstructionsLoaded',
-  'CwdChanged',
-  'FileChanged',
-  'DirectoryAdded',
-  'MessageDisplay',
-]);
+export const HookEvent = z.enum(HOOK_EVENTS);
 export type HookEvent = z.infer<typeof HookEvent>;
 
 const url = z
@@ -58,7 +24,7 @@ export const Hook = z.object({
   matcher: z.string().optional().meta({ description: 'Which tools (or sources) it is for; default: all' }),
   url,
   timeout,
-  on_failure: z.enum(['block', 'continue']).default('block').meta({
+  on_failure: z.enum(HOOK_FAILURES).default('block').meta({
     description: 'What no answer, or a wrong one, means for the tool call, prompt or permission request',
   }),
 });
@@ -108,16 +74,7 @@ export type ToolCall = z.infer<typeof ToolCall>;
 export const PendingCall = z.discriminatedUnion('kind', [HookCall, ToolCall]);
 export type PendingCall = z.infer<typeof PendingCall>;
 
-/** Why a call waits no more. */
-export const CallReason = z.enum([
-  'answered',
-  'timeout',
-  'interrupted',
-  'withdrawn',
-  'session_closed',
-  'agent_died',
-  'server_shutdown',
-]);
+export const CallReason = z.enum(CALL_REASONS);
 export type CallReason = z.infer<typeof CallReason>;
 
 /** What a hook decides: the agent's own hook output, such as `{decision: "block", reason}`. */

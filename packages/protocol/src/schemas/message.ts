@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HISTORY_MESSAGE_TYPES, TURN_INITIATORS, TURN_STATES, WAIT_FOR, WHEN_BUSY } from '../reasons.ts';
 import { JsonObject, lenient, SessionId, Timestamp, TurnId } from './common.ts';
 
 /** A part of Anthropic's format: their clients add `cache_control`, `citations` and more. */
@@ -42,14 +43,9 @@ export const UserInput = z.union([
 ]);
 export type UserInput = z.infer<typeof UserInput>;
 
-/** What happens to a message that arrives while a turn runs. */
-export const WhenBusy = z.enum(['queue', 'reject', 'interrupt']);
-
-/**
- * What a message waits for: the end of its own turn, or also the background work that the turn began, with all
- * turns in which the agent reports on it. The answer then holds those reports too.
- */
-export const WaitFor = z.enum(['turn', 'background']);
+export const WhenBusy = z.enum(WHEN_BUSY);
+export type WhenBusy = z.infer<typeof WhenBusy>;
+export const WaitFor = z.enum(WAIT_FOR);
 export type WaitFor = z.infer<typeof WaitFor>;
 
 export const SendMessage = z
@@ -102,11 +98,9 @@ export const TurnResult = z
   .meta({ id: 'TurnResult' });
 export type TurnResult = z.infer<typeof TurnResult>;
 
-export const TurnState = z.enum(['queued', 'running', 'completed', 'failed', 'interrupted']);
+export const TurnState = z.enum(TURN_STATES);
 export type TurnState = z.infer<typeof TurnState>;
-
-/** Who began a turn: a message of the user, or the agent by itself (it reports on a background task, say). */
-export const TurnInitiator = z.enum(['user', 'agent']);
+export const TurnInitiator = z.enum(TURN_INITIATORS);
 export type TurnInitiator = z.infer<typeof TurnInitiator>;
 
 export const Turn = z
@@ -138,7 +132,7 @@ export type TurnAccepted = z.infer<typeof TurnAccepted>;
 export const HistoryMessage = z
   .object({
     uuid: z.string(),
-    type: z.enum(['user', 'assistant', 'system']),
+    type: z.enum(HISTORY_MESSAGE_TYPES),
     message: z.unknown(),
     parent_tool_use_id: z.string().nullable(),
     turn_id: TurnId.nullable().optional().meta({

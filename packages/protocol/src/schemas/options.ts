@@ -1,15 +1,9 @@
 import { z } from 'zod';
+import { EFFORTS, PERMISSION_MODES, PERMISSION_PROMPTS, SETTING_SOURCES } from '../reasons.ts';
 import { CustomTool, Hooks } from './call.ts';
 import { ArgumentText, JsonObject, ModelName } from './common.ts';
 
-export const PermissionMode = z.enum([
-  'default',
-  'acceptEdits',
-  'plan',
-  'bypassPermissions',
-  'dontAsk',
-  'auto',
-]);
+export const PermissionMode = z.enum(PERMISSION_MODES);
 export type PermissionMode = z.infer<typeof PermissionMode>;
 
 const Text = z.string().min(1);
@@ -50,7 +44,7 @@ export const McpServer = z.union([
   }),
 ]);
 
-const Effort = z.enum(['low', 'medium', 'high', 'xhigh', 'max']);
+const Effort = z.enum(EFFORTS);
 
 /** The agent SDK's AgentDefinition. */
 export const SubagentDefinition = z.object({
@@ -67,7 +61,7 @@ export const SubagentDefinition = z.object({
   autoCompactWindow: z.int().min(1).optional(),
   background: z.boolean().optional(),
   omitClaudeMd: z.boolean().optional(),
-  memory: z.enum(['user', 'project', 'local']).optional(),
+  memory: z.enum(SETTING_SOURCES).optional(),
   effort: z.union([Effort, z.int()]).optional(),
   permissionMode: PermissionMode.optional(),
   observer: Text.optional(),
@@ -170,7 +164,7 @@ export const SessionOptions = z.object({
   output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
   plan_mode_instructions: Text.optional(),
   permission_prompts: z
-    .enum(['host', 'none'])
+    .enum(PERMISSION_PROMPTS)
     .optional()
     .meta({ description: '`none`: what would be asked for is denied at once' }),
   verbatim_prompts: z
@@ -180,13 +174,10 @@ export const SessionOptions = z.object({
   include_hook_events: z.boolean().optional(),
   prompt_suggestions: z.boolean().optional(),
   agent_progress_summaries: z.boolean().optional(),
-  setting_sources: z
-    .array(z.enum(['user', 'project', 'local']))
-    .optional()
-    .meta({
-      description:
-        'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
-    }),
+  setting_sources: z.array(z.enum(SETTING_SOURCES)).optional().meta({
+    description:
+      'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
+  }),
   trust_project: z.boolean().optional().meta({
     description:
       'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',

@@ -1,20 +1,12 @@
 import { z } from 'zod';
-import { CallReason } from './call.ts';
+import { PERMISSION_KINDS, PERMISSION_REASONS, PERMISSION_STATES } from '../reasons.ts';
 import { JsonObject, SessionId, Timestamp, TurnId } from './common.ts';
 
-/**
- * What kind of question waits: a tool call, a question to the user (AskUserQuestion), a plan to approve
- * (ExitPlanMode), or a form that an MCP server asks to fill in.
- */
-export const PermissionKind = z.enum(['tool', 'question', 'plan', 'elicitation']);
+export const PermissionKind = z.enum(PERMISSION_KINDS);
 export type PermissionKind = z.infer<typeof PermissionKind>;
-
-/** `pending` first; then exactly one of the others, for good. */
-export const PermissionState = z.enum(['pending', 'allowed', 'denied', 'expired', 'cancelled']);
+export const PermissionState = z.enum(PERMISSION_STATES);
 export type PermissionState = z.infer<typeof PermissionState>;
-
-/** Why a request left `pending`: as a call does, or because the server that asked is gone. */
-export const PermissionReason = z.enum([...CallReason.options, 'server_restarted']);
+export const PermissionReason = z.enum(PERMISSION_REASONS);
 export type PermissionReason = z.infer<typeof PermissionReason>;
 
 /** Who answered: somebody with an API key, by its id, or a program of the server's machine where none is needed. */

@@ -1,18 +1,14 @@
 import { z } from 'zod';
+import { SESSION_STATES, SESSION_STATUSES } from '../reasons.ts';
 import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
 import { PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
 import { BackgroundTask } from './task.ts';
 
-export const SessionStatus = z.enum(['connected', 'closed']);
+export const SessionStatus = z.enum(SESSION_STATUSES);
 export type SessionStatus = z.infer<typeof SessionStatus>;
-
-/**
- * What a session is doing: `asleep` has no agent process (the next message wakes it), `waiting` has a
- * permission request open, `background` runs no turn, but the agent's background tasks go on.
- */
-export const SessionState = z.enum(['asleep', 'idle', 'running', 'waiting', 'background', 'closed']);
+export const SessionState = z.enum(SESSION_STATES);
 export type SessionState = z.infer<typeof SessionState>;
 
 export const Metadata = z.record(z.string(), z.unknown());

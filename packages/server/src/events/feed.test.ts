@@ -1,3 +1,4 @@
+import type { EventType } from 'claude-agent-protocol';
 import { expect, test, vi } from 'vitest';
 import type { StoredEvent } from '../store/store.ts';
 import { createFeed, type Feed } from './feed.ts';
@@ -6,7 +7,7 @@ import type { Frame } from './frames.ts';
 const S = 'session-1';
 const flushed = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const durable = (seq: number, type = 'agent.message', more: Partial<StoredEvent> = {}): Frame => {
+const durable = (seq: number, type: EventType = 'agent.message', more: Partial<StoredEvent> = {}): Frame => {
   const event = { sessionId: S, seq, cursor: 100 + seq, at: '', turnId: null, type, json: '{}', ...more };
   return { durable: true, turnId: event.turnId, event };
 };
@@ -151,15 +152,18 @@ test('messages that complete no block leave it in progress', () => {
   expect(listen(feed, S).joined.blocks).toMatchObject([{ text: 'a' }]);
 });
 
-test.each(['turn.completed', 'turn.failed', 'turn.interrupted'])('%s ends what was in progress', (type) => {
-  const feed = createFeed();
-  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
-  const reader = listen(feed, S);
-  for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
-  feed.publish(S, durable(2, type, { turnId: 'turn-1' }));
-  expect(listen(feed, S).joined).toMatchObject({ head: 2, turnId: null, blocks: [] });
-  reader.joined.leave();
-});
+test.each(['turn.completed', 'turn.failed', 'turn.interrupted'] as const)(
+  '%s ends what was in progress',
+  (type) => {
+    const feed = createFeed();
+    feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+    const reader = listen(feed, S);
+    for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
+    feed.publish(S, durable(2, type, { turnId: 'turn-1' }));
+    expect(listen(feed, S).joined).toMatchObject({ head: 2, turnId: null, blocks: [] });
+    reader.joined.leave();
+  },
+);
 
 test('the next turn starts with nothing in progress, even if the end of the one before was never told', () => {
   const feed = createFeed();

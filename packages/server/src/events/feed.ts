@@ -1,6 +1,8 @@
+import { isTurnEnd, type PartialBlock } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
 import { eventFrame, type Frame, liveFrame } from './frames.ts';
-import { createPartials, type PartialBlock, type Partials } from './partials.ts';
+import { createPartials, type Partials } from './partials.ts';
+import { dataOf, isEvent } from './stored.ts';
 
 /** Frames that go out together: encoded once, whoever and however many read them. */
 export interface Batch {
@@ -52,11 +54,6 @@ interface Channel {
   head: number | undefined;
   turnId: string | null;
   pending: Frame[];
-}
-
-/** What matters to partial blocks of a message. */
-interface AssistantMessage {
-  parent_tool_use_id?: string | null;
 }
 
 export function createFeed(): Feed {
@@ -182,23 +179,13 @@ export const encodeForEveryone = (frame: Frame): string =>
 
 function followDurable(channel: Channel, event: StoredEvent): void {
   channel.head = event.seq;
-  switch (event.type) {
-    case 'agent.message':
-      // Only an assistant's message completes a block; its JSON starts with its type, as the SDK writes it.
-      if (event.json.startsWith('{"type":"assistant"')) {
-        const message = JSON.parse(event.json) as AssistantMessage;
-        channel.partials.complete(message.parent_tool_use_id ?? null);
-      }
-      break;
-    case 'turn.started':
-      channel.turnId = event.turnId;
-      channel.partials.clear();
-      break;
-    case 'turn.completed':
-    case 'turn.failed':
-    case 'turn.interrupted':
-      channel.turnId = null;
-      channel.partials.clear();
-      break;
+  if (isEvent(event, 'agent.message')) {
+    // Only an assistant's message completes a block; its JSON starts with its type, as the SDK writes it.
+    if (!event.json.startsWith('{"type":"assistant"')) return;
+    const { parent_tool_use_id: parent } = dataOf(event);
+    channel.partials.complete(typeof parent === 'string' ? parent : null);
+  } else if (event.type === 'turn.started' || isTurnEnd(event)) {
+    channel.turnId = event.type === 'turn.started' ? event.turnId : null;
+    channel.partials.clear();
   }
 }

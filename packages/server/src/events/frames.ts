@@ -1,10 +1,8 @@
+import type { LiveData, LiveType } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
 
 /** A message that is shown and not kept: a token delta (`stream_event`), or progress. */
-export interface LiveMessage {
-  type: string;
-  [field: string]: unknown;
-}
+export type LiveMessage = LiveData<'agent.delta'>;
 
 /** The SDK's streaming message, as far as this server looks into it. */
 export interface StreamEventMessage {
@@ -36,6 +34,11 @@ export function eventFrame(event: StoredEvent, id: number): string {
 }
 
 /** A live-only SSE frame: without an id, so that `Last-Event-ID` always names something durable. */
-export function liveFrame(type: string, sessionId: string, turnId: string | null, data: unknown): string {
+export function liveFrame<T extends LiveType>(
+  type: T,
+  sessionId: string,
+  turnId: string | null,
+  data: LiveData<T>,
+): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, session_id: sessionId, turn_id: turnId, data })}\n\n`;
 }

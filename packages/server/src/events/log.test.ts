@@ -139,14 +139,25 @@ describe('the log', () => {
 });
 
 test('the data of an event is encoded once, as JSON', () => {
-  expect(event(A, 'turn.started', { a: [1, 'ü\n'] }, B, '2026-01-02T03:04:05.678Z')).toEqual({
+  expect(event(A, 'turn.started', { message: 'ü\n' }, B, '2026-01-02T03:04:05.678Z')).toEqual({
     kind: 'event',
     event: {
       sessionId: A,
       turnId: B,
       type: 'turn.started',
       at: '2026-01-02T03:04:05.678Z',
-      json: '{"a":[1,"ü\\n"]}',
+      json: '{"message":"ü\\n"}',
     },
   });
+});
+
+test('an event holds what the catalogue says: a wrong type, a wrong field or a missing one does not compile', () => {
+  // @ts-expect-error no such event
+  event(A, 'turn.stopped', {}, B);
+  // @ts-expect-error no such field
+  event(A, 'turn.started', { initiator: 'agent', by: 'x' }, B);
+  // @ts-expect-error a reason that the catalogue does not have
+  event(A, 'hook.resolved', { request_id: 'r', reason: 'bored' }, B);
+  // @ts-expect-error no reason
+  event(A, 'hook.resolved', { request_id: 'r' }, B);
 });

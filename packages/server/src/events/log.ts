@@ -1,3 +1,4 @@
+import type { EventData, EventType } from 'claude-agent-protocol';
 import type { Change, NewEvent, Store, StoredEvent, WriteResult } from '../store/store.ts';
 import type { Feed } from './feed.ts';
 import type { Frame, LiveMessage } from './frames.ts';
@@ -60,11 +61,11 @@ export function createLog({ store, feed }: { store: Store; feed: Feed }): Log {
 
 const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });
 
-/** The change that appends an event. */
-export function event(
+/** The change that appends an event of the catalogue. */
+export function event<T extends EventType>(
   sessionId: string,
-  type: string,
-  data: unknown,
+  type: T,
+  data: EventData<T>,
   turnId: string | null = null,
   at = new Date().toISOString(),
 ): Change {

@@ -1,15 +1,5 @@
+import type { PartialBlock } from 'claude-agent-protocol';
 import type { LiveMessage, StreamEventMessage } from './frames.ts';
-
-/** What a content block that is still being written holds so far. */
-export interface PartialBlock {
-  parent_tool_use_id: string | null;
-  message_id: string;
-  index: number;
-  type: string;
-  text: string;
-  name?: string;
-  id?: string;
-}
 
 /** Follows the deltas of one session, to tell a reader who joins in the middle what it missed. */
 export interface Partials {

@@ -1,8 +1,9 @@
+import type { EventType } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sseFrames } from '../../test/support/api.ts';
 import { createLiveCheck } from '../../test/support/live-check.ts';
-import { sampleSession } from '../../test/support/samples.ts';
+import { sampleEvent, sampleSession } from '../../test/support/samples.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { createFeed } from './feed.ts';
@@ -65,8 +66,8 @@ function slowStore(real: Store) {
 
 /** Does what an agent does, one small step at a time. */
 function* agent(log: ReturnType<typeof createLog>, script: readonly Turn[]): Generator<void> {
-  const write = (type: string, data: unknown, turnId: string) =>
-    void log.write(S, [event(S, type, data, turnId)]);
+  const write = (type: EventType, data: unknown, turnId: string) =>
+    void log.write(S, [sampleEvent(S, { type, turnId, json: JSON.stringify(data) })]);
   for (const [t, blocks] of script.entries()) {
     const turnId = `turn-${t}`;
     const live = (data: Record<string, unknown>) =>

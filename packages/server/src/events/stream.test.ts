@@ -1,11 +1,12 @@
+import type { EventType } from 'claude-agent-protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type SseFrame, sseFrames } from '../../test/support/api.ts';
-import { AT, sampleEvent, sampleSession } from '../../test/support/samples.ts';
+import { sampleEvent, sampleSession } from '../../test/support/samples.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { createFeed, type Feed } from './feed.ts';
-import { createLog, event, type Log } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { streamAll, streamSession, streamTurn } from './stream.ts';
 
 const S = '00000000-0000-4000-8000-00000000000a';
@@ -33,8 +34,8 @@ afterEach(async () => {
   await store.close();
 });
 
-const append = (type = 'agent.message', turnId: string | null = null, data: unknown = {}) =>
-  log.write(S, [event(S, type, data, turnId, AT)]);
+const append = (type: EventType = 'agent.message', turnId: string | null = null, data: unknown = {}) =>
+  log.write(S, [sampleEvent(S, { type, turnId, json: JSON.stringify(data) })]);
 const live = (data: Record<string, unknown>, turnId: string | null = T1) =>
   log.live(S, turnId, { type: 'stream_event', parent_tool_use_id: null, event: data });
 const startBlock = (turnId = T1, id = 'm') => {
@@ -379,7 +380,8 @@ describe('the stream of all sessions', () => {
           for (const step of steps) {
             if (step === 'control') writes.push(append('session.state'));
             else if (step === 'message') writes.push(append());
-            else if (step === 'other') writes.push(log.write(OTHER, [sampleEvent(OTHER, { type: 'x' })]));
+            else if (step === 'other')
+              writes.push(log.write(OTHER, [sampleEvent(OTHER, { type: 'session.state' })]));
             else if (step === 'tick') await tick();
             else await cut();
           }

@@ -1,3 +1,4 @@
+import { isTurnEnd } from 'claude-agent-protocol';
 import type { Store, StoredEvent } from '../store/store.ts';
 import {
   type Batch,
@@ -78,8 +79,7 @@ export function streamTurn(
         ? liveFrame('agent.partial', sessionId, turnId, { blocks: joined.blocks })
         : '',
     only: isOurs,
-    isLast: (event) =>
-      event.turnId === turnId && (all ? event.type === 'turn.settled' : isTurnEnd(event.type)),
+    isLast: (event) => event.turnId === turnId && (all ? event.type === 'turn.settled' : isTurnEnd(event)),
   });
 }
 
@@ -100,9 +100,6 @@ export async function streamAll(
 
 /** How the data of a `turn.started` begins that no message asked for. */
 const OWN_TURN = '{"initiator":"agent"';
-
-export const isTurnEnd = (type: string): boolean =>
-  type === 'turn.completed' || type === 'turn.failed' || type === 'turn.interrupted';
 
 interface Source {
   after: number;

@@ -1,16 +1,7 @@
-import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
+import type { AnswerItem, InterruptReason, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
 import type { AgentMessage, Spent, TurnEnd } from '../agent/agent.ts';
 import { event } from '../events/log.ts';
 import type { Change, TurnRecord, UsageRow } from '../store/store.ts';
-
-/** Why a turn ended before its time. */
-export type InterruptReason =
-  | 'interrupted'
-  | 'denied'
-  | 'cancelled'
-  | 'session_closed'
-  | 'server_shutdown'
-  | 'server_restarted';
 
 /** An end before its time, with words of its own where there are some. */
 export interface Interrupted {
@@ -85,14 +76,18 @@ export function endTurn(
     duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
   };
-  const data = { result, ...(why ? { reason: why.reason } : state === 'failed' && { error }) };
+  const ends = why
+    ? event(turn.sessionId, 'turn.interrupted', { result, reason: why.reason }, turn.id, endedAt)
+    : error
+      ? event(turn.sessionId, 'turn.failed', { result, error }, turn.id, endedAt)
+      : event(turn.sessionId, 'turn.completed', { result }, turn.id, endedAt);
   const set = { state, endedAt, result, ...(unsent && { idempotencyKey: null }) };
   return {
     ended: { ...turn, ...set },
     changes: [
       ...bookings(turn.sessionId, cut),
       { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set },
-      event(turn.sessionId, `turn.${state}`, data, turn.id, endedAt),
+      ends,
     ],
   };
 }

@@ -1,7 +1,7 @@
 import type { AnswerItem } from 'claude-agent-protocol';
-import type { AgentMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
 import { event, type Log } from '../events/log.ts';
+import { dataOf, isEvent } from '../events/stored.ts';
 import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { answerItems, endTurn } from './answer.ts';
 import { settleTurn } from './state.ts';
@@ -71,9 +71,9 @@ async function said(store: Store, turn: TurnRecord, calls: Tally | undefined): P
   const items: AnswerItem[] = [];
   for (;;) {
     const page = await store.readEvents(turn.sessionId, after, 500);
-    for (const { type, turnId, json } of page) {
-      if (type !== 'agent.message' || turnId !== turn.id) continue;
-      const message = JSON.parse(json) as AgentMessage;
+    for (const stored of page) {
+      if (!isEvent(stored, 'agent.message') || stored.turnId !== turn.id) continue;
+      const message = dataOf(stored);
       calls?.add(message);
       items.push(...answerItems(message));
     }

@@ -307,7 +307,7 @@ export function settleTurn(turn: TurnRecord, error: TurnError | null, settledAt:
     settled: { ...turn, settledAt, result: whole },
     changes: [
       { kind: 'update-turn' as const, id: turn.id, from: [turn.state], set: { settledAt, result: whole } },
-      event(turn.sessionId, 'turn.settled', { result: whole }, turn.id, settledAt),
+      ...(whole ? [event(turn.sessionId, 'turn.settled', { result: whole }, turn.id, settledAt)] : []),
     ],
   };
 }

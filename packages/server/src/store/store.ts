@@ -1,4 +1,5 @@
 import type {
+  EventType,
   PermissionKind,
   PermissionMode,
   PermissionReason,
@@ -98,16 +99,16 @@ export interface ConversationRecord {
   fromDisk: boolean;
 }
 
-export interface NewEvent {
+export interface NewEvent<T extends EventType = EventType> {
   sessionId: string;
   turnId: string | null;
-  type: string;
+  type: T;
   at: string;
   /** The event's data as JSON text: it is encoded once, for the store and for every subscriber. */
   json: string;
 }
 
-export interface StoredEvent extends NewEvent {
+export interface StoredEvent<T extends EventType = EventType> extends NewEvent<T> {
   seq: number;
   /** Position among the events of all sessions: grows, may have holes. */
   cursor: number;

@@ -1,4 +1,4 @@
-import type { UserInput } from 'claude-agent-protocol';
+import type { EventType, UserInput } from 'claude-agent-protocol';
 import type { Row } from '../rows.ts';
 import type { Store, StoredEvent } from '../store.ts';
 import type { Statements } from './statements.ts';
@@ -95,6 +95,7 @@ const eventFromRow = (row: Row): StoredEvent => ({
   seq: Number(row.seq),
   at: String(row.at),
   turnId: row.turn_id === null ? null : String(row.turn_id),
-  type: String(row.type),
+  // What stands there was written by `event` (events/log.ts), which takes the catalogue's types only.
+  type: row.type as EventType,
   json: String(row.data),
 });

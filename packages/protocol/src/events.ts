@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { INTERRUPT_REASONS } from './reasons.ts';
+import { CallReason, HookCall, ToolCall } from './schemas/call.ts';
+import { SessionId } from './schemas/common.ts';
+import { TurnError, TurnInitiator, TurnResult, UserInput } from './schemas/message.ts';
+import { PermissionMode } from './schemas/options.ts';
+import { PermissionReason, PermissionRequest, PermissionState, ResolvedBy } from './schemas/permission.ts';
+import { SessionState } from './schemas/session.ts';
+import { BackgroundTask } from './schemas/task.ts';
+
+const ResolvedCall = z.object({ request_id: z.string(), reason: CallReason });
+
+/**
+ * The event catalogue: the type of every durable event, with the schema of its data. The server can write only
+ * these, the stream's frames and the OpenAPI document are made from it.
+ */
+export const EVENTS = {
+  'session.created': z.object({
+    cwd: z.string(),
+    model: z.string().nullable(),
+    permission_mode: PermissionMode,
+    title: z.string().nullable(),
+    forked_from: SessionId.nullable(),
+  }),
+  'session.state': z.object({
+    state: SessionState,
+    model: z.string().nullable(),
+    permission_mode: PermissionMode,
+    title: z.string().nullable(),
+    cwd: z.string().optional().meta({ description: 'The folder that the agent works in now' }),
+  }),
+  'session.conversation': z
+    .object({
+      conversation_id: z.string(),
+      previous_id: z.string(),
+      trigger: z.string().meta({
+        description:
+          '`clear`, `plan_mode_exit` and alike: the agent began afresh; `transcript_lost`: its transcript was gone',
+      }),
+      restored_messages: z.int().optional().meta({
+        description:
+          'Of a transcript that was gone: so many messages were told the agent again, from the log',
+      }),
+    })
+    .meta({ description: 'The agent goes on in another conversation; the session and its id stay' }),
+  'session.tasks': z
+    .object({ tasks: z.array(BackgroundTask) })
+    .meta({ description: 'All background tasks that run now, whenever that changes' }),
+  'session.closed': z.object({}),
+  'turn.queued': z.object({ message: UserInput }),
+  'turn.started': z
+    .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
+    .meta({ description: "An agent's own turn says what made it begin, and has no `turn.queued`" }),
+  'turn.completed': z.object({ result: TurnResult }),
+  'turn.failed': z.object({ result: TurnResult, error: TurnError }),
+  'turn.interrupted': z.object({ result: TurnResult, reason: z.enum(INTERRUPT_REASONS) }),
+  'turn.settled': z.object({ result: TurnResult }).meta({
+    description:
+      'Of a message with `wait_for: "background"`: its background work is over too; the result holds all',
+  }),
+  'permission.requested': PermissionRequest,
+  'permission.resolved': z.object({
+    request_id: z.string(),
+    state: PermissionState,
+    reason: PermissionReason,
+    message: z.string().nullable(),
+    resolved_by: ResolvedBy.nullable().meta({ description: 'null when nobody answered' }),
+  }),
+  'hook.requested': HookCall,
+  'hook.resolved': ResolvedCall,
+  'tool.requested': ToolCall,
+  'tool.resolved': ResolvedCall,
+  'agent.message': z.looseObject({ type: z.string() }).meta({ description: "The SDK's message, verbatim" }),
+} as const satisfies Record<string, z.ZodType>;
+
+export type EventType = keyof typeof EVENTS;
+/** What an event of a type holds. */
+export type EventData<T extends EventType = EventType> = z.output<(typeof EVENTS)[T]>;
+
+const PartialBlock = z.object({
+  parent_tool_use_id: z.string().nullable(),
+  message_id: z.string(),
+  index: z.int(),
+  type: z.string(),
+  text: z.string().meta({ description: "The block's text, thinking or tool input (JSON) so far" }),
+  name: z.string().optional().meta({ description: 'Of the tool, when type is tool_use' }),
+  id: z.string().optional().meta({ description: 'Of the tool call, when type is tool_use' }),
+});
+/** What a content block that is still being written holds so far. */
+export type PartialBlock = z.output<typeof PartialBlock>;
+
+/** The catalogue of what is shown live only: never stored, and without an SSE id. */
+export const LIVE_FRAMES = {
+  /** A token delta, or progress, as the SDK gives it. */
+  'agent.delta': z.looseObject({ type: z.string() }),
+  /** What the blocks that are being written hold so far, for a reader who joins in the middle. */
+  'agent.partial': z.object({ blocks: z.array(PartialBlock) }),
+} as const satisfies Record<string, z.ZodType>;
+
+export type LiveType = keyof typeof LIVE_FRAMES;
+/** What a live frame of a type holds. */
+export type LiveData<T extends LiveType = LiveType> = z.output<(typeof LIVE_FRAMES)[T]>;

@@ -1,0 +1,144 @@
+/**
+ * Every closed list of words in the contract, once. The schemas (`z.enum`), the server's records and the programs' flags
+ * are made from these. Free of zod.
+ */
+
+export const SESSION_STATUSES = ['connected', 'closed'] as const;
+
+/**
+ * What a session is doing: `asleep` has no agent process (the next message wakes it), `waiting` has a
+ * permission request open, `background` runs no turn, but the agent's background tasks go on.
+ */
+export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background', 'closed'] as const;
+
+/** How a turn ends. */
+export const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
+export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
+
+export const TURN_STATES = ['queued', 'running', ...TURN_OUTCOMES] as const;
+
+/** The event that ends a turn. `turn.settled` comes after it, when background work was waited for. */
+export type TurnEndEvent = `turn.${TurnOutcome}`;
+
+const TURN_END_EVENTS: ReadonlySet<string> = new Set(
+  TURN_OUTCOMES.map((outcome): TurnEndEvent => `turn.${outcome}`),
+);
+
+/** Whether an event ends its turn. */
+export const isTurnEnd = <E extends { type: string }>(
+  event: E,
+): event is Extract<E, { type: TurnEndEvent }> => TURN_END_EVENTS.has(event.type);
+
+/** How the turn ended, by the event that ends it. */
+export const outcomeOf = ({ type }: { type: TurnEndEvent }): TurnOutcome =>
+  type.slice('turn.'.length) as TurnOutcome;
+
+/** Who began a turn: a message of the user, or the agent by itself (it reports on a background task, say). */
+export const TURN_INITIATORS = ['user', 'agent'] as const;
+
+/** Why a turn ended as `interrupted`. */
+export const INTERRUPT_REASONS = [
+  'interrupted',
+  'denied',
+  'cancelled',
+  'session_closed',
+  'server_shutdown',
+  'server_restarted',
+] as const;
+export type InterruptReason = (typeof INTERRUPT_REASONS)[number];
+
+/** What an interrupt is for: the running turn, or background tasks and queued messages as well. */
+export const INTERRUPT_SCOPES = ['turn', 'all'] as const;
+export type InterruptScope = (typeof INTERRUPT_SCOPES)[number];
+
+/** What happens to a message that arrives while a turn runs. */
+export const WHEN_BUSY = ['queue', 'reject', 'interrupt'] as const;
+
+/**
+ * What a message waits for: the end of its own turn, or also the background work that the turn began, with all
+ * turns in which the agent reports on it. The answer then holds those reports too.
+ */
+export const WAIT_FOR = ['turn', 'background'] as const;
+
+export const HISTORY_MESSAGE_TYPES = ['user', 'assistant', 'system'] as const;
+
+/** Why a hook or tool call no longer waits. */
+export const CALL_REASONS = [
+  'answered',
+  'timeout',
+  'interrupted',
+  'withdrawn',
+  'session_closed',
+  'agent_died',
+  'server_shutdown',
+] as const;
+
+/**
+ * What kind of question waits: a tool call, a question to the user (AskUserQuestion), a plan to approve
+ * (ExitPlanMode), or a form that an MCP server asks to fill in.
+ */
+export const PERMISSION_KINDS = ['tool', 'question', 'plan', 'elicitation'] as const;
+
+/** `pending` first; then exactly one of the others, for good. */
+export const PERMISSION_STATES = ['pending', 'allowed', 'denied', 'expired', 'cancelled'] as const;
+
+/** Why a request left `pending`: as a call does, or because the server that asked is gone. */
+export const PERMISSION_REASONS = [...CALL_REASONS, 'server_restarted'] as const;
+
+export const PERMISSION_MODES = [
+  'default',
+  'acceptEdits',
+  'plan',
+  'bypassPermissions',
+  'dontAsk',
+  'auto',
+] as const;
+
+export const PERMISSION_PROMPTS = ['host', 'none'] as const;
+
+export const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
+export type Effort = (typeof EFFORTS)[number];
+
+/** Where the agent's settings come from, widest first. */
+export const SETTING_SOURCES = ['user', 'project', 'local'] as const;
+export type SettingSource = (typeof SETTING_SOURCES)[number];
+
+/** What no answer to a hook, or a wrong one, means. */
+export const HOOK_FAILURES = ['block', 'continue'] as const;
+
+/** The agent's own events that a hook can be for. */
+export const HOOK_EVENTS = [
+  'PreToolUse',
+  'PostToolUse',
+  'PostToolUseFailure',
+  'PostToolBatch',
+  'Notification',
+  'UserPromptSubmit',
+  'UserPromptExpansion',
+  'SessionStart',
+  'SessionEnd',
+  'Stop',
+  'StopFailure',
+  'SubagentStart',
+  'SubagentStop',
+  'PreCompact',
+  'PostCompact',
+  'PreModelSwitch',
+  'PostModelSwitch',
+  'PermissionRequest',
+  'PermissionDenied',
+  'Setup',
+  'TeammateIdle',
+  'TaskCreated',
+  'TaskCompleted',
+  'Elicitation',
+  'ElicitationResult',
+  'ConfigChange',
+  'WorktreeCreate',
+  'WorktreeRemove',
+  'InstructionsLoaded',
+  'CwdChanged',
+  'FileChanged',
+  'DirectoryAdded',
+  'MessageDisplay',
+] as const;
