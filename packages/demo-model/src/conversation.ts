@@ -91,6 +91,8 @@ const NOT_HUMAN = [
   'Output token limit hit',
   'Stop hook ',
   'Tool loaded.',
+  // Told the model when a call that waited is answered in another process.
+  'Continue from where you left off.',
 ];
 const DENIAL =
   /doesn't want to (?:proceed|take this action)|\b(?:denied|refused|declined|rejected|not allowed)\b|permission/i;

@@ -25,6 +25,16 @@ export interface StartOptions {
   resume: boolean;
   /** Dollars that the session has spent already, when it has a budget: the process gets the rest of it. */
   spentUsd: number;
+  /** A call that waits since an earlier process (`parkable`): it is asked again, and its turn goes on. Needs `resume`. */
+  parked?: ParkedCall;
+}
+
+/** A tool call whose permission outlives its process. */
+export interface ParkedCall {
+  turnId: string;
+  toolUseId: string;
+  /** What was said in the turn on its main thread, its prompt first, by the log. */
+  said: readonly TranscriptMessage[];
 }
 
 /** A tool (or a question) that waits for a human. */
@@ -42,6 +52,8 @@ export type Question = Pick<
   | 'blockedPath'
   | 'defaultToNo'
 > & {
+  /** It is the only call of a finished answer of the main thread: it may outlive the process (see `parkable`). */
+  isAlone: boolean;
   /** Fires when the agent no longer wants to know. */
   signal: AbortSignal;
 };
@@ -221,6 +233,11 @@ export interface Agent {
     options: { upToMessageId?: string | undefined; title?: string | undefined },
   ): Promise<string>;
   rename(sessionId: string, title: string): Promise<void>;
+  /**
+   * Whether a call that waits for a permission can be asked again by another process.
+   * @param said what was said in the call's turn on its main thread, by the log
+   */
+  parkable(toolUseId: string, said: readonly Pick<TranscriptMessage, 'type' | 'message'>[]): boolean;
   /** Ends what a dead server of this home left behind. Gives the number of processes ended. */
   sweep(): Promise<number>;
   /** Ends what helps; sessions' processes are ended by themselves. */

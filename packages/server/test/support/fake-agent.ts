@@ -103,6 +103,7 @@ export function createFakeAgent(): Agent {
         toolInput: { text },
         toolUseId: randomUUID(),
         agentId: null,
+        isAlone: false,
         suggestions: [{ type: 'setMode', mode: 'acceptEdits', destination: 'session' }],
         title: text,
         description: null,
@@ -197,6 +198,7 @@ export function createFakeAgent(): Agent {
       return transcript && view([conversationId, transcript]);
     },
     look: async () => undefined,
+    parkable: () => false,
     restore: async () => {},
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {

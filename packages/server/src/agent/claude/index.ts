@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Options, query } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf } from '../../errors.ts';
 import type { UsageRow } from '../../store/store.ts';
-import type { Agent, Spent, StartOptions } from '../agent.ts';
+import type { Agent, ParkedCall, Spent, StartOptions } from '../agent.ts';
 import { configDir } from '../environment.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Price } from '../tally.ts';
+import { createAnswerWatch } from './answers.ts';
 import { hookOptions, toolServers } from './callbacks.ts';
 import { createChanges } from './changes.ts';
 import { controls } from './controls.ts';
@@ -13,10 +14,13 @@ import { createInbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
 import { readMessages } from './messages.ts';
 import { sdkOptions } from './options.ts';
+import { markDeferred } from './parking.ts';
 import { askForm, askHuman } from './questions.ts';
+import { rebuildTranscript } from './rebuild.ts';
 import { createResultReader } from './results.ts';
 import { createSpending } from './spending.ts';
 import { savedTotals } from './totals.ts';
+import { findTranscript } from './transcript-file.ts';
 import { transcripts } from './transcripts.ts';
 import { guardedEnvironment } from './trust.ts';
 
@@ -72,6 +76,7 @@ export function createClaude({
       const { env: plain, meter, explain, end: endLink } = link(options);
       const env = await guardedEnvironment(options, plain);
       const given = sdkOptions(options, allowBypassPermissions);
+      if (options.parked) await askAgain(library.projects, options, options.parked);
       const { max_budget_usd: budget } = options.options;
       // Read before the process starts: it writes its own when it ends.
       const saved =
@@ -83,6 +88,7 @@ export function createClaude({
         isBooked,
       });
       const abort = new AbortController();
+      const answers = createAnswerWatch();
       let owned: OwnedProcess | undefined;
       // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
       const moot = (signal: AbortSignal): AbortSignal => {
@@ -107,7 +113,7 @@ export function createClaude({
           abortController: abort,
           ...hookOptions(options.options, events, moot),
           mcpServers: { ...given.mcpServers, ...toolServers(options.options, events, moot) },
-          canUseTool: askHuman(events, moot),
+          canUseTool: askHuman(events, moot, answers.isAlone),
           onElicitation: askForm(events, moot),
           spawnClaudeCodeProcess(request) {
             owned = processes.spawn(options.sessionId, request);
@@ -140,8 +146,10 @@ export function createClaude({
         },
         (message) => {
           changes.see(message);
+          answers.see(message);
           if (!meter) spending.see(message);
         },
+        options.parked?.turnId,
       ).catch((error: unknown) => {
         reported = messageOf(error);
       });
@@ -186,6 +194,18 @@ export function createClaude({
     ...transcripts(library),
     sweep: () => processes.sweep(),
   };
+}
+
+/** Makes a parked call ready to be asked again. @throws when its transcript cannot be written */
+async function askAgain(
+  projects: string,
+  { conversationId: id, cwd, permissionMode }: StartOptions,
+  parked: ParkedCall,
+): Promise<void> {
+  let path = await findTranscript(projects, id);
+  // Killed before it wrote a line.
+  path ??= await rebuildTranscript(projects, { id, cwd }, parked.said);
+  await markDeferred(path, { id, cwd, permissionMode }, parked);
 }
 
 function failStart(): never {

@@ -3,16 +3,20 @@ import type { AgentEvents, AgentMessage, StartOptions, TurnEnd } from '../agent.
 import { blockedBy, createOwnTurns } from './own-turns.ts';
 import { fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
-/** Reads what a process says until it ends, and passes it on. */
+/**
+ * Reads what a process says until it ends, and passes it on.
+ * @param continued the turn of an earlier process that this one goes on with: the first thing that it does is of that turn
+ */
 export async function readMessages(
   sdk: Query,
   events: AgentEvents,
   readResult: ResultReader,
   see: (message: AgentMessage) => void,
+  continued: string | undefined,
 ): Promise<void> {
   const own = createOwnTurns(events);
   try {
-    await readAll(sdk, events, readResult, see, own);
+    await readAll(sdk, events, readResult, see, own, continued);
   } finally {
     own.end();
   }
@@ -24,7 +28,21 @@ async function readAll(
   readResult: ResultReader,
   see: (message: AgentMessage) => void,
   own: ReturnType<typeof createOwnTurns>,
+  continued: string | undefined,
 ): Promise<void> {
+  /** The agent goes on with a turn under a message of its own ("Continue from where you left off."). */
+  let continuedAs: string | undefined;
+  const turnOf = (uuid: string | undefined): string | undefined => {
+    if (uuid !== undefined && continued !== undefined) continuedAs ??= uuid;
+    return uuid === continuedAs ? continued : uuid;
+  };
+  const endOf = async (message: ResultMessage): Promise<TurnEnd> => {
+    const end = await readResult(message);
+    // The first end is that of the turn that goes on; the agent names no message for it.
+    const turnId = continued ?? end.turnId;
+    continued = undefined;
+    return { ...end, turnId };
+  };
   /** Why a hook refused the message, when one did. */
   let blocked: TurnEnd['error'] = null;
   /** What the conversation was left for, when the agent has said so. */
@@ -51,14 +69,13 @@ async function readAll(
     see(message);
     // A resumed process did not say itself what it keeps: the session has it all the same.
     for (const uuid of preserved(message)) known.add(uuid);
-    const taken = takenUp(message);
+    const taken = turnOf(takenUp(message));
     if (taken !== undefined) events.onTaken(taken);
     own.observe(message, taken !== undefined);
     blocked = blockedBy(message) ?? blocked;
     switch (fate(message)) {
       case 'keep': {
-        const end =
-          message.type === 'result' ? await readResult(message as unknown as ResultMessage) : undefined;
+        const end = message.type === 'result' ? await endOf(message as unknown as ResultMessage) : undefined;
         events.onMessage(message, end && blocked ? { ...end, isError: true, error: blocked } : end);
         if (end) blocked = null;
         break;

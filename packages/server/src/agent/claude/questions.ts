@@ -16,7 +16,11 @@ const KINDS = new Map([
 export type Moot = (signal: AbortSignal) => AbortSignal;
 
 /** Tools, questions to the user and plans, put to a human. */
-export function askHuman(events: AgentEvents, moot: Moot): CanUseTool {
+export function askHuman(
+  events: AgentEvents,
+  moot: Moot,
+  isAlone: (toolUseId: string) => Promise<boolean>,
+): CanUseTool {
   return async (toolName, toolInput, asked) => {
     const suggestions = asked.suggestions ?? [];
     const decision = await events.onQuestion({
@@ -25,6 +29,7 @@ export function askHuman(events: AgentEvents, moot: Moot): CanUseTool {
       toolInput,
       toolUseId: asked.toolUseID,
       agentId: asked.agentID ?? null,
+      isAlone: asked.agentID === undefined && (await isAlone(asked.toolUseID)),
       suggestions,
       title: asked.title ?? null,
       description: asked.description ?? null,
@@ -62,6 +67,8 @@ export function askForm(events: AgentEvents, moot: Moot): OnElicitation {
       toolInput: { ...request },
       toolUseId: null,
       agentId: null,
+      // The call that brought the form runs already: asked again, it would run twice.
+      isAlone: false,
       suggestions: [],
       title: request.title ?? request.message,
       description: request.description ?? null,

@@ -8,17 +8,20 @@ const LONGEST_NAME = 200;
 /**
  * Writes a transcript anew that is gone, from what was logged. The agent resumes from it as from its own: prompts,
  * answers, tool calls and their results are there; checkpoints of files are not.
+ * @returns its path
  * @throws when there is one by now, or the folder cannot be written
  */
 export async function rebuildTranscript(
   projects: string,
   conversation: { id: string; cwd: string },
   messages: readonly TranscriptMessage[],
-): Promise<void> {
+): Promise<string> {
   const folder = join(projects, conversation.cwd.replace(/[^a-zA-Z0-9]/g, '-').slice(0, LONGEST_NAME));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lines = entriesOf(conversation, messages).map((entry) => `${JSON.stringify(entry)}\n`);
-  await writeFile(join(folder, `${conversation.id}.jsonl`), lines.join(''), { flag: 'wx', mode: 0o600 });
+  const path = join(folder, `${conversation.id}.jsonl`);
+  await writeFile(path, lines.join(''), { flag: 'wx', mode: 0o600 });
+  return path;
 }
 
 function entriesOf(

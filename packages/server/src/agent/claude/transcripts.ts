@@ -3,6 +3,7 @@ import { AppError, messageOf } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
+import { agentVersion, isParkable } from './parking.ts';
 import { rebuildTranscript } from './rebuild.ts';
 
 /**
@@ -13,8 +14,10 @@ export const transcripts = (
   library: Library,
 ): Pick<
   Agent,
-  'transcripts' | 'transcript' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'close'
+  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'close'
 > => ({
+  parkable: (toolUseId, said) => isParkable(agentVersion(), toolUseId, said),
+
   async transcripts(query) {
     const { found, total, next } = await library.list(query);
     return { transcripts: found.map(toTranscript), total, next };
@@ -26,7 +29,9 @@ export const transcripts = (
   },
 
   look: (conversationId, from) => library.look(conversationId, from),
-  restore: (conversation, messages) => rebuildTranscript(library.projects, conversation, messages),
+  async restore(conversation, messages) {
+    await rebuildTranscript(library.projects, conversation, messages);
+  },
 
   async history(conversationId) {
     const messages = await getSessionMessages(conversationId);

@@ -1,0 +1,52 @@
+import type { AgentMessage } from '../agent.ts';
+
+/**
+ * The agent asks for a call as soon as the call is complete, 1 to 2 ms before the model's answer is. A slow answer may
+ * bring more calls much later; a human should not wait for it, so that call counts as one of several.
+ */
+const FINISHED_WITHIN_MS = 250;
+
+/** Watches the answers of the main thread, to tell of a call whether it is the only one. */
+export interface AnswerWatch {
+  see(message: AgentMessage): void;
+  /** Whether the answer that made a call is finished, and made no other. */
+  isAlone(toolUseId: string): Promise<boolean>;
+}
+
+export function createAnswerWatch(): AnswerWatch {
+  let calls = new Set<unknown>();
+  let isFinished = false;
+  let onFinished = (): void => {};
+
+  return {
+    see(message) {
+      if (message.type !== 'stream_event' || message.parent_tool_use_id !== null) return;
+      const event = message.event as { type?: string; content_block?: { type?: string; id?: unknown } };
+      if (event.type === 'message_start') {
+        calls = new Set();
+        isFinished = false;
+      } else if (event.type === 'content_block_start' && event.content_block?.type === 'tool_use') {
+        calls.add(event.content_block.id);
+      } else if (event.type === 'message_stop') {
+        isFinished = true;
+        onFinished();
+      }
+    },
+    async isAlone(toolUseId) {
+      const isKnown = (): boolean => isFinished && calls.size === 1 && calls.has(toolUseId);
+      if (isFinished) return isKnown();
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        const before = onFinished;
+        onFinished = () => {
+          before();
+          resolve();
+        };
+        timer = setTimeout(resolve, FINISHED_WITHIN_MS);
+      });
+      clearTimeout(timer);
+      onFinished = () => {};
+      return isKnown();
+    },
+  };
+}

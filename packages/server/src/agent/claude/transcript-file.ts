@@ -1,0 +1,54 @@
+import { type FileHandle, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const CHUNK = 256 * 1024;
+/** Transcripts hold images and long results; a line beyond this is passed over, as an empty one. */
+const LONGEST_LINE = 32 * 1024 * 1024;
+
+/** The lines of a file, last one first, without reading more of it than the caller asks for. */
+export async function* linesFromEnd(file: FileHandle): AsyncGenerator<string, void, void> {
+  let end = (await file.stat()).size;
+  /** The beginning of the line that the next chunk ends in, in order. */
+  let open: Buffer[] = [];
+  let openBytes = 0;
+  const take = (head: Buffer): string => {
+    const line = openBytes > LONGEST_LINE ? '' : Buffer.concat([head, ...open]).toString('utf8');
+    open = [];
+    openBytes = 0;
+    return line;
+  };
+  while (end > 0) {
+    const start = Math.max(0, end - CHUNK);
+    const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+    let last = buffer.length;
+    for (let at = buffer.lastIndexOf(10); at >= 0; at = at === 0 ? -1 : buffer.lastIndexOf(10, at - 1)) {
+      const line = take(buffer.subarray(at + 1, last));
+      if (line !== '') yield line;
+      last = at;
+    }
+    const rest = buffer.subarray(0, last);
+    openBytes += rest.length;
+    if (openBytes > LONGEST_LINE) open = [];
+    else open.unshift(rest);
+    end = start;
+  }
+  const first = take(Buffer.alloc(0));
+  if (first !== '') yield first;
+}
+
+/**
+ * Where a conversation's transcript is: the newest file of its name, because a conversation that moved to another folder
+ * may have left one behind.
+ * @param projects the agent's folder of folders of transcripts
+ */
+export async function findTranscript(projects: string, conversationId: string): Promise<string | undefined> {
+  const folders = await readdir(projects).catch(() => []);
+  const found = await Promise.all(
+    folders.map(async (folder) => {
+      const path = join(projects, folder, `${conversationId}.jsonl`);
+      const info = await stat(path).catch(() => undefined);
+      return info ? [{ path, modified: info.mtimeMs }] : [];
+    }),
+  );
+  return found.flat().sort((a, b) => b.modified - a.modified)[0]?.path;
+}

@@ -1,0 +1,301 @@
+/**
+ * The agent's own format that lets a call wait without its process (agent/claude/parking.ts), on the real binary. When
+ * one of these fails after an update of the SDK, calls must not be parked until parking.ts knows the new format.
+ */
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DemoServer, startDemoServer } from 'claude-agent-demo-model';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type {
+  Agent,
+  AgentEvents,
+  AgentMessage,
+  AgentProcess,
+  Decision,
+  ParkedCall,
+  Question,
+  StartOptions,
+  TranscriptMessage,
+  TurnEnd,
+} from '../src/agent/agent.ts';
+import { createClaude } from '../src/agent/claude/index.ts';
+import { createLibrary, type Library } from '../src/agent/claude/library/library.ts';
+import { agentVersion, isParkable } from '../src/agent/claude/parking.ts';
+import { findTranscript } from '../src/agent/claude/transcript-file.ts';
+import { createProcesses, type Processes } from '../src/agent/processes.ts';
+import { script } from './support/api.ts';
+
+let demo: DemoServer;
+let folder: string;
+let processes: Processes;
+let library: Library;
+let agent: Agent;
+beforeAll(async () => {
+  demo = await startDemoServer();
+  folder = mkdtempSync(join(tmpdir(), 'agent-server-parking-'));
+  processes = createProcesses(crypto.randomUUID());
+  const projects = join(folder, '.claude/projects');
+  library = createLibrary({ projects, file: join(folder, 'transcripts.db') });
+  agent = createClaude({
+    library,
+    processes,
+    link: () => ({
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: folder,
+        CLAUDE_CONFIG_DIR: join(folder, '.claude'),
+        ANTHROPIC_BASE_URL: demo.url,
+        ANTHROPIC_API_KEY: 'any',
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+      },
+      meter: undefined,
+      explain: (words) => words,
+      end: () => undefined,
+    }),
+    price: async () => undefined,
+    allowBypassPermissions: false,
+  });
+});
+afterAll(async () => {
+  await processes.sweep();
+  await processes.release();
+  await library.close();
+  await demo.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Running {
+  process: AgentProcess;
+  /** The next question that the agent asks, and how to answer it. */
+  asked(): Promise<{ question: Question; answer(decision: Decision): void }>;
+  /** Settles with the turn's end. */
+  ended: Promise<TurnEnd>;
+  messages: AgentMessage[];
+  gone: Promise<void>;
+  ownTurns(): number;
+}
+
+async function start(options: StartOptions): Promise<Running> {
+  const questions: { question: Question; answer(decision: Decision): void }[] = [];
+  let tell = (): void => {};
+  const ended = Promise.withResolvers<TurnEnd>();
+  const gone = Promise.withResolvers<void>();
+  const messages: AgentMessage[] = [];
+  let own = 0;
+  const events: AgentEvents = {
+    onTaken: () => {},
+    onOwnTurn() {
+      own += 1;
+    },
+    onBusy: () => {},
+    onIdle: () => {},
+    onMessage(message, end) {
+      messages.push(message);
+      if (end) ended.resolve(end);
+    },
+    onDelta: () => {},
+    onQuestion: (question) =>
+      new Promise((answer) => {
+        questions.push({ question, answer });
+        tell();
+      }),
+    onCall: async () => ({ ok: false, message: 'no' }),
+    onPermissionMode: () => {},
+    onModel: () => {},
+    onTitle: () => {},
+    onFolder: () => {},
+    onConversation: () => {},
+    onExit: () => gone.resolve(),
+  };
+  const process = await agent.start(options, events, new AbortController().signal);
+  return {
+    process,
+    async asked() {
+      while (questions.length === 0) {
+        await new Promise<void>((resolve) => {
+          tell = resolve;
+        });
+      }
+      return questions.shift() as (typeof questions)[number];
+    },
+    ended: ended.promise,
+    messages,
+    gone: gone.promise,
+    ownTurns: () => own,
+  };
+}
+
+function optionsIn(cwd: string): StartOptions {
+  return {
+    sessionId: crypto.randomUUID(),
+    conversationId: crypto.randomUUID(),
+    cwd,
+    model: undefined,
+    permissionMode: 'default',
+    title: null,
+    options: { include_partial_messages: false, enable_proxy: false } as unknown as StartOptions['options'],
+    resume: false,
+    spentUsd: 0,
+  };
+}
+
+interface Killed {
+  options: StartOptions;
+  question: Question;
+  parked: ParkedCall;
+}
+
+/** A process that asks, and is killed while it waits: at once, or when it has written its transcript (100 ms later). */
+async function killWhileAsking(message: string, pauseMs = 0): Promise<Killed> {
+  const options = optionsIn(mkdtempSync(join(folder, 'work-')));
+  const first = await start(options);
+  const turnId = crypto.randomUUID();
+  first.process.send(turnId, message);
+  const { question } = await first.asked();
+  await sleep(pauseMs);
+  process.kill(first.process.pid ?? 0, 'SIGKILL');
+  await first.gone;
+  const said = first.messages.filter(({ type }) => type === 'assistant' || type === 'user');
+  const prompt = { uuid: turnId, type: 'user', message: { role: 'user', content: message } };
+  return {
+    options: { ...options, resume: (await transcriptOf(options)) !== '' },
+    question,
+    parked: {
+      turnId,
+      toolUseId: question.toolUseId ?? '',
+      said: [prompt, ...said] as unknown as TranscriptMessage[],
+    },
+  };
+}
+
+const transcriptOf = async ({ conversationId }: StartOptions): Promise<string> =>
+  (await findTranscript(library.projects, conversationId)) ?? '';
+
+test.each([
+  ['at once, before its transcript is written', 0],
+  ['when its transcript is written', 300],
+])('a call whose process is killed %s is asked again under its id, and runs once', async (_, pauseMs) => {
+  const { options, question, parked } = await killWhileAsking(
+    script(
+      { tools: [{ name: 'Bash', input: { command: 'echo asked >> ran.txt' } }] },
+      { say: 'It said: {{result}}' },
+    ),
+    pauseMs,
+  );
+  expect(question.isAlone).toBe(true);
+  expect(agent.parkable(parked.toolUseId, parked.said)).toBe(true);
+  // A process that is killed while it writes leaves half a line.
+  if (options.resume) appendFileSync(await transcriptOf(options), '{"type":"last-pro');
+
+  const second = await start({ ...options, resume: true, parked });
+  const { toolUseId } = parked;
+  const again = await second.asked();
+  expect(again.question).toMatchObject({ toolUseId, toolName: 'Bash', toolInput: question.toolInput });
+  // Nothing has run so far, and a third process asks the same: the mark is written once.
+  expect(existsSync(join(options.cwd, 'ran.txt'))).toBe(false);
+  process.kill(second.process.pid ?? 0, 'SIGKILL');
+  await second.gone;
+  const third = await start({ ...options, resume: true, parked });
+  const { answer } = await third.asked();
+  const command = 'echo answered | tee -a ran.txt';
+  answer({ allowed: true, updatedInput: { command }, applySuggestions: false });
+  expect(await third.ended).toMatchObject({ turnId: parked.turnId, isError: false, ownInitiative: false });
+  expect(readFileSync(join(options.cwd, 'ran.txt'), 'utf8')).toBe('answered\n');
+  expect(JSON.stringify(third.messages)).toContain('It said: answered');
+  expect(third.ownTurns()).toBe(0);
+  await third.process.close();
+  const transcript = readFileSync(await transcriptOf(options), 'utf8');
+  expect(transcript.match(/"hook_deferred_tool"/g)).toHaveLength(1);
+  const uuids = [...transcript.matchAll(/,"uuid":"([^"]+)"/g)].map(([, uuid]) => uuid);
+  expect(uuids.filter((uuid) => uuid === parked.turnId)).toHaveLength(1);
+});
+
+test('a call is asked again after others of its turn that have run, and those do not run again', async () => {
+  const { options, parked } = await killWhileAsking(
+    script(
+      { tools: [{ name: 'Glob', input: { pattern: '*.none' } }] },
+      { tools: [{ name: 'Bash', input: { command: 'echo ran >> ran.txt; cat ran.txt' } }] },
+      { say: 'It said: {{result}}' },
+    ),
+  );
+  expect(agent.parkable(parked.toolUseId, parked.said)).toBe(true);
+  const second = await start({ ...options, resume: true, parked });
+  const { answer } = await second.asked();
+  answer({ allowed: true, applySuggestions: false });
+  await second.ended;
+  expect(JSON.stringify(second.messages)).toContain('It said: ran');
+  expect(readFileSync(join(options.cwd, 'ran.txt'), 'utf8')).toBe('ran\n');
+  await second.process.close();
+});
+
+test('a question that waits is asked again, and its answer reaches the agent', async () => {
+  const { options, question, parked } = await killWhileAsking('ask me a question');
+  const second = await start({ ...options, resume: true, parked });
+  const { question: again, answer } = await second.asked();
+  expect(again).toMatchObject({
+    toolUseId: parked.toolUseId,
+    toolName: 'AskUserQuestion',
+    kind: question.kind,
+  });
+  const { questions } = again.toolInput as {
+    questions: { question: string; options: { label: string }[] }[];
+  };
+  const answers = Object.fromEntries(questions.map((each) => [each.question, each.options[0]?.label]));
+  answer({ allowed: true, updatedInput: { ...again.toolInput, answers }, applySuggestions: false });
+  expect(await second.ended).toMatchObject({ turnId: parked.turnId, isError: false });
+  expect(JSON.stringify(second.messages)).toContain(questions[0]?.options[0]?.label);
+  await second.process.close();
+});
+
+test('a denial is told to the agent, which goes on', async () => {
+  const { options, parked } = await killWhileAsking(
+    script(
+      { tools: [{ name: 'Bash', input: { command: 'touch ran.txt' } }] },
+      { say: 'It said: {{result}}' },
+    ),
+  );
+  const second = await start({ ...options, resume: true, parked });
+  const { answer } = await second.asked();
+  answer({ allowed: false, message: 'Not on a Sunday.', interrupt: false });
+  expect(await second.ended).toMatchObject({ turnId: parked.turnId });
+  expect(JSON.stringify(second.messages)).toContain('It said: Not on a Sunday.');
+  expect(existsSync(join(options.cwd, 'ran.txt'))).toBe(false);
+  await second.process.close();
+});
+
+test('calls side by side cannot be parked: the agent would lose all but one', async () => {
+  const { question, parked } = await killWhileAsking(
+    script(
+      { tools: ['one', 'two'].map((name) => ({ name: 'Bash', input: { command: `touch ${name}` } })) },
+      { say: 'done' },
+    ),
+  );
+  expect(question.isAlone).toBe(false);
+  expect(agent.parkable(parked.toolUseId, parked.said)).toBe(false);
+});
+
+test('what the server told before a message that never had its call answered is not asked again', async () => {
+  const { options } = await killWhileAsking(
+    script({ tools: [{ name: 'Bash', input: { command: 'touch ran.txt' } }] }, { say: 'done' }),
+    300,
+  );
+  const second = await start(options);
+  second.process.send(crypto.randomUUID(), 'say hello');
+  await second.ended;
+  expect(JSON.stringify(second.messages)).toContain('hello');
+  expect(existsSync(join(options.cwd, 'ran.txt'))).toBe(false);
+  await second.process.close();
+});
+
+test('an unknown version of the agent parks nothing', () => {
+  const said = [
+    { type: 'user', message: {} },
+    { type: 'assistant', message: { id: 'a', content: [{ type: 'tool_use', id: 'call' }] } },
+  ] as const;
+  expect(isParkable(agentVersion(), 'call', said)).toBe(true);
+  expect(isParkable('2.2.0', 'call', said)).toBe(false);
+  expect(isParkable(agentVersion(), 'other', said)).toBe(false);
+  expect(isParkable(agentVersion(), 'call', [...said, { type: 'user', message: {} }])).toBe(false);
+});
