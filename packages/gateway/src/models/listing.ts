@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../config.ts';
 import { refuse } from '../messages/errors.ts';
 import type { Catalogue } from './catalogue.ts';
+import { profileOf } from './profiles/index.ts';
 import type { ProviderRegistry } from './providers.ts';
 
 /** One model in the form of Anthropic's list. */
@@ -38,7 +39,7 @@ export function listModels(
     for (const id of known.modelIds()) {
       const model = known.model(id);
       if (!model || model.deprecated) continue;
-      add(status.id === 'anthropic' ? id : `${status.id}/${id}`, model.released);
+      add(profileOf(status.id).hasBareNames ? id : `${status.id}/${id}`, model.released);
     }
   }
   return list;

@@ -2,16 +2,7 @@ import type { GatewayConfig } from '../config.ts';
 import type { Usage } from '../messages/types.ts';
 import { baseModelOf } from './base-model.ts';
 import type { Catalogue, Prices } from './catalogue.ts';
-
-/** Our provider ids in the words of @pydantic/genai-prices, where they differ. */
-const otherNames: Readonly<Record<string, string>> = {
-  'amazon-bedrock': 'aws',
-  'fireworks-ai': 'fireworks',
-  'google-vertex': 'google',
-  'google-vertex-anthropic': 'google',
-  togetherai: 'together',
-  xai: 'x-ai',
-};
+import { profileOf } from './profiles/index.ts';
 
 /**
  * The share of the catalogue's price below which genai-prices is not believed. Of the 778 models that
@@ -54,7 +45,7 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
           output_tokens: used.output_tokens,
         },
         model,
-        { providerId: otherNames[provider] ?? provider },
+        { providerId: profileOf(provider).pricingName ?? provider },
       )?.total_price;
     const price = ask(usage);
     const listed = catalogue.providers.get(provider)?.model(model)?.prices;

@@ -1,17 +1,10 @@
-import type { GatewayConfig, ProviderConfig } from '../config.ts';
-import type { Dialect, ModelFacts, Target } from '../upstream/target.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { Dialect, ModelFacts, Target, TargetBase } from '../upstream/target.ts';
 import { baseModelOf } from './base-model.ts';
-import type { Catalogue, CatalogueModel, CatalogueProvider } from './catalogue.ts';
-import {
-  addressVariable,
-  type CloudContext,
-  connectAzure,
-  connectBedrock,
-  connectVertex,
-  isAzure,
-} from './clouds.ts';
-import { usableHeaders, usableKey } from './credentials.ts';
-import { dialectOfPackage, knownProviders, providerAliases } from './known-providers.ts';
+import type { Catalogue, CatalogueModel } from './catalogue.ts';
+import { type Connection, createConnector } from './connection.ts';
+import { defaultRegion } from './profiles/bedrock.ts';
+import { canonicalId, isHomeOf, profiledIds, profileOf, thinkingStyleOf } from './profiles/index.ts';
 
 export interface ProviderStatus {
   id: string;
@@ -20,7 +13,7 @@ export interface ProviderStatus {
   /** What to set, when it is not ready: names, and for a key that is set but cannot be sent, why. */
   missing: string[];
   /** The variables that may hold its key. */
-  keyNames: string[];
+  keyNames: readonly string[];
   /** Where somebody has given it a credential, or an entry in the configuration: a name, never a value. */
   given: string | undefined;
   keyless: boolean;
@@ -37,40 +30,15 @@ export interface ProviderRegistry {
   /** With a model's name, what this model needs: some have an address of their own. */
   status(id: string, model?: string): ProviderStatus;
   list(): ProviderStatus[];
-  /** The target for a model of a provider that is ready. */
-  /** @param spoken the dialect that the request's name asks for */
+  /**
+   * The target for a model of a provider that is ready.
+   * @param spoken the dialect that the request's name asks for
+   */
   target(provider: string, model: string, spoken?: Dialect): Target;
-  catalogueModel(provider: string, model: string): CatalogueModel | undefined;
-}
-
-interface Connection {
-  dialect: Dialect;
-  baseUrl: string | undefined;
-  key: string | undefined;
-  /** Anthropic's other credential. */
-  bearer: string | undefined;
-  headers: Record<string, string>;
-  missing: string[];
-  keyless: boolean;
-  explicitUrl: boolean;
-  /** The address is the model's own, not its provider's. */
-  ownAddress: boolean;
-  settings: Record<string, string>;
 }
 
 /** Names that have a meaning of their own on many machines: they do not say that somebody wants models from there. */
 const commonNames = new Set(['GITHUB_TOKEN', 'GITLAB_TOKEN', 'CLOUDFLARE_API_TOKEN', 'DATABRICKS_TOKEN']);
-/** Clouds find their credentials themselves; these say that there are some. */
-const cloudNames: Readonly<Record<string, string[]>> = {
-  'amazon-bedrock': ['AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID', 'AWS_PROFILE'],
-  'google-vertex': ['GOOGLE_VERTEX_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS'],
-  'google-vertex-anthropic': ['GOOGLE_APPLICATION_CREDENTIALS'],
-};
-
-/** Their address follows from region or project, and their credentials are more than a key. */
-const clouds: readonly Dialect[] = ['amazon-bedrock', 'google-vertex', 'google-vertex-anthropic'];
-
-const variable = /\$\{(\w+)\}/g;
 
 export function createProviderRegistry(
   config: GatewayConfig,
@@ -78,142 +46,7 @@ export function createProviderRegistry(
   keyless = false,
 ): ProviderRegistry {
   const { env } = config;
-  const first = (names: readonly string[]): string | undefined => {
-    for (const name of names) {
-      const value = env[name]?.trim();
-      if (value) return value;
-    }
-    return undefined;
-  };
-
-  function keyNames(id: string, listed: CatalogueProvider | undefined): string[] {
-    const known = knownProviders[id]?.keyEnv;
-    if (known) return known;
-    const fromCatalogue = listed?.env.filter((name) => /KEY|TOKEN|PAT$|SECRET/.test(name)) ?? [];
-    return fromCatalogue.length > 0
-      ? fromCatalogue
-      : [`${id.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_API_KEY`];
-  }
-
-  function baseUrlNames(
-    id: string,
-    listed: CatalogueProvider | undefined,
-    keys: readonly string[],
-  ): string[] {
-    const known = knownProviders[id]?.baseUrlEnv;
-    if (known) return known;
-    const prefixes = new Set(keys.map((key) => key.replace(/_(API_)?(KEY|TOKEN)$/, '')));
-    // Neon's variable is only the beginning of its addresses.
-    return [...prefixes]
-      .flatMap((prefix) => [`${prefix}_BASE_URL`, `${prefix}_API_BASE`])
-      .filter((name) => !listed?.api?.includes(`\${${name}}`));
-  }
-
-  function keyOf(id: string, own: ProviderConfig, keys: readonly string[], missing: string[]) {
-    const candidates: [string, string | undefined][] = [
-      [`providers.${id}.api_key`, own.api_key],
-      ...(own.api_key_env ? [own.api_key_env] : [])
-        .concat(keys)
-        .map((name): [string, string | undefined] => [name, env[name]]),
-    ];
-    const found = candidates.find(([, value]) => value?.trim());
-    return found && usableKey(...found, missing);
-  }
-
-  /** An address of the catalogue, with the names in it replaced by what they stand for here. */
-  function expand(address: string, context: CloudContext): string {
-    return address.replace(variable, (_, name: string, at: number) => {
-      const value = addressVariable(name, context);
-      if (value !== undefined) return value;
-      context.missing.push(name);
-      if (!keyless) return '';
-      return at === 0 ? 'http://replay.invalid' : 'replay';
-    });
-  }
-
-  /** How a provider is reached, for one of its models: some are at another address, and in another dialect. */
-  function connect(id: string, model?: CatalogueModel): Connection {
-    const own: ProviderConfig = config.providers[id] ?? {};
-    const listed = catalogue.providers.get(id);
-    const known = knownProviders[id];
-    const keys = keyNames(id, listed);
-    const settings: Record<string, string> = {};
-    const missing: string[] = [];
-    const ownKey = keyOf(id, own, keys, missing);
-    const badKey = missing.length > 0;
-    const bearer =
-      id === 'anthropic' && !ownKey && !badKey
-        ? usableKey('ANTHROPIC_AUTH_TOKEN', env.ANTHROPIC_AUTH_TOKEN, missing)
-        : undefined;
-    const noKey = !ownKey && !bearer && missing.length === 0;
-    const key = ownKey ?? (keyless && !bearer ? 'replay' : undefined);
-    const given = own.base_url ?? first(baseUrlNames(id, listed, keys));
-    // What the user has set holds for all of a provider's models: an address that the catalogue knows for one of them
-    // would lead past it.
-    const address = given === undefined && own.api === undefined ? model?.api : undefined;
-    // Gemini and Cohere are in one place, whatever the configuration calls them.
-    const home = own.api === 'google' || own.api === 'cohere' ? knownProviders[own.api] : undefined;
-    let baseUrl = given ?? known?.baseUrl ?? home?.baseUrl;
-    if (id === 'ollama' && baseUrl && !baseUrl.includes('://')) baseUrl = `http://${baseUrl}`;
-    const dialect = dialectFor(id, model, address, baseUrl);
-    const kind = own.api ?? known?.dialect;
-    const cloud = kind !== undefined && clouds.includes(kind);
-    const context = { own, key, first, settings, missing };
-    if (kind === 'amazon-bedrock') connectBedrock(!clouds.includes(dialect), context);
-    else if (cloud) {
-      if (model?.npm && dialectOfPackage[model.npm] === 'openai-chat' && address) settings.package = 'maas';
-      connectVertex(dialect === 'google-vertex' && !settings.package, context);
-    }
-    if (address !== undefined) baseUrl = expand(address, context);
-    else if (baseUrl === undefined && listed?.api) baseUrl = expand(listed.api, context);
-    if (keyless) baseUrl ??= 'http://replay.invalid';
-    if (isAzure(id) && address === undefined) {
-      baseUrl = connectAzure(id, baseUrl, dialect === 'anthropic', context);
-    }
-
-    const keylessProvider =
-      cloud || (known?.keyless ?? (own.base_url !== undefined && own.api_key_env === undefined && !listed));
-    if (noKey && !key && !keylessProvider) missing.push(own.api_key_env ?? keys[0] ?? 'api_key');
-    if (!baseUrl && !cloud && !isAzure(id)) missing.push(`providers.${id}.base_url`);
-    return {
-      dialect,
-      baseUrl: baseUrl?.replace(/\/+$/, ''),
-      key,
-      bearer,
-      headers: usableHeaders(id, own.headers ?? {}, missing),
-      missing: [...new Set(missing)],
-      keyless: keylessProvider,
-      explicitUrl: given !== undefined || listed?.api?.startsWith('${') === true,
-      ownAddress: address !== undefined,
-      settings,
-    };
-  }
-
-  function dialectFor(
-    id: string,
-    model: CatalogueModel | undefined,
-    address: string | undefined,
-    baseUrl: string | undefined,
-  ): Dialect {
-    const own = config.providers[id];
-    if (own?.api) return own.api;
-    const known = knownProviders[id]?.dialect;
-    // A model's package belongs to its address, if it has one: elsewhere its provider's dialect is spoken. Azure has
-    // the same paths at every address.
-    if (model?.npm && (model.api === address || isAzure(id))) {
-      const spoken = dialectOfPackage[model.npm] ?? 'openai-chat';
-      // Open models on Vertex: Chat Completions, but with Google's credentials, which its own package has.
-      return known === 'google-vertex' && spoken === 'openai-chat' ? known : spoken;
-    }
-    if (known) return known;
-    if (id === 'openai') {
-      // OpenAI's reasoning models take tools together with reasoning only in Responses; a server that stands in for
-      // OpenAI (OPENAI_BASE_URL) is more likely to have Chat Completions.
-      const genuine = baseUrl?.replace(/\/+$/, '') === knownProviders.openai?.baseUrl;
-      return genuine && model?.facts.reasoning ? 'openai-responses' : 'openai-chat';
-    }
-    return dialectOfPackage[catalogue.providers.get(id)?.npm ?? ''] ?? 'openai-chat';
-  }
+  const { connect, keyNames } = createConnector(config, catalogue, keyless);
 
   function factsFor(id: string, model: string, found: CatalogueModel | undefined): ModelFacts {
     const {
@@ -230,45 +63,33 @@ export function createProviderRegistry(
     return facts;
   }
 
-  function headersFor(id: string, { dialect, key, bearer, headers }: Connection): Record<string, string> {
-    if (bearer) return { authorization: `Bearer ${bearer}`, ...headers };
-    if (!key) return headers;
-    if (dialect === 'anthropic') {
-      // Imitations differ in which of the two they read. Azure would take the second for a token of its directory.
-      return id === 'anthropic' || isAzure(id)
-        ? { 'x-api-key': key, ...headers }
-        : { 'x-api-key': key, authorization: `Bearer ${key}`, ...headers };
-    }
-    if (isAzure(id)) return { 'api-key': key, ...headers };
-    return { authorization: `Bearer ${key}`, ...headers };
-  }
-
   function findModel(id: string, model: string): CatalogueModel | undefined {
     const provider = catalogue.providers.get(id);
     return provider?.model(model) ?? provider?.model(baseModelOf(config, id, model));
   }
 
   const has = (id: string) =>
-    Object.hasOwn(config.providers, id) || catalogue.providers.has(id) || Object.hasOwn(knownProviders, id);
+    Object.hasOwn(config.providers, id) || catalogue.providers.has(id) || profiledIds.includes(id);
 
-  function givenBy(id: string, connection: Connection, names: readonly string[]): string | undefined {
+  function givenBy(id: string, connection: Connection): string | undefined {
     if (Object.hasOwn(config.providers, id)) return `providers.${id}`;
-    const name = (cloudNames[id] ?? names).find((each) => env[each]?.trim() && !commonNames.has(each));
+    const { credentialNames } = profileOf(id);
+    const names = credentialNames ?? keyNames(id);
+    const name = names.find((each) => env[each]?.trim() && !commonNames.has(each));
     if (name !== undefined) return name;
-    return connection.keyless && connection.explicitUrl && !cloudNames[id] ? connection.baseUrl : undefined;
+    return connection.keyless && connection.explicitUrl && !credentialNames ? connection.baseUrl : undefined;
   }
 
   function status(id: string, model?: string): ProviderStatus {
     const listed = catalogue.providers.get(id);
     const connection = connect(id, model === undefined ? undefined : findModel(id, model));
-    const names = keyNames(id, listed);
     return {
       id,
-      name: listed?.name ?? knownProviders[id]?.name ?? id,
+      name: listed?.name ?? profileOf(id).name ?? id,
       ready: keyless || connection.missing.length === 0,
       missing: connection.missing,
-      keyNames: names,
-      given: givenBy(id, connection, names),
+      keyNames: keyNames(id),
+      given: givenBy(id, connection),
       keyless: connection.keyless,
       baseUrl: connection.baseUrl,
       explicitUrl: connection.explicitUrl,
@@ -278,14 +99,10 @@ export function createProviderRegistry(
 
   return {
     has,
-    canonical: (id) => (has(id) ? id : (providerAliases[id] ?? id)),
+    canonical: (id) => (has(id) ? id : (canonicalId(id) ?? id)),
     status,
     list() {
-      const ids = new Set([
-        ...Object.keys(config.providers),
-        ...Object.keys(knownProviders),
-        ...catalogue.providers.keys(),
-      ]);
+      const ids = new Set([...Object.keys(config.providers), ...profiledIds, ...catalogue.providers.keys()]);
       return [...ids].sort().map((id) => status(id));
     },
     target(id, model, spoken) {
@@ -293,30 +110,74 @@ export function createProviderRegistry(
       const found = findModel(id, model);
       const connection = connect(id, found);
       const dialect = spoken ?? connection.dialect;
-      const settings = { ...connection.settings };
-      if (connection.key) settings.key = connection.key;
-      const genuine =
-        (id === 'azure' && !connection.ownAddress) || connection.baseUrl === knownProviders.openai?.baseUrl;
-      if (genuine) settings.flavor = 'openai';
       let baseUrl = connection.baseUrl ?? '';
-      if (settings.apiVersion) baseUrl = `${baseUrl}/openai/deployments/${encodeURIComponent(model)}`;
-      return {
+      if (connection.apiVersion) baseUrl = `${baseUrl}/openai/deployments/${encodeURIComponent(model)}`;
+      const base: TargetBase = {
         provider: id,
-        dialect,
         model,
         baseUrl,
-        headers: headersFor(id, { ...connection, dialect }),
-        settings,
+        headers: headersFor(id, dialect, connection),
         facts: factsFor(id, model, found),
-        refuses: knownProviders[id]?.refuses ?? [],
-        firstParty:
-          dialect === 'anthropic' &&
-          (id === 'anthropic' || connection.baseUrl === knownProviders.anthropic?.baseUrl),
+        refuses: profileOf(id).refuses ?? [],
         timeoutMs: (own?.timeout_seconds ?? config.timeout_seconds) * 1000,
         idleTimeoutMs: (own?.idle_timeout_seconds ?? config.idle_timeout_seconds) * 1000,
         maxConcurrency: own?.max_concurrency ?? Number.POSITIVE_INFINITY,
       };
+      return inDialect(dialect, base, connection);
     },
-    catalogueModel: findModel,
   };
+}
+
+function headersFor(id: string, dialect: Dialect, connection: Connection): Record<string, string> {
+  const { key, bearer, headers } = connection;
+  if (bearer) return { authorization: `Bearer ${bearer}`, ...headers };
+  if (!key) return headers;
+  return { ...(profileOf(id).credentialHeaders?.(key, dialect) ?? usualHeaders(key, dialect)), ...headers };
+}
+
+/** Imitations of Anthropic's API differ in which of the two headers they read. */
+const usualHeaders = (key: string, dialect: Dialect): Record<string, string> => ({
+  ...(dialect === 'anthropic' && { 'x-api-key': key }),
+  authorization: `Bearer ${key}`,
+});
+
+/** The target with what its dialect needs besides address and headers. */
+function inDialect(dialect: Dialect, base: TargetBase, connection: Connection): Target {
+  const { key, cloud, baseUrl, apiVersion, isOpenModel } = connection;
+  const id = base.provider;
+  const { project, location, credentials } = cloud ?? {};
+  switch (dialect) {
+    case 'anthropic':
+      return {
+        ...base,
+        dialect,
+        settings: { firstParty: profileOf(id).isFirstParty === true || isHomeOf('anthropic', baseUrl) },
+      };
+    case 'openai-chat': {
+      const { isOpenai, hasShortIds } = profileOf(id);
+      const openai = (isOpenai === true && !connection.ownAddress) || isHomeOf('openai', baseUrl);
+      const shortIds = hasShortIds === true;
+      return { ...base, dialect, settings: { openai, apiVersion, thinking: thinkingStyleOf(id), shortIds } };
+    }
+    case 'google':
+    case 'cohere':
+      return { ...base, dialect, settings: { key } };
+    case 'google-vertex':
+      return {
+        ...base,
+        dialect,
+        settings: { project, location, credentials, key, openModels: isOpenModel },
+      };
+    case 'google-vertex-anthropic':
+      return { ...base, dialect, settings: { project, location, credentials } };
+    case 'amazon-bedrock':
+      return {
+        ...base,
+        dialect,
+        settings: { region: cloud?.region ?? defaultRegion, key, accessKey: cloud?.accessKey },
+      };
+    case 'openai-responses':
+    case 'demo':
+      return { ...base, dialect, settings: {} };
+  }
 }

@@ -186,11 +186,11 @@ describe('names', () => {
     const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
     expect(targetOf('bedrock-eu/x', env, config).settings).toMatchObject({
       region: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: 'a',
+      accessKey: { id: 'a', secret: 'b' },
     });
     expect(() => targetOf('bedrock-eu/x', {}, config)).toThrow(/AWS_ACCESS_KEY_ID/);
     expect(targetOf('gemini-team/x', {}, config).baseUrl).toContain('generativelanguage');
-    expect(targetOf('openai-team/x', {}, config).settings.flavor).toBe('openai');
+    expect(targetOf('openai-team/x', {}, config).settings).toMatchObject({ openai: true });
   });
 
   test('of several targets those that are not configured are passed over', () => {

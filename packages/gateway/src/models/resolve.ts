@@ -2,6 +2,7 @@ import type { GatewayConfig, Route } from '../config.ts';
 import { refuse } from '../messages/errors.ts';
 import type { Dialect, Target } from '../upstream/target.ts';
 import type { Catalogue } from './catalogue.ts';
+import { profileOf } from './profiles/index.ts';
 import type { ProviderRegistry } from './providers.ts';
 
 export interface Resolution {
@@ -117,19 +118,10 @@ export function createResolver(
   };
 }
 
-/** LiteLLM's routes inside a provider: which of its APIs to take (`openai/responses/o3`, `bedrock/converse/…`). */
-const routes: readonly [RegExp, string, Dialect?][] = [
-  [/^(openai|azure)$/, 'responses/', 'openai-responses'],
-  [/^(openai|azure)$/, 'chat/', 'openai-chat'],
-  [/^amazon-bedrock$/, 'converse/'],
-  [/^amazon-bedrock$/, 'invoke/'],
-  [/^google-vertex$/, 'gemini/'],
-];
-
+/** A model's name without LiteLLM's route inside its provider, and the dialect that the route asks for. */
 function withoutRoute(provider: string, name: string): { model: string; spoken?: Dialect } {
-  for (const [of, route, spoken] of routes) {
-    if (of.test(provider) && name.startsWith(route))
-      return { model: name.slice(route.length), ...(spoken && { spoken }) };
+  for (const [prefix, spoken] of profileOf(provider).routes ?? []) {
+    if (name.startsWith(prefix)) return { model: name.slice(prefix.length), ...(spoken && { spoken }) };
   }
   return { model: name };
 }

@@ -102,8 +102,7 @@ describe('AWS_PROFILE', () => {
   test('gives the access key and the region of its files', () => {
     const { settings: used } = targetOf('bedrock/amazon.nova-pro-v1:0', { ...env, AWS_PROFILE: 'work' });
     expect(used).toMatchObject({
-      AWS_ACCESS_KEY_ID: 'AKIAWORK',
-      AWS_SECRET_ACCESS_KEY: 's3cret',
+      accessKey: { id: 'AKIAWORK', secret: 's3cret' },
       region: 'eu-central-1',
     });
   });
@@ -115,7 +114,7 @@ describe('AWS_PROFILE', () => {
       AWS_PROFILE: 'work',
       ...own,
     });
-    expect(used).toMatchObject({ AWS_ACCESS_KEY_ID: 'AKIAOWN', region: 'us-west-2' });
+    expect(used).toMatchObject({ accessKey: { id: 'AKIAOWN', secret: 'own' }, region: 'us-west-2' });
   });
 
   test('of a login has no key, and the error says what is missing', () => {

@@ -6,7 +6,7 @@ import type { Target } from '../upstream/target.ts';
 /** Answers Messages requests in this process: the built-in demo model, or a test's own. */
 export type LocalModel = (request: Request) => Promise<Response> | Response;
 
-export const demoTarget: Target = {
+export const demoTarget: Target<'demo'> = {
   provider: 'demo',
   dialect: 'demo',
   model: 'demo',
@@ -14,7 +14,6 @@ export const demoTarget: Target = {
   headers: {},
   settings: {},
   facts: {},
-  firstParty: true,
   refuses: [],
   timeoutMs: 300_000,
   idleTimeoutMs: 120_000,

@@ -27,22 +27,84 @@ export interface ModelFacts {
   echoReasoning?: boolean;
 }
 
-/** One upstream that can serve a request: a provider with its key, and the model's name there. */
-export interface Target {
+/**
+ * How Chat Completions ask for thinking:
+ * - `effort`: OpenAI's `reasoning_effort`
+ * - `switch`: `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Kimi, GLM, MiMo, Doubao)
+ * - `openrouter`: `reasoning: {effort | max_tokens | enabled}`
+ * - `qwen`: `enable_thinking` and `thinking_budget` (Alibaba's own API)
+ */
+export type ThinkingStyle = 'effort' | 'switch' | 'openrouter' | 'qwen';
+
+/** What requests of Chat Completions differ in from one provider to the other. */
+export interface ChatSettings {
+  /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
+  openai: boolean;
+  /** Azure's older addresses want one. */
+  apiVersion: string | undefined;
+  thinking: ThinkingStyle;
+  /** Ids of tool calls have to be nine letters or digits. */
+  shortIds: boolean;
+}
+
+export interface VertexSettings {
+  project: string | undefined;
+  location: string | undefined;
+  /** The file of a service account. */
+  credentials: string | undefined;
+}
+
+/** An AWS access key, with which requests are signed. */
+export interface AccessKey {
+  id: string;
+  secret: string;
+  sessionToken: string | undefined;
+}
+
+/** What the requests of each dialect need besides address and headers. */
+export interface DialectSettings {
+  anthropic: {
+    /** Anthropic itself, the only one that gets billing and beta headers. */
+    firstParty: boolean;
+  };
+  'openai-chat': ChatSettings;
+  'openai-responses': Record<never, never>;
+  google: { key: string | undefined };
+  'google-vertex': VertexSettings & {
+    key: string | undefined;
+    /** One of the open models there, which speak Chat Completions. */
+    openModels: boolean;
+  };
+  'google-vertex-anthropic': VertexSettings;
+  'amazon-bedrock': { region: string; key: string | undefined; accessKey: AccessKey | undefined };
+  cohere: { key: string | undefined };
+  demo: Record<never, never>;
+}
+
+/** The part of a target that is the same in every dialect. */
+export interface TargetBase {
   provider: string;
-  dialect: Dialect;
   model: string;
   baseUrl: string;
   /** Sent with each request; the credential is among them. Never logged. */
   headers: Record<string, string>;
-  /** Settings that a provider's own package needs (region, project, resource, key). */
-  settings: Record<string, string>;
   facts: ModelFacts;
-  /** Anthropic itself, the only one that gets billing and beta headers. */
-  firstParty: boolean;
   /** Parameters that this upstream is known to refuse. */
   refuses: readonly string[];
   timeoutMs: number;
   idleTimeoutMs: number;
   maxConcurrency: number;
+}
+
+/** One upstream that can serve a request: a provider with its key, and the model's name there. */
+export type Target<D extends Dialect = Dialect> = {
+  [Each in D]: TargetBase & { dialect: Each; settings: DialectSettings[Each] };
+}[D];
+
+/** The settings of a target for the provider of its dialect. */
+export function settingsOf<D extends Dialect>(target: Target, dialect: D): DialectSettings[D] {
+  if (target.dialect !== dialect) {
+    throw new Error(`a target for ${target.dialect} was given to the provider for ${dialect}`);
+  }
+  return target.settings as DialectSettings[D];
 }

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { transportFetch } from '../../transport/fetch.ts';
 import type { Call } from '../../upstream/call.ts';
-import type { Dialect } from '../../upstream/target.ts';
+import { type Dialect, settingsOf } from '../../upstream/target.ts';
 import { isClaude } from './thinking.ts';
 import { wireTransport } from './wire.ts';
 
@@ -17,25 +17,23 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     case 'google': {
       const { createGoogle } = await import('@ai-sdk/google');
       return modelsOf((call) =>
-        createGoogle({ ...common(call, dialect), apiKey: call.target.settings.key ?? 'none' }),
+        createGoogle({ ...common(call, dialect), apiKey: settingsOf(call.target, dialect).key ?? 'none' }),
       );
     }
     case 'google-vertex': {
       const { createGoogleVertex } = await import('@ai-sdk/google-vertex');
       const { createGoogleVertexMaas } = await import('@ai-sdk/google-vertex/maas');
       return modelsOf((call) => {
-        if (call.target.settings.package !== 'maas') return createGoogleVertex(vertex(call, dialect));
-        const { apiKey: _key, ...settings } = vertex(call, dialect);
+        const { key, openModels } = settingsOf(call.target, dialect);
+        const settings = vertex(call, dialect);
+        if (!openModels) return createGoogleVertex({ ...settings, ...(key && { apiKey: key }) });
         const open = createGoogleVertexMaas(settings);
         return { languageModel: (model) => withoutOptions(open.languageModel(model)) };
       });
     }
     case 'google-vertex-anthropic': {
       const { createGoogleVertexAnthropic } = await import('@ai-sdk/google-vertex/anthropic');
-      return modelsOf((call) => {
-        const { apiKey: _key, ...settings } = vertex(call, dialect);
-        return createGoogleVertexAnthropic(settings);
-      });
+      return modelsOf((call) => createGoogleVertexAnthropic(vertex(call, dialect)));
     }
     case 'amazon-bedrock': {
       const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
@@ -44,7 +42,7 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
     case 'cohere': {
       const { createCohere } = await import('@ai-sdk/cohere');
       return modelsOf((call) =>
-        createCohere({ ...common(call, dialect), apiKey: call.target.settings.key ?? 'none' }),
+        createCohere({ ...common(call, dialect), apiKey: settingsOf(call.target, dialect).key ?? 'none' }),
       );
     }
     default:
@@ -90,11 +88,10 @@ function common(call: Call, dialect: Dialect) {
   };
 }
 
-function vertex(call: Call, dialect: Dialect) {
-  const { key, project, location, credentials } = call.target.settings;
+function vertex(call: Call, dialect: 'google-vertex' | 'google-vertex-anthropic') {
+  const { project, location, credentials } = settingsOf(call.target, dialect);
   return {
     ...common(call, dialect),
-    ...(key ? { apiKey: key } : {}),
     ...(project ? { project } : {}),
     ...(location ? { location } : {}),
     ...(credentials ? { googleAuthOptions: { keyFilename: credentials } } : {}),
@@ -102,10 +99,10 @@ function vertex(call: Call, dialect: Dialect) {
 }
 
 function bedrock(call: Call) {
-  const { key, region } = call.target.settings;
+  const { key, region } = settingsOf(call.target, 'amazon-bedrock');
   return {
     ...common(call, 'amazon-bedrock'),
-    region: region ?? 'us-east-1',
+    region,
     // With an access key the request is signed behind the package (wire.ts), which wants a key of some kind.
     apiKey: key ?? 'signed-later',
     // A profile's name does not tell the package that there is a Claude behind it.

@@ -3,7 +3,7 @@ import { isObject } from '../../messages/is-object.ts';
 import { createSseParser } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../../transport/transport.ts';
-import type { Dialect, Target } from '../../upstream/target.ts';
+import { type Dialect, settingsOf, type Target } from '../../upstream/target.ts';
 import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';
 
@@ -69,20 +69,20 @@ function addPlans(messages: readonly JsonObject[], plans: Readonly<Record<string
 }
 
 /** The package signs before its request comes here, and what is changed afterwards is refused; so it signs here. */
-async function signed(request: UpstreamRequest, { settings }: Target): Promise<UpstreamRequest> {
-  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, region } = settings;
-  if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY || settings.key) return request;
+async function signed(request: UpstreamRequest, target: Target): Promise<UpstreamRequest> {
+  const { key, accessKey, region } = settingsOf(target, 'amazon-bedrock');
+  if (!accessKey || key) return request;
   const { authorization: _bearer, ...headers } = request.headers;
   const signer = new AwsV4Signer({
     url: request.url,
     method: request.method,
     headers: Object.entries(headers) as [string, string][],
     ...(request.body !== undefined && { body: request.body as BodyInit }),
-    region: region ?? 'us-east-1',
+    region,
     service: 'bedrock',
-    accessKeyId: AWS_ACCESS_KEY_ID,
-    secretAccessKey: AWS_SECRET_ACCESS_KEY,
-    ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
+    accessKeyId: accessKey.id,
+    secretAccessKey: accessKey.secret,
+    ...(accessKey.sessionToken && { sessionToken: accessKey.sessionToken }),
   });
   const { headers: withSignature } = await signer.sign();
   return { ...request, headers: Object.fromEntries(withSignature) };

@@ -2,6 +2,7 @@ import { mayHoldOrigin } from '../../messages/origin.ts';
 import { readAll } from '../../transport/transport.ts';
 import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import { readError, thinkingMissing, thoughtsRefused, UpstreamError } from '../../upstream/error.ts';
+import { settingsOf } from '../../upstream/target.ts';
 import { lessonOf } from '../shared/refusals.ts';
 import { adaptBody, type ThinkingPart } from './adapt-body.ts';
 
@@ -42,6 +43,7 @@ function namedByConnection(headers: Record<string, string | string[]>): Set<stri
 }
 
 function upstreamHeaders(call: Call): Record<string, string> {
+  const { firstParty } = settingsOf(call.target, 'anthropic');
   const headers: Record<string, string> = {};
   const named = namedByConnection(call.headers);
   for (const [name, value] of Object.entries(call.headers)) {
@@ -52,7 +54,7 @@ function upstreamHeaders(call: Call): Record<string, string> {
       name.startsWith('anthropic-') ||
       name.startsWith('x-anthropic-')
     ) {
-      if (!call.target.firstParty && name !== 'anthropic-version') continue;
+      if (!firstParty && name !== 'anthropic-version') continue;
     }
     headers[name] = value;
   }
@@ -65,7 +67,7 @@ function upstreamHeaders(call: Call): Record<string, string> {
 function url(call: Call, path: string): string {
   const { baseUrl } = call.target;
   const root = baseUrl.endsWith('/v1') ? baseUrl : `${baseUrl}/v1`;
-  return `${root}${path}${call.target.firstParty ? call.query : ''}`;
+  return `${root}${path}${settingsOf(call.target, 'anthropic').firstParty ? call.query : ''}`;
 }
 
 /** The request's bytes, touched only where they have to be. */
@@ -75,12 +77,13 @@ function upstreamBody(
   without: ReadonlySet<ThinkingPart>,
 ): Uint8Array | string {
   const { body, target } = call;
-  if (target.firstParty && without.size === 0 && !mayHoldOrigin(body.text)) {
+  const { firstParty } = settingsOf(target, 'anthropic');
+  if (firstParty && without.size === 0 && !mayHoldOrigin(body.text)) {
     return body.model === target.model ? body.bytes : body.withModel(target.model);
   }
   const adapted = adaptBody(body.json(), {
     model: target.model,
-    firstParty: target.firstParty,
+    firstParty,
     refused,
     without,
   });
@@ -118,7 +121,7 @@ async function post(call: Call, path: string) {
       without.add(part);
       continue;
     }
-    const lesson = call.target.firstParty
+    const lesson = settingsOf(call.target, 'anthropic').firstParty
       ? undefined
       : lessonOf(upstream, call.body.json(), optional, refused);
     if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);

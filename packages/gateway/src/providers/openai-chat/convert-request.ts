@@ -10,7 +10,7 @@ import type {
   Tool,
   ToolResultBlock,
 } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/target.ts';
+import type { ModelFacts, ThinkingStyle } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
@@ -35,6 +35,10 @@ export interface ChatOptions {
   facts: ModelFacts;
   /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
   openai: boolean;
+  /** How it is asked for thinking; by effort when it is not said. */
+  thinking?: ThinkingStyle;
+  /** Ids of tool calls have to be nine letters or digits. */
+  shortIds?: boolean;
   /** Parameters that this upstream has refused before. */
   refused?: ReadonlySet<string>;
   stream: boolean;
@@ -66,8 +70,8 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
     put('top_p', request.top_p);
   }
   if (!options.openai) put('top_k', request.top_k);
-  const { provider, facts } = options;
-  const settings = thinkingSettings(wishOf(request), { provider, facts, refused });
+  const { thinking = 'effort', facts } = options;
+  const settings = thinkingSettings(wishOf(request), { style: thinking, facts, refused });
   for (const [name, value] of Object.entries(settings)) put(name, value);
 
   if (tools.length > 0) {
@@ -124,7 +128,7 @@ function toolIds(messages: readonly Message[]): string[] {
 function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMessage[] {
   const out: ChatMessage[] = [];
   const unwrap = createIdUnwrapper(toolIds(request.messages));
-  const id = (value: string) => (options.provider === 'mistral' ? nineCharacters(value) : unwrap(value));
+  const id = (value: string) => (options.shortIds ? nineCharacters(value) : unwrap(value));
   /** Calls of the last assistant message that wait for a result, in order. */
   let open: string[] = [];
 

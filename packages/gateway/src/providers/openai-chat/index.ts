@@ -2,6 +2,7 @@ import type { Sequencer } from '../../messages/sequencer.ts';
 import { readAll } from '../../transport/transport.ts';
 import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import { describeError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
+import { settingsOf } from '../../upstream/target.ts';
 import { factsAfter } from '../shared/media-lessons.ts';
 import { createPoster } from '../shared/post-json.ts';
 import { rememberEach } from '../shared/remember.ts';
@@ -27,9 +28,9 @@ const optional = [
 ];
 
 function endpoint(call: Call): string {
-  const { baseUrl, settings } = call.target;
-  const url = `${baseUrl}/chat/completions`;
-  return settings.apiVersion ? `${url}?api-version=${encodeURIComponent(settings.apiVersion)}` : url;
+  const url = `${call.target.baseUrl}/chat/completions`;
+  const { apiVersion } = settingsOf(call.target, 'openai-chat');
+  return apiVersion ? `${url}?api-version=${encodeURIComponent(apiVersion)}` : url;
 }
 
 /** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
@@ -44,7 +45,7 @@ export function createOpenaiChat(): Provider {
     // to read along, so that it can stop the upstream at the right place.
     const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
-    const openai = call.target.settings.flavor === 'openai';
+    const { openai, thinking, shortIds } = settingsOf(call.target, 'openai-chat');
     // OpenAI itself never writes thoughts into the text.
     const reader = createChatReader({ ...forReader, thinkTags: !openai });
     const response = await post(call, endpoint(call), (refused) =>
@@ -53,6 +54,8 @@ export function createOpenaiChat(): Provider {
         model: call.target.model,
         facts: factsAfter(call.target.facts, refused),
         openai,
+        thinking,
+        shortIds,
         stream,
         sessionId: call.sessionId,
         refused,

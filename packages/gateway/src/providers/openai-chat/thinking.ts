@@ -1,18 +1,6 @@
 import type { JsonObject } from '../../messages/types.ts';
-import type { ModelFacts } from '../../upstream/target.ts';
+import type { ModelFacts, ThinkingStyle } from '../../upstream/target.ts';
 import { effortOf, takenEffort, type Wish } from '../shared/thinking.ts';
-
-/**
- * How a provider is told about thinking, where it is not by OpenAI's `reasoning_effort`:
- * - `switch`: `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Kimi, GLM, MiMo, Doubao)
- * - `openrouter`: `reasoning: {effort | max_tokens | enabled}`
- * - `qwen`: `enable_thinking` and `thinking_budget` (Alibaba's own API)
- */
-const styles: readonly [RegExp, 'switch' | 'openrouter' | 'qwen'][] = [
-  [/^(deepseek|moonshotai|kimi|zai|zhipuai|xiaomi|volcengine|doubao|bytedance)(-|$)/, 'switch'],
-  [/^openrouter$/, 'openrouter'],
-  [/^alibaba(-|$)/, 'qwen'],
-];
 
 /** The fields that thinking may come to: an upstream that refuses one is asked without it. */
 export const thinkingFields = [
@@ -26,11 +14,10 @@ export const thinkingFields = [
 /** The fields of a Chat Completions request that say the wish in the provider's own words. */
 export function thinkingSettings(
   wish: Wish,
-  { provider, facts, refused }: { provider: string; facts: ModelFacts; refused: ReadonlySet<string> },
+  { style, facts, refused }: { style: ThinkingStyle; facts: ModelFacts; refused: ReadonlySet<string> },
 ): JsonObject {
-  const style = styles.find(([pattern]) => pattern.test(provider))?.[1];
   // A model that nobody lists may still be one that thinks: its provider's own switch does no harm there.
-  if (facts.reasoning === false || (facts.reasoning === undefined && style === undefined)) return {};
+  if (facts.reasoning === false || (facts.reasoning === undefined && style === 'effort')) return {};
   const { mode, budget } = wish;
   switch (style) {
     case 'switch':
@@ -45,7 +32,7 @@ export function thinkingSettings(
     case 'qwen':
       if (mode === 'unset') return {};
       return { enable_thinking: mode === 'on', ...(budget !== undefined && { thinking_budget: budget }) };
-    default: {
+    case 'effort': {
       const effort = takenEffort(wish, 'reasoning_effort', refused);
       return effort === undefined ? {} : { reasoning_effort: effort };
     }
