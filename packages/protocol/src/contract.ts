@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SessionEvent } from './frames.ts';
 import { RespondHook, RespondTool } from './schemas/call.ts';
 import {
   ArgumentText,
@@ -11,7 +12,6 @@ import {
   TurnId,
 } from './schemas/common.ts';
 import { Problem } from './schemas/error.ts';
-import { SessionEvent } from './schemas/event.ts';
 import { HistoryMessage, SendMessage, Turn, TurnAccepted, TurnResult, TurnState } from './schemas/message.ts';
 import { PermissionMode } from './schemas/options.ts';
 import { PermissionRequest, RespondPermission } from './schemas/permission.ts';

@@ -17,6 +17,13 @@ export {
   type PartialBlock,
 } from './events.ts';
 export {
+  type ControlEvent,
+  DeltaFrame,
+  PartialFrame,
+  SessionEvent,
+  type StreamFrame,
+} from './frames.ts';
+export {
   CALL_REASONS,
   EFFORTS,
   type Effort,
@@ -72,13 +79,6 @@ export {
   TurnId,
 } from './schemas/common.ts';
 export { Problem } from './schemas/error.ts';
-export {
-  type ControlEvent,
-  DeltaFrame,
-  PartialFrame,
-  SessionEvent,
-  type StreamFrame,
-} from './schemas/event.ts';
 export {
   AnswerItem,
   ContentBlock,

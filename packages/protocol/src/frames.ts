@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVENTS, type EventData, type EventType, LIVE_FRAMES, type LiveType } from '../events.ts';
-import { SessionId, Timestamp, TurnId } from './common.ts';
+import { EVENTS, type EventData, type EventType, LIVE_FRAMES, type LiveType } from './events.ts';
+import { SessionId, Timestamp, TurnId } from './schemas/common.ts';
 
 const frame = { session_id: SessionId, turn_id: TurnId.nullable() };
 

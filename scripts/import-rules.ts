@@ -1,0 +1,177 @@
+/** Which way the arrows point: the packages, the floors of each, and what may not be imported where. */
+import type { Import } from './import-graph.ts';
+
+export interface PackageRules {
+  /** Packages of ours that it may import: by name with all their subpaths, or one subpath. */
+  mayImport: readonly string[];
+  /**
+   * Its floors, the lowest first: folders of `src` (with a slash) and files. A file imports from its own floor and
+   * from those below; two entries of one floor import each other one way only.
+   */
+  floors: readonly (readonly string[])[];
+}
+
+export const PACKAGES: Readonly<Record<string, PackageRules>> = {
+  'packages/protocol': {
+    mayImport: [],
+    floors: [
+      ['anthropic-errors.ts', 'constants.ts', 'reasons.ts', 'problems/'],
+      ['problems.ts'],
+      ['schemas/'],
+      ['session-options.ts', 'events.ts'],
+      ['frames.ts'],
+      ['contract.ts', 'routes/'],
+      ['endpoints.ts'],
+      ['index.ts'],
+    ],
+  },
+  'packages/client': {
+    mayImport: ['claude-agent-protocol'],
+    floors: [
+      ['errors.ts', 'defaults.ts', 'agent-message.ts'],
+      ['http.ts', 'sse.ts'],
+      ['caller.ts', 'turn.ts'],
+      ['session.ts'],
+      ['client.ts', 'stop-turns.ts', 'query-callbacks.ts'],
+      ['query-options.ts'],
+      ['query.ts'],
+      ['index.ts'],
+    ],
+  },
+  'packages/cli': {
+    mayImport: ['claude-agent-client', 'claude-agent-protocol'],
+    floors: [
+      ['exit.ts', 'settings.ts', 'listing.ts'],
+      ['args.ts', 'prompt-input.ts'],
+      ['term/'],
+      ['view/', 'open-session.ts', 'context.ts'],
+      ['usage-table.ts'],
+      ['chat/'],
+      ['commands/'],
+      ['main.ts'],
+    ],
+  },
+  'packages/demo-model': {
+    mayImport: ['claude-agent-protocol/anthropic-errors'],
+    floors: [
+      ['conversation.ts', 'script.ts', 'gates.ts', 'tokens.ts'],
+      ['report.ts', 'surroundings.ts', 'stream.ts', 'attempts.ts'],
+      ['commands/', 'structured.ts', 'player.ts'],
+      ['responder.ts'],
+      ['model.ts'],
+      ['server.ts'],
+      ['index.ts'],
+    ],
+  },
+  'packages/gateway': {
+    mayImport: ['claude-agent-demo-model', 'claude-agent-protocol/anthropic-errors'],
+    floors: [
+      ['messages/'],
+      ['config-error.ts', 'environment.ts'],
+      ['transport/'],
+      ['upstream/'],
+      ['config.ts', 'api-keys.ts', 'aws-profile.ts'],
+      ['providers/', 'models/'],
+      ['routing/'],
+      ['pipeline/'],
+      ['http/'],
+      ['gateway.ts'],
+      ['main.ts', 'index.ts', 'testing/'],
+    ],
+  },
+  'packages/server': {
+    mayImport: ['claude-agent-demo-model', 'claude-agent-gateway', 'claude-agent-protocol'],
+    floors: [
+      ['errors.ts', 'in-order.ts', 'logging.ts', 'version.ts'],
+      ['store/'],
+      ['events/'],
+      ['agent/', 'permissions/', 'gateway/'],
+      ['config.ts', 'lock.ts', 'banner.ts'],
+      ['sessions/'],
+      ['http/'],
+      ['server.ts'],
+      ['main.ts', 'index.ts'],
+    ],
+  },
+};
+
+/** The one folder that may import the agent SDK. */
+const SDK = '@anthropic-ai/claude-agent-sdk';
+const SDK_HOME = 'packages/server/src/agent/claude/';
+
+/**
+ * What a program that only sends requests loads: zod would cost it 40 ms at every start, so no chain of imports from
+ * here reaches it. Types do not count, nor does what is loaded later.
+ */
+const WITHOUT_ZOD = [
+  'packages/protocol/src/anthropic-errors.ts',
+  'packages/protocol/src/reasons.ts',
+  'packages/client/src/index.ts',
+  'packages/cli/src/main.ts',
+];
+
+/** The package that a file belongs to, as its folder. */
+const homeOf = (file: string, packages: typeof PACKAGES): string | undefined =>
+  Object.keys(packages).find((folder) => file.startsWith(`${folder}/`));
+
+/** The floor of a file, and the entry of the table that it belongs to. */
+export function placeOf(file: string, packages = PACKAGES): { floor: number; entry: string } | undefined {
+  const home = homeOf(file, packages);
+  if (home === undefined) return undefined;
+  const inside = file.slice(`${home}/src/`.length);
+  const belongs = (entry: string): boolean =>
+    entry.endsWith('/') ? inside.startsWith(entry) : inside === entry;
+  for (const [floor, entries] of (packages[home]?.floors ?? []).entries()) {
+    const entry = entries.find(belongs);
+    if (entry !== undefined) return { floor, entry };
+  }
+  return undefined;
+}
+
+/** What is wrong with an import; undefined when nothing is. */
+export function problemOf(
+  { from, to }: Pick<Import, 'from' | 'to'>,
+  packages = PACKAGES,
+): string | undefined {
+  const home = homeOf(from, packages);
+  if (home === undefined) return undefined;
+  if (to === SDK && !from.startsWith(SDK_HOME)) return `only ${SDK_HOME} may import the agent SDK`;
+  if (to.startsWith('claude-agent-')) {
+    const allowed = packages[home]?.mayImport.some((name) => to === name || to.startsWith(`${name}/`));
+    return allowed ? undefined : `${home} may not import ${to}`;
+  }
+  if (!to.startsWith('packages/')) return undefined;
+  if (!to.startsWith(`${home}/`)) return 'packages import each other by name only';
+  const [upper, lower] = [placeOf(from, packages), placeOf(to, packages)];
+  const unknown = upper ? (lower ? undefined : to) : from;
+  if (unknown !== undefined) return `scripts/import-rules.ts has no floor for ${unknown}; add it`;
+  return upper && lower && lower.floor > upper.floor ? 'the arrow points up' : undefined;
+}
+
+/** The chain of imports by which a file that must not load zod does so all the same. */
+export function waysToZod(imports: readonly Import[], starts: readonly string[] = WITHOUT_ZOD): string[][] {
+  const next = Map.groupBy(
+    imports.filter(({ kind }) => kind === 'value'),
+    ({ from }) => from,
+  );
+  return starts.flatMap((start) => {
+    const seen = new Set([start]);
+    const ways = [[start]];
+    for (const way of ways) {
+      for (const { to } of next.get(way.at(-1) ?? '') ?? []) {
+        const file = fileOf(to);
+        if (file === 'zod') return [[...way, file]];
+        if (seen.has(file)) continue;
+        seen.add(file);
+        ways.push([...way, file]);
+      }
+    }
+    return [];
+  });
+}
+
+/** The file behind a package of ours; other names stay as they are. */
+function fileOf(name: string): string {
+  const [, folder, subpath = 'index'] = /^claude-agent-([a-z-]+)(?:\/(.+))?$/.exec(name) ?? [];
+  return folder === undefined ? name : `packages/${folder}/src/${subpath}.ts`;
+}
