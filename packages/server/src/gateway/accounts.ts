@@ -6,7 +6,7 @@ import {
   type UsageRecord,
   unpriced,
 } from 'claude-agent-gateway';
-import { budgetSpent } from '../errors.ts';
+import { sentenceOf } from 'claude-agent-protocol/problems';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
 /** What model calls through this server's gateway cost: kept in the store, and held against budgets. */
@@ -129,7 +129,8 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     const spent = await Promise.all(budgets.map((budget) => budget.spent()));
     for (const [at, { name, whose, limit }] of budgets.entries()) {
       const used = (spent[at] ?? 0) + reservations.of(name);
-      if (used >= limit) return { ok: false, message: budgetSpent(whose, used, limit) };
+      if (used >= limit)
+        return { ok: false, message: sentenceOf('error_max_budget_usd', { whose, spent: used, limit }) };
     }
     const releases = budgets.map(({ name }) => reservations.add(name, least));
     const release = (): void => {

@@ -1,7 +1,7 @@
 import { type RouteSpec, routes } from 'claude-agent-protocol';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import { type HttpEnv, lock } from './auth.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
@@ -36,11 +36,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   const limit = bodyLimit({
     maxSize: deps.bodyLimitBytes,
     onError() {
-      throw new AppError(
-        'body_too_large',
-        413,
-        `The body is larger than ${deps.bodyLimitBytes} bytes. Send less, or raise "body_limit_bytes" in the configuration.`,
-      );
+      throw problem('body_too_large', { limit: deps.bodyLimitBytes, unpacked: false });
     },
   });
   // Model calls carry whole conversations with their images; the gateway has a limit of its own.

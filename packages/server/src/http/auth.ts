@@ -5,7 +5,7 @@ import type { ResolvedBy } from 'claude-agent-protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 
 /**
  * Who makes a request. The one place for roles, tenants and limits to come: every handler can read it with
@@ -107,14 +107,10 @@ export function lock({ host, identify, peers, openPaths }: LockOptions): Middlew
       'x-api-key': c.req.header('x-api-key'),
     });
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
-      throw new AppError('forbidden', 403, 'The key of an agent process opens the gateway only.');
+      throw problem('forbidden');
     }
     if (!principal && !openPaths.has(c.req.path)) {
-      throw new AppError(
-        'unauthorized',
-        401,
-        'This server wants an API key that it knows: send it as "Authorization: Bearer …" or "x-api-key: …".',
-      );
+      throw problem('unauthorized');
     }
     const socket = c.env?.incoming?.socket;
     // A call through /invocations has none: the request around it was asked. Reading is let through: it decides
@@ -130,15 +126,11 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Where no key is needed, an agent could answer its own permission requests: it is told by its connection. */
 function checkPeer(peer: Peer): void {
   if (peer === 'agent') {
-    throw new AppError(
-      'agent_not_allowed',
-      403,
-      'This request comes from an agent of this server, or from a command of one. Agents may not use the API that watches over them. For a program that may, set AGENT_SERVER_API_KEY and give it the key.',
-    );
+    throw problem('agent_not_allowed');
   }
   // Whoever does not wait for the answer cannot be told from an agent.
   if (peer === 'gone') {
-    throw new AppError('peer_gone', 403, 'The connection was given up before it was known whose it is.');
+    throw problem('peer_gone');
   }
 }
 
@@ -150,14 +142,10 @@ function checkOrigin(origin: string | undefined, hostHeader: string | undefined,
   const host = hostHeader ?? '';
   const name = host.replace(/:\d+$/, '');
   if (onLoopback && !isLoopback(name)) {
-    throw new AppError(
-      'host_not_allowed',
-      403,
-      `This server answers to 127.0.0.1 and localhost, not to "${host}". To serve other names, start it with --host and an API key.`,
-    );
+    throw problem('host_not_allowed', { host });
   }
   if (origin !== undefined && !sameOrigin(origin, host)) {
-    throw new AppError('origin_not_allowed', 403, `Web pages of ${origin} may not call this server.`);
+    throw problem('origin_not_allowed', { origin });
   }
 }
 

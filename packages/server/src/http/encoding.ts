@@ -1,6 +1,6 @@
 import { REQUEST_ENCODINGS, unpackRequest } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { problemResponse } from './problems.ts';
 
@@ -13,9 +13,9 @@ export function unpackBody(limit: number): MiddlewareHandler<HttpEnv> {
     const { raw } = c.req;
     const unpacked = await unpackRequest(new Uint8Array(await raw.arrayBuffer()), encoding, limit);
     if ('problem' in unpacked) {
-      if (unpacked.problem === 'too-large') throw new AppError('body_too_large', 413, unpacked.why);
-      if (unpacked.problem === 'damaged') throw new AppError('malformed_body', 400, unpacked.why);
-      const refused = problemResponse(new AppError('encoding_unknown', 415, unpacked.why), c.req.path);
+      if (unpacked.problem === 'too-large') throw problem('body_too_large', { limit, unpacked: true });
+      if (unpacked.problem === 'damaged') throw problem('malformed_body', { why: unpacked.why });
+      const refused = problemResponse(problem('encoding_unknown', { why: unpacked.why }), c.req.path);
       refused.headers.set('accept-encoding', REQUEST_ENCODINGS);
       return refused;
     }

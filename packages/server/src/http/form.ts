@@ -1,6 +1,6 @@
 import { lenient } from 'claude-agent-protocol';
+import type { FieldError } from 'claude-agent-protocol/problems';
 import type { z } from 'zod';
-import type { FieldError } from '../errors.ts';
 
 /** A request's value as its schema shall see it, and the fields in it that no schema knows. */
 export interface Form {

@@ -1,5 +1,5 @@
 import type { Context, Hono } from 'hono';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { problemResponse } from './problems.ts';
 
@@ -10,16 +10,14 @@ export function answerUnrouted(app: Hono<HttpEnv>, c: Context<HttpEnv>): Respons
   const { method, path } = c.req;
   const mounted = METHODS.filter((each) => isMounted(app, each, path));
   if (mounted.length === 0) {
-    const detail = `There is no ${method} ${path}. /docs lists every route.`;
-    return problemResponse(new AppError('route_not_found', 404, detail), path);
+    return problemResponse(problem('route_not_found', { route: `${method} ${path}` }), path);
   }
   // The framework answers HEAD with the headers of GET.
   const allow = [...mounted.flatMap((each) => (each === 'GET' ? ['GET', 'HEAD'] : [each])), 'OPTIONS'].join(
     ', ',
   );
   if (method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } });
-  const detail = `${path} does not know ${method}. It knows ${allow}.`;
-  const response = problemResponse(new AppError('method_not_allowed', 405, detail), path);
+  const response = problemResponse(problem('method_not_allowed', { method, path, allow }), path);
   response.headers.set('allow', allow);
   return response;
 }

@@ -1,7 +1,8 @@
 import type { RouteSpec } from 'claude-agent-protocol';
+import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
-import { AppError, type FieldError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { readForm } from './form.ts';
 import { fieldError } from './sentences.ts';
@@ -29,11 +30,7 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       const params = spec.params.safeParse(c.req.param());
       // An id that cannot be one names nothing.
       if (!params.success) {
-        throw new AppError(
-          'not_found',
-          404,
-          `There is nothing at ${c.req.path}: ids are UUIDs, as the API gave them.`,
-        );
+        throw problem('not_found', { path: c.req.path });
       }
       input.params = params.data;
     }
@@ -59,29 +56,23 @@ function check(schema: z.ZodType, value: unknown, where: string, unknown: FieldE
   const parsed = schema.safeParse(value);
   if (parsed.success && unknown.length === 0) return parsed.data;
   const wrong = (parsed.error?.issues ?? []).map((issue) => fieldError(issue, value, where));
-  const errors = [...wrong, ...unknown];
-  const said = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  throw new AppError('validation_failed', 422, `The request does not have the right form. ${said}`, errors);
+  throw problem('validation_failed', { errors: [...wrong, ...unknown] });
 }
 
 async function readBody(c: Context, required: boolean): Promise<unknown> {
   const text = await c.req.text();
   if (text.trim() === '') {
     if (!required) return {};
-    throw new AppError('body_missing', 422, 'This call needs a JSON body. See /docs for its form.');
+    throw problem('body_missing');
   }
   if (depth(text) > MAX_DEPTH) {
-    throw new AppError(
-      'too_deep',
-      422,
-      `The JSON body is nested more than ${MAX_DEPTH} levels deep. Flatten it.`,
-    );
+    throw problem('too_deep', { levels: MAX_DEPTH });
   }
   try {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it cannot be parsed';
-    throw new AppError('malformed_json', 400, `The body is not valid JSON: ${why}`);
+    throw problem('malformed_json', { why });
   }
 }
 

@@ -1,49 +1,47 @@
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from 'claude-agent-protocol';
-import { errorType } from 'claude-agent-protocol/anthropic-errors';
-import { AppError, messageOf } from '../errors.ts';
+import { errorBody, errorType } from 'claude-agent-protocol/anthropic-errors';
+import { problems } from 'claude-agent-protocol/problems';
+import { AppError, messageOf, problem } from '../errors.ts';
 
-const HEADERS = { 'content-type': 'application/problem+json' };
+/** What a restart of the server or a store that failed takes at least; clients wait this long before they try again. */
+const RETRY_AFTER_SECONDS = 2;
 
 /** An error as an HTTP answer: problem details (RFC 9457), or Anthropic's envelope under `/v1/`. */
 export function problemResponse(error: AppError, path: string): Response {
-  if (path.startsWith('/v1/')) return envelope(error);
-  const problem: Problem = {
+  const { status } = error;
+  const headers: Record<string, string> =
+    status === 503 && problems[error.code].retryable ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
+  if (path.startsWith('/v1/')) {
+    const requestId = `req_${randomUUID().replaceAll('-', '')}`;
+    return new Response(errorBody({ type: errorType(status), message: error.message }, requestId), {
+      status,
+      headers: { ...headers, 'content-type': 'application/json', 'request-id': requestId },
+    });
+  }
+  const body: Problem = {
     type: 'about:blank',
-    title: STATUS_CODES[error.status] ?? 'Error',
-    status: error.status,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
     detail: error.message,
     code: error.code,
     instance: path,
     ...(error.errors && { errors: [...error.errors] }),
   };
-  return new Response(JSON.stringify(problem), { status: error.status, headers: HEADERS });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...headers, 'content-type': 'application/problem+json' },
+  });
 }
 
-function envelope(error: AppError): Response {
-  const type = errorType(error.status);
-  return Response.json({ type: 'error', error: { type, message: error.message } }, { status: error.status });
-}
-
-/** Whatever was thrown as an AppError; what we did not foresee is a 500 that tells nothing of the inside. */
-export function asAppError(error: unknown, onUnforeseen: (error: unknown) => void): AppError {
+/** Anything thrown as an AppError; an unexpected error is a 500 that reveals nothing of the inside. */
+export function asAppError(error: unknown, onUnexpected: (error: unknown) => void): AppError {
   if (error instanceof AppError) return error;
-  if (isHangUp(error)) {
-    return new AppError('body_incomplete', 400, 'The connection ended before the body did. Send it again.');
-  }
-  onUnforeseen(error);
-  if (isStorageError(error)) {
-    return new AppError(
-      'storage_failed',
-      503,
-      `The server cannot use its store: ${messageOf(error)}. Try again later.`,
-    );
-  }
-  return new AppError(
-    'internal_error',
-    500,
-    'The server made a mistake. Its log says more; please report it.',
-  );
+  if (isHangUp(error)) return problem('body_incomplete');
+  onUnexpected(error);
+  if (isStorageError(error)) return problem('storage_failed', { why: messageOf(error), writing: false });
+  return problem('internal_error');
 }
 
 /** The client went away while its body was read: nobody's mistake here, and nobody is left to be answered. */

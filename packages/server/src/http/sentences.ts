@@ -1,5 +1,5 @@
+import type { FieldError } from 'claude-agent-protocol/problems';
 import type { z } from 'zod';
-import type { FieldError } from '../errors.ts';
 
 type Issue = z.core.$ZodIssue;
 

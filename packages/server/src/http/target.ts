@@ -5,7 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { AppError } from '../errors.ts';
+import { type AppError, problem } from '../errors.ts';
 import { problemResponse } from './problems.ts';
 
 /** node:http's server, whose requests all have a path for a target and a host that is one. */
@@ -41,28 +41,18 @@ function straighten(request: IncomingMessage): AppError | undefined {
     // The absolute form, as proxies are asked: its host counts, not the header's.
     const target = /^https?:/i.test(url) && !url.includes('\\') ? URL.parse(url) : null;
     if (!target || target.username || target.password) {
-      return new AppError(
-        'bad_target',
-        400,
-        'The target of the request is neither a path nor a plain http address: send a path, such as "/health".',
-      );
+      return problem('bad_target', { backslash: false });
     }
     request.url = target.pathname + target.search;
     setHost(request, target.host);
   } else if (url.includes('\\')) {
-    return new AppError('bad_target', 400, 'The path has a backslash in it. Send it as %5C.');
+    return problem('bad_target', { backslash: true });
   } else if (headers.host === undefined && request.httpVersion === '1.0') {
     // It knows no Host; what it means is the address that it reached.
     const { localAddress = '', localPort } = request.socket;
     setHost(request, `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`);
   }
-  return isHost(request.headers.host ?? '')
-    ? undefined
-    : new AppError(
-        'bad_host',
-        400,
-        'The header "Host" is missing or names no host. Send the name and port of this server.',
-      );
+  return isHost(request.headers.host ?? '') ? undefined : problem('bad_host');
 }
 
 function setHost(request: IncomingMessage, host: string): void {

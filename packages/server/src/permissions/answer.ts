@@ -1,6 +1,7 @@
 import type { RespondPermission } from 'claude-agent-protocol';
+import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Decision } from '../agent/agent.ts';
-import { AppError, type FieldError } from '../errors.ts';
+import { type AppError, problem } from '../errors.ts';
 import type { PermissionRecord } from '../store/store.ts';
 
 type Input = Record<string, unknown>;
@@ -142,11 +143,5 @@ const isObject = (value: unknown): value is Input =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function refused(advice: string, errors: FieldError[]): AppError {
-  const said = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  return new AppError(
-    'answer_invalid',
-    422,
-    `This answer cannot reach the model. ${said}. ${advice}`,
-    errors,
-  );
+  return problem('answer_invalid', { advice, errors });
 }

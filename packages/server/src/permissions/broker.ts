@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PermissionReason, PermissionState, ResolvedBy, RespondPermission } from 'claude-agent-protocol';
 import type { Decision, Question } from '../agent/agent.ts';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import { event } from '../events/log.ts';
 import type { Change, PermissionRecord, Store } from '../store/store.ts';
 import { readAnswer } from './answer.ts';
@@ -163,17 +163,9 @@ export function createBroker(deps: BrokerDeps): Broker {
       if (called.ok && called.value) return;
       const known = await store.getPermission(sessionId, answer.request_id);
       if (!known) {
-        throw new AppError(
-          'permission_not_found',
-          404,
-          `This session has no permission request ${answer.request_id}. GET /sessions/${sessionId}/status lists what waits.`,
-        );
+        throw problem('permission_not_found', { sessionId, id: answer.request_id });
       }
-      throw new AppError(
-        'permission_already_settled',
-        409,
-        `The permission request was settled before: ${known.state} (${known.reason}). The first answer counts.`,
-      );
+      throw problem('permission_already_settled', { state: known.state, reason: known.reason });
     },
 
     settleAll(draft, reason, fits = () => true) {

@@ -1,4 +1,4 @@
-import { AppError, budgetSpent } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 
 /** Dollars that a session has spent. */
@@ -14,5 +14,5 @@ export async function checkBudget(store: Store, { id, options }: SessionRecord):
   if (limit === undefined) return;
   const spent = await spentUsd(store, id);
   if (spent < limit) return;
-  throw new AppError('error_max_budget_usd', 402, budgetSpent('this session', spent, limit));
+  throw problem('error_max_budget_usd', { whose: 'this session', spent, limit });
 }

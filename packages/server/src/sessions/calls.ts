@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CallReason, HookAnswer, type PendingCall, ToolAnswer } from 'claude-agent-protocol';
 import type { Call, CallAnswer } from '../agent/agent.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { messageOf, problem } from '../errors.ts';
 import { event } from '../events/log.ts';
 import { postCallback } from './callback-url.ts';
 import type { Called, Decide } from './ledger.ts';
@@ -120,11 +120,7 @@ export function createCalls({ sessionId, state, call, fact }: CallsDeps): Calls 
         return waiting !== undefined;
       });
       if (called.ok && called.value) return;
-      throw new AppError(
-        'call_not_found',
-        404,
-        `No ${kind} call ${requestId} waits in this session: it was answered before, or given up. GET /sessions/${sessionId} lists what waits in pending_calls.`,
-      );
+      throw problem('call_not_found', { sessionId, id: requestId, kind });
     },
 
     settleAll(draft, reason, fits = () => true) {

@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 
 /** Decides which folders sessions may work in. */
 export interface Folders {
@@ -33,32 +33,20 @@ export function createFolders(roots: readonly string[]): Folders {
       const isFolder = real !== undefined && (await stat(real)).isDirectory();
       // Outside the roots the answer is the same whether the folder exists or not.
       if (!allows(real ?? path)) {
-        throw new AppError(
-          'cwd_not_allowed',
-          403,
-          `The folder ${cwd} is outside the allowed roots. Start the server with --root for it, or choose a folder in one of: ${roots.join(', ')}.`,
-        );
+        throw problem('cwd_not_allowed', { cwd, roots, resuming: false });
       }
-      if (!isFolder)
-        throw new AppError('cwd_not_found', 422, `The folder ${cwd} does not exist. Create it first.`);
+      if (!isFolder) throw problem('cwd_not_found', { cwd });
       return real;
     },
     async recheck(cwd) {
       const real = await realpath(cwd).catch(() => undefined);
       if (!allows(real ?? cwd)) {
-        throw new AppError(
-          'cwd_not_allowed',
-          403,
-          `The session's folder ${cwd} is outside the allowed roots by now. Start the server with --root for it, or begin a session in one of: ${roots.join(', ')}.`,
-        );
+        throw problem('cwd_not_allowed', { cwd, roots, resuming: true });
       }
       if (real === cwd && (await stat(cwd)).isDirectory()) return;
-      const how = real === undefined ? 'is gone' : real === cwd ? 'is no folder any more' : 'is a link now';
-      throw new AppError(
-        'cwd_gone',
-        409,
-        `The session's folder ${cwd} ${how}, so its agent does not start. Put the folder back, or begin a session in another.`,
-      );
+      const how =
+        real === undefined ? 'is gone' : real === cwd ? 'is not a folder any more' : 'is now a link';
+      throw problem('cwd_gone', { cwd, how, fromOptions: false });
     },
     allows: (cwd) => cwd !== null && allows(cwd),
   };

@@ -1,6 +1,6 @@
 import type { HistoryMessage } from 'claude-agent-protocol';
 import type { Agent, TranscriptMessage } from '../agent/agent.ts';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { HistoryEntry, SessionRecord, Store } from '../store/store.ts';
 
 /** The agent begins what takes the place of a compacted conversation with these words (measured on 2.1.330). */
@@ -35,11 +35,11 @@ export async function readHistory(
   const index = all.findIndex(({ id }) => id === conversationId);
   const conversation = all[index];
   if (!conversation) {
-    throw new AppError(
-      'conversation_not_found',
-      404,
-      `Session ${record.id} has no conversation ${conversationId}. It has: ${all.map(({ id }) => id).join(', ')}.`,
-    );
+    throw problem('conversation_not_found', {
+      sessionId: record.id,
+      id: conversationId,
+      known: all.map(({ id }) => id),
+    });
   }
   const after = conversation.afterSeq;
   const until = all[index + 1]?.afterSeq ?? Number.MAX_SAFE_INTEGER;

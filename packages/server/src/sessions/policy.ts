@@ -1,7 +1,7 @@
 import { isLoopback } from 'claude-agent-gateway';
 import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { AppError, problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 
@@ -106,20 +106,19 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
         tools.findIndex((other) => other.server === server && other.name === name) !== at,
     );
     if (twice) {
-      throw new AppError(
-        'validation_failed',
-        422,
-        `body.custom_tools: mcp__${twice.server}__${twice.name} is there twice, or "${twice.server}" is one of mcp_servers, too. Give it another name or server.`,
-      );
+      throw problem('validation_failed', {
+        errors: [
+          {
+            path: 'body.custom_tools',
+            message: `mcp__${twice.server}__${twice.name} is there twice, or "${twice.server}" is also one of mcp_servers; give it another name or server`,
+          },
+        ],
+      });
     }
     for (const { url } of [...Object.values(hooks ?? {}).flat(), ...tools]) {
       if (url === undefined || allowed.callbackUrls === 'any') continue;
       if (allowed.callbackUrls === 'loopback' && isLoopback(new URL(url).hostname)) continue;
-      throw new AppError(
-        'callback_not_allowed',
-        403,
-        `This server does not call ${url}. Leave the url out and answer by the session's events; or its administrator can set "allow_callback_urls": "loopback" or "any" in the configuration file.`,
-      );
+      throw problem('callback_not_allowed', { url });
     }
   };
 
@@ -127,11 +126,9 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
   const checkSettings = (settings: Record<string, unknown>): void => {
     const permissions = z.looseObject(PERMISSION_SETTINGS).safeParse(settings.permissions ?? {});
     if (!permissions.success) {
-      throw new AppError(
-        'validation_failed',
-        422,
-        `body.settings.permissions does not have the right form: ${z.prettifyError(permissions.error)}`,
-      );
+      throw problem('validation_failed', {
+        errors: [{ path: 'body.settings.permissions', message: z.prettifyError(permissions.error) }],
+      });
     }
     const { allow = [], defaultMode, deny: _, ask: __, ...others } = permissions.data;
     checkRules(allow, 'settings.permissions.allow');
@@ -150,27 +147,15 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       }
       if (mode !== 'bypassPermissions' || allowed.bypass === 'allowed') return;
       if (allowed.bypass === 'needs-sandbox') {
-        throw new AppError(
-          'bypass_needs_sandbox',
-          403,
-          'The server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user; or, if it is in a sandbox that may be broken, start it with IS_SANDBOX=1.',
-        );
+        throw problem('bypass_needs_sandbox');
       }
-      throw new AppError(
-        'permission_mode_forbidden',
-        403,
-        'This server does not allow bypassPermissions. Its administrator can set "allow_bypass_permissions": true in the configuration file.',
-      );
+      throw problem('permission_mode_forbidden');
     },
 
     checkOptions(options) {
       const { trust_project, allowed_tools, mcp_servers, agents, plugins, sandbox, settings } = options;
       if (trust_project && !allowed.trustProject) {
-        throw new AppError(
-          'trust_forbidden',
-          403,
-          'This server does not let sessions trust their folder: its hooks, settings, MCP servers and programs would run unasked. Its administrator can set "allow_trust_project": true in the configuration file.',
-        );
+        throw problem('trust_forbidden');
       }
       checkRules(allowed_tools ?? [], 'allowed_tools');
       checkServers(mcp_servers ?? {});
@@ -194,11 +179,7 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       for (const folder of [...(options.additional_directories ?? []), ...plugins]) {
         await folders.check(folder).catch((error: unknown) => {
           if (!(error instanceof AppError) || error.code !== 'cwd_not_found') throw error;
-          throw new AppError(
-            'cwd_gone',
-            409,
-            `The session's folder ${folder} (of its options) is gone, so its agent does not start. Put the folder back, or begin a session without it.`,
-          );
+          throw problem('cwd_gone', { cwd: folder, how: 'is gone', fromOptions: true });
         });
       }
     },
@@ -207,11 +188,7 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
 }
 
 function unaskedNotAllowed(what: string, key: string): AppError {
-  return new AppError(
-    'unasked_not_allowed',
-    403,
-    `This server does not let ${what} run without asking. Its administrator can set ${key} in the configuration file.`,
-  );
+  return problem('unasked_not_allowed', { what, setting: key });
 }
 
 /** Claude Code takes several rules in one text, with commas or spaces outside of brackets between them. */

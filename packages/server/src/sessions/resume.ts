@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type CreateSession, SessionOptions } from 'claude-agent-protocol';
 import { SESSION_OPTIONS } from 'claude-agent-protocol/session-options';
 import type { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
 
 /** What of a session a resume may set anew. */
@@ -37,10 +37,12 @@ export function requireLive(
   );
   if (held.length === 0) return;
   held.sort();
-  throw new AppError(
-    'options_need_restart',
-    409,
-    `Session ${id} has a running agent, which takes ${held.join(', ')} only when it starts. Close the session (DELETE /sessions/${id}) and resume it with ${held.length === 1 ? 'it' : 'them'}, or leave ${held.length === 1 ? 'it' : 'them'} out. Nothing was changed.`,
-    held.map((field) => ({ path: `body.${field}`, message: 'needs the agent to start anew' })),
-  );
+  throw problem('options_need_restart', {
+    id,
+    fields: held,
+    errors: held.map((field) => ({
+      path: `body.${field}`,
+      message: 'takes effect only when the agent starts',
+    })),
+  });
 }

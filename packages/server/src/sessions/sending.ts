@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { UserInput, WaitFor } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import { event } from '../events/log.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
 import type { Called, Decide, Ledger } from './ledger.ts';
@@ -61,11 +61,7 @@ export function createSending(deps: SendingDeps): Sending {
     const turn = key === null ? undefined : await store.getTurnByKey(id, key);
     if (!turn) return undefined;
     if (turn.inputHash === hash) return { turn, replayed: true };
-    throw new AppError(
-      'idempotency_conflict',
-      409,
-      `The idempotency key "${key}" was used with another message. Use a new key for a new message.`,
-    );
+    throw problem('idempotency_conflict', { key });
   };
 
   let checking: Promise<void> | undefined;
@@ -120,7 +116,7 @@ export function createSending(deps: SendingDeps): Sending {
     // Only the key can be refused: the same request came twice at the same time.
     const twin = await replay(idempotencyKey, inputHash);
     if (twin) return twin;
-    throw new AppError('message_refused', 409, 'The message was not accepted. Send it again.');
+    throw problem('message_refused');
   };
 
   /** Writes a new turn, and begins it when nothing else runs: one commit (0.3 ms) less than in two steps. */
@@ -129,8 +125,7 @@ export function createSending(deps: SendingDeps): Sending {
     const { current, own, queue, record } = draft.state;
     const runs = current !== undefined || own !== undefined;
     if ((runs || queue.length > 0) && request.whenBusy === 'reject') {
-      const advice = 'Wait for it, or send with when_busy "queue" or "interrupt".';
-      throw new AppError('session_busy', 409, `A turn is running. ${advice}`);
+      throw problem('session_busy', { rewinding: false });
     }
     const busy = runs || queue.length > 0;
     const at = now();

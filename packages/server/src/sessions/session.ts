@@ -7,7 +7,7 @@ import type {
   SessionState,
 } from 'claude-agent-protocol';
 import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
-import { AppError, sessionClosed, storageFailed } from '../errors.ts';
+import { AppError, problem, storageFailed } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
@@ -172,9 +172,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   };
 
   const requireOpen = (): void => {
-    if (state().record.status === 'closed' || closing) throw sessionClosed(id);
-    if (stopping)
-      throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
+    if (state().record.status === 'closed' || closing) throw problem('session_closed', { id });
+    if (stopping) throw problem('server_stopping', { kept: false });
   };
 
   const next = (draft: SessionDraft): void => {
@@ -342,11 +341,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     async stopTask(taskId) {
       if (!state().tasks.some(({ view }) => view.task_id === taskId)) {
-        throw new AppError(
-          'task_not_found',
-          404,
-          `Session ${id} has no background task ${taskId} that runs.`,
-        );
+        throw problem('task_not_found', { sessionId: id, id: taskId });
       }
       await warm.tell((process) => process.stopTask(taskId));
       // The list without it came before the agent's answer; it may still be on its way into the store.
@@ -360,9 +355,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       });
       if (taken.ok && taken.value) return taken.value;
       const turn = await store.getTurn(id, turnId);
-      if (!turn) throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId}.`);
-      const advice = turn.endedAt ? 'It is over.' : `POST /sessions/${id}/interrupt ends it.`;
-      throw new AppError('turn_not_queued', 409, `Only a queued message can be taken back. ${advice}`);
+      if (!turn) throw problem('turn_not_found', { sessionId: id, id: turnId });
+      throw problem('turn_not_queued', { sessionId: id, ended: turn.endedAt !== null });
     },
 
     async ended(turnId) {
@@ -370,7 +364,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (waiting) return waiting;
       const turn = await store.getTurn(id, turnId);
       if (turn?.result) return turn;
-      throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
+      throw problem('turn_not_found', { sessionId: id, id: turnId });
     },
 
     async settled(turnId) {
@@ -378,7 +372,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (waiting) return waiting;
       const turn = await store.getTurn(id, turnId);
       if (turn?.settledAt) return turn;
-      throw new AppError('turn_not_found', 404, `Session ${id} has no turn ${turnId} to wait for.`);
+      throw problem('turn_not_found', { sessionId: id, id: turnId });
     },
 
     takeOver(turns) {
@@ -399,7 +393,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     async rewind(messageId, dryRun) {
       requireOpen();
       if (state().current || state().own) {
-        throw new AppError('session_busy', 409, 'A turn is running. Interrupt it, or wait, and rewind then.');
+        throw problem('session_busy', { rewinding: true });
       }
       const result = await warm.ask((process) => process.rewindFiles(messageId, dryRun));
       if (result.can_rewind) return result;
@@ -431,8 +425,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       await warm.end();
       hearing.end();
       const written = await ledger.writtenWithin(LAST_WRITES_MS);
-      const advice = 'The message is kept and runs when the server is back.';
-      const reason = new AppError('server_stopping', 503, `The server shut down. ${advice}`);
+      const reason = problem('server_stopping', { kept: true });
       waiters.rejectAll(reason);
       settling.rejectAll(reason);
       return written;

@@ -10,7 +10,7 @@ import {
 import type { z } from 'zod';
 import type { Agent } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
-import { AppError, sessionClosed, sessionNotFound } from '../errors.ts';
+import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionQuery, SessionRecord, Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
@@ -112,13 +112,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
   const get = async (id: string): Promise<Session> => {
     const session = await find(id);
-    if (!session) throw sessionNotFound(id);
+    if (!session) throw problem('session_not_found', { id });
     return session;
   };
 
   const requireRunning = (): void => {
-    if (stopping)
-      throw new AppError('server_stopping', 503, 'The server is shutting down. Try again in a moment.');
+    if (stopping) throw problem('server_stopping', { kept: false });
   };
 
   /** Checks what a request asks for, against the configuration. */
@@ -138,11 +137,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
   /** A conversation has its folder for life: the agent keeps it there, and finds it from there only. */
   const stayIn = async (cwd: string, asked: string | undefined): Promise<void> => {
     if (asked === undefined || asked === cwd || (await folders.check(asked)) === cwd) return;
-    throw new AppError(
-      'cwd_differs',
-      409,
-      `This conversation works in ${cwd} and cannot go on in ${asked}. Leave "cwd" out, or create a new session there.`,
-    );
+    throw problem('cwd_differs', { cwd, asked });
   };
 
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
@@ -241,11 +236,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     }
     const transcript = await agent.transcript(id);
     if (!transcript) {
-      throw new AppError(
-        'session_not_found',
-        404,
-        `There is no session ${id} to resume. GET /sessions/available lists what can be resumed.`,
-      );
+      throw problem('session_not_found', { id, resuming: true });
     }
     const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
     await stayIn(cwd, request.cwd);
@@ -267,13 +258,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const conversation = parent?.id === source ? parent.conversationId : source;
     if (parent?.conversationId === conversation) await readyTranscript(deps, parent);
     const transcript = await agent.transcript(conversation);
-    if (!parent && !transcript) throw sessionNotFound(source);
+    if (!parent && !transcript) throw problem('session_not_found', { id: source });
     if (!transcript) {
-      throw new AppError(
-        'nothing_to_fork',
-        409,
-        `Session ${source} has no conversation yet. Send it a message first.`,
-      );
+      throw problem('nothing_to_fork', { id: source });
     }
     const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? request.cwd });
     await stayIn(cwd, request.cwd);
@@ -346,7 +333,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async getOpen(id) {
       const session = await get(id);
-      if (session.record().status === 'closed') throw sessionClosed(id);
+      if (session.record().status === 'closed') throw problem('session_closed', { id });
       return session;
     },
 

@@ -1,5 +1,5 @@
 import type { Agent } from '../agent/agent.ts';
-import { AppError } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 import { readHistory } from './history.ts';
 
@@ -65,24 +65,15 @@ export async function checkUndivided(
   const { id, conversationId } = record;
   const found = await agent.look(conversationId, record.transcriptSeen);
   if (!found) return { seen: undefined, diverged: false };
-  const how = 'Send it again with "force": true to go on all the same.';
   if (!isLive && found.holder !== undefined && !force) {
-    throw new AppError(
-      'conversation_in_use',
-      409,
-      `Another Claude Code (process ${found.holder}) has the conversation of session ${id} open: what is said there and here would part ways. Close it there. ${how}`,
-    );
+    throw problem('conversation_in_use', { id, holder: found.holder });
   }
   let foreign: string | undefined;
   for (const prompt of found.prompts) {
     foreign ??= (await store.getTurn(id, prompt)) ? undefined : prompt;
   }
   if (foreign !== undefined && !force) {
-    throw new AppError(
-      'conversation_diverged',
-      409,
-      `Somebody else has gone on with the conversation of session ${id}: message ${foreign} in its transcript was not sent here. ${how} The agent then knows what its transcript holds.`,
-    );
+    throw problem('conversation_diverged', { id, message: foreign });
   }
   return { seen: found.size, diverged: foreign !== undefined };
 }

@@ -1,5 +1,5 @@
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
-import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES } from '../errors.ts';
+import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES, problem } from '../errors.ts';
 
 /** The agent process of one session: there or not, started when needed, never two at once. */
 export interface WarmAgent {
@@ -70,9 +70,9 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
       if (signal.aborted) checkAllowed();
       const words = messageOf(error);
       const why = isOutOfFiles(words) ? OUT_OF_FILES : words;
-      throw new AppError('agent_start_failed', 502, `The agent cannot start: ${why}`);
+      throw problem('agent_start_failed', { why });
     }
-    if (dead) throw new AppError('agent_start_failed', 502, 'The agent ended right after its start.');
+    if (dead) throw problem('agent_start_failed', { why: undefined });
     try {
       // The session may have been closed while its process was starting.
       checkAllowed();
@@ -102,8 +102,7 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const seconds = answerWithinMs / 1000;
-      const detail = `The agent did not answer within ${seconds} seconds. It may be frozen, or wait for a hook: try again, or interrupt or close the session.`;
-      timer = setTimeout(() => reject(new AppError('agent_not_answering', 504, detail)), answerWithinMs);
+      timer = setTimeout(() => reject(problem('agent_not_answering', { seconds })), answerWithinMs);
     });
     // It may still fail when nobody waits any more.
     answer.catch(() => {});
@@ -115,9 +114,7 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
   };
 
   const refused = (error: unknown): AppError =>
-    error instanceof AppError
-      ? error
-      : new AppError('agent_refused', 409, `The agent refused: ${messageOf(error)}`);
+    error instanceof AppError ? error : problem('agent_refused', { why: messageOf(error) });
 
   return {
     live: () => process,

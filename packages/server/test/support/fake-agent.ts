@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises';
 import type { HistoryMessage, UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions, TurnEnd } from '../../src/agent/agent.ts';
-import { AppError } from '../../src/errors.ts';
+import { problem } from '../../src/errors.ts';
 
 /** Nobody answers the agent's questions for so long: it goes on without. */
 const PATIENCE_MS = 150;
@@ -205,7 +205,7 @@ export function createFakeAgent(): Agent {
       const source = transcripts.get(sessionId);
       const last = source?.messages.findIndex(({ uuid }) => uuid === upToMessageId) ?? -1;
       if (!source || (upToMessageId !== undefined && last < 0))
-        throw new AppError('cannot_fork', 409, 'There is no such message.');
+        throw problem('cannot_fork', { why: 'There is no such message.' });
       const id = randomUUID();
       transcripts.set(id, { ...source, messages: source.messages.slice(0, last < 0 ? undefined : last + 1) });
       return id;

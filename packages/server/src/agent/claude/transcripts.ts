@@ -1,5 +1,5 @@
 import { forkSession, getSessionMessages, renameSession } from '@anthropic-ai/claude-agent-sdk';
-import { AppError, messageOf } from '../../errors.ts';
+import { messageOf, problem } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
@@ -51,7 +51,7 @@ export const transcripts = (
       });
       return fork.sessionId;
     } catch (error) {
-      throw new AppError('cannot_fork', 409, `The conversation cannot be forked: ${messageOf(error)}`);
+      throw problem('cannot_fork', { why: messageOf(error) });
     }
   },
 

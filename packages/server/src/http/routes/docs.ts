@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
+import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
@@ -67,7 +67,7 @@ export function docRoutes(app: Hono<HttpEnv>, { version }: AppDeps): void {
 
   app.get('/docs/assets/:name', async (c) => {
     const asset = ASSETS.get(c.req.param('name'));
-    if (!asset) throw new AppError('route_not_found', 404, 'There is no such file.');
+    if (!asset) throw problem('route_not_found', { route: c.req.path });
     const text = await readFile(require.resolve(asset.file), 'utf8');
     return c.body(text.replaceAll(REDOC_LOGO, NO_LOGO), 200, {
       'content-type': asset.type,

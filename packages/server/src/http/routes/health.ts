@@ -1,6 +1,6 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
+import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
@@ -20,20 +20,16 @@ export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): 
 
   mount(app, routes.ready, async () => {
     if (sessions.isStopping()) {
-      throw new AppError('not_ready', 503, 'The server is shutting down.');
+      throw problem('not_ready', { why: 'shutting down' });
     }
     try {
       // A write, because a full disk still reads.
       await store.probe();
     } catch (error) {
-      throw new AppError('not_ready', 503, `The store does not answer: ${String(error)}`);
+      throw problem('not_ready', { why: 'store', said: String(error) });
     }
     if (sessions.isStuck()) {
-      throw new AppError(
-        'not_ready',
-        503,
-        'The store does not take what happened in a session. It is tried again.',
-      );
+      throw problem('not_ready', { why: 'stuck' });
     }
     return { status: 'ready' };
   });

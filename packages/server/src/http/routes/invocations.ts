@@ -1,6 +1,6 @@
 import { type RouteSpec, routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
+import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import { mount } from '../mount.ts';
 
@@ -13,12 +13,10 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
     const { path, path_params: given = {} } = body;
     // Null stands for absent here as everywhere: no route takes null for a body.
     const payload = body.payload ?? undefined;
-    if (!path)
-      throw new AppError('path_missing', 400, 'Say which route to call: {"path": "/sessions", ...}.');
+    if (!path) throw problem('path_missing');
     const method = body.method.toUpperCase();
     const url = targetUrl(path, given, c.req.url);
-    if (isSelf(url))
-      throw new AppError('not_invocable', 404, '/invocations cannot be reached through itself.');
+    if (isSelf(url)) throw problem('not_invocable');
 
     const headers = new Headers();
     for (const [name, value] of Object.entries(c.req.header())) {
@@ -36,7 +34,7 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
         ...(!bodyless && payload !== undefined && { body: JSON.stringify(payload) }),
       });
     } catch {
-      throw new AppError('method_invalid', 422, `"${body.method}" is not an HTTP method that can be called.`);
+      throw problem('method_invalid', { method: body.method });
     }
     return app.fetch(request);
   });
@@ -53,17 +51,13 @@ function targetUrl(path: string, params: Record<string, string>, base: string): 
     return whole;
   });
   if (missing.length > 0) {
-    throw new AppError(
-      'path_params_missing',
-      400,
-      `${path} needs "path_params" with ${missing.map((name) => `"${name}"`).join(' and ')}.`,
-    );
+    throw problem('path_params_missing', { path, missing });
   }
   try {
     // Only the path may be chosen; the origin is always this server.
     return new URL(new URL(base).origin + (filled.startsWith('/') ? filled : `/${filled}`));
   } catch {
-    throw new AppError('route_not_found', 404, `There is no route ${path}.`);
+    throw problem('route_not_found', { route: path });
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { routes, type UserInput, type WaitFor } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
+import { AppError, problem } from '../../errors.ts';
 import { streamTurn } from '../../events/stream.ts';
 import { readHistory } from '../../sessions/history.ts';
 import { turnView } from '../../sessions/views.ts';
@@ -43,7 +43,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
       ? session.settled(turn.id)
       : session.ended(turn.id));
     if (result?.error?.code === 'agent_start_failed') {
-      throw new AppError(result.error.code, 502, result.error.message);
+      throw new AppError(result.error.code, result.error.message);
     }
     return Response.json(result, { headers: more });
   });
@@ -65,7 +65,8 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   mount(app, routes.listTurns, async ({ params, query }) => {
     const { limit, after, state } = query;
     const { id } = await sessions.get(params.session_id);
-    if (after !== undefined && !(await store.getTurn(id, after))) throw turnNotFound(id, after);
+    if (after !== undefined && !(await store.getTurn(id, after)))
+      throw problem('turn_not_found', { sessionId: id, id: after });
     const turns = await store.listTurns({ sessionId: id, state, after, limit });
     return { turns: turns.map(turnView) };
   });
@@ -78,15 +79,12 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   mount(app, routes.getTurn, async ({ params }) => {
     const { id } = await sessions.get(params.session_id);
     const turn = await store.getTurn(id, params.turn_id);
-    if (!turn) throw turnNotFound(id, params.turn_id);
+    if (!turn) throw problem('turn_not_found', { sessionId: id, id: params.turn_id });
     return turnView(turn);
   });
 }
 
 /** What is asked for. A plain message keeps the hash that it had before there was anything to wait for. */
-const turnNotFound = (sessionId: string, turnId: string): AppError =>
-  new AppError('turn_not_found', 404, `Session ${sessionId} has no turn ${turnId}.`);
-
 const hashOf = (message: UserInput, waitFor: WaitFor): string =>
   createHash('sha256')
     .update(JSON.stringify(waitFor === 'turn' ? message : { message, waitFor }))

@@ -1,7 +1,7 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import type { AgentProcess } from '../../agent/agent.ts';
-import { AppError } from '../../errors.ts';
+import { problem } from '../../errors.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
@@ -195,9 +195,5 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 async function requireMcp(live: AgentProcess, name: string): Promise<void> {
   const names = (await live.mcpServers()).map((server) => server.name);
   if (names.includes(name)) return;
-  throw new AppError(
-    'mcp_server_not_found',
-    404,
-    `This session has no MCP server "${name}". It has: ${names.join(', ') || 'none'}.`,
-  );
+  throw problem('mcp_server_not_found', { name, known: names });
 }

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { AppError } from '../../errors.ts';
+import { problem } from '../../errors.ts';
 import { type Row, sessionFromRow } from '../rows.ts';
 import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
 import type { Statements } from './statements.ts';
@@ -124,11 +124,7 @@ function decodeCursor(cursor: string | undefined): [string, string] {
   if (cursor === undefined) return ['~', '~'];
   const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
   if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
-  throw new AppError(
-    'cursor_invalid',
-    422,
-    'This cursor does not come from a page of sessions. Send "next_cursor" unchanged, or leave it out to start with the first page.',
-  );
+  throw problem('cursor_invalid');
 }
 
 /** A pattern for `like … escape '\\'` that finds the text anywhere. */

@@ -1,0 +1,122 @@
+import { define } from './define.ts';
+
+const administrator = (setting: string): string =>
+  `Ask its administrator to set ${setting} in the configuration file.`;
+
+interface Outside {
+  cwd: string;
+  roots: readonly string[];
+  /** The session was created when the roots were others. */
+  resuming: boolean;
+}
+
+interface Gone {
+  cwd: string;
+  how: string;
+  /** One of the session's further folders. */
+  fromOptions: boolean;
+}
+
+/** What a caller may not do, and where sessions may not work. */
+export const accessProblems = {
+  // who may call, and from where
+  unauthorized: define(
+    401,
+    'The API key is missing or unknown',
+    () =>
+      'The API key is missing or unknown. Send one that this server knows as "Authorization: Bearer …" or "x-api-key: …".',
+  ),
+  forbidden: define(
+    403,
+    "An agent's own key opens the gateway only",
+    () => 'The key of an agent process opens the gateway only. Use an API key of this server.',
+  ),
+  agent_not_allowed: define(
+    403,
+    'The request comes from an agent of this server',
+    () =>
+      'This request comes from an agent of this server, or from a command that one started. Agents may not use the API that controls them. To let a program in, set AGENT_SERVER_API_KEY and give it the key.',
+  ),
+  peer_gone: define(
+    403,
+    'The connection closed before its owner was known',
+    () =>
+      'The connection was closed before its owner was known. Send the request again and wait for the answer.',
+  ),
+  host_not_allowed: define(
+    403,
+    'The server does not serve this host name',
+    ({ host }: { host: string }) =>
+      `This server serves 127.0.0.1 and localhost, not "${host}". To serve other names, start it with --host and an API key.`,
+  ),
+  origin_not_allowed: define(
+    403,
+    'Web pages of another origin may not call the server',
+    ({ origin }: { origin: string }) =>
+      `Web pages of ${origin} may not call this server. Call it from a program, or from a page of its own origin.`,
+  ),
+
+  // what the configuration does not allow
+  permission_mode_forbidden: define(
+    403,
+    'The configuration forbids this permission mode',
+    () =>
+      `This server does not allow bypassPermissions. ${administrator('"allow_bypass_permissions": true')}`,
+  ),
+  bypass_needs_sandbox: define(
+    403,
+    'Claude Code refuses bypassPermissions to root',
+    () =>
+      'The server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user or, in a sandbox that may be broken, start it with IS_SANDBOX=1.',
+  ),
+  trust_forbidden: define(
+    403,
+    'The configuration does not let sessions trust their folder',
+    () =>
+      `This server does not let sessions trust their folder, because its hooks, settings, MCP servers and programs would run without asking. ${administrator('"allow_trust_project": true')}`,
+  ),
+  unasked_not_allowed: define(
+    403,
+    'The configuration does not let this run without asking',
+    ({ what, setting }: { what: string; setting: string }) =>
+      `This server does not let ${what} run without asking. ${administrator(setting)}`,
+  ),
+  callback_not_allowed: define(
+    403,
+    'The configuration does not allow this callback URL',
+    ({ url }: { url: string }) =>
+      `This server does not call ${url}. Leave the url out and answer through the session's events. ${administrator('"allow_callback_urls": "loopback" or "any"')}`,
+  ),
+  error_max_budget_usd: define(
+    402,
+    'The budget is spent',
+    ({ whose, spent, limit }: { whose: string; spent: number; limit: number }) =>
+      `The budget of ${whose} is spent: $${spent.toFixed(4)} of $${limit.toFixed(2)}.`,
+  ),
+
+  // folders
+  cwd_not_allowed: define(
+    403,
+    'The folder is outside the allowed roots',
+    ({ cwd, roots, resuming }: Outside) =>
+      resuming
+        ? `The session's folder ${cwd} is now outside the allowed roots. Start the server with --root for it, or create a session in one of: ${roots.join(', ')}.`
+        : `The folder ${cwd} is outside the allowed roots. Start the server with --root for it, or choose a folder in one of: ${roots.join(', ')}.`,
+  ),
+  cwd_not_found: define(
+    422,
+    'The folder does not exist',
+    ({ cwd }: { cwd: string }) => `The folder ${cwd} does not exist. Create it first.`,
+  ),
+  cwd_gone: define(409, "The session's folder is gone", ({ cwd, how, fromOptions }: Gone) =>
+    fromOptions
+      ? `The folder ${cwd} of the session's options ${how}, so its agent cannot start. Put the folder back, or create a session without it.`
+      : `The session's folder ${cwd} ${how}, so its agent cannot start. Put the folder back, or create a session in another.`,
+  ),
+  cwd_differs: define(
+    409,
+    'The conversation belongs to another folder',
+    ({ cwd, asked }: { cwd: string; asked: string }) =>
+      `This conversation works in ${cwd} and cannot continue in ${asked}. Leave "cwd" out, or create a new session there.`,
+  ),
+};

@@ -1,0 +1,41 @@
+import { define, RETRYABLE } from './define.ts';
+
+const NOT_READY = {
+  'shutting down': 'The server is shutting down. Ask another one, or wait for the restart',
+  store: 'The store does not answer. Check its disk',
+  stuck: 'An event of a session could not be stored; the server retries. Check the disk of the store',
+};
+
+/** What is wrong with the server itself. */
+export const serverProblems = {
+  internal_error: define(
+    500,
+    'A bug in the server',
+    () => 'The server made a mistake. Its log says more; please report it.',
+  ),
+  storage_failed: define(
+    503,
+    'The store cannot be used',
+    ({ why, writing }: { why: string; writing: boolean }) =>
+      writing
+        ? `The server cannot write to its store: ${why}. Everything it accepted before is safe; try again later.`
+        : `The server cannot use its store: ${why}. Try again later.`,
+    RETRYABLE,
+  ),
+  server_stopping: define(
+    503,
+    'The server is shutting down',
+    ({ kept }: { kept: boolean }) =>
+      kept
+        ? 'The server shut down. The message is kept and runs when the server is back.'
+        : 'The server is shutting down. Try again in a moment.',
+    RETRYABLE,
+  ),
+  not_ready: define(
+    503,
+    'The server cannot take work now; `detail` says why',
+    ({ why, said }: { why: keyof typeof NOT_READY; said?: string }) =>
+      said === undefined ? `${NOT_READY[why]}.` : `${NOT_READY[why]}: ${said}`,
+    RETRYABLE,
+  ),
+};
