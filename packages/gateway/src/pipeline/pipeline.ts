@@ -3,9 +3,9 @@ import { createCalibration } from '../messages/estimate.ts';
 import type { CostOf } from '../models/prices.ts';
 import type { Resolution } from '../models/resolve.ts';
 import { createAffinity } from '../routing/affinity.ts';
-import { createHealth } from '../routing/health.ts';
-import { createLimiter } from '../routing/limiter.ts';
+import { createCircuitBreaker } from '../routing/circuit-breaker.ts';
 import { createRouter } from '../routing/route.ts';
+import { createSemaphores } from '../routing/semaphores.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Provider } from '../upstream/call.ts';
 import type { Dialect } from '../upstream/target.ts';
@@ -48,8 +48,8 @@ export function createPipeline({ config, hooks, send, resolve, costOf, load, key
   const route = createRouter<Prepared>({
     retries: config.retries,
     queueTimeoutMs: config.queue_timeout_seconds * 1000,
-    health: createHealth(config.cool_down_seconds * 1000, Date.now),
-    limiter: createLimiter(),
+    breaker: createCircuitBreaker(config.cool_down_seconds * 1000, Date.now),
+    semaphores: createSemaphores(),
     affinity: createAffinity(Date.now),
     attempt: async (call) => prepare(call, await (await load(call.target.dialect)).send(call)),
     keyHint,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A session stays with the upstream that answered it, because its prompt cache is there. Bounded, and forgotten
- * after an hour of silence, when every provider's cache is cold anyway.
+ * A session stays with the upstream that answered it, because its prompt cache is there. Bounded, and forgotten after an
+ * idle hour, when every provider's cache has expired.
  */
 export interface Affinity {
   of(session: string, model: string): string | undefined;
@@ -32,7 +32,7 @@ export function createAffinity(now: () => number): Affinity {
   };
 }
 
-/** Where a session goes at first when sessions are spread: the same everywhere without any state (rendezvous). */
+/** Rendezvous hashing: a session's order of targets when sessions are spread, the same everywhere without any state. */
 export function spreadOrder<T>(items: readonly T[], keyOf: (item: T) => string, session: string): T[] {
   const weight = (item: T) =>
     createHash('md5')

@@ -1,13 +1,16 @@
 /**
- * What requests that still run will cost at least: held against a budget together with what is spent, so that many at
- * once do not each see the same rest of it.
+ * The least that running requests will cost. It counts against a budget together with what is spent; otherwise requests
+ * that run at the same time would each see the same remainder.
  */
 export interface Reservations {
   /** Dollars that are reserved under a name. */
   of(name: string): number;
-  /** Reserves so much, or what the last request under the name came to when that was more; gives the way to end it. */
+  /**
+   * Reserves an amount, or the cost of the last request under the name when that was more. Returns the function that
+   * ends the reservation.
+   */
   add(name: string, dollars: number): () => void;
-  /** What a request under the name came to. */
+  /** Notes what a request under the name cost. */
   learn(name: string, dollars: number): void;
 }
 
@@ -26,7 +29,7 @@ export function createReservations(): Reservations {
         if (ended) return;
         ended = true;
         const left = (reserved.get(name) ?? 0) - amount;
-        // Below a millionth of a cent it is what adding and subtracting leaves.
+        // Below a millionth of a cent it is a rounding error of the additions.
         if (left < 1e-8) reserved.delete(name);
         else reserved.set(name, left);
       };

@@ -73,7 +73,7 @@ describe('fallbacks', () => {
       'an error as the first event',
       ((_, response) => sendSse(response, 'data: {"error":{"message":"x"}}\n\n')) as FakeAnswer,
     ],
-  ])('%s sends the request to the next target before the client hears of it', async (_, first) => {
+  ])('%s sends the request to the next target without the client noticing', async (_, first) => {
     const { upstreams, running, nextRecord } = await setUp({ one: first, two: good });
     const record = nextRecord();
     const response = await post(running.url, body('chain', { stream: true }));
@@ -83,7 +83,7 @@ describe('fallbacks', () => {
     expect((await record).provider).toBe('two');
   });
 
-  test('a request that is wrong is not sent to the next target', async () => {
+  test('an invalid request is not sent to the next target', async () => {
     const { upstreams, running } = await setUp({ one: bad(400, 'bad tool'), two: good });
     expect((await post(running.url, body('chain'))).status).toBe(400);
     expect(upstreams.two?.seen).toHaveLength(0);
@@ -103,7 +103,7 @@ describe('fallbacks', () => {
     expect(await refused.text()).toContain('cannot read images');
   });
 
-  test('nothing is repeated once the client has the first byte', async () => {
+  test('nothing is retried once the client has the first byte', async () => {
     const { upstreams, running } = await setUp({
       one: (_, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -118,7 +118,7 @@ describe('fallbacks', () => {
   });
 });
 
-test('a passing failure is tried again at the same upstream', async () => {
+test('a transient failure is retried at the same upstream', async () => {
   const { upstreams, running } = await setUp(
     {
       one: (request, response, nth) =>
@@ -130,7 +130,7 @@ test('a passing failure is tried again at the same upstream', async () => {
   expect(upstreams.one?.seen).toHaveLength(3);
 });
 
-test('a rate limit is the client’s to wait for, not retried here', async () => {
+test('a rate limit is passed to the client, not retried here', async () => {
   const { upstreams, running } = await setUp(
     { one: bad(429, 'slow', { 'retry-after': '9' }) },
     { retries: 2 },
@@ -140,7 +140,7 @@ test('a rate limit is the client’s to wait for, not retried here', async () =>
   expect(upstreams.one?.seen).toHaveLength(1);
 });
 
-test('a session stays with the target that answered it, and a resting one is passed over', async () => {
+test('a session stays with the target that answered it, and a target whose circuit breaker is open is passed over', async () => {
   const { upstreams, running } = await setUp({
     one: (request, response, nth) =>
       (nth === 1 ? bad(429, 'slow', { 'retry-after': '60' }) : good)(request, response, nth),
@@ -191,7 +191,7 @@ test('no more requests run at a provider than its limit allows', async () => {
   expect(most).toBe(2);
 });
 
-test('a client that goes away takes its upstream request with it, and gives its place back', async () => {
+test('a client that goes away takes its upstream request with it, and releases its permit', async () => {
   const { upstreams, running, nextRecord } = await setUp(
     {
       one: (request, response, nth) => {
@@ -234,7 +234,7 @@ test('a stop sequence ends the answer, names itself and stops the upstream', asy
   await upstreams.one?.aborted;
 });
 
-test('an upstream that refuses an optional field is asked without it, then and later', async () => {
+test('an optional field that an upstream refuses is left out, in this request and in later ones', async () => {
   const { upstreams, running } = await setUp({
     one: (request, response, nth) => {
       if ('stream_options' in request.json())

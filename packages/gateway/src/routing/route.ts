@@ -12,16 +12,16 @@ import {
 } from '../upstream/error.ts';
 import type { Target } from '../upstream/target.ts';
 import { type Affinity, spreadOrder } from './affinity.ts';
-import type { Health } from './health.ts';
-import type { Limiter } from './limiter.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { Release, Semaphores } from './semaphores.ts';
 
 export interface RouterOptions<T> {
   retries: number;
   queueTimeoutMs: number;
-  health: Health;
-  limiter: Limiter;
+  breaker: CircuitBreaker;
+  semaphores: Semaphores;
   affinity: Affinity;
-  /** Sends to one target and gives the reply with its first piece already there. */
+  /** Sends to one target and gives the reply once its first chunk has arrived. */
   attempt(call: Call): Promise<T>;
   keyHint(provider: string): string;
   now(): number;
@@ -32,8 +32,8 @@ export interface RouterOptions<T> {
 export interface Routed<T> {
   reply: T;
   target: Target;
-  /** Gives the concurrency slot back; to be called when the answer is over. */
-  release(): void;
+  /** Releases the provider's permit; to be called when the answer is over. */
+  release: Release;
 }
 
 /** The failure of a request at one of its targets, which accounts name. */
@@ -47,18 +47,18 @@ export class TargetError extends GatewayError {
 
 const targetKey = (target: Target) => `${target.provider}/${target.model}`;
 
-/** A failure that another attempt at the same upstream may not meet. */
-function isPassing(upstream: UpstreamFailure): boolean {
+/** Another attempt at the same upstream may succeed. */
+function isTransient(upstream: UpstreamFailure): boolean {
   return upstream.status === 408 || upstream.status >= 500;
 }
 
 /**
- * The one layer of retries: passing failures are tried again with back-off at the same upstream, then the next target
- * gets the request, also on a rate limit, a refused key, an unknown model and a prompt that is too long for the first.
- * All of it before the first byte has gone to the client; after that nothing is repeated.
+ * The one layer of retries: transient failures are retried with backoff at the same upstream, then the next target gets
+ * the request, also after a rate limit, a refused key, an unknown model and a prompt that is too long for the first. All
+ * of it happens before the first byte has gone to the client; after that nothing is retried.
  */
 export function createRouter<T>(options: RouterOptions<T>) {
-  const { health, limiter, affinity } = options;
+  const { breaker, semaphores, affinity } = options;
 
   function order(resolution: Resolution, call: Call): Target[] {
     let targets = resolution.targets;
@@ -66,9 +66,8 @@ export function createRouter<T>(options: RouterOptions<T>) {
     const { model } = call.body;
     if (resolution.spread && call.sessionId) targets = spreadOrder(targets, targetKey, call.sessionId);
     const kept = call.sessionId ? affinity.of(call.sessionId, model) : undefined;
-    const now = options.now();
     const rank = (target: Target) =>
-      (health.restingUntil(targetKey(target)) > now ? 2 : 0) + (targetKey(target) === kept ? -1 : 0);
+      (breaker.isOpen(targetKey(target)) ? 2 : 0) + (targetKey(target) === kept ? -1 : 0);
     return targets
       .map((target, at) => ({ target, at, rank: rank(target) }))
       .sort((a, b) => a.rank - b.rank || a.at - b.at)
@@ -79,7 +78,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
   async function tryTarget(call: Call, target: Target, alone: boolean): Promise<Routed<T> | UpstreamFailure> {
     const key = targetKey(target);
     for (let attempt = 0; ; attempt += 1) {
-      const release = await limiter.enter(
+      const release = await semaphores.acquire(
         target.provider,
         target.maxConcurrency,
         call.signal,
@@ -96,7 +95,7 @@ export function createRouter<T>(options: RouterOptions<T>) {
       let upstream: UpstreamFailure;
       try {
         const reply = await options.attempt({ ...call, target });
-        health.worked(key);
+        breaker.recordSuccess(key);
         return { reply, target, release };
       } catch (error) {
         release();
@@ -109,29 +108,56 @@ export function createRouter<T>(options: RouterOptions<T>) {
       if (call.signal.aborted) throw clientGone();
       if (isOverflow(upstream)) return upstream;
       const wait = retryAfter(upstream.headers, options.now());
-      if (upstream.status === 429) health.failed(key, wait ?? 5);
-      else if (isPassing(upstream)) health.failed(key, undefined);
-      // A time-out took minutes already, and what asks to wait for long is not worth waiting for when there is a
-      // choice; the client itself waits as `retry-after` says.
-      const again = isPassing(upstream) && upstream.status !== 504 && attempt < options.retries;
-      if (!again || (wait !== undefined && wait > (alone ? 2 : 0))) return upstream;
-      const backOff = Math.min(4_000, 250 * 2 ** attempt);
-      await options.sleep(wait ? wait * 1000 : backOff * (0.75 + Math.random() / 2), call.signal);
+      if (upstream.status === 429) breaker.recordFailure(key, wait ?? 5);
+      else if (isTransient(upstream)) breaker.recordFailure(key, undefined);
+      // A time-out has already taken minutes, and a long `retry-after` is left to the next target or to the client.
+      const retry = isTransient(upstream) && upstream.status !== 504 && attempt < options.retries;
+      if (!retry || (wait !== undefined && wait > (alone ? 2 : 0))) return upstream;
+      const backoff = Math.min(4_000, 250 * 2 ** attempt);
+      await options.sleep(wait ? wait * 1000 : backoff * (0.75 + Math.random() / 2), call.signal);
     }
+  }
+
+  /** What the client is told when the last target has failed. */
+  function toTargetError(call: Call, upstream: UpstreamFailure, target: Target): TargetError {
+    const { max_tokens } = call.body.json();
+    const told = toFailure(upstream, target.provider, options.keyHint(target.provider), {
+      inputTokens: call.inputTokens(),
+      maxTokens: typeof max_tokens === 'number' ? max_tokens : undefined,
+      context: target.facts.context,
+    });
+    // An upstream that speaks Anthropic's dialect has the client's own words for it.
+    const hasTokenCounts = /prompt is too long: \d|context limit: \d/.test(upstream.message);
+    const isNative = target.dialect === 'anthropic' && upstream.type?.endsWith('_error');
+    if (!isNative || !upstream.type || (isOverflow(upstream) && !hasTokenCounts)) {
+      return new TargetError(told, target);
+    }
+    const { status, message, type } = upstream;
+    const wait = retryAfter(upstream.headers, options.now());
+    return new TargetError(
+      {
+        status,
+        type,
+        message: status === 401 ? told.message : message,
+        ...(told.final && { final: told.final }),
+        ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+      },
+      target,
+    );
   }
 
   return async function route(call: Call, resolution: Resolution): Promise<Routed<T>> {
     const targets = order(resolution, call);
     let last: { upstream: UpstreamFailure; target: Target } | undefined;
-    let unfit: GatewayError | undefined;
+    let unconvertible: GatewayError | undefined;
     for (const target of targets) {
       let result: Routed<T> | UpstreamFailure;
       try {
         result = await tryTarget(call, target, targets.length === 1);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
-        // It cannot be put into words for this one (an image for a model that sees none): perhaps for the next.
-        unfit ??= error;
+        // It cannot be converted for this target (an image for a model that reads none), but perhaps for the next.
+        unconvertible ??= error;
         continue;
       }
       if ('reply' in result) {
@@ -141,34 +167,11 @@ export function createRouter<T>(options: RouterOptions<T>) {
         return result;
       }
       last = { upstream: result, target };
-      // A request that is wrong is wrong everywhere, except where the next model has more room.
+      // An invalid request is invalid everywhere, except that the next model may have a larger context window.
       if (result.status === 400 && !isOverflow(result)) break;
       if (result.status === 422) break;
     }
-    if (!last) throw unfit ?? new GatewayError(failure(500, 'There is no upstream for this model.'));
-    const { max_tokens } = call.body.json();
-    const told = toFailure(last.upstream, last.target.provider, options.keyHint(last.target.provider), {
-      inputTokens: call.inputTokens(),
-      maxTokens: typeof max_tokens === 'number' ? max_tokens : undefined,
-      context: last.target.facts.context,
-    });
-    // What speaks Anthropic's dialect says it in Anthropic's words already.
-    const said = /prompt is too long: \d|context limit: \d/.test(last.upstream.message);
-    const native = last.target.dialect === 'anthropic' && last.upstream.type?.endsWith('_error');
-    if (native && last.upstream.type && (said || !isOverflow(last.upstream))) {
-      const { status, message, type } = last.upstream;
-      const wait = retryAfter(last.upstream.headers, options.now());
-      throw new TargetError(
-        {
-          status,
-          type,
-          message: status === 401 ? told.message : message,
-          ...(told.final && { final: told.final }),
-          ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
-        },
-        last.target,
-      );
-    }
-    throw new TargetError(told, last.target);
+    if (!last) throw unconvertible ?? new GatewayError(failure(500, 'There is no upstream for this model.'));
+    throw toTargetError(call, last.upstream, last.target);
   };
 }
