@@ -1,4 +1,3 @@
-export * from 'claude-agent-demo-model';
 export { apiKeysSchema, credentialOf, keyConflict } from './api-keys.ts';
 export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export { ConfigError } from './config-error.ts';
@@ -19,6 +18,6 @@ export type {
 export type { LocalModel } from './providers/demo.ts';
 export { createReservations } from './routing/reservations.ts';
 export { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
-export { REQUEST_ENCODINGS, type Unpacked, unpackRequest } from './transport/request-encoding.ts';
+export { decompressRequest, REQUEST_ENCODINGS } from './transport/request-encoding.ts';
 export { type Transport, TransportError } from './transport/transport.ts';
 export { createTransport } from './transport/undici.ts';

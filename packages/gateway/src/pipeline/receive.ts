@@ -3,7 +3,7 @@ import { failure, GatewayError, refuse } from '../messages/errors.ts';
 import { type createCalibration, estimateBody } from '../messages/estimate.ts';
 import { createBodyReader, type RequestBody } from '../messages/request-body.ts';
 import type { Resolution } from '../models/resolve.ts';
-import { unpackRequest } from '../transport/request-encoding.ts';
+import { decompressRequest } from '../transport/request-encoding.ts';
 import { asBuffer, type Transport } from '../transport/transport.ts';
 import type { Call } from '../upstream/call.ts';
 import { createLearned } from '../upstream/learned.ts';
@@ -62,7 +62,7 @@ export function createReceiver(options: ReceiverOptions) {
     const limit = config.max_body_mb * 1_048_576;
     const raw = await incoming.body(limit);
     if (!raw) refuse(413, `The request is larger than ${config.max_body_mb} MB.`);
-    const unpacked = await unpackRequest(raw, incoming.headers['content-encoding'], limit);
+    const unpacked = await decompressRequest(raw, incoming.headers['content-encoding'], limit);
     if ('problem' in unpacked) refuse(statusOfProblem[unpacked.problem], unpacked.why);
     const body = readBody(asBuffer(unpacked.bytes));
     const resolution = options.resolve(body.model);

@@ -10,10 +10,10 @@ const junk = Buffer.alloc(MB, 'x');
 let upstream: FakeUpstream;
 let gateway: RunningGateway;
 let contentType = '';
-/** What the upstream could send before its connection was closed. */
+/** Megabytes that the upstream sent before its connection was closed. */
 let sent: Promise<number>;
 
-/** Sends for as long as somebody takes it, 400 MB at most. */
+/** Sends until the connection is closed, 400 MB at most. */
 async function pour(response: ServerResponse): Promise<number> {
   let count = 0;
   const closed = new Promise<void>((resolve) => response.once('close', resolve));
@@ -47,7 +47,7 @@ test.each(
     { name, stream: true, type: streamed },
     { name, stream: false, type: 'application/json' },
   ]),
-)('an answer of $name ($type) without an end is an error, and soon', async ({ name, stream, type }) => {
+)('an endless answer of $name ($type) is an error soon', async ({ name, stream, type }) => {
   contentType = type;
   const body = { model: `${name}/m`, max_tokens: 9, stream, messages: [{ role: 'user', content: 'hi' }] };
   const answer = await post(gateway.url, body);

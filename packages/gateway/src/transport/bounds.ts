@@ -2,25 +2,28 @@ import { type Transport, TransportError } from './transport.ts';
 
 const MB = 1_048_576;
 
-/** 128,000 tokens, the longest answers of today's models, are less than 1 MB of text; what is beyond this is no answer. */
+/** The longest answers of today's models, 128,000 tokens, are less than 1 MB of text. */
 const limits = {
-  /** One line of a stream, or one of Amazon's frames: both are held until they are whole. */
+  /** One line of a stream, or one of Amazon's frames: both are buffered until they are complete. */
   line: 16 * MB,
-  /** An answer that is read as a whole. */
+  /** An answer that does not stream. */
   whole: 16 * MB,
-  /** A stream: 100 to 300 bytes a token, of which 128,000 are many. */
+  /** A stream: 128,000 tokens at 100 to 300 bytes each are at most 40 MB. */
   stream: 256 * MB,
 };
 
-/** Frames of Amazon's binary streams begin with their length, four bytes. */
+/** Frames of Amazon's binary streams begin with their length in four bytes. */
 const FRAMES = 'application/vnd.amazon.eventstream';
 
-/** Their readers do not look at the type: what they take for a frame they put together piece by piece, 12 s for 16 MB. */
+/**
+ * The readers of these paths parse any content type as frames, and append each chunk to the frame so far: 16 MB took
+ * 12 s.
+ */
 const FRAMED = /\/(?:converse-stream|invoke-with-response-stream)$/;
 
 /**
- * Bounds what an upstream can make the gateway hold: a line without an end, or an answer without one, breaks off as a
- * broken connection does. Bytes are counted behind the decompression.
+ * Bounds the memory that an upstream can make the gateway use: an endless line, or an endless answer, fails as a broken
+ * connection does. Bytes are counted after decompression.
  */
 export function bounded(send: Transport): Transport {
   return async (request) => {
@@ -28,18 +31,18 @@ export function bounded(send: Transport): Transport {
     const { pathname } = new URL(request.url);
     const isFramed = response.status === 200 && FRAMED.test(pathname);
     const check = createCheck(isFramed ? FRAMES : String(response.headers['content-type'] ?? ''));
-    const pieces = response.body[Symbol.asyncIterator]();
+    const chunks = response.body[Symbol.asyncIterator]();
     const body: AsyncIterableIterator<Uint8Array, undefined> = {
       async next() {
-        const next = await pieces.next();
+        const next = await chunks.next();
         if (next.done) return { done: true, value: undefined };
         const why = check(next.value);
         if (why === undefined) return next;
-        await pieces.return?.();
+        await chunks.return?.();
         throw new TransportError('broken', why);
       },
       async return() {
-        await pieces.return?.();
+        await chunks.return?.();
         return { done: true, value: undefined };
       },
       [Symbol.asyncIterator]() {
@@ -65,7 +68,7 @@ function createCheck(contentType: string): (chunk: Uint8Array) => string | undef
   };
 }
 
-/** Gives the length of the line that is not over yet. */
+/** Returns the length of the incomplete line. */
 function createLineCheck(): (chunk: Uint8Array) => number {
   let open = 0;
   return (chunk) => {
@@ -75,11 +78,11 @@ function createLineCheck(): (chunk: Uint8Array) => number {
   };
 }
 
-/** Gives the length of the frame that is not over yet, as it says itself. */
+/** Returns the length of the current frame, as its header declares it. */
 function createFrameCheck(): (chunk: Uint8Array) => number {
   let head: number[] = [];
   let length = 0;
-  /** Bytes of the present frame that are still to come, behind its head. */
+  /** Bytes of the current frame that have not arrived yet. */
   let left = 0;
   return (chunk) => {
     for (let at = 0; at < chunk.length; ) {

@@ -19,33 +19,33 @@ async function answers(recorded: unknown, asked: unknown): Promise<boolean> {
 
 const user = (...content: unknown[]) => ({ messages: [{ role: 'user', content }] });
 const assistant = (...content: unknown[]) => ({ messages: [{ role: 'assistant', content }] });
-/** The smallest of PNGs: far below 4,096 characters. */
+/** A one-pixel PNG: far below 4,096 characters. */
 const pixel = (end: string) => `iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk${end}`;
 
-describe('is another question', () => {
+describe('a request does not match a recording that differs in', () => {
   test.each([
     [
-      'what a tool was called with (Anthropic)',
+      'the arguments of a tool (Anthropic)',
       (v: string) => assistant({ type: 'tool_use', id: 't', name: 'Deploy', input: { system: v } }),
     ],
     [
-      'what a tool was called with, whatever it looks like',
+      'the arguments of a tool that look like a thinking block',
       (v: string) =>
         assistant({ type: 'tool_use', id: 't', name: 'T', input: { type: 'thinking', signature: v } }),
     ],
     [
-      'messages among what a tool was called with',
+      'messages among the arguments of a tool',
       (v: string) =>
         assistant({ type: 'tool_use', name: 'T', input: { messages: [{ role: 'system', content: v }] } }),
     ],
     [
-      'what a tool was called with (Gemini)',
+      'the arguments of a tool (Gemini)',
       (v: string) => ({
         contents: [{ role: 'model', parts: [{ functionCall: { name: 'T', args: { user: v } } }] }],
       }),
     ],
     [
-      'what a tool gave back (Gemini)',
+      'the result of a tool (Gemini)',
       (v: string) => ({
         contents: [
           { role: 'user', parts: [{ functionResponse: { name: 'T', response: { instructions: v } } }] },
@@ -53,7 +53,7 @@ describe('is another question', () => {
       }),
     ],
     [
-      'what a tool was called with (Bedrock)',
+      'the arguments of a tool (Bedrock)',
       (v: string) => assistant({ toolUse: { toolUseId: 't', name: 'T', input: { data: v, metadata: v } } }),
     ],
     [
@@ -91,14 +91,20 @@ describe('is another question', () => {
   });
 });
 
-describe('is the same question', () => {
+describe('a request matches a recording that differs in', () => {
   test.each([
-    ['system (Anthropic, Bedrock)', (v: string) => ({ ...user(), system: [{ type: 'text', text: v }] })],
-    ['system message (Chat Completions)', (v: string) => ({ messages: [{ role: 'system', content: v }] })],
-    ['system message (Responses)', (v: string) => ({ input: [{ role: 'system', content: v }] })],
-    ['instructions (Responses)', (v: string) => ({ input: [], instructions: v })],
     [
-      'systemInstruction (Gemini)',
+      'the system prompt (Anthropic, Bedrock)',
+      (v: string) => ({ ...user(), system: [{ type: 'text', text: v }] }),
+    ],
+    [
+      'the system message (Chat Completions)',
+      (v: string) => ({ messages: [{ role: 'system', content: v }] }),
+    ],
+    ['the system message (Responses)', (v: string) => ({ input: [{ role: 'system', content: v }] })],
+    ['the instructions (Responses)', (v: string) => ({ input: [], instructions: v })],
+    [
+      'the systemInstruction (Gemini)',
       (v: string) => ({ contents: [], systemInstruction: { parts: [{ text: v }] } }),
     ],
     ['user, metadata and cache key', (v: string) => ({ user: v, metadata: { v }, prompt_cache_key: v })],
@@ -107,12 +113,12 @@ describe('is the same question', () => {
       (v: string) => user({ type: 'text', text: 'x', cache_control: { type: 'ephemeral', ttl: v } }),
     ],
     [
-      'seals of thinking (Anthropic)',
+      'signatures of thinking (Anthropic)',
       (v: string) =>
         assistant({ type: 'thinking', thinking: 'x', signature: v }, { type: 'redacted_thinking', data: v }),
     ],
     [
-      'seals of thinking (Bedrock)',
+      'signatures of thinking (Bedrock)',
       (v: string) =>
         assistant(
           { reasoningContent: { reasoningText: { text: 'x', signature: v } } },
@@ -120,14 +126,14 @@ describe('is the same question', () => {
         ),
     ],
     [
-      'seals of thinking (Responses)',
+      'signatures of thinking (Responses)',
       (v: string) => ({ input: [{ type: 'reasoning', summary: [], encrypted_content: v }] }),
     ],
     [
       'dates in a text',
       (v: string) => user({ type: 'text', text: v === 'staging' ? '2026-01-02' : '2026-03-04' }),
     ],
-  ])('with another %s', async (_, request) => {
+  ])('%s', async (_, request) => {
     expect(await answers(request('staging'), request('production'))).toBe(true);
   });
 });

@@ -20,13 +20,13 @@ const turn: Turn = {
 };
 
 test.each(dialectFixtures.map((fixture) => [fixture.name, fixture] as const))(
-  'what was recorded of %s is replayed without key or upstream, and holds no key',
+  'a recording of %s is replayed without key or upstream, and contains no key',
   async (_, fixture) => {
     const folder = mkdtempSync(join(tmpdir(), 'cassette-'));
     closers.push(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'tape.jsonl');
     const upstream = await startUpstream((request, response) => {
-      // An upstream that repeats the key is no reason to record it.
+      // The key is not recorded even when the upstream echoes it.
       response.writeHead(200, {
         'content-type': fixture.contentType,
         'x-echo': request.headers.authorization ?? '',
@@ -65,6 +65,6 @@ test.each(dialectFixtures.map((fixture) => [fixture.name, fixture] as const))(
 
     const other = await post(replaying.url, { ...body, messages: [{ role: 'user', content: 'Bye' }] });
     expect(other.status).toBe(400);
-    expect(await other.text()).toMatch(/cassette does not know this request.*Bye.*Hi/s);
+    expect(await other.text()).toMatch(/cassette has no answer to this request.*Bye.*Hi/s);
   },
 );

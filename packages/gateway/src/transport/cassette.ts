@@ -5,8 +5,8 @@ import { ConfigError } from '../config-error.ts';
 import type { Transport, UpstreamRequest, UpstreamResponse } from './transport.ts';
 import { TransportError } from './transport.ts';
 
-// A cassette is a file of JSON lines, one exchange with an upstream each, with all credentials taken out. Replaying
-// answers a request from the exchange that asked the same thing. «The same» leaves out what changes from run to run:
+// A cassette is a file of JSON lines, one exchange with an upstream each, with all credentials removed. A replay answers
+// a request from the exchange whose normalized request is the same. Normalizing leaves out what differs from run to run:
 // the system prompt (it names the day, the directory and the machine), ids, dates and the session.
 
 const exchangeSchema = z.object({
@@ -14,16 +14,16 @@ const exchangeSchema = z.object({
   response: z.object({
     status: z.number(),
     headers: z.record(z.string(), z.string()),
-    /** The pieces in which the answer came, in base64. */
+    /** The chunks of the answer, in base64. */
     chunks: z.array(z.string()),
-    /** The connection broke after the last piece. */
+    /** The connection broke after the last chunk. */
     broken: z.boolean().optional(),
   }),
 });
 
 export type Exchange = z.infer<typeof exchangeSchema>;
 
-/** Fields of a request itself; deeper down, these are names like any other (a tool's input, a schema's property). */
+/** Top-level fields of a request. Deeper down the same names are data: a tool's input, a schema's property. */
 const volatileFields = new Set([
   'metadata',
   'prompt_cache_key',
@@ -35,14 +35,14 @@ const volatileFields = new Set([
   'context_management',
 ]);
 
-/** Where a request has its messages, in each dialect: Responses says `input`, Gemini `contents`. */
+/** The field that holds a request's messages in each dialect: `input` in Responses, `contents` in Gemini. */
 const messageFields = new Set(['messages', 'input', 'contents']);
 
 /**
- * What a tool was called with, what it gave back and what it takes: compared whole. (`input` is a tool's in a message;
- * that of a Responses request is its list of messages.)
+ * Arguments, results and parameters of tools: compared in full. (`input` inside a message belongs to a tool; at the top
+ * of a Responses request it is the list of messages.)
  */
-const payloads = new Set([
+const payloadFields = new Set([
   'input',
   'args',
   'arguments',
@@ -55,11 +55,11 @@ const payloads = new Set([
   'schema',
 ]);
 
-/** Blocks of thinking: Anthropic's, those of Responses, and Bedrock's, which are named by their field. */
+/** Thinking blocks: Anthropic's and those of Responses by their type, Bedrock's by their field. */
 const thinkingTypes = new Set<unknown>(['thinking', 'redacted_thinking', 'reasoning']);
 const thinkingFields = new Set(['reasoningText', 'redactedReasoning', 'reasoningContent']);
-/** They belong to the run in which they were given. */
-const seals = new Set(['signature', 'data', 'encrypted_content', 'redactedContent']);
+/** Signatures and encrypted thinking, which differ in each run. */
+const signatureFields = new Set(['signature', 'data', 'encrypted_content', 'redactedContent']);
 
 const patterns: [RegExp, string][] = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<uuid>'],
@@ -67,45 +67,45 @@ const patterns: [RegExp, string][] = [
   [/\b\d{4}-\d{2}-\d{2}(T[\d:.]+Z?)?/g, '<date>'],
 ];
 
-/** An image or a document in base64, alone or as a data URL. */
+/** An image or a document in base64, bare or as a data URL. */
 const blob = /^(data:[\w.+/-]+;base64,)?[A-Za-z0-9+/_-]+={0,2}$/;
 
-function steadyText(text: string): string {
-  // By its hash: what differs stays readable in the message about it.
+function normalizeText(text: string): string {
+  // As a hash, so that the message about a difference stays readable.
   if (text.length > 256 && blob.test(text))
     return `<sha256 ${createHash('sha256').update(text).digest('hex')}>`;
-  return patterns.reduce((steadied, [pattern, name]) => steadied.replace(pattern, name), text);
+  return patterns.reduce((result, [pattern, name]) => result.replace(pattern, name), text);
 }
 
-/** A request's body without what changes from run to run. */
-function steadyRequest(body: unknown): unknown {
+/** A request's body without everything that differs from run to run. */
+function normalizeRequest(body: unknown): unknown {
   return mapFields(body, (name, value) => {
     if (volatileFields.has(name) || name === 'cache_control') return undefined;
     const messages = messageFields.has(name) && Array.isArray(value);
-    return steady(messages ? value.filter((item) => !isSystemMessage(item)) : value);
+    return normalize(messages ? value.filter((item) => !isSystemMessage(item)) : value);
   });
 }
 
-/** What lies in a request: messages, their content, tools. */
-function steady(value: unknown, thinking = false): unknown {
+/** Normalizes messages, their content, and tools. */
+function normalize(value: unknown, thinking = false): unknown {
   return mapFields(value, (name, item, of) => {
     if (name === 'cache_control') return undefined;
-    if (payloads.has(name)) return whole(item);
-    if ((thinking || thinkingTypes.has(of.type)) && seals.has(name)) return undefined;
-    return steady(item, thinkingFields.has(name));
+    if (payloadFields.has(name)) return normalizePayload(item);
+    if ((thinking || thinkingTypes.has(of.type)) && signatureFields.has(name)) return undefined;
+    return normalize(item, thinkingFields.has(name));
   });
 }
 
-function whole(value: unknown): unknown {
-  return mapFields(value, (_name, item) => whole(item));
+function normalizePayload(value: unknown): unknown {
+  return mapFields(value, (_name, item) => normalizePayload(item));
 }
 
-/** Text steadied, lists gone through, and of an object each field, sorted; those that become undefined are left out. */
+/** Normalizes texts and maps the fields of objects, sorted by name; a field that maps to undefined is left out. */
 function mapFields(
   value: unknown,
   field: (name: string, value: unknown, of: Record<string, unknown>) => unknown,
 ): unknown {
-  if (typeof value === 'string') return steadyText(value);
+  if (typeof value === 'string') return normalizeText(value);
   if (Array.isArray(value)) return value.map((item) => mapFields(item, field));
   if (typeof value !== 'object' || value === null) return value;
   const of = value as Record<string, unknown>;
@@ -117,20 +117,20 @@ function isSystemMessage(item: unknown): boolean {
   return typeof item === 'object' && item !== null && 'role' in item && item.role === 'system';
 }
 
-function steadyBody(body: string): string {
+function normalizeBody(body: string): string {
   try {
-    return JSON.stringify(steadyRequest(JSON.parse(body)));
+    return JSON.stringify(normalizeRequest(JSON.parse(body)));
   } catch {
     return body;
   }
 }
 
 function keyOf(request: Exchange['request']): string {
-  const text = `${request.method} ${request.path}\n${steadyBody(request.body)}`;
+  const text = `${request.method} ${request.path}\n${normalizeBody(request.body)}`;
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The path of a URL, with queries that may hold a credential left out. */
+/** The path and query of a URL, without parameters that may hold a credential. */
 function pathOf(url: string): string {
   const parsed = new URL(url, 'http://replay.invalid');
   for (const name of [...parsed.searchParams.keys()]) {
@@ -141,7 +141,7 @@ function pathOf(url: string): string {
 
 const secretHeader = /authorization|api-key|token|secret|cookie/i;
 
-/** Every credential of a request, wherever else it may turn up. */
+/** The credentials of a request, to be removed wherever they appear. */
 function secretsOf(request: UpstreamRequest): string[] {
   return Object.entries(request.headers)
     .filter(([name]) => secretHeader.test(name))
@@ -155,7 +155,7 @@ function without(text: string, secrets: readonly string[]): string {
 
 const keptHeaders = ['content-type', 'retry-after', 'retry-after-ms'];
 
-/** Passes everything on and writes each exchange to the cassette once its answer is over. */
+/** Sends requests on and appends each exchange to the cassette when its answer ends. */
 export function recordTransport(send: Transport, file: string): Transport {
   closeSync(openSync(file, 'a', 0o600));
   return async (request) => {
@@ -169,11 +169,11 @@ export function recordTransport(send: Transport, file: string): Transport {
       request: { method: request.method, path: pathOf(request.url), body: without(body, secrets) },
       response: { status: response.status, headers, chunks: [] },
     };
-    return { ...response, body: taped(response, exchange, file, secrets) };
+    return { ...response, body: recordBody(response, exchange, file, secrets) };
   };
 }
 
-async function* taped(
+async function* recordBody(
   response: UpstreamResponse,
   exchange: Exchange,
   file: string,
@@ -190,7 +190,7 @@ async function* taped(
     throw error;
   } finally {
     exchange.response.chunks = chunks.map((chunk) => {
-      // Latin-1 keeps every byte as it is.
+      // Latin-1 preserves every byte.
       const text = without(chunk.toString('latin1'), secrets);
       return Buffer.from(text, 'latin1').toString('base64');
     });
@@ -217,7 +217,10 @@ export function readCassette(file: string): Exchange[] {
     });
 }
 
-/** Answers from a cassette. A question that was asked several times gets its answers in turn, the last one again. */
+/**
+ * Answers from a cassette. A request that was recorded several times gets the recorded answers in order, then the last
+ * one again.
+ */
 export function replayTransport(exchanges: readonly Exchange[]): Transport {
   const byKey = new Map<string, { answers: Exchange[]; next: number }>();
   for (const exchange of exchanges) {
@@ -230,41 +233,45 @@ export function replayTransport(exchanges: readonly Exchange[]): Transport {
     const body = request.body === undefined ? '' : Buffer.from(request.body as Uint8Array).toString();
     const asked = { method: request.method, path: pathOf(request.url), body };
     const entry = byKey.get(keyOf(asked));
-    if (!entry) return unknown(asked, exchanges);
+    if (!entry) return noMatch(asked, exchanges);
     const exchange = entry.answers[Math.min(entry.next, entry.answers.length - 1)];
     entry.next += 1;
-    if (!exchange) return unknown(asked, exchanges);
-    return { status: exchange.response.status, headers: exchange.response.headers, body: played(exchange) };
+    if (!exchange) return noMatch(asked, exchanges);
+    return {
+      status: exchange.response.status,
+      headers: exchange.response.headers,
+      body: replayBody(exchange),
+    };
   };
 }
 
-async function* played(exchange: Exchange): AsyncGenerator<Uint8Array> {
+async function* replayBody(exchange: Exchange): AsyncGenerator<Uint8Array> {
   for (const chunk of exchange.response.chunks) yield Buffer.from(chunk, 'base64');
   if (exchange.response.broken)
     throw new TransportError('broken', 'the recorded connection was closed in mid-answer');
 }
 
-/** A 400 that says which request the cassette does not have, and where the nearest one differs. */
-function unknown(asked: Exchange['request'], exchanges: readonly Exchange[]): UpstreamResponse {
-  const body = steadyBody(asked.body);
-  let nearest = '';
+/** A 400 that names the request that was not recorded, and where the closest recorded one differs. */
+function noMatch(asked: Exchange['request'], exchanges: readonly Exchange[]): UpstreamResponse {
+  const body = normalizeBody(asked.body);
+  let closest = '';
   let common = -1;
   for (const exchange of exchanges) {
     if (exchange.request.path !== asked.path) continue;
-    const other = steadyBody(exchange.request.body);
+    const other = normalizeBody(exchange.request.body);
     let same = 0;
     while (same < body.length && same < other.length && body[same] === other[same]) same += 1;
     if (same > common) {
       common = same;
-      nearest = other;
+      closest = other;
     }
   }
   const around = (text: string) => JSON.stringify(text.slice(Math.max(0, common - 30), common + 60));
   const difference =
     common < 0
       ? `The cassette has ${exchanges.length} exchanges, none of them with this path.`
-      : `The nearest one differs here: asked ${around(body)}, recorded ${around(nearest)}.`;
-  const message = `The cassette does not know this request: ${asked.method} ${asked.path}. ${difference} Record it again.`;
+      : `The closest one differs here: asked ${around(body)}, recorded ${around(closest)}.`;
+  const message = `The cassette has no answer to this request: ${asked.method} ${asked.path}. ${difference} Record the cassette again.`;
   return {
     status: 400,
     headers: { 'content-type': 'application/json' },

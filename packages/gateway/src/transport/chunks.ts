@@ -1,52 +1,52 @@
-// Small steps on the way of an answer's pieces, written as plain iterators: an async generator that passes pieces on
-// with `yield*` costs three promises a piece.
+// Wrappers around an answer's chunks, written as plain iterators: an async generator that forwards chunks with `yield*`
+// costs three promises a chunk.
 
-/** Waits for the first piece, so that a failure before it is the caller's; gives all of them, the first included. */
+/** Waits for the first chunk, so that a failure before it reaches the caller; returns all chunks, the first included. */
 export async function startedBy<T>(source: AsyncIterable<T>): Promise<AsyncIterable<T>> {
-  const pieces = source[Symbol.asyncIterator]();
-  return putBack(await pieces.next(), pieces);
+  const chunks = source[Symbol.asyncIterator]();
+  return putBack(await chunks.next(), chunks);
 }
 
-/** The pieces with their first one, which was taken already, put back. */
-export function putBack<T>(first: IteratorResult<T>, pieces: AsyncIterator<T>): AsyncIterableIterator<T> {
-  let given = false;
-  const started: AsyncIterableIterator<T> = {
+/** The chunks with the first one, which was already taken, put back. */
+export function putBack<T>(first: IteratorResult<T>, chunks: AsyncIterator<T>): AsyncIterableIterator<T> {
+  let returned = false;
+  const chained: AsyncIterableIterator<T> = {
     async next() {
-      if (given) return pieces.next();
-      given = true;
+      if (returned) return chunks.next();
+      returned = true;
       return first;
     },
     async return() {
-      await pieces.return?.();
+      await chunks.return?.();
       return { done: true, value: undefined };
     },
-    [Symbol.asyncIterator]: () => started,
+    [Symbol.asyncIterator]: () => chained,
   };
-  return started;
+  return chained;
 }
 
 /**
- * The same pieces; `end` is called once, when they are over (`done`, or `isOver` after a piece), fail, or are not wanted
- * any more. It is called also when `return` comes before the first `next`, which a generator's `finally` is not.
+ * The same chunks; `end` is called once, when they end (`done`, or `isOver` after a chunk), fail, or are abandoned. It
+ * is also called when `return` comes before the first `next`, where a generator's `finally` would not run.
  */
 export function withEnd<T>(
   source: AsyncIterable<T>,
   end: (done: boolean) => void,
   isOver: () => boolean = () => false,
 ): AsyncIterable<T> {
-  const pieces = source[Symbol.asyncIterator]();
+  const chunks = source[Symbol.asyncIterator]();
   let ended = false;
   const once = (done: boolean) => {
     if (ended) return;
     ended = true;
     end(done);
   };
-  const followed: AsyncIterableIterator<T> = {
+  const wrapped: AsyncIterableIterator<T> = {
     async next() {
       try {
-        const piece = await pieces.next();
-        if (piece.done || isOver()) once(true);
-        return piece;
+        const chunk = await chunks.next();
+        if (chunk.done || isOver()) once(true);
+        return chunk;
       } catch (error) {
         once(false);
         throw error;
@@ -54,13 +54,13 @@ export function withEnd<T>(
     },
     async return() {
       try {
-        await pieces.return?.();
+        await chunks.return?.();
       } finally {
         once(false);
       }
       return { done: true, value: undefined };
     },
-    [Symbol.asyncIterator]: () => followed,
+    [Symbol.asyncIterator]: () => wrapped,
   };
-  return followed;
+  return wrapped;
 }

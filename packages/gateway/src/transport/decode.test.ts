@@ -29,13 +29,13 @@ test.each([
   ['deflate', deflateRawSync(text)],
   ['identity', Buffer.from(text)],
   ['deflate, gzip', gzipSync(deflateSync(text))],
-])('a body in %s is read, however it is cut', async (encoding, bytes) => {
+])('a body in %s is decompressed, however it is cut', async (encoding, bytes) => {
   expect(await read(encoding, cut(bytes))).toBe(text);
   expect(await read(encoding, cut(bytes, 1))).toBe(text);
   expect(await read(encoding, cut(bytes, bytes.length))).toBe(text);
 });
 
-test('what is not compressed, or in a way that nobody knows, stays the same body', () => {
+test('a body that is not compressed, or in an unknown encoding, is returned unchanged', () => {
   const body = cut(Buffer.from(text));
   expect(decodeBody({}, body)).toBe(body);
   expect(decodeBody({ 'content-encoding': 'constructor' }, body)).toBe(body);
@@ -45,10 +45,10 @@ test('an empty body stays empty', async () => {
   expect(await read('gzip', cut(Buffer.alloc(0)))).toBe('');
 });
 
-test('a piece that the upstream flushed comes out before the next one is there', async () => {
+test('a chunk that the upstream flushed is available before the next one arrives', async () => {
   const gzip = createGzip();
-  const flushed = async (piece: string) => {
-    gzip.write(piece);
+  const flushed = async (chunk: string) => {
+    gzip.write(chunk);
     await new Promise<void>((resolve) => gzip.flush(() => resolve()));
     return gzip.read() as Buffer;
   };
@@ -58,7 +58,7 @@ test('a piece that the upstream flushed comes out before the next one is there',
     await new Promise(() => {});
   }
   const source = body();
-  // A generator's own `return` waits for the piece that never comes; the transport's does not.
+  // A generator's own `return` waits for the chunk that never comes; the transport's does not.
   const endable = {
     next: () => source.next(),
     return: async () => {
@@ -69,14 +69,14 @@ test('a piece that the upstream flushed comes out before the next one is there',
       return this;
     },
   };
-  for await (const piece of decodeBody({ 'content-encoding': 'gzip' }, endable)) {
-    expect(Buffer.from(piece).toString()).toBe('one');
+  for await (const chunk of decodeBody({ 'content-encoding': 'gzip' }, endable)) {
+    expect(Buffer.from(chunk).toString()).toBe('one');
     break;
   }
   await expect.poll(() => left).toBe(true);
 });
 
-test('a body that nobody begins to read is given up all the same', async () => {
+test('a body that is never read is abandoned on return all the same', async () => {
   let left = false;
   const body = {
     next: () => new Promise<never>(() => {}),
@@ -99,7 +99,7 @@ test.each([
   await expect(read('gzip', cut(bytes))).rejects.toMatchObject({ kind: 'broken' });
 });
 
-test('an upstream that breaks off is told in its own words', async () => {
+test('a failure of the upstream itself is passed on unchanged', async () => {
   const error = new TransportError('timeout', 'silent for 1 s');
   async function* body() {
     yield gzipSync(text).subarray(0, 40);

@@ -10,8 +10,9 @@ import { putBack } from './chunks.ts';
 import { TransportError } from './transport.ts';
 
 /**
- * The body as it was before the upstream compressed it, which some do although they are asked not to. What is read
- * comes out as it arrives, so a stream stays one. An encoding that nobody knows is left as it is.
+ * Decompresses a body, which some upstreams compress although they are asked not to. Each chunk is decompressed as it
+ * arrives, so a stream remains a stream. A body in an unknown encoding is returned unchanged. (undici's own decompress
+ * interceptor is experimental, prints a warning, and does not read `deflate` without zlib's header.)
  */
 export function decodeBody(
   headers: Record<string, string>,
@@ -23,7 +24,7 @@ export function decodeBody(
     .filter((name) => name !== '' && name !== 'identity');
   const steps = names.map((name) => decoders.get(name));
   if (!steps.every((step) => step !== undefined)) return body;
-  // They were applied in the order of the header.
+  // The header lists encodings in the order in which they were applied.
   return steps.reduceRight(decoded, body);
 }
 
@@ -34,21 +35,25 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['x-gzip', () => createGunzip()],
   ['br', () => createBrotliDecompress()],
   ['zstd', () => createZstdDecompress()],
-  // By the book with zlib's head, of which the low half of the first byte is always 8; many send it without.
-  ['deflate', (first) => (((first[0] ?? 8) & 15) === 8 ? createInflate() : createInflateRaw())],
+  ['deflate', (first) => (hasZlibHeader(first) ? createInflate() : createInflateRaw())],
 ]);
+
+/** The standard asks for zlib's header, whose first byte ends in the bits of 8; many send `deflate` without it. */
+export function hasZlibHeader(bytes: Uint8Array): boolean {
+  return ((bytes[0] ?? 8) & 15) === 8;
+}
 
 function decoded(
   body: AsyncIterable<Uint8Array>,
   createDecoder: Decoder,
 ): AsyncIterableIterator<Uint8Array, undefined> {
-  const pieces = body[Symbol.asyncIterator]();
-  const output = decode(pieces, createDecoder);
+  const chunks = body[Symbol.asyncIterator]();
+  const output = decode(chunks, createDecoder);
   return {
     next: () => output.next(),
     async return() {
-      // First the upstream: the generator would wait for a piece that is under way, and does nothing if it has not begun.
-      await pieces.return?.();
+      // The upstream first: the generator's `return` would wait for a pending chunk, and does nothing before `next`.
+      await chunks.return?.();
       return output.return(undefined);
     },
     [Symbol.asyncIterator]() {
@@ -58,14 +63,14 @@ function decoded(
 }
 
 async function* decode(
-  pieces: AsyncIterator<Uint8Array>,
+  chunks: AsyncIterator<Uint8Array>,
   createDecoder: Decoder,
 ): AsyncGenerator<Uint8Array, undefined> {
-  const first = await pieces.next();
+  const first = await chunks.next();
   if (first.done) return;
   const decoder = createDecoder(first.value);
-  // A failure on either side ends the iteration below, and leaving that gives up the upstream's body.
-  pipeline(Readable.from(putBack(first, pieces), { objectMode: false }), decoder, () => {});
+  // A failure on either side ends the iteration below, which then abandons the upstream's body.
+  pipeline(Readable.from(putBack(first, chunks), { objectMode: false }), decoder, () => {});
   try {
     for await (const chunk of decoder) yield chunk as Buffer;
   } catch (error) {

@@ -33,7 +33,7 @@ async function* readStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<U
   }
 }
 
-/** A fetch function on a transport: what the provider packages are given. */
+/** A fetch function on a transport, for the provider packages. */
 export function transportFetch(send: Transport, defaults: { timeoutMs: number; idleTimeoutMs: number }) {
   return async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const request = new Request(input, init);
@@ -56,11 +56,11 @@ export function transportFetch(send: Transport, defaults: { timeoutMs: number; i
 }
 
 function webStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const pieces = body[Symbol.asyncIterator]();
+  const chunks = body[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const next = await pieces.next();
+        const next = await chunks.next();
         if (next.done) controller.close();
         else controller.enqueue(next.value);
       } catch (error) {
@@ -68,7 +68,7 @@ function webStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> 
       }
     },
     async cancel() {
-      await pieces.return?.();
+      await chunks.return?.();
     },
   });
 }

@@ -4,9 +4,9 @@ export interface UpstreamRequest {
   headers: Record<string, string>;
   body?: string | Uint8Array | undefined;
   signal: AbortSignal;
-  /** Until the head of the answer. */
+  /** Until the response headers arrive. */
   timeoutMs?: number;
-  /** Between two pieces of the body. */
+  /** Between two chunks of the body. */
   idleTimeoutMs?: number;
 }
 
@@ -19,7 +19,7 @@ export interface UpstreamResponse {
 /** The one way out: everything the gateway sends goes through it, so that it can be recorded, replayed and tested. */
 export type Transport = (request: UpstreamRequest) => Promise<UpstreamResponse>;
 
-/** No answer from upstream: refused, reset, silent. */
+/** No usable answer from upstream: refused, reset, silent or cut off. */
 export class TransportError extends Error {
   readonly kind: 'connect' | 'timeout' | 'broken' | 'aborted';
   constructor(kind: TransportError['kind'], message: string) {
@@ -39,7 +39,7 @@ export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> 
   return chunks.length === 1 && chunks[0] ? asBuffer(chunks[0]) : Buffer.concat(chunks);
 }
 
-/** The same bytes as a Buffer, not a copy of them. */
+/** A Buffer over the same memory, without copying it. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -36,7 +36,7 @@ const failureOf = async (work: Promise<unknown>): Promise<TransportError> => {
   return error;
 };
 
-test('gives status, headers and body, and sends what it was given', async () => {
+test('sends method, path, headers and body, and returns status, headers and body', async () => {
   const { url } = await listen(async (request, response) => {
     response.writeHead(418, { 'x-kind': 'teapot' });
     response.end(`${request.method} ${request.url} ${request.headers['x-a']} ${await readAll(request)}`);
@@ -46,7 +46,7 @@ test('gives status, headers and body, and sends what it was given', async () => 
   expect((await readAll(answer.body)).toString()).toBe('POST /path?q=1 b ask');
 });
 
-test('reads an answer that is compressed although nobody asked for it', async () => {
+test('decompresses an answer that is compressed although the request did not allow it', async () => {
   const { url } = await listen((_, response) => {
     response.writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' });
     response.end(gzipSync('in fewer bytes'));
@@ -57,19 +57,19 @@ test('reads an answer that is compressed although nobody asked for it', async ()
   expect(headers['content-encoding']).toBeUndefined();
 });
 
-test('gives all that arrived together as one piece', async () => {
+test('returns everything that arrived together as one chunk', async () => {
   const { url } = await listen((_, response) => {
     for (let at = 0; at < 50; at += 1) response.write(`chunk ${at}\n`);
     response.end();
   });
   const answer = await open()(url);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of answer.body) pieces.push(piece);
-  expect(Buffer.concat(pieces).toString().split('\n')).toHaveLength(51);
-  expect(pieces.length).toBeLessThan(10);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.body) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString().split('\n')).toHaveLength(51);
+  expect(chunks.length).toBeLessThan(10);
 });
 
-test('an address where nobody listens is a failure to connect', async () => {
+test('a refused connection is a failure to connect', async () => {
   const { server, url } = await listen(() => {});
   await new Promise((resolve) => server.close(resolve));
   expect(await failureOf(open()(url))).toMatchObject({
@@ -78,7 +78,7 @@ test('an address where nobody listens is a failure to connect', async () => {
   });
 });
 
-test('silence before the head, and between two pieces, is a time-out', async () => {
+test('silence before the headers, and between two chunks, is a time-out', async () => {
   const { url } = await listen((request, response) => {
     if (request.url === '/body') response.writeHead(200).write('a');
   });
@@ -91,17 +91,26 @@ test('silence before the head, and between two pieces, is a time-out', async () 
   expect(await failureOf(readAll(body))).toMatchObject({ kind: 'timeout', message: 'silent for 0.1 s' });
 });
 
-test('a connection that is closed in mid-answer is a broken answer, behind what came before', async () => {
+test('a connection that is closed in mid-answer is a broken answer, after the chunks that arrived before', async () => {
   const { url } = await listen((_, response) => {
     response.write('half', () => response.socket?.destroy());
+    response.socket?.once('close', () => closed.resolve());
   });
-  const { body } = await open()(url);
-  const pieces = body[Symbol.asyncIterator]();
-  expect(Buffer.from((await pieces.next()).value ?? []).toString()).toBe('half');
-  expect(await failureOf(pieces.next())).toMatchObject({ kind: 'broken' });
+  let closed = Promise.withResolvers<void>();
+  for (const isSlow of [false, true]) {
+    closed = Promise.withResolvers();
+    const { body } = await open()(url);
+    if (isSlow) {
+      await closed.promise;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const chunks = body[Symbol.asyncIterator]();
+    expect(Buffer.from((await chunks.next()).value ?? []).toString()).toBe('half');
+    expect(await failureOf(chunks.next())).toMatchObject({ kind: 'broken' });
+  }
 });
 
-test('an abort ends the request, wherever it is', async () => {
+test('an abort ends the request at any stage', async () => {
   let seen = () => {};
   const closed: Promise<void>[] = [];
   const { url } = await listen((request, response) => {
@@ -135,7 +144,7 @@ test('an abort ends the request, wherever it is', async () => {
   expect(closed).toHaveLength(3);
 });
 
-test('a reader that is slow holds the upstream back, and loses nothing', async () => {
+test('a slow reader pauses the upstream and loses nothing', async () => {
   const size = 32 * 1024 * 1024;
   let written = 0;
   const { url } = await listen((_, response) => {
@@ -150,28 +159,28 @@ test('a reader that is slow holds the upstream back, and loses nothing', async (
     fill();
   });
   const { body } = await open()(url, { idleTimeoutMs: 60_000 });
-  const pieces = body[Symbol.asyncIterator]();
-  let received = (await pieces.next()).value?.byteLength ?? 0;
-  // What the sockets of both sides hold is a few megabytes; then the upstream has to wait.
+  const chunks = body[Symbol.asyncIterator]();
+  let received = (await chunks.next()).value?.byteLength ?? 0;
+  // The sockets of both sides buffer a few megabytes; then the upstream has to wait.
   let before = -1;
   while (before !== written) {
     before = written;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   expect(written).toBeLessThan(size / 2);
-  for (let next = await pieces.next(); !next.done; next = await pieces.next())
+  for (let next = await chunks.next(); !next.done; next = await chunks.next())
     received += next.value.byteLength;
   expect(received).toBe(size);
 });
 
-test('a kept connection that is closed as it is used again is tried anew; what may have been worked on is not', async () => {
+test('a request on a kept connection that closes at once is retried; one that may have been processed is not', async () => {
   const connections = new Set<Socket>();
   const asked: string[] = [];
   const { url } = await listen((request, response) => {
     const known = connections.has(request.socket);
     connections.add(request.socket);
     asked.push(request.url ?? '');
-    if (request.url === '/worked-on' && known) setTimeout(() => request.socket.destroy(), 400);
+    if (request.url === '/processed' && known) setTimeout(() => request.socket.destroy(), 400);
     else if (request.url === '/never') request.socket.destroy();
     else if (known) request.socket.resetAndDestroy();
     else response.end('ok');
@@ -181,12 +190,12 @@ test('a kept connection that is closed as it is used again is tried anew; what m
     expect((await readAll((await send(url)).body)).toString()).toBe('ok');
   }
   expect(connections.size).toBe(3);
-  expect(await failureOf(send(`${url}/worked-on`))).toMatchObject({ kind: 'connect' });
+  expect(await failureOf(send(`${url}/processed`))).toMatchObject({ kind: 'connect' });
   expect(await failureOf(send(`${url}/never`))).toMatchObject({ kind: 'connect' });
-  expect(asked.filter((path) => path === '/worked-on')).toHaveLength(1);
+  expect(asked.filter((path) => path === '/processed')).toHaveLength(1);
 });
 
-test('requests leave through a proxy where one is set, but never those to this machine', async () => {
+test('requests go through the configured proxy, except those to this machine', async () => {
   const asked: string[] = [];
   const proxy = await listen((request, response) => {
     asked.push(request.url ?? '');

@@ -1,4 +1,4 @@
-import { REQUEST_ENCODINGS, unpackRequest } from 'claude-agent-gateway';
+import { decompressRequest, REQUEST_ENCODINGS } from 'claude-agent-gateway';
 import type { MiddlewareHandler } from 'hono';
 import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
@@ -11,7 +11,7 @@ export function unpackBody(limit: number): MiddlewareHandler<HttpEnv> {
     if (encoding === undefined) return next();
     // Not through `c.req`, which would keep the compressed bytes for whoever asks for the body's text.
     const { raw } = c.req;
-    const unpacked = await unpackRequest(new Uint8Array(await raw.arrayBuffer()), encoding, limit);
+    const unpacked = await decompressRequest(new Uint8Array(await raw.arrayBuffer()), encoding, limit);
     if ('problem' in unpacked) {
       if (unpacked.problem === 'too-large') throw problem('body_too_large', { limit, unpacked: true });
       if (unpacked.problem === 'damaged') throw problem('malformed_body', { why: unpacked.why });
