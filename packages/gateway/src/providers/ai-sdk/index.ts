@@ -9,6 +9,7 @@ import {
 } from '../../upstream/error.ts';
 import type { Dialect } from '../../upstream/target.ts';
 import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
+import { type Lesson, sendAndLearn } from '../shared/send-and-learn.ts';
 import { openReply } from '../shared/stream.ts';
 import { convertRequest } from './convert-request.ts';
 import { createPartReader, type PartReader } from './convert-stream.ts';
@@ -27,11 +28,11 @@ const withoutThinking = 'without-thinking';
 /** Llama and Pixtral at Bedrock take no text beside the results of tools. */
 const order = /tool result blocks cannot be provided in the same turn|roles must alternate/i;
 
-function teach(upstream: UpstreamFailure, prompt: string): string | undefined {
-  return (
+function teach(upstream: UpstreamFailure, prompt: string): Lesson | undefined {
+  const name =
     mediaLesson(upstream, prompt) ??
-    (upstream.status === 400 && order.test(upstream.message) ? 'user-after-tool' : undefined)
-  );
+    (upstream.status === 400 && order.test(upstream.message) ? 'user-after-tool' : undefined);
+  return name ? { name } : undefined;
 }
 
 /** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
@@ -47,40 +48,33 @@ export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
       const stream = await open();
       return { kind: 'events', batches: read(call, stream, reader) };
 
-      async function open(): Promise<ReadableStream<LanguageModelV4StreamPart>> {
-        const key = `${target.provider}/${target.model}`;
-        const here = new Set<string>();
-        for (;;) {
-          const refused = new Set([...here, ...call.learned.refused(key)]);
-          const { notes, ...options } = convertRequest(request, {
-            provider: target.provider,
-            dialect,
-            model: target.model,
-            facts: factsAfter(target.facts, refused),
-            withoutThinking: here.has(withoutThinking),
-            refused,
-          });
-          try {
-            const headers = packNotes(notes);
-            const result = await createModel(call).doStream({
-              ...options,
-              headers,
-              abortSignal: call.signal,
-            });
-            return result.stream;
-          } catch (error) {
-            const upstream = describeSdkError(error, target.provider);
-            if (isClaude(target) && isAboutThoughts(upstream) && !here.has(withoutThinking)) {
-              // About this conversation only: nothing to remember.
-              here.add(withoutThinking);
-              continue;
+      function open(): Promise<ReadableStream<LanguageModelV4StreamPart>> {
+        return sendAndLearn(call, {
+          build: (refused) =>
+            convertRequest(request, {
+              provider: target.provider,
+              dialect,
+              model: target.model,
+              facts: factsAfter(target.facts, refused),
+              withoutThinking: refused.has(withoutThinking),
+              refused,
+            }),
+          async send({ notes, ...options }) {
+            try {
+              const model = createModel(call);
+              const headers = packNotes(notes);
+              return (await model.doStream({ ...options, headers, abortSignal: call.signal })).stream;
+            } catch (error) {
+              throw new UpstreamError(describeSdkError(error, target.provider));
             }
-            const lesson = teach(upstream, JSON.stringify(options.prompt));
-            if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
-            here.add(lesson);
-            call.learned.learn(key, lesson);
-          }
-        }
+          },
+          teach(upstream, { prompt }, refused) {
+            if (isClaude(target) && isAboutThoughts(upstream) && !refused.has(withoutThinking)) {
+              return { name: withoutThinking, once: true };
+            }
+            return teach(upstream, JSON.stringify(prompt));
+          },
+        });
       }
 
       async function* read(

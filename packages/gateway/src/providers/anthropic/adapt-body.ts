@@ -5,27 +5,28 @@ import type { JsonObject } from '../../messages/types.ts';
 /** Fields that need a beta header, which only Anthropic gets. */
 const betaFields = ['context_management', 'mcp_servers', 'container', 'speed', 'betas'];
 
+/** Lessons of one conversation: its history is sent without thoughts, or without the wish for new ones. */
+export const ownThoughts = 'the thoughts of the history';
+export const thinkingMode = 'the thinking mode';
+
 interface AdaptOptions {
   model: string;
   firstParty: boolean;
-  refused?: ReadonlySet<string> | undefined;
-  without: ReadonlySet<ThinkingPart>;
+  /** Fields that the upstream refuses, and the two lessons above. */
+  refused: ReadonlySet<string>;
 }
-
-/** What is about thinking in a request: the thoughts in its history, and the wish for new ones. */
-export type ThinkingPart = 'history' | 'mode';
 
 /** A copy of the body for an upstream that is not the one the conversation began with, or not Anthropic itself. */
 export function adaptBody(body: JsonObject, options: AdaptOptions): JsonObject {
   const out: JsonObject = { ...body, model: options.model };
   if (Array.isArray(body.messages)) {
-    const all = options.without.has('history');
+    const all = options.refused.has(ownThoughts);
     out.messages = body.messages.map((message) => withoutForeignThinking(message, all));
   }
-  if (options.without.has('mode')) dropThinkingMode(out);
+  if (options.refused.has(thinkingMode)) dropThinkingMode(out);
   if (options.firstParty) return out;
   for (const field of betaFields) delete out[field];
-  for (const field of options.refused ?? []) delete out[field];
+  for (const field of options.refused) delete out[field];
   if (Array.isArray(body.system)) {
     out.system = body.system.filter(
       (block) => !(isObject(block) && String(block.text).startsWith('x-anthropic-billing-header')),

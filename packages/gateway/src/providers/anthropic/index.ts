@@ -1,10 +1,11 @@
 import { mayHoldOrigin } from '../../messages/origin.ts';
-import { readAll } from '../../transport/transport.ts';
+import { readAll, type UpstreamResponse } from '../../transport/transport.ts';
 import type { Call, Provider, Reply } from '../../upstream/call.ts';
-import { readError, thinkingMissing, thoughtsRefused, UpstreamError } from '../../upstream/error.ts';
+import { thinkingMissing, thoughtsRefused, type UpstreamFailure } from '../../upstream/error.ts';
 import { settingsOf } from '../../upstream/target.ts';
 import { lessonOf } from '../shared/refusals.ts';
-import { adaptBody, type ThinkingPart } from './adapt-body.ts';
+import { post, sendAndLearn } from '../shared/send-and-learn.ts';
+import { adaptBody, ownThoughts, thinkingMode } from './adapt-body.ts';
 
 /** About one connection, in either direction; its `connection` header may name more. */
 const hopByHop = [
@@ -71,62 +72,39 @@ function url(call: Call, path: string): string {
 }
 
 /** The request's bytes, touched only where they have to be. */
-function upstreamBody(
-  call: Call,
-  refused: ReadonlySet<string> | undefined,
-  without: ReadonlySet<ThinkingPart>,
-): Uint8Array | string {
+function upstreamBody(call: Call, refused: ReadonlySet<string>): Uint8Array | string {
   const { body, target } = call;
   const { firstParty } = settingsOf(target, 'anthropic');
-  if (firstParty && without.size === 0 && !mayHoldOrigin(body.text)) {
+  const isTouched = refused.has(ownThoughts) || refused.has(thinkingMode) || mayHoldOrigin(body.text);
+  if (firstParty && !isTouched) {
     return body.model === target.model ? body.bytes : body.withModel(target.model);
   }
-  const adapted = adaptBody(body.json(), {
-    model: target.model,
-    firstParty,
-    refused,
-    without,
-  });
+  const adapted = adaptBody(body.json(), { model: target.model, firstParty, refused });
   for (const field of Object.keys(body.json())) if (!(field in adapted)) call.dropped.add(field);
   return JSON.stringify(adapted);
 }
 
 /** What a 400 is about, when the conversation began at another provider. */
-function refusedPart(message: string): ThinkingPart | undefined {
+function thinkingLesson({ status, message }: UpstreamFailure): string | undefined {
+  if (status !== 400) return undefined;
   // While thinking is on, an assistant's turn with tool calls has to begin with thoughts, and those are not its own.
-  if (thinkingMissing.test(message)) return 'mode';
+  if (thinkingMissing.test(message)) return thinkingMode;
   // That provider speaks Anthropic's dialect too, and its signatures are its own.
-  return thoughtsRefused.test(message) ? 'history' : undefined;
+  return thoughtsRefused.test(message) ? ownThoughts : undefined;
 }
 
-async function post(call: Call, path: string) {
-  const key = `${call.target.provider}/${call.target.model}`;
-  const without = new Set<ThinkingPart>();
-  for (;;) {
-    const refused = call.learned.refused(key);
-    const response = await call.send({
-      url: url(call, path),
-      method: 'POST',
-      headers: upstreamHeaders(call),
-      body: upstreamBody(call, refused, without),
-      signal: call.signal,
-      timeoutMs: call.target.timeoutMs,
-      idleTimeoutMs: call.target.idleTimeoutMs,
-    });
-    if (response.status < 400) return response;
-    const text = (await readAll(response.body)).toString();
-    const upstream = readError(response.status, response.headers, text);
-    const part = response.status === 400 ? refusedPart(upstream.message) : undefined;
-    if (part && !without.has(part)) {
-      without.add(part);
-      continue;
-    }
-    const lesson = settingsOf(call.target, 'anthropic').firstParty
-      ? undefined
-      : lessonOf(upstream, call.body.json(), optional, refused);
-    if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
-    call.learned.learn(key, lesson);
-  }
+function postMessages(call: Call, path: string): Promise<UpstreamResponse> {
+  return sendAndLearn(call, {
+    build: (refused) => upstreamBody(call, refused),
+    send: (body) => post(call, { url: url(call, path), headers: upstreamHeaders(call), body }),
+    teach(upstream, _body, refused) {
+      const thinking = thinkingLesson(upstream);
+      if (thinking && !refused.has(thinking)) return { name: thinking, once: true };
+      if (settingsOf(call.target, 'anthropic').firstParty) return undefined;
+      const name = lessonOf(upstream, call.body.json(), optional, refused);
+      return name ? { name } : undefined;
+    },
+  });
 }
 
 /** Never handed on to the client. */
@@ -135,7 +113,7 @@ const withheld = new Set([...hopByHop, 'content-encoding', 'set-cookie']);
 /** Anthropic, and everyone who speaks its dialect: bytes through. */
 export const anthropic: Provider = {
   async send(call: Call): Promise<Reply> {
-    const response = await post(call, '/messages');
+    const response = await postMessages(call, '/messages');
     const headers: Record<string, string> = {};
     const named = namedByConnection(response.headers);
     for (const [name, value] of Object.entries(response.headers)) {
@@ -145,7 +123,7 @@ export const anthropic: Provider = {
     return { kind: 'bytes', status: response.status, headers, body: response.body, stream };
   },
   async countTokens(call: Call): Promise<number | undefined> {
-    const response = await post(call, '/messages/count_tokens');
+    const response = await postMessages(call, '/messages/count_tokens');
     const answer: unknown = JSON.parse((await readAll(response.body)).toString());
     if (typeof answer !== 'object' || answer === null || !('input_tokens' in answer)) return undefined;
     return typeof answer.input_tokens === 'number' ? answer.input_tokens : undefined;

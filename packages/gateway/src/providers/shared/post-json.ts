@@ -1,13 +1,14 @@
-import { readAll, type UpstreamResponse } from '../../transport/transport.ts';
+import type { UpstreamResponse } from '../../transport/transport.ts';
 import type { Call } from '../../upstream/call.ts';
-import { readError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
+import type { UpstreamFailure } from '../../upstream/error.ts';
 import { lessonOf } from './refusals.ts';
 import { rememberEach } from './remember.ts';
+import { post, sendAndLearn } from './send-and-learn.ts';
 
-type Build = (refused: ReadonlySet<string>) => Record<string, unknown>;
+type Body = Record<string, unknown>;
 
 /** A lesson of a dialect's own, beside the fields that can be left out; undefined when the refusal teaches none. */
-export type Teach = (upstream: UpstreamFailure, body: Record<string, unknown>) => string | undefined;
+export type Teach = (upstream: UpstreamFailure, body: Body) => string | undefined;
 
 /**
  * Posts a body that `build` makes, without the fields that this upstream has refused. A field that the answer can do
@@ -17,53 +18,34 @@ export type Teach = (upstream: UpstreamFailure, body: Record<string, unknown>) =
 export function createPoster(optional: readonly string[], teach: Teach = () => undefined) {
   const writeTool = rememberEach((tool: object) => JSON.stringify(tool));
 
-  function write(body: Record<string, unknown>): string {
+  function write(body: Body): string {
     const { tools, ...rest } = body;
     if (!Array.isArray(tools)) return JSON.stringify(body);
     return `${JSON.stringify(rest).slice(0, -1)},"tools":[${tools.map(writeTool).join(',')}]}`;
   }
 
-  return (call: Call, url: string, build: Build): Promise<UpstreamResponse> =>
-    postJson(call, url, { optional, teach, build, write });
-}
-
-async function postJson(
-  call: Call,
-  url: string,
-  how: {
-    optional: readonly string[];
-    teach: Teach;
-    build: Build;
-    write(body: Record<string, unknown>): string;
-  },
-): Promise<UpstreamResponse> {
-  const { target } = call;
-  const key = `${target.provider}/${target.model}`;
-  const here = new Set(target.refuses);
-  for (;;) {
-    const refused = new Set([...here, ...call.learned.refused(key)]);
-    const body = how.build(refused);
-    const response = await call.send({
-      url,
-      method: 'POST',
-      headers: {
-        ...target.headers,
-        'content-type': 'application/json',
-        accept: body.stream === true ? 'text/event-stream' : 'application/json',
-        'accept-encoding': 'identity',
+  return (
+    call: Call,
+    url: string,
+    build: (refused: ReadonlySet<string>) => Body,
+  ): Promise<UpstreamResponse> =>
+    sendAndLearn(call, {
+      build,
+      send: (body) =>
+        post(call, {
+          url,
+          headers: {
+            ...call.target.headers,
+            'content-type': 'application/json',
+            accept: body.stream === true ? 'text/event-stream' : 'application/json',
+            'accept-encoding': 'identity',
+          },
+          body: write(body),
+        }),
+      teach(upstream, body, refused) {
+        const own = teach(upstream, body);
+        const name = own && !refused.has(own) ? own : lessonOf(upstream, body, optional, refused);
+        return name ? { name } : undefined;
       },
-      body: how.write(body),
-      signal: call.signal,
-      timeoutMs: target.timeoutMs,
-      idleTimeoutMs: target.idleTimeoutMs,
     });
-    if (response.status < 400) return response;
-    const text = (await readAll(response.body)).toString();
-    const upstream = readError(response.status, response.headers, text);
-    const own = how.teach(upstream, body);
-    const lesson = own && !refused.has(own) ? own : lessonOf(upstream, body, how.optional, refused);
-    if (!lesson || refused.has(lesson)) throw new UpstreamError(upstream);
-    here.add(lesson);
-    call.learned.learn(key, lesson);
-  }
 }

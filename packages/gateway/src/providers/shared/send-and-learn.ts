@@ -1,0 +1,53 @@
+import { readAll, type UpstreamRequest, type UpstreamResponse } from '../../transport/transport.ts';
+import type { Call } from '../../upstream/call.ts';
+import { readError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
+
+/** What a refusal teaches: the request is sent once more without it. */
+export interface Lesson {
+  name: string;
+  /** About this conversation only; anything else is remembered for the model at this provider. */
+  once?: true;
+}
+
+export interface LearningRequest<Body, Answer> {
+  /** The body without what this upstream refuses. */
+  build(refused: ReadonlySet<string>): Body;
+  /** Throws an UpstreamError when it is refused. */
+  send(body: Body): Promise<Answer>;
+  /** Undefined when the client has to be told. */
+  teach(upstream: UpstreamFailure, body: Body, refused: ReadonlySet<string>): Lesson | undefined;
+}
+
+/** Sends a request; after a refusal that teaches something, learns it and sends again. Every lesson is taken once. */
+export async function sendAndLearn<Body, Answer>(
+  { target, learned }: Call,
+  { build, send, teach }: LearningRequest<Body, Answer>,
+): Promise<Answer> {
+  const key = `${target.provider}/${target.model}`;
+  const here = new Set(target.refuses);
+  for (;;) {
+    const refused = new Set([...here, ...learned.refused(key)]);
+    const body = build(refused);
+    try {
+      return await send(body);
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      const lesson = teach(error.upstream, body, refused);
+      if (!lesson || refused.has(lesson.name)) throw error;
+      here.add(lesson.name);
+      if (!lesson.once) learned.learn(key, lesson.name);
+    }
+  }
+}
+
+/** Posts to a call's target. Throws an UpstreamError for any status from 400 on. */
+export async function post(
+  { target, send, signal }: Call,
+  request: Pick<UpstreamRequest, 'url' | 'headers' | 'body'>,
+): Promise<UpstreamResponse> {
+  const { timeoutMs, idleTimeoutMs } = target;
+  const response = await send({ ...request, method: 'POST', signal, timeoutMs, idleTimeoutMs });
+  if (response.status < 400) return response;
+  const text = (await readAll(response.body)).toString();
+  throw new UpstreamError(readError(response.status, response.headers, text));
+}
