@@ -1,7 +1,7 @@
 import type { EventType } from 'claude-agent-protocol';
 import { expect, test, vi } from 'vitest';
 import type { StoredEvent } from '../store/store.ts';
-import { createFeed, type Feed } from './feed.ts';
+import { createFeed, type Feed, type Subscription } from './feed.ts';
 import type { Frame } from './frames.ts';
 
 const S = 'session-1';
@@ -22,7 +22,7 @@ const word = (text: string): Frame =>
 const messageStart = stream({ type: 'message_start', message: { id: 'm' } });
 const blockStart = stream({ type: 'content_block_start', index: 0, content_block: { type: 'text' } });
 
-/** A subscriber that keeps what it is given, batch by batch. */
+/** A subscriber that keeps its batches. */
 function listen(feed: Feed, sessionId?: string) {
   const batches: string[] = [];
   let ended = 0;
@@ -32,12 +32,13 @@ function listen(feed: Feed, sessionId?: string) {
       ended++;
     },
   };
-  const joined = sessionId === undefined ? feed.joinAll(subscriber) : feed.join(sessionId, subscriber);
+  const subscription =
+    sessionId === undefined ? feed.subscribeAll(subscriber) : feed.subscribe(sessionId, subscriber);
   const ids = () => [...batches.join('').matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]));
-  return { joined, batches, ids, ended: () => ended };
+  return { subscription, batches, ids, ended: () => ended };
 }
 
-test('frames of one turn of the event loop leave together, in order, and encoded once', async () => {
+test('frames of one turn of the event loop are sent together, in order and encoded once', async () => {
   const feed = createFeed();
   const [one, two] = [listen(feed, S), listen(feed, S)];
   feed.publish(S, durable(1));
@@ -55,12 +56,12 @@ test('frames of one turn of the event loop leave together, in order, and encoded
   expect(one.batches).toHaveLength(2);
 });
 
-test('who joins does not get what was published before, even if it has not left yet', async () => {
+test('a subscriber gets nothing that was published before, even if it is still pending', async () => {
   const feed = createFeed();
   const early = listen(feed, S);
   feed.publish(S, durable(1));
   const late = listen(feed, S);
-  expect(late.joined.head).toBe(1);
+  expect(late.subscription.head).toBe(1);
   feed.publish(S, durable(2));
   await flushed();
   expect(early.ids()).toEqual([1, 2]);
@@ -79,7 +80,7 @@ test('hundreds of subscribers get every frame once and in order, though some of 
   for (const reader of readers) expect(reader.ids()).toEqual(all);
 });
 
-test('a subscriber hears its own session only', async () => {
+test('a subscriber gets frames of its own session only', async () => {
   const feed = createFeed();
   const mine = listen(feed, S);
   feed.publish('session-2', durable(7, 'turn.queued', { sessionId: 'session-2' }));
@@ -99,26 +100,26 @@ test('the global feed carries the control events of all sessions, by cursor, and
   expect(all.ids()).toEqual([101, 500]);
 });
 
-test('who left gets nothing more, also of what was on its way; leaving twice harms nobody', async () => {
+test('after unsubscribing nothing arrives, pending frames included; a second time does nothing', async () => {
   const feed = createFeed();
   const first = listen(feed, S);
   feed.publish(S, durable(1));
-  first.joined.leave();
+  first.subscription.unsubscribe();
   const second = listen(feed, S);
-  first.joined.leave();
+  first.subscription.unsubscribe();
   feed.publish(S, durable(2));
   await flushed();
   expect(first.ids()).toEqual([]);
   expect(second.ids()).toEqual([2]);
 });
 
-test('who leaves while others are being served holds nobody back', async () => {
+test('a subscriber that unsubscribes inside a batch does not hold the others back', async () => {
   const feed = createFeed();
-  const leaver = { joined: undefined as ReturnType<Feed['join']> | undefined, count: 0 };
-  leaver.joined = feed.join(S, {
+  const leaver = { subscription: undefined as Subscription | undefined, count: 0 };
+  leaver.subscription = feed.subscribe(S, {
     onBatch() {
       leaver.count++;
-      leaver.joined?.leave();
+      leaver.subscription?.unsubscribe();
     },
     onEnd() {},
   });
@@ -131,49 +132,53 @@ test('who leaves while others are being served holds nobody back', async () => {
   expect(other.ids()).toEqual([1, 2]);
 });
 
-test('who joins in the middle of a block is told what it holds, also when nobody read before', async () => {
+test('a subscription in the middle of a block says what it holds, even if it is the first', async () => {
   const feed = createFeed();
   feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
   for (const frame of [messageStart, blockStart, word('a'), word('b')]) feed.publish(S, frame);
-  const { joined } = listen(feed, S);
-  expect(joined).toMatchObject({ head: 1, turnId: 'turn-1', blocks: [{ message_id: 'm', text: 'ab' }] });
+  const { subscription } = listen(feed, S);
+  expect(subscription).toMatchObject({
+    head: 1,
+    turnId: 'turn-1',
+    blocks: [{ message_id: 'm', text: 'ab' }],
+  });
 
   feed.publish(S, durable(2, 'agent.message', { json: '{"type":"assistant","parent_tool_use_id":null}' }));
-  expect(listen(feed, S).joined.blocks).toEqual([]);
+  expect(listen(feed, S).subscription.blocks).toEqual([]);
 });
 
-test('messages that complete no block leave it in progress', () => {
+test('a message that completes no block leaves it unfinished', () => {
   const feed = createFeed();
   feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
   for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
   feed.publish(S, durable(2, 'agent.message', { json: '{"type":"user","parent_tool_use_id":null}' }));
   feed.publish(S, durable(3, 'agent.message', { json: '{"type":"assistant","parent_tool_use_id":"task"}' }));
   feed.publish(S, durable(4, 'permission.requested'));
-  expect(listen(feed, S).joined.blocks).toMatchObject([{ text: 'a' }]);
+  expect(listen(feed, S).subscription.blocks).toMatchObject([{ text: 'a' }]);
 });
 
 test.each(['turn.completed', 'turn.failed', 'turn.interrupted'] as const)(
-  '%s ends what was in progress',
+  '%s drops the unfinished blocks',
   (type) => {
     const feed = createFeed();
     feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
     const reader = listen(feed, S);
     for (const frame of [messageStart, blockStart, word('a')]) feed.publish(S, frame);
     feed.publish(S, durable(2, type, { turnId: 'turn-1' }));
-    expect(listen(feed, S).joined).toMatchObject({ head: 2, turnId: null, blocks: [] });
-    reader.joined.leave();
+    expect(listen(feed, S).subscription).toMatchObject({ head: 2, turnId: null, blocks: [] });
+    reader.subscription.unsubscribe();
   },
 );
 
-test('the next turn starts with nothing in progress, even if the end of the one before was never told', () => {
+test('a turn starts without unfinished blocks, even if the end of the one before is missing', () => {
   const feed = createFeed();
   feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
   for (const frame of [messageStart, blockStart, word('lost')]) feed.publish(S, frame);
   feed.publish(S, durable(3, 'turn.started', { turnId: 'turn-2' }));
-  expect(listen(feed, S).joined).toMatchObject({ turnId: 'turn-2', blocks: [] });
+  expect(listen(feed, S).subscription).toMatchObject({ turnId: 'turn-2', blocks: [] });
 });
 
-test('knows the newest published number of a session that is read or runs, and forgets it after that', () => {
+test('the head of a session is known while it has a subscriber or a running turn', () => {
   const feed = createFeed();
   feed.publish(S, durable(1));
   expect(feed.head(S)).toBeUndefined();
@@ -183,7 +188,7 @@ test('knows the newest published number of a session that is read or runs, and f
   expect(feed.head(S)).toBeUndefined();
 });
 
-test('the end is told to everybody once what was published has left; who comes later is told at once', async () => {
+test('the end reaches all subscribers after the pending frames, and later ones at once', async () => {
   const feed = createFeed();
   const [reader, all] = [listen(feed, S), listen(feed)];
   feed.publish(S, durable(1, 'session.closed'));

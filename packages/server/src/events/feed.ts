@@ -4,7 +4,7 @@ import { eventFrame, type Frame, liveFrame } from './frames.ts';
 import { createPartials, type Partials } from './partials.ts';
 import { dataOf, isEvent } from './stored.ts';
 
-/** Frames that go out together: encoded once, whoever and however many read them. */
+/** Frames that are sent together: encoded once for all subscribers. */
 export interface Batch {
   frames: readonly Frame[];
   bytes(): Uint8Array;
@@ -12,42 +12,42 @@ export interface Batch {
 
 export interface Subscriber {
   onBatch(batch: Batch): void;
-  /** The server goes down: no more batches come. */
+  /** The server is shutting down: no more batches come. */
   onEnd(): void;
 }
 
-export interface Joined {
-  /** Number of the newest event that was published before this subscription, if any was. */
+export interface Subscription {
+  /** Number of the newest event published before this subscription, if there is one. */
   head: number | undefined;
-  /** The turn that runs at this moment. */
+  /** The turn that is running. */
   turnId: string | null;
-  /** What its blocks in progress hold. */
+  /** What its unfinished content blocks hold so far. */
   blocks: PartialBlock[];
-  leave(): void;
+  unsubscribe(): void;
 }
 
 /** Live fan-out of what the log has committed. */
 export interface Feed {
   publish(sessionId: string, frame: Frame): void;
-  /** Number of the newest event of a session that was published, if that is known. */
+  /** Number of the newest published event of a session, if it is known. */
   head(sessionId: string): number | undefined;
-  /** All that one session shows, from now on. */
-  join(sessionId: string, subscriber: Subscriber): Joined;
+  /** Every frame of one session, from now on. */
+  subscribe(sessionId: string, subscriber: Subscriber): Subscription;
   /** Control events of all sessions, from now on. */
-  joinAll(subscriber: Subscriber): Joined;
+  subscribeAll(subscriber: Subscriber): Subscription;
   end(): void;
 }
 
 /**
- * With more readers than this, a channel rests after each chunk for as long as sending it took: the fan-out of
- * one session leaves half of the processor to the others, and what comes meanwhile leaves together. 1,000
- * readers of single tokens: 220,000 frames/s instead of 48,000 (bench/events.ts), each up to 20 ms later.
+ * With more subscribers than this, a channel pauses after each batch for as long as sending it took: the fan-out of
+ * one session leaves half of the processor to the others, and frames of the pause are sent together. 1,000
+ * subscribers to single tokens: 220,000 frames/s instead of 48,000 (bench/events.ts), each up to 20 ms later.
  */
-const MANY = 100;
+const THROTTLE_ABOVE = 100;
 
 interface Channel {
   encode(frame: Frame): string;
-  /** A flush will come: soon, or after a rest. */
+  /** A flush is due: soon, or after a pause. */
   scheduled: boolean;
   subscribers: Set<Subscriber>;
   partials: Partials;
@@ -58,7 +58,7 @@ interface Channel {
 
 export function createFeed(): Feed {
   const channels = new Map<string, Channel>();
-  const everyone = newChannel(encodeForEveryone);
+  const all = newChannel(encodeForAll);
   let ended = false;
 
   const channelOf = (sessionId: string): Channel => {
@@ -70,15 +70,15 @@ export function createFeed(): Feed {
     return channel;
   };
 
-  // Frames of one turn of the event loop leave as one chunk: with 100 subscribers a write of its own for
-  // each of them held us to about a tenth of the frames (bench/events.ts).
+  // Frames of one turn of the event loop are sent as one batch: with 100 subscribers, one write for each frame
+  // took the rate to about a tenth (bench/events.ts).
   const flush = (channel: Channel): void => {
     channel.scheduled = false;
     if (channel.pending.length === 0) return;
     const batch = createBatch(channel.pending, channel.encode);
     channel.pending = [];
     for (const subscriber of channel.subscribers) subscriber.onBatch(batch);
-    if (channel.subscribers.size <= MANY) return;
+    if (channel.subscribers.size <= THROTTLE_ABOVE) return;
     channel.scheduled = true;
     const start = performance.now();
     // The writes themselves are done when the next turn of the event loop begins.
@@ -93,8 +93,8 @@ export function createFeed(): Feed {
     setImmediate(flush, channel);
   };
 
-  const join = (channel: Channel, subscriber: Subscriber, onEmpty: () => void): Joined => {
-    // What waits to be flushed was published before this subscriber came: it must not see it twice.
+  const add = (channel: Channel, subscriber: Subscriber, onEmpty: () => void): Subscription => {
+    // Pending frames were published before this subscription: its replay has them already.
     flush(channel);
     channel.subscribers.add(subscriber);
     if (ended) subscriber.onEnd();
@@ -102,7 +102,7 @@ export function createFeed(): Feed {
       head: channel.head,
       turnId: channel.turnId,
       blocks: channel.partials.blocks(),
-      leave() {
+      unsubscribe() {
         channel.subscribers.delete(subscriber);
         if (channel.subscribers.size === 0) {
           channel.pending = [];
@@ -112,34 +112,34 @@ export function createFeed(): Feed {
     };
   };
 
-  const forgetIfUnused = (sessionId: string, channel: Channel): void => {
+  const dropIfUnused = (sessionId: string, channel: Channel): void => {
     if (channel.subscribers.size > 0 || channel.turnId !== null) return;
     if (channels.get(sessionId) === channel) channels.delete(sessionId);
   };
 
   return {
     publish(sessionId, frame) {
-      if (frame.durable && frame.event.type !== 'agent.message') push(everyone, frame);
-      // A session that nobody reads has a channel only while a turn runs: for the blocks in progress.
+      if (frame.durable && frame.event.type !== 'agent.message') push(all, frame);
+      // Without a subscriber a session has a channel only while a turn runs: for its unfinished blocks.
       const starts = frame.durable && frame.event.type === 'turn.started';
       const channel = starts ? channelOf(sessionId) : channels.get(sessionId);
       if (!channel) return;
       if (frame.durable) followDurable(channel, frame.event);
       else channel.partials.observe(frame.message);
       push(channel, frame);
-      forgetIfUnused(sessionId, channel);
+      dropIfUnused(sessionId, channel);
     },
     head: (sessionId) => channels.get(sessionId)?.head,
-    join(sessionId, subscriber) {
+    subscribe(sessionId, subscriber) {
       const channel = channelOf(sessionId);
-      return join(channel, subscriber, () => forgetIfUnused(sessionId, channel));
+      return add(channel, subscriber, () => dropIfUnused(sessionId, channel));
     },
-    joinAll(subscriber) {
-      return join(everyone, subscriber, () => {});
+    subscribeAll(subscriber) {
+      return add(all, subscriber, () => {});
     },
     end() {
       ended = true;
-      for (const channel of [everyone, ...channels.values()]) {
+      for (const channel of [all, ...channels.values()]) {
         flush(channel);
         for (const subscriber of [...channel.subscribers]) subscriber.onEnd();
       }
@@ -174,7 +174,7 @@ export function encodeForSession(sessionId: string, frame: Frame): string {
     : liveFrame(frame.type, sessionId, frame.turnId, frame.message);
 }
 
-export const encodeForEveryone = (frame: Frame): string =>
+export const encodeForAll = (frame: Frame): string =>
   frame.durable ? eventFrame(frame.event, frame.event.cursor) : '';
 
 function followDurable(channel: Channel, event: StoredEvent): void {

@@ -12,18 +12,20 @@ const B = '00000000-0000-4000-8000-00000000000b';
 let real: Store;
 let log: Log;
 /** What was published, in order: numbers for durable events, words for live ones. */
-let shown: (number | string)[];
+let published: (number | string)[];
 /** Commits that are under way: done in the store, not yet reported. In order, as a store does it. */
 let commits: { settle(): Promise<void>; fail(error: Error): void }[];
 
 beforeEach(async () => {
   real = openSqliteStore(':memory:');
   for (const id of [A, B]) await real.write([{ kind: 'insert-session', session: sampleSession({ id }) }]);
-  shown = [];
+  published = [];
   commits = [];
   const publish = (sessionId: string, frame: Frame): void => {
     const name = sessionId === A ? '' : 'b';
-    shown.push(frame.durable ? (name ? `${name}${frame.event.seq}` : frame.event.seq) : frame.message.type);
+    published.push(
+      frame.durable ? (name ? `${name}${frame.event.seq}` : frame.event.seq) : frame.message.type,
+    );
   };
   const store: Store = {
     ...real,
@@ -47,47 +49,47 @@ const append = (sessionId = A) => log.write(sessionId, [sampleEvent(sessionId)])
 const live = (word: string, sessionId = A) => log.live(sessionId, null, { type: word });
 
 describe('the log', () => {
-  test('shows nothing before it is committed', async () => {
+  test('publishes nothing before it is committed', async () => {
     const written = append();
-    expect(shown).toEqual([]);
+    expect(published).toEqual([]);
     await commits[0]?.settle();
-    expect(shown).toEqual([1]);
+    expect(published).toEqual([1]);
     expect(await written).toMatchObject({ ok: true, events: [{ seq: 1 }] });
   });
 
-  test('has shown an event when its write settles', async () => {
+  test('has published an event when its write settles', async () => {
     let atThatTime: unknown;
     const written = append().then(() => {
-      atThatTime = [...shown];
+      atThatTime = [...published];
     });
     await commits[0]?.settle();
     await written;
     expect(atThatTime).toEqual([1]);
   });
 
-  test('shows all events of one write, in order', async () => {
+  test('publishes all events of one write, in order', async () => {
     const written = log.write(A, [sampleEvent(A), { kind: 'count-message', id: A }, sampleEvent(A)]);
     await commits[0]?.settle();
     await written;
-    expect(shown).toEqual([1, 2]);
+    expect(published).toEqual([1, 2]);
   });
 
-  test('keeps deltas in their place between durable events, however slow a commit is', async () => {
+  test('keeps deltas in order with durable events, however slow a commit is', async () => {
     live('a');
     const writes = [append()];
     live('b');
     live('c');
     writes.push(append());
     live('d');
-    expect(shown).toEqual(['a']);
+    expect(published).toEqual(['a']);
     await commits[0]?.settle();
-    expect(shown).toEqual(['a', 1, 'b', 'c']);
+    expect(published).toEqual(['a', 1, 'b', 'c']);
     live('e');
-    expect(shown).toEqual(['a', 1, 'b', 'c']);
+    expect(published).toEqual(['a', 1, 'b', 'c']);
     await commits[1]?.settle();
-    expect(shown).toEqual(['a', 1, 'b', 'c', 2, 'd', 'e']);
+    expect(published).toEqual(['a', 1, 'b', 'c', 2, 'd', 'e']);
     live('f');
-    expect(shown.at(-1)).toBe('f');
+    expect(published.at(-1)).toBe('f');
     await Promise.all(writes);
   });
 
@@ -97,32 +99,32 @@ describe('the log', () => {
     const quick = append(B);
     live('other', B);
     await commits[1]?.settle();
-    expect(shown).toEqual(['b1', 'other']);
+    expect(published).toEqual(['b1', 'other']);
     await commits[0]?.settle();
-    expect(shown).toEqual(['b1', 'other', 1, 'waits']);
+    expect(published).toEqual(['b1', 'other', 1, 'waits']);
     await Promise.all([slow, quick]);
   });
 
-  test('a write that fails shows nothing, tells its caller, and does not hold up what follows', async () => {
+  test('a write that fails publishes nothing, rejects, and does not hold up the next', async () => {
     const failed = append();
     live('between');
     const next = append();
     commits[0]?.fail(new Error('disk full'));
     await expect(failed).rejects.toThrow('disk full');
-    expect(shown).toEqual(['between']);
+    expect(published).toEqual(['between']);
     await commits[1]?.settle();
     await next;
-    expect(shown).toEqual(['between', 1]);
+    expect(published).toEqual(['between', 1]);
     live('after');
-    expect(shown).toEqual(['between', 1, 'after']);
+    expect(published).toEqual(['between', 1, 'after']);
   });
 
-  test('a refused write shows nothing, and does not hold up what follows', async () => {
+  test('a refused write publishes nothing, and does not hold up the next', async () => {
     const refused = log.write(A, [sampleEvent(A), { kind: 'count-message', id: 'nobody' }]);
     live('between');
     await commits[0]?.settle();
     expect(await refused).toEqual({ ok: false, refused: 1 });
-    expect(shown).toEqual(['between']);
+    expect(published).toEqual(['between']);
   });
 
   test('a store that throws at once counts as a failed write', async () => {
@@ -132,9 +134,9 @@ describe('the log', () => {
         throw new Error('closed');
       },
     };
-    log = createLog({ store: broken, feed: { publish: () => shown.push('never') } as unknown as Feed });
+    log = createLog({ store: broken, feed: { publish: () => published.push('never') } as unknown as Feed });
     await expect(append()).rejects.toThrow('closed');
-    expect(shown).toEqual([]);
+    expect(published).toEqual([]);
   });
 });
 

@@ -3,58 +3,58 @@ import type { Change, NewEvent, Store, StoredEvent, WriteResult } from '../store
 import type { Feed } from './feed.ts';
 import type { Frame, LiveMessage } from './frames.ts';
 
-/** The one way to change a session: commit first, then show. */
+/** The one way to change a session: commit, then publish. */
 export interface Log {
   /**
    * Writes changes of one session in one transaction and then publishes its events.
    * @throws when the store cannot write (disk full, database gone); nothing was kept then.
    */
   write(sessionId: string, changes: readonly Change[]): Promise<WriteResult>;
-  /** Shows a delta or progress: never stored, but in its place among the session's durable events. */
+  /** Publishes a delta or progress: never stored, but in order with the session's durable events. */
   live(sessionId: string, turnId: string | null, message: LiveMessage): void;
 }
 
-interface Slot {
-  /** undefined while the commit is under way. */
+interface Entry {
+  /** undefined while the commit is in progress. */
   frames: readonly Frame[] | undefined;
 }
 
 export function createLog({ store, feed }: { store: Store; feed: Feed }): Log {
-  // What is published leaves in the order in which it was handed in: a delta behind a commit waits for it.
-  const lines = new Map<string, Slot[]>();
+  // Frames of a session are published in the order of the calls: a delta behind a commit waits for it.
+  const queues = new Map<string, Entry[]>();
 
-  const drain = (sessionId: string, line: Slot[]): void => {
-    while (line[0]?.frames) {
-      for (const frame of line[0].frames) feed.publish(sessionId, frame);
-      line.shift();
+  const drain = (sessionId: string, queue: Entry[]): void => {
+    while (queue[0]?.frames) {
+      for (const frame of queue[0].frames) feed.publish(sessionId, frame);
+      queue.shift();
     }
-    if (line.length === 0) lines.delete(sessionId);
+    if (queue.length === 0) queues.delete(sessionId);
   };
 
-  const enter = (sessionId: string, slot: Slot): Slot[] => {
-    const line = lines.get(sessionId) ?? [];
-    lines.set(sessionId, line);
-    line.push(slot);
-    return line;
+  const enqueue = (sessionId: string, entry: Entry): Entry[] => {
+    const queue = queues.get(sessionId) ?? [];
+    queues.set(sessionId, queue);
+    queue.push(entry);
+    return queue;
   };
 
   return {
     async write(sessionId, changes) {
-      const slot: Slot = { frames: undefined };
-      const line = enter(sessionId, slot);
+      const entry: Entry = { frames: undefined };
+      const queue = enqueue(sessionId, entry);
       try {
         const result = await store.write(changes);
-        slot.frames = result.ok ? result.events.map(durableFrame) : [];
+        entry.frames = result.ok ? result.events.map(durableFrame) : [];
         return result;
       } finally {
-        slot.frames ??= [];
-        drain(sessionId, line);
+        entry.frames ??= [];
+        drain(sessionId, queue);
       }
     },
     live(sessionId, turnId, message) {
       const frame: Frame = { durable: false, turnId, type: 'agent.delta', message };
-      if (!lines.has(sessionId)) feed.publish(sessionId, frame);
-      else enter(sessionId, { frames: [frame] });
+      if (queues.has(sessionId)) enqueue(sessionId, { frames: [frame] });
+      else feed.publish(sessionId, frame);
     },
   };
 }

@@ -13,7 +13,7 @@ const block = (index: number, content: Record<string, unknown>, parent: string |
 const delta = (index: number, content: Record<string, unknown>, parent: string | null = null) =>
   stream({ type: 'content_block_delta', index, delta: content }, parent);
 
-test('a block holds what its deltas said: text, thinking and tool input', () => {
+test('a block holds the text of its deltas: text, thinking and tool input', () => {
   const partials = createPartials();
   const messages = [
     start('m1'),
@@ -35,7 +35,7 @@ test('a block holds what its deltas said: text, thinking and tool input', () => 
   ]);
 });
 
-test('a block that stopped is not in progress', () => {
+test('a block that has stopped is dropped', () => {
   const partials = createPartials();
   for (const message of [start('m'), block(0, { type: 'text', text: 'x' })]) partials.observe(message);
   partials.observe(stream({ type: 'content_block_stop', index: 0 }));
@@ -56,7 +56,7 @@ test('the durable message ends the blocks of its own agent only', () => {
   expect(partials.blocks()).toEqual([]);
 });
 
-test('a message of several blocks goes on after the first of them is durable', () => {
+test('a message of several blocks continues after the first of them is durable', () => {
   const partials = createPartials();
   partials.observe(start('m'));
   partials.observe(block(0, { type: 'text', text: 'first' }));
@@ -66,7 +66,7 @@ test('a message of several blocks goes on after the first of them is durable', (
   expect(partials.blocks()).toMatchObject([{ index: 1, message_id: 'm', text: 'second' }]);
 });
 
-test('a new message forgets what the one before left unfinished', () => {
+test('a new message drops the unfinished blocks of the one before', () => {
   const partials = createPartials();
   for (const message of [start('m1'), block(0, { type: 'text', text: 'cut off' }), start('m2')]) {
     partials.observe(message);
@@ -74,7 +74,7 @@ test('a new message forgets what the one before left unfinished', () => {
   expect(partials.blocks()).toEqual([]);
 });
 
-test('what does not fit is passed over: other messages, deltas of unknown blocks, events without a start', () => {
+test('other messages, deltas of unknown blocks and events without a start are ignored', () => {
   const partials = createPartials();
   const messages = [
     { type: 'system', subtype: 'status' },
@@ -89,7 +89,7 @@ test('what does not fit is passed over: other messages, deltas of unknown blocks
   expect(partials.blocks()).toEqual([]);
 });
 
-test('what was given out does not change afterwards', () => {
+test('blocks that were handed out do not change afterwards', () => {
   const partials = createPartials();
   for (const message of [start('m'), block(0, { type: 'text', text: 'a' })]) partials.observe(message);
   const before = partials.blocks();

@@ -1,18 +1,18 @@
 import type { PartialBlock } from 'claude-agent-protocol';
 import type { LiveMessage, StreamEventMessage } from './frames.ts';
 
-/** Follows the deltas of one session, to tell a reader who joins in the middle what it missed. */
+/** Follows the deltas of one session, so that a late subscriber learns what the unfinished blocks hold. */
 export interface Partials {
-  /** Deltas count; other live messages are passed over. */
+  /** Live messages that are no deltas are ignored. */
   observe(message: LiveMessage): void;
-  /** The durable message is out: forget the blocks that it completes. */
+  /** The durable message is published: drop the blocks that it completes. */
   complete(parentToolUseId: string | null): void;
   clear(): void;
   blocks(): PartialBlock[];
 }
 
 export function createPartials(): Partials {
-  // One stream a subagent; the main agent is the one without a parent.
+  // One stream for each subagent; the main agent's has no parent.
   const streams = new Map<string | null, { messageId: string; blocks: Map<number, PartialBlock> }>();
 
   return {

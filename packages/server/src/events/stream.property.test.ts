@@ -139,7 +139,7 @@ function createReader(open: (after: number) => ReadableStream<Uint8Array>) {
   };
 }
 
-test('every durable event once and in order, and partial text plus deltas is the text of the block, however publishing, joining, cutting, slow reads and slow commits interleave', async () => {
+test('every durable event arrives once and in order, and partial text plus deltas is the block, for every interleaving of publishing, subscribing, cuts, slow reads and slow commits', async () => {
   await fc.assert(
     fc.asyncProperty(turns, steps, async (script, list) => {
       const real = openSqliteStore(':memory:');

@@ -86,7 +86,7 @@ const deltaText = (frame: SseFrame): string =>
 const openSession = (after = 0) => read(streamSession({ store, feed }, { sessionId: S, after }));
 
 describe("a session's stream", () => {
-  test('shows what was stored after the given number, then what happens', async () => {
+  test('sends what was stored after the given number, then what is published', async () => {
     await Promise.all([append(), append(), append()]);
     const reader = openSession(1);
     await ticks(3);
@@ -99,7 +99,7 @@ describe("a session's stream", () => {
     expect(reader.names().slice(2)).toEqual(['agent.message', 'now', 'agent.message']);
   });
 
-  test('says at once that it is connected, also when there is nothing to show', async () => {
+  test('says at once that it is connected, even if there is nothing to send', async () => {
     const reader = streamSession({ store, feed }, { sessionId: S, after: 0 }).getReader();
     const { value } = await reader.read();
     expect(Buffer.from(value ?? []).toString()).toBe(': connected\n\n');
@@ -131,14 +131,14 @@ describe("a session's stream", () => {
     await reader.cut();
   });
 
-  test('replays events that are larger than what a reader may be behind', async () => {
+  test('replays events that are larger than the permitted lag', async () => {
     const json = JSON.stringify({ text: 'x'.repeat(6 * 1024 * 1024) });
     for (let n = 0; n < 3; n++) await log.write(S, [sampleEvent(S, { json })]);
     const reader = openSession();
     await soon(() => expect(reader.ids()).toEqual([1, 2, 3]));
   });
 
-  test('begins with the partial frame for who joins in the middle of a block; then come its deltas', async () => {
+  test('begins with the partial frame in the middle of a block; its deltas follow', async () => {
     await append('turn.started', T1);
     startBlock();
     word('one ');
@@ -172,7 +172,7 @@ describe("a session's stream", () => {
     expect(reader.names()).toEqual(['turn.started', 'agent.message']);
   });
 
-  test('never shows an event before the deltas that belong before it, though it is committed already', async () => {
+  test('never sends an event before the deltas that belong before it, though it is committed already', async () => {
     // A store in which a commit is visible to readers some time before the writer hears of it.
     const held: (() => void)[] = [];
     const slow: Store = {
@@ -203,7 +203,7 @@ describe("a session's stream", () => {
     expect(reader.names().slice(2)).toEqual(['permission.requested', 'before the message', 'agent.message']);
   });
 
-  test('cuts off a reader that does not read, frees what was kept for it, and lets it resume', async () => {
+  test('cuts off a lagging reader, frees what was kept for it, and lets it resume', async () => {
     const stream = streamSession({ store, feed }, { sessionId: S, after: 0 });
     const slow = stream.getReader();
     await slow.read();
@@ -214,7 +214,7 @@ describe("a session's stream", () => {
       await log.write(S, [sampleEvent(S, { json })]);
       await tick();
     }
-    await expect(slow.read()).rejects.toThrow('too slow; it can come back with Last-Event-ID');
+    await expect(slow.read()).rejects.toThrow('reads too slowly. It can resume with Last-Event-ID.');
     const back = openSession(0);
     await soon(() => expect(back.ids()).toHaveLength(60));
     await soon(() => expect(other.ids()).toHaveLength(60));
@@ -244,7 +244,7 @@ describe("a session's stream", () => {
     expect(feed.head(S)).toBeUndefined();
   });
 
-  test('that its reader leaves is forgotten, whatever it is doing', async () => {
+  test('unsubscribes when its reader leaves, at any moment', async () => {
     const reads: (() => void)[] = [];
     const slow: Store = {
       ...store,
@@ -288,7 +288,7 @@ describe("a turn's stream", () => {
   const openTurn = (turnId: string, start: number) =>
     read(streamTurn({ store, feed }, { sessionId: S, turnId, start }));
 
-  test('shows its own turn only, and ends with it', async () => {
+  test('sends its own turn only, and ends with it', async () => {
     await append('turn.queued', T1);
     const first = openTurn(T1, 1);
     await append('turn.started', T1);
@@ -317,7 +317,7 @@ describe("a turn's stream", () => {
     expect(second.names()).toEqual(['turn.queued', 'turn.started', 'of two', 'turn.failed']);
   });
 
-  test('of a turn that waits does not begin with what another turn is saying', async () => {
+  test('of a queued turn does not begin with the blocks of another', async () => {
     await append('turn.queued', T1);
     await append('turn.started', T1);
     startBlock();
@@ -330,7 +330,7 @@ describe("a turn's stream", () => {
     expect(running.names()).toEqual(['turn.queued', 'turn.started', 'agent.partial']);
   });
 
-  test('of a turn that is over is read from the store, from its own beginning, and ends', async () => {
+  test('of a finished turn is read from the store, from its own beginning, and ends', async () => {
     await append('turn.queued', T1);
     await append('turn.completed', T1);
     await append('turn.queued', T2);
@@ -349,7 +349,7 @@ describe('the stream of all sessions', () => {
   });
   const open = async (after?: number) => read(await streamAll({ store, feed }, { after }));
 
-  test('starts now, or after a cursor, and leaves out agent messages', async () => {
+  test('starts now or after a cursor, without agent messages', async () => {
     await append('turn.queued', T1);
     const now = await open();
     const all = await open(0);
@@ -362,7 +362,7 @@ describe('the stream of all sessions', () => {
     expect(now.frames[0]).toMatchObject({ event: 'session.state', data: { session_id: OTHER, seq: 1 } });
   });
 
-  test('shows every control event once and in order to a reader that is cut again and again', async () => {
+  test('sends every control event once and in order over any number of connections', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom('control', 'message', 'other', 'tick', 'cut'), { maxLength: 60 }),

@@ -3,12 +3,12 @@ import type { DatabaseSync } from 'node:sqlite';
 
 const NAME = /^(\d{3})-[a-z-]+\.sql$/;
 
-/** A database that this program must not touch; the sentence says why, and what to do. */
+/** A database that this program must not touch. */
 export class ForeignDatabase extends Error {}
 
 /**
  * Brings a database to this program's schema, one numbered file a transaction.
- * @throws ForeignDatabase when another program made it, or a newer one: its rows could mean something else.
+ * @throws ForeignDatabase when another program created it, or a newer version of this one
  */
 export function migrate(db: DatabaseSync, folder = new URL('./migrations/', import.meta.url)): void {
   const tables = db.prepare("select name from sqlite_schema where type = 'table'").all();

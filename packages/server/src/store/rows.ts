@@ -1,6 +1,6 @@
 import type { PermissionRecord, SessionRecord, TurnRecord } from './store.ts';
 
-/** A row as SQL has it: camelCase becomes snake_case, objects JSON text, booleans 0 and 1. */
+/** A row in SQL: camelCase becomes snake_case, objects become JSON text, booleans 0 and 1. */
 export type Row = Record<string, string | number | null>;
 
 type Codec = 'text' | 'number' | 'boolean' | 'json';

@@ -14,7 +14,7 @@ import type {
   WaitFor,
 } from 'claude-agent-protocol';
 
-/** A session as it is kept. Times are ISO 8601 UTC. */
+/** A stored session. Times are ISO 8601 UTC. */
 export interface SessionRecord {
   id: string;
   createdAt: string;
@@ -22,11 +22,11 @@ export interface SessionRecord {
   status: SessionStatus;
   title: string | null;
   metadata: Record<string, unknown>;
-  /** The folder that its processes start in. */
+  /** The folder in which its processes start. */
   cwd: string;
-  /** Where the agent works now, when that is another folder: it has entered a worktree. */
+  /** The folder in which the agent works now, if it has entered a worktree. */
   worktree: string | null;
-  /** null is the server's default model. */
+  /** null means the server's default model. */
   model: string | null;
   permissionMode: PermissionMode;
   options: SessionOptions;
@@ -35,10 +35,10 @@ export interface SessionRecord {
   conversationId: string;
   /** True once the agent has a transcript of the conversation, so that a new process must resume it. */
   hasTranscript: boolean;
-  /** How much of it, in bytes, is known to be this session's own; null: nobody has looked yet. */
+  /** How many bytes of it are known to be this session's own; null if that was never checked. */
   transcriptSeen: number | null;
   forkedFrom: string | null;
-  /** Id of the API key that made it; its budget pays for model calls through the gateway. */
+  /** Id of the API key that created it; its budget pays for model calls through the gateway. */
   createdBy: string | null;
   /** Number of the newest event. */
   lastSeq: number;
@@ -49,18 +49,18 @@ export interface TurnRecord {
   sessionId: string;
   state: TurnState;
   initiator: TurnInitiator;
-  /** Of an agent's own turn: what made it begin. */
+  /** For a turn that the agent began by itself: the reason. */
   input: UserInput;
   idempotencyKey: string | null;
   /** Hash of the request body, to tell a retry from another request under the same key. */
   inputHash: string;
   waitFor: WaitFor;
-  /** Sent to interrupt: goes before everything that is queued. */
+  /** Sent with `when_busy: "interrupt"`: runs before all queued turns. */
   urgent: boolean;
   createdAt: string;
   startedAt: string | null;
   endedAt: string | null;
-  /** Of a turn with `waitFor: 'background'`: when its background work was over as well. */
+  /** With `waitFor: 'background'`: when its background work had ended too. */
   settledAt: string | null;
   result: TurnResult | null;
 }
@@ -85,7 +85,7 @@ export interface PermissionRecord {
   state: PermissionState;
   reason: PermissionReason | null;
   resolvedAt: string | null;
-  /** Who answered; null when nobody did. */
+  /** Who answered; null if it ended without an answer. */
   resolvedBy: ResolvedBy | null;
 }
 
@@ -95,7 +95,7 @@ export interface ConversationRecord {
   sessionId: string;
   /** Its events are those with a higher number, up to the next conversation's. */
   afterSeq: number;
-  /** The agent had a transcript of it before this session's log began: it was resumed from disk, or forked. */
+  /** The agent had a transcript of it before this session's log began: a resume from disk, or a fork. */
   fromDisk: boolean;
 }
 
@@ -104,17 +104,17 @@ export interface NewEvent<T extends EventType = EventType> {
   turnId: string | null;
   type: T;
   at: string;
-  /** The event's data as JSON text: it is encoded once, for the store and for every subscriber. */
+  /** Its data as JSON text: encoded once, for the store and for every subscriber. */
   json: string;
 }
 
 export interface StoredEvent<T extends EventType = EventType> extends NewEvent<T> {
   seq: number;
-  /** Position among the events of all sessions: grows, may have holes. */
+  /** Position among the events of all sessions: grows, with gaps. */
   cursor: number;
 }
 
-/** An entry of a conversation's history: a prompt of a user that was taken up, or a message of the agent. */
+/** An entry of a conversation's history: a user's prompt whose turn has begun, or a message of the agent. */
 export interface HistoryEntry {
   turnId: string | null;
   /** The prompt, or the agent's message as JSON text. */
@@ -156,7 +156,7 @@ export type Change =
   | {
       kind: 'update-turn';
       id: string;
-      /** Only from one of these states; from another the whole write is refused. */
+      /** In any other state the whole write is refused. */
       from: readonly TurnState[];
       set: Partial<
         Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'settledAt' | 'result' | 'idempotencyKey'>
@@ -165,7 +165,7 @@ export type Change =
   | { kind: 'insert-permission'; permission: PermissionRecord }
   | {
       kind: 'settle-permission';
-      /** Only while pending; otherwise the whole write is refused. */
+      /** If it is not pending, the whole write is refused. */
       id: string;
       state: PermissionState;
       reason: PermissionReason;
@@ -176,39 +176,39 @@ export type Change =
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent };
 
-/** `refused` is the index of the change whose condition did not hold; nothing of the write was kept. */
+/** `refused` is the index of the change whose condition did not hold; nothing of that write was kept. */
 export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; refused: number };
 
-/** Which sessions are wanted. */
+/** Filters and page of a list of sessions. */
 export interface SessionQuery {
   status: SessionStatus | 'all';
   limit: number;
-  /** What the page before gave as `next`. */
+  /** `next` of the page before. */
   cursor?: string | undefined;
-  /** The very folder. */
+  /** Exactly this folder. */
   cwd?: string | undefined;
-  /** Stands in the title or in a message, whatever the case of its (plain) letters. */
+  /** Text in the title or in a message; ASCII letters match in either case. */
   q?: string | undefined;
-  /** Members that the metadata has, with these values. */
+  /** Members of the metadata and their values. */
   metadata?: Readonly<Record<string, string | number | boolean | null>> | undefined;
 }
 
 /**
- * Where everything durable lives. Narrow on purpose: one way to write, a few questions to ask.
+ * Everything durable. Narrow on purpose: one way to write, and one question for each answer that the server gives.
  *
- * Rules that every implementation keeps (store.conformance.ts shows them):
+ * Rules that every implementation keeps (store.conformance.ts tests them):
  * - a write is all or nothing, and durable when its promise settles;
- * - event numbers of a session start at 1 and have no holes;
+ * - event numbers of a session start at 1 and have no gaps;
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
 export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
-  /** Really writes something and commits it. @throws when the store cannot write */
+  /** Writes something and commits it. @throws when the store cannot write */
   probe(): Promise<void>;
 
   getSession(id: string): Promise<SessionRecord | undefined>;
-  /** Newest activity first. @throws AppError 422 for a cursor that no page gave */
+  /** Newest activity first. @throws AppError 422 for a cursor that no page returned */
   listSessions(query: SessionQuery): Promise<{ sessions: SessionRecord[]; next: string | null }>;
   countSessions(status: SessionStatus): Promise<number>;
 
@@ -217,7 +217,7 @@ export interface Store {
   conversation(id: string): Promise<ConversationRecord | undefined>;
   /** Ids of the sessions that these conversations belong to, by conversation; unknown ones are left out. */
   conversationOwners(ids: readonly string[]): Promise<Map<string, string>>;
-  /** Ids of all conversations that are no longer their session's present one. */
+  /** Ids of all conversations that their sessions have left. */
   pastConversations(): Promise<string[]>;
 
   getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
@@ -242,14 +242,14 @@ export interface Store {
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
   /**
-   * What users and the agent's main thread said in a session, in order, as far as it was logged behind event number
-   * `after` and up to `until`.
+   * What users and the agent's main thread said in a session, in order, from the events after number `after` up to
+   * `until`.
    */
   history(
     sessionId: string,
     range: { after: number; until: number; limit: number; offset: number },
   ): Promise<HistoryEntry[]>;
-  /** Number of a turn's first event: `turn.queued`, or `turn.started` of one that the agent began by itself. */
+  /** Number of a turn's first event: `turn.queued`, or `turn.started` if the agent began it by itself. */
   turnStart(turnId: string): Promise<number | undefined>;
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;

@@ -6,7 +6,7 @@ import type { Subject } from './subject.conformance.ts';
 
 export function describeEvents(subject: Subject): void {
   describe('events', () => {
-    test('are numbered from 1 in each session, and come back exactly as they were written', async () => {
+    test('are numbered from 1 in each session, and are read exactly as they were written', async () => {
       const [a, b] = [await subject.newSession(), await subject.newSession()];
       const turnId = randomUUID();
       const text = '{"text":"\\u0000 \\n \u{1F600} \\ud800 </script>"}';
@@ -27,7 +27,7 @@ export function describeEvents(subject: Subject): void {
       expect((await subject.store.getSession(a.id))?.lastSeq).toBe(2);
     });
 
-    test('what a writer believes about the newest number does not count', async () => {
+    test('the newest number that a writer passes in is ignored', async () => {
       const { id } = sampleSession();
       await subject.store.write([{ kind: 'insert-session', session: sampleSession({ id, lastSeq: 40 }) }]);
       await subject.store.write([sampleEvent(id), sampleEvent(id)]);
@@ -35,7 +35,7 @@ export function describeEvents(subject: Subject): void {
       expect((await subject.store.readEvents(id, 0, 9)).map((each) => each.seq)).toEqual([1, 2, 3]);
     });
 
-    test('are read in pages, from any number on', async () => {
+    test('are read in pages, after any number', async () => {
       const { id } = await subject.newSession();
       await subject.store.write(Array.from({ length: 7 }, () => sampleEvent(id)));
       const seqs = async (after: number, limit: number) =>
@@ -48,7 +48,7 @@ export function describeEvents(subject: Subject): void {
       expect(await subject.store.readEvents(randomUUID(), 0, 3)).toEqual([]);
     });
 
-    test('history is what users and the main thread said, within a range, page by page', async () => {
+    test('history has what users and the main thread said, within a range, page by page', async () => {
       const { id } = await subject.newSession();
       const asked = await subject.newTurn(id, { input: 'a question' });
       const own = await subject.newTurn(id, { initiator: 'agent', input: 'a report' });
@@ -95,7 +95,7 @@ export function describeEvents(subject: Subject): void {
       }
     });
 
-    test('of all sessions are read by cursor: everything but agent messages, in order', async () => {
+    test('of all sessions are read by cursor, in order, without agent messages', async () => {
       const [a, b] = [await subject.newSession(), await subject.newSession()];
       expect(await subject.store.lastCursor()).toBe(0);
       await subject.store.write([sampleEvent(a.id, { type: 'turn.queued', turnId: randomUUID() })]);
@@ -114,7 +114,7 @@ export function describeEvents(subject: Subject): void {
       expect(await subject.store.readControlEvents(await subject.store.lastCursor(), 99)).toEqual([]);
     });
 
-    test('who follows the cursor while others write misses nothing', async () => {
+    test('a reader that follows the cursor during writes misses nothing', async () => {
       const sessions = await Promise.all(Array.from({ length: 5 }, () => subject.newSession()));
       let writing = true;
       const writers = Promise.all(
@@ -151,7 +151,7 @@ export function describeEvents(subject: Subject): void {
       expect(await subject.store.turnStart(randomUUID())).toBeUndefined();
     });
 
-    test('sessions are found whose newest task list names a task', async () => {
+    test('sessions whose newest task list names a task are found', async () => {
       const [one, two, three] = [
         await subject.newSession(),
         await subject.newSession(),

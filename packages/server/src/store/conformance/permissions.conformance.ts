@@ -5,7 +5,7 @@ import type { Subject } from './subject.conformance.ts';
 
 export function describePermissions(subject: Subject): void {
   describe('permissions', () => {
-    test('a request comes back exactly as it was written', async () => {
+    test('a request is read exactly as it was written', async () => {
       const { id } = await subject.newSession();
       const full = samplePermission(id, {
         turnId: randomUUID(),
@@ -37,7 +37,7 @@ export function describePermissions(subject: Subject): void {
       expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, cursor });
     });
 
-    test('of ten answers at the same time the first wins, and the event tells of that one only', async () => {
+    test('the first of ten concurrent answers wins, and only its event is kept', async () => {
       const { id } = await subject.newSession();
       const permission = samplePermission(id);
       await subject.store.write([{ kind: 'insert-permission', permission }]);

@@ -6,7 +6,7 @@ import type { Subject } from './subject.conformance.ts';
 
 export function describeSessions(subject: Subject): void {
   describe('sessions', () => {
-    test('a session comes back exactly as it was written', async () => {
+    test('a session is read exactly as it was written', async () => {
       const full = await subject.newSession({
         title: 'T "quoted" \u{1F600} \n',
         metadata: { deep: [{ a: null, b: 1.5, c: 'ü' }], 'snake_case-Key': true },
@@ -67,7 +67,7 @@ export function describeSessions(subject: Subject): void {
       });
     });
 
-    test('a session whose id is taken is refused', async () => {
+    test('a session with a taken id is refused', async () => {
       const first = await subject.newSession({ title: 'first' });
       const again = sampleSession({ id: first.id, title: 'second' });
       expect(await subject.store.write([{ kind: 'insert-session', session: again }])).toEqual({
@@ -77,7 +77,7 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.store.getSession(first.id)).toEqual(first);
     });
 
-    test('an update changes what it names, and nothing else', async () => {
+    test('an update changes the fields that it names, and no others', async () => {
       const session = await subject.newSession({ title: 'old', metadata: { a: 1 }, model: 'm' });
       const other = await subject.newSession({ title: 'other' });
       await subject.store.write([
@@ -105,7 +105,7 @@ export function describeSessions(subject: Subject): void {
         expect(await subject.store.write([change])).toEqual({ ok: false, refused: 0 });
     });
 
-    test('messages are counted one by one, also when many are written at once', async () => {
+    test('messages are counted one by one, even if many are written at once', async () => {
       const { id } = await subject.newSession();
       await Promise.all(
         Array.from({ length: 25 }, () => subject.store.write([{ kind: 'count-message', id }])),
@@ -148,7 +148,7 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.store.countSessions('closed')).toBe(2);
     });
 
-    test('a cursor that nobody gave out is refused, not taken for the first page', async () => {
+    test('a cursor that no page returned is refused', async () => {
       await subject.newSession();
       for (const cursor of ['nonsense', '', Buffer.from('a b c').toString('base64url')]) {
         await expect(subject.store.listSessions({ status: 'all', limit: 5, cursor })).rejects.toMatchObject({

@@ -20,7 +20,7 @@ export function describeTurns(subject: Subject): void {
       duration_ms: 12.5,
     });
 
-    test('a turn comes back exactly as it was written, and only under its own session', async () => {
+    test('a turn is read exactly as it was written, under its own session only', async () => {
       const session = await subject.newSession();
       const other = await subject.newSession();
       const turn = await subject.newTurn(session.id, {
@@ -45,7 +45,7 @@ export function describeTurns(subject: Subject): void {
       await subject.newTurn(a.id);
       await subject.newTurn(a.id);
       expect(await subject.store.getTurnByKey(a.id, 'k')).toEqual(first);
-      // Given back by a turn that came to nothing.
+      // A turn that never began releases its key.
       await subject.store.write([
         {
           kind: 'update-turn',
@@ -58,7 +58,7 @@ export function describeTurns(subject: Subject): void {
       await subject.newTurn(a.id, { idempotencyKey: 'k' });
     });
 
-    test('of many turns under one key at the same time exactly the first is kept', async () => {
+    test('the first of many concurrent turns under one key is kept', async () => {
       const { id } = await subject.newSession();
       const turns = Array.from({ length: 10 }, () => sampleTurn(id, { idempotencyKey: 'k' }));
       const results = await Promise.all(
@@ -94,7 +94,7 @@ export function describeTurns(subject: Subject): void {
       });
     });
 
-    test('of two ends of one turn at the same time the first wins', async () => {
+    test('the first of two concurrent ends of a turn wins', async () => {
       const { id: sessionId } = await subject.newSession();
       const turn = await subject.newTurn(sessionId, { state: 'running' });
       const ends = await Promise.all(

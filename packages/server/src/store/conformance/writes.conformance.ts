@@ -6,7 +6,7 @@ import type { Subject } from './subject.conformance.ts';
 
 export function describeWrites(subject: Subject): void {
   describe('writes', () => {
-    test('settle in the order of the calls, whatever becomes of them', async () => {
+    test('settle in the order of the calls, successful or not', async () => {
       const { id } = await subject.newSession();
       const order: number[] = [];
       await Promise.allSettled(
@@ -27,7 +27,7 @@ export function describeWrites(subject: Subject): void {
       expect(order).toHaveLength(30);
     });
 
-    test('can be read as soon as their promise settles', async () => {
+    test('can be read when their promise settles', async () => {
       const { id } = await subject.newSession();
       await Promise.all(
         Array.from({ length: 20 }, async () => {
@@ -89,7 +89,7 @@ export function describeWrites(subject: Subject): void {
       expect(await subject.store.totalUsage()).toEqual({ turns: 0, rows: [], costByKey: new Map() });
     });
 
-    test('that are impossible reject: events of unknown sessions, ids that are taken', async () => {
+    test('that are impossible reject: events of unknown sessions, taken ids', async () => {
       const { id } = await subject.newSession();
       const turn = await subject.newTurn(id);
       const permission = samplePermission(id);
@@ -102,11 +102,11 @@ export function describeWrites(subject: Subject): void {
       await expect(subject.store.write([{ kind: 'insert-permission', permission }])).rejects.toThrow();
     });
 
-    test('of nothing succeed', async () => {
+    test('without changes succeed', async () => {
       expect(await subject.store.write([])).toEqual({ ok: true, events: [] });
     });
 
-    test('under way when the store is closed are kept or rejected, never left open', async () => {
+    test('in progress when the store closes are kept or rejected, never left pending', async () => {
       const { id } = await subject.newSession();
       const results = Promise.allSettled([
         subject.store.write([sampleEvent(id)]),

@@ -1,0 +1,216 @@
+import type { StoredEvent } from '../store/store.ts';
+import type { Batch, Subscriber, Subscription } from './feed.ts';
+import type { Frame } from './frames.ts';
+
+/** Events read from the store at a time while a subscriber catches up. */
+const PAGE = 500;
+/** A subscriber that lags this far is cut off and resumes with Last-Event-ID: 4 MiB is about 10,000 deltas. */
+const MAX_LAG_BYTES = 4 * 1024 * 1024;
+/** Stored events are sent in chunks of about this size, each after the one before has been taken. */
+const CHUNK_BYTES = 64 * 1024;
+/** Proxies close silent connections after 30 to 60 seconds. */
+const KEEP_ALIVE_MS = 15_000;
+
+const CONNECTED = Buffer.from(': connected\n\n');
+const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
+
+/** What a stream shows, and how. */
+export interface Source {
+  /** Position of the last event that the subscriber has. */
+  after: number;
+  /** Position of the newest published event, if it is known. */
+  head(): number | undefined;
+  subscribe(subscriber: Subscriber): Subscription;
+  read(after: number, limit: number): Promise<StoredEvent[]>;
+  /** Number of an event in its session, or its cursor among all. */
+  position(event: StoredEvent): number;
+  encode(frame: Frame): string;
+  /** Text that tells a late subscriber what the unfinished blocks hold. */
+  partial?(subscription: Subscription): string;
+  /** Only frames for which this is true are sent. */
+  filter?(frame: Frame): boolean;
+  /** The stream ends after this event. */
+  isEnd?(event: StoredEvent): boolean;
+}
+
+/** One SSE body that is being sent. */
+interface Delivery {
+  readonly source: Source;
+  readonly controller: ReadableStreamDefaultController<Uint8Array>;
+  readonly keepAlive: NodeJS.Timeout;
+  /** Position of the last event that was sent. */
+  cursor: number;
+  subscription: Subscription | undefined;
+  /** Batches that arrive during the last part of the replay; undefined once it is over. */
+  buffered: Batch[] | undefined;
+  done: boolean;
+  /** Called when the subscriber has taken a chunk, and at the end. */
+  onRoom(): void;
+}
+
+/**
+ * Replay from the store at the subscriber's pace; subscribe; replay what was published in between; then pass on what
+ * is published: every durable event once and in order, wherever the last connection broke.
+ */
+export function openStream(source: Source): ReadableStream<Uint8Array> {
+  let delivery: Delivery | undefined;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const mine: Delivery = {
+          source,
+          controller,
+          keepAlive: setInterval(() => send(mine, KEEP_ALIVE), KEEP_ALIVE_MS),
+          cursor: source.after,
+          subscription: undefined,
+          buffered: [],
+          done: false,
+          onRoom: () => {},
+        };
+        delivery = mine;
+        run(mine).catch((error: unknown) => fail(mine, error));
+      },
+      pull: () => delivery?.onRoom(),
+      cancel: () => delivery && stop(delivery),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: CHUNK_BYTES }),
+  );
+}
+
+async function run(delivery: Delivery): Promise<void> {
+  const { source } = delivery;
+  // Headers leave with the first bytes: a subscriber to a silent session wants to know that it is connected.
+  send(delivery, CONNECTED);
+  await replay(delivery, source.head);
+  if (delivery.done) return;
+  const subscription = source.subscribe({
+    onBatch: (batch) => onBatch(delivery, batch),
+    onEnd: () => finish(delivery),
+  });
+  delivery.subscription = subscription;
+  if (delivery.done) return subscription.unsubscribe();
+  await replay(delivery, () => subscription.head ?? beforeBuffered(delivery));
+  if (delivery.done) return;
+  if (subscription.blocks.length > 0) send(delivery, Buffer.from(source.partial?.(subscription) ?? ''));
+  const missed = delivery.buffered ?? [];
+  delivery.buffered = undefined;
+  for (const batch of missed) deliver(delivery, batch.frames);
+}
+
+/**
+ * Sends what the store has, up to the newest published event: one that is committed and not yet published comes with
+ * the deltas that belong before it.
+ */
+async function replay(delivery: Delivery, head: () => number | undefined): Promise<void> {
+  const { source } = delivery;
+  while (!delivery.done && delivery.cursor < (head() ?? Number.POSITIVE_INFINITY)) {
+    const stored = await source.read(delivery.cursor, PAGE);
+    // Asked after the read, because events were published while it took its time.
+    const end = head() ?? Number.POSITIVE_INFINITY;
+    const page = stored.filter((event) => source.position(event) <= end);
+    if (page.length === 0) return;
+    for (const chunk of inChunks(page)) {
+      if (delivery.done) return;
+      deliver(
+        delivery,
+        chunk.map((event) => ({ durable: true, turnId: event.turnId, event })),
+      );
+      if (!delivery.subscription) await roomIn(delivery);
+    }
+  }
+}
+
+/** The last position before the buffered batches begin; the replay ends there. */
+function beforeBuffered({ buffered, source }: Delivery): number | undefined {
+  const first = buffered?.flatMap((batch) => batch.frames).find((frame) => frame.durable);
+  return first && source.position(first.event) - 1;
+}
+
+function onBatch(delivery: Delivery, batch: Batch): void {
+  const { source, buffered } = delivery;
+  if (delivery.done) return;
+  if (buffered) {
+    buffered.push(batch);
+    return;
+  }
+  const durable = batch.frames.filter((frame) => frame.durable);
+  const first = durable[0];
+  const replayed = first !== undefined && source.position(first.event) <= delivery.cursor;
+  if (source.filter || replayed) {
+    deliver(delivery, batch.frames);
+    return;
+  }
+  // The common case: the same bytes for every subscriber.
+  const newest = durable.at(-1);
+  if (newest) delivery.cursor = source.position(newest.event);
+  send(delivery, batch.bytes());
+}
+
+/** Sends frames, without those that were sent before. */
+function deliver(delivery: Delivery, frames: readonly Frame[]): void {
+  const { source } = delivery;
+  let text = '';
+  let end = false;
+  for (const frame of frames) {
+    if (frame.durable) {
+      if (source.position(frame.event) <= delivery.cursor) continue;
+      delivery.cursor = source.position(frame.event);
+      end = source.isEnd?.(frame.event) ?? false;
+    }
+    if (!source.filter || source.filter(frame)) text += source.encode(frame);
+    if (end) break;
+  }
+  send(delivery, Buffer.from(text));
+  if (end) finish(delivery);
+}
+
+function send(delivery: Delivery, bytes: Uint8Array): void {
+  const { controller } = delivery;
+  if (delivery.done || bytes.length === 0) return;
+  controller.enqueue(bytes);
+  // The replay waits for its subscriber; live events do not.
+  if (delivery.buffered || (controller.desiredSize ?? 0) > -MAX_LAG_BYTES) return;
+  fail(delivery, new Error('The subscriber reads too slowly. It can resume with Last-Event-ID.'));
+}
+
+/** Waits until the subscriber has taken what was sent. */
+async function roomIn(delivery: Delivery): Promise<void> {
+  while (!delivery.done && (delivery.controller.desiredSize ?? 0) <= 0) {
+    await new Promise<void>((resolve) => {
+      delivery.onRoom = resolve;
+    });
+  }
+}
+
+function finish(delivery: Delivery): void {
+  if (delivery.done) return;
+  stop(delivery);
+  delivery.controller.close();
+}
+
+function fail(delivery: Delivery, error: unknown): void {
+  if (delivery.done) return;
+  stop(delivery);
+  delivery.controller.error(error);
+}
+
+function stop(delivery: Delivery): void {
+  delivery.done = true;
+  clearInterval(delivery.keepAlive);
+  delivery.subscription?.unsubscribe();
+  delivery.onRoom();
+}
+
+function* inChunks(events: readonly StoredEvent[]): Generator<StoredEvent[]> {
+  let chunk: StoredEvent[] = [];
+  let size = 0;
+  for (const event of events) {
+    chunk.push(event);
+    size += event.json.length;
+    if (size < CHUNK_BYTES) continue;
+    yield chunk;
+    chunk = [];
+    size = 0;
+  }
+  if (chunk.length > 0) yield chunk;
+}
