@@ -15,7 +15,7 @@ export interface OpenedSession {
 export const MODES = ['default', 'acceptEdits', 'plan', 'bypassPermissions', 'dontAsk', 'auto'] as const;
 
 /** What the flags say about a new session. */
-export function creationOptions(args: Args): CreateSession {
+function creationOptions(args: Args): CreateSession {
   const options: CreateSession = {};
   if (args.proxy) options.enable_proxy = true;
   const model = args.model === undefined ? null : modelName(args.model);
@@ -57,7 +57,7 @@ export async function resumeChosen(client: AgentClient, args: Args, id: string):
 }
 
 /** Goes on with the session that a flag names: what the other flags say is applied, or refused. */
-export async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
+async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
   const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
   if (session.created?.resumed) {
     if (args.model !== undefined) await session.setModel(modelName(args.model));

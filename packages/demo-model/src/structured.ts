@@ -41,7 +41,7 @@ interface Schema {
 }
 
 /** The plainest value that a JSON schema of everyday kind allows; `text` goes into its strings. */
-export function sampleOf(schema: unknown, text: string): unknown {
+function sampleOf(schema: unknown, text: string): unknown {
   const it = (typeof schema === 'object' && schema !== null ? schema : {}) as Schema;
   if (it.const !== undefined) return it.const;
   if (it.enum) return it.enum[0];

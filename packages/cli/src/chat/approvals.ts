@@ -5,7 +5,7 @@ import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, wrap, wrapText } from '../term/text.ts';
 import { renderMarkdown } from '../view/markdown.ts';
 import { plural } from '../view/numbers.ts';
-import { hunksOfCall, renderHunks, toolLine, toolTitle } from '../view/tools.ts';
+import { hunksOfCall, renderHunks, toolTitle } from '../view/tools.ts';
 import type { Answer, AskDeps } from './ask.ts';
 import { dangerOf } from './danger.ts';
 
@@ -225,9 +225,4 @@ async function askQuestions(
     answers[question] = texts.join(', ');
   }
   return { allowed: true, updated_input: { ...request.tool_input, answers } };
-}
-
-/** The call in one line, for lists. */
-export function requestTitle(request: PermissionRequest, width: number, paint: Paint): string {
-  return toolLine(request.tool_name, request.tool_input, width, paint);
 }

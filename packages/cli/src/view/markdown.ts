@@ -204,7 +204,7 @@ const INLINE =
   /(?<ticks>`+)(?<code>.+?)\k<ticks>(?!`)|\*\*(?<bold>\S(?:.*?\S)?)\*\*|__(?<bold2>\S(?:.*?\S)?)__(?!\w)|(?<![*\w])\*(?<italic>[^\s*](?:[^*]*[^\s*])?)\*(?!\*)|(?<!\w)_(?<italic2>[^\s_](?:[^_]*[^\s_])?)_(?!\w)|~~(?<strike>\S(?:.*?\S)?)~~|!?\[(?<label>[^\]]*)\]\((?<url>[^()\s]+)(?:\s+"[^"]*")?\)|\\(?<escaped>[\\`*_{}[\]()#+.!|~>-])/g;
 
 /** Bold, italic, code, links and the like inside a line. */
-export function inline(text: string, paint: Paint): string {
+function inline(text: string, paint: Paint): string {
   return text.replace(INLINE, (...match) => {
     const groups = match.at(-1) as Record<string, string | undefined>;
     if (groups.code !== undefined) return paint.cyan(groups.code.replace(/^ (.*) $/, '$1'));

@@ -50,7 +50,7 @@ function indent(lines: readonly string[], first: string): string[] {
 }
 
 /** What the user said, as it stands in the scrollback. Very long texts are cut in the middle. */
-export function userLines(message: UserInput, width: number, paint: Paint): string[] {
+function userLines(message: UserInput, width: number, paint: Paint): string[] {
   const lines = wrapText(sanitize(textOf(message)), width - 2);
   const shown =
     lines.length > 24

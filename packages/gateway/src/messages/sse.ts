@@ -30,7 +30,7 @@ export function createSseParser(): { push(bytes: Uint8Array): SseMessage[]; end(
 }
 
 /** One event in the form that Anthropic's own stream has. */
-export function encodeEvent(event: StreamEvent): string {
+function encodeEvent(event: StreamEvent): string {
   return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 

@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 const prefix = 'toolu_x';
 const safe = /^(?=.*[A-Za-z0-9_-]{12})[A-Za-z0-9_-]+$/;
 
-export function newToolId(): string {
+function newToolId(): string {
   return `toolu_${randomBytes(12).toString('hex')}`;
 }
 

@@ -94,7 +94,7 @@ function findUnknown(value: unknown, known: string[], path: string[], unknown: F
 }
 
 /** The known name that a wrong one most likely means: the same but for case and underscores, or a slip or two. */
-export function nearest(given: string, known: readonly string[]): string | undefined {
+function nearest(given: string, known: readonly string[]): string | undefined {
   // Nobody's slip is longer, and the distance costs the product of both lengths.
   if (given.length > 64) return undefined;
   const plain = (text: string): string => text.replaceAll(/[_-]/g, '').toLowerCase();

@@ -89,7 +89,7 @@ export const initialState = (record: SessionRecord): State => ({
   shown: record.status === 'closed' ? 'closed' : 'asleep',
 });
 
-export function shownState(state: State): SessionState {
+function shownState(state: State): SessionState {
   if (state.record.status === 'closed') return 'closed';
   if (state.pending.length > 0) return 'waiting';
   if (state.current || state.own) return 'running';

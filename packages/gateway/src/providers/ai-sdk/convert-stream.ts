@@ -163,7 +163,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
   };
 }
 
-export function convertUsage(usage: LanguageModelV4Usage): Partial<Usage> {
+function convertUsage(usage: LanguageModelV4Usage): Partial<Usage> {
   const { total, cacheWrite = 0 } = usage.inputTokens;
   // Cohere's package hands on what was cached in `raw` only, and counts it with the rest.
   const unread = Number(usage.raw?.cached_tokens ?? 0);

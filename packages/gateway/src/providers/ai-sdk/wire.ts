@@ -11,7 +11,7 @@ import { knownFrames } from './bedrock-frames.ts';
 // package and its provider is put right here, in the provider's own JSON.
 
 /** Carries `WireNotes` from the conversion to here: a header is all that a package hands on as it is. */
-export const notesHeader = 'x-gateway-notes';
+const notesHeader = 'x-gateway-notes';
 
 /** What a package has no words for. */
 export interface WireNotes {

@@ -186,7 +186,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
 }
 
 /** Anthropic counts cached tokens beside `input_tokens`, OpenAI within. */
-export function convertUsage(usage: NonNullable<ResponseObject['usage']>): Partial<Usage> {
+function convertUsage(usage: NonNullable<ResponseObject['usage']>): Partial<Usage> {
   const cached = usage.input_tokens_details?.cached_tokens ?? 0;
   const written = usage.input_tokens_details?.cache_write_tokens ?? 0;
   const result: Partial<Usage> = {};

@@ -79,7 +79,7 @@ export function nearestEffort(effort: string, supported: readonly string[]): str
 }
 
 /** The word of OpenAI's scale that says the wish; undefined leaves it to the provider. */
-export function effortWord(wish: Wish): string | undefined {
+function effortWord(wish: Wish): string | undefined {
   return wish.mode === 'off' ? 'none' : effortOf(wish);
 }
 
