@@ -28,7 +28,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/client': {
     mayImport: ['claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'defaults.ts', 'agent-message.ts'],
+      ['errors.ts', 'defaults.ts', 'agent-message.ts', 'sse-parser.ts'],
       ['http.ts', 'sse.ts'],
       ['caller.ts', 'turn.ts'],
       ['session.ts'],

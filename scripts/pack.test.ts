@@ -16,7 +16,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '..');
-const MODULES = join(ROOT, 'node_modules');
 const MEGABYTE = 1024 * 1024;
 
 /** In the order in which they build: each needs the types of those before it. */
@@ -58,13 +57,13 @@ async function pack(from: string, ...flags: string[]): Promise<{ archive: string
 }
 
 /** Installs archives of ours, and of what they need, into an empty project, without the registry. */
-async function install(name: string, wanted: readonly Package[], others: readonly string[]): Promise<string> {
+async function install(name: string, wanted: readonly Package[]): Promise<string> {
   const project = join(folder, name);
   mkdirSync(project);
   const dependencies: Record<string, string> = {};
   for (const each of wanted) dependencies[`claude-agent-${each}`] = `file:${packed[each].archive}`;
-  for (const each of others) {
-    dependencies[each] = `file:${(await pack(join(MODULES, each), '--ignore-scripts')).archive}`;
+  for (const [each, from] of thirdParty(wanted)) {
+    dependencies[each] = `file:${(await pack(from, '--ignore-scripts')).archive}`;
   }
   writeFileSync(
     join(project, 'package.json'),
@@ -97,23 +96,32 @@ let program: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'claude-agent-pack-'));
   for (const name of PACKAGES) packed[name] = await pack(join(ROOT, 'packages', name));
-  library = await install('library', ['protocol', 'client'], ['zod']);
-  program = await install('program', ['protocol', 'client', 'cli'], ['zod', ...thirdParty('cli')]);
+  library = await install('library', ['protocol', 'client']);
+  program = await install('program', ['protocol', 'client', 'cli']);
 }, 180_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Everything of others that a package needs, over all levels. */
-function thirdParty(name: Package): string[] {
-  const found = new Set<string>();
-  const walk = (manifest: Manifest): void => {
-    for (const each of Object.keys(manifest.dependencies ?? {})) {
-      if (each.startsWith('claude-agent-') || each === 'zod' || found.has(each)) continue;
-      found.add(each);
-      walk(manifestOf(join(MODULES, each)));
+/** Everything of others that some packages need, over all levels, with the folder where it is installed. */
+function thirdParty(names: readonly Package[]): Map<string, string> {
+  const found = new Map<string, string>();
+  const walk = (folder: string): void => {
+    for (const each of Object.keys(manifestOf(folder).dependencies ?? {})) {
+      if (each.startsWith('claude-agent-') || found.has(each)) continue;
+      const from = installed(each, folder);
+      found.set(each, from);
+      walk(from);
     }
   };
-  walk(manifestOf(join(ROOT, 'packages', name)));
-  return [...found];
+  for (const name of names) walk(join(ROOT, 'packages', name));
+  return found;
+}
+
+/** Where Node finds a package when a file in `folder` imports it. */
+function installed(name: string, folder: string): string {
+  const candidate = join(folder, 'node_modules', name);
+  if (existsSync(candidate)) return candidate;
+  if (folder === ROOT) throw new Error(`${name} is not installed`);
+  return installed(name, resolve(folder, '..'));
 }
 
 describe.each(PACKAGES)('claude-agent-%s', (name) => {
@@ -138,7 +146,7 @@ describe.each(PACKAGES)('claude-agent-%s', (name) => {
 });
 
 describe('the library, installed', () => {
-  test('brings the protocol and zod, less than 10 MB, and no script that runs at installation', () => {
+  test('brings the protocol, zod and the SSE parser, less than 10 MB, and no script that runs at installation', () => {
     const modules = join(library, 'node_modules');
     const files = allFiles(modules);
     expect(files.reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(10 * MEGABYTE);
@@ -148,6 +156,7 @@ describe('the library, installed', () => {
     expect(manifests.map((each) => each.name).sort()).toEqual([
       'claude-agent-client',
       'claude-agent-protocol',
+      'eventsource-parser',
       'zod',
     ]);
     for (const { scripts = {} } of manifests) {

@@ -89,14 +89,7 @@ export type {
   PermissionHandler,
   SubmitOptions,
 } from './session.ts';
-export {
-  type Connection,
-  createSseParser,
-  pause,
-  type ReadEventsOptions,
-  readEvents,
-  type SseEvent,
-  type SseParser,
-} from './sse.ts';
+export { type Connection, pause, type ReadEventsOptions, readEvents } from './sse.ts';
+export type { SseEvent } from './sse-parser.ts';
 export { stopTurns } from './stop-turns.ts';
 export { isDurable, resultOf, type SendOptions, type SentTurn } from './turn.ts';

@@ -1,10 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ApiError } from './errors.ts';
 import { createTransport } from './http.ts';
-import { type Connection, createSseParser, readEvents, type SseEvent } from './sse.ts';
+import { type Connection, readEvents } from './sse.ts';
+import type { SseEvent } from './sse-parser.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -45,54 +45,6 @@ async function take(events: AsyncIterable<SseEvent>, count: number): Promise<str
   for await (const { data } of events) if (seen.push(data) === count) break;
   return seen;
 }
-
-describe('the parser', () => {
-  const parse = (...chunks: string[]): SseEvent[] => {
-    const parser = createSseParser();
-    return chunks.flatMap((chunk) => parser.feed(chunk));
-  };
-
-  test('reads fields, joins data lines, and skips comments', () => {
-    expect(parse(': hello\nid: 7\nevent: turn\ndata: a\ndata: b\n\ndata:c\n\n')).toEqual([
-      { id: '7', event: 'turn', data: 'a\nb' },
-      { id: undefined, event: 'message', data: 'c' },
-    ]);
-  });
-
-  test('an event without data is none', () => {
-    expect(parse('id: 7\nevent: x\n\n')).toEqual([]);
-  });
-
-  test('takes a byte order mark, and \\r and \\r\\n as line ends', () => {
-    expect(parse('\uFEFFdata: a\r\n\r\ndata: b\r\rdata: c\n\n').map(({ data }) => data)).toEqual([
-      'a',
-      'b',
-      'c',
-    ]);
-  });
-
-  test('gives the same events wherever the stream is cut', () => {
-    const event = fc.record({
-      id: fc.option(fc.nat().map(String), { nil: undefined }),
-      data: fc.string().filter((text) => !/[\r\n]/.test(text)),
-      end: fc.constantFrom('\n', '\r\n', '\r'),
-    });
-    fc.assert(
-      fc.property(fc.array(event, { maxLength: 8 }), fc.array(fc.nat({ max: 400 })), (events, cuts) => {
-        const text = events
-          .map(({ id, data, end }) => `${id === undefined ? '' : `id: ${id}${end}`}data: ${data}${end}${end}`)
-          .join('');
-        const points = [...new Set(cuts.filter((cut) => cut < text.length))].sort((a, b) => a - b);
-        const pieces = [...points, text.length].map((point, index) =>
-          text.slice(points[index - 1] ?? 0, point),
-        );
-        // A last \r may be half of a \r\n: only what follows ends the event.
-        const found = parse(...pieces, '\n');
-        expect(found).toEqual(events.map(({ id, data }) => ({ id, event: 'message', data })));
-      }),
-    );
-  });
-});
 
 describe('the reader', () => {
   test('goes on after the last event when the connection breaks, and shows nothing twice', async () => {
