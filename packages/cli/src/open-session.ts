@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { type AgentClient, type AgentSession, ApiError } from 'claude-agent-client';
 import type { CreateSession, PermissionMode } from 'claude-agent-protocol';
+import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
 import type { Args } from './args.ts';
 import { UsageError } from './exit.ts';
 
@@ -89,12 +90,9 @@ export async function createSession(client: AgentClient, args: Args, cwd: string
   }
 }
 
-/** Names that every agent knows. */
-export const KNOWN_MODELS = ['default', 'haiku', 'sonnet', 'opus'] as const;
-
 /** A model as it is typed: known names in any case; `default` (null) asks for no particular one. */
 export function modelName(text: string, known: readonly string[] = []): string | null {
-  const names = [...KNOWN_MODELS, ...known];
+  const names = [...MODEL_ALIASES, ...known];
   const name = names.find((one) => one.toLowerCase() === text.toLowerCase()) ?? text;
   return name === 'default' ? null : name;
 }

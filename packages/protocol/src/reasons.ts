@@ -142,3 +142,6 @@ export const HOOK_EVENTS = [
   'DirectoryAdded',
   'MessageDisplay',
 ] as const;
+
+/** Names of models that Claude Code resolves itself, to the model of that name that is current. */
+export const MODEL_ALIASES = ['default', 'best', 'haiku', 'sonnet', 'opus', 'opusplan', 'fable'] as const;

@@ -1,3 +1,4 @@
+import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
 import { COMMANDS, flagNames } from '../args.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../exit.ts';
@@ -7,7 +8,7 @@ const VALUES: Record<string, readonly string[]> = {
   'output-format': ['text', 'json', 'stream-json'],
   'on-permission': ['deny', 'allow', 'fail'],
   mode: MODES,
-  model: ['default', 'haiku', 'sonnet', 'opus'],
+  model: MODEL_ALIASES,
 };
 const ARGUMENTS: Partial<Record<keyof typeof COMMANDS, readonly string[]>> = {
   permissions: ['allow', 'deny'],

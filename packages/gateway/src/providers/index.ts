@@ -1,16 +1,18 @@
 import type { Provider } from '../upstream/call.ts';
-import type { Dialect } from '../upstream/target.ts';
+import type { AiSdkDialect, Dialect } from '../upstream/target.ts';
+
+const aiSdk = (dialect: AiSdkDialect) => async (): Promise<Provider> =>
+  (await import('./ai-sdk/index.ts')).createAiSdkProvider(dialect);
 
 const loaders: Readonly<Record<Exclude<Dialect, 'demo'>, () => Promise<Provider>>> = {
   anthropic: async () => (await import('./anthropic/index.ts')).anthropic,
   'openai-chat': async () => (await import('./openai-chat/index.ts')).createOpenaiChat(),
   'openai-responses': async () => (await import('./openai-responses/index.ts')).createOpenaiResponses(),
-  google: async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google'),
-  'google-vertex': async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('google-vertex'),
-  'google-vertex-anthropic': async () =>
-    (await import('./ai-sdk/index.ts')).createAiSdkProvider('google-vertex-anthropic'),
-  'amazon-bedrock': async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('amazon-bedrock'),
-  cohere: async () => (await import('./ai-sdk/index.ts')).createAiSdkProvider('cohere'),
+  google: aiSdk('google'),
+  'google-vertex': aiSdk('google-vertex'),
+  'google-vertex-anthropic': aiSdk('google-vertex-anthropic'),
+  'amazon-bedrock': aiSdk('amazon-bedrock'),
+  cohere: aiSdk('cohere'),
 };
 
 /** Loads what a dialect needs when it is first used. */

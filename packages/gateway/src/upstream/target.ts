@@ -13,6 +13,9 @@ export const dialects = [
 /** One of them, or the built-in demo model. */
 export type Dialect = (typeof dialects)[number] | 'demo';
 
+/** Those that are left to the AI SDK's packages. */
+export type AiSdkDialect = Exclude<Dialect, 'anthropic' | 'openai-chat' | 'openai-responses' | 'demo'>;
+
 /** What the catalogue or the configuration knows about a model. */
 export interface ModelFacts {
   context?: number;

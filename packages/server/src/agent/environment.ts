@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -140,8 +141,8 @@ function readJson(path: string): Record<string, unknown> {
   }
 }
 
-/** Short names that Claude Code resolves itself; they cannot stand for themselves in its model variables. */
-const ALIASES = new Set(['default', 'best', 'haiku', 'sonnet', 'opus', 'opusplan', 'fable']);
+/** Claude Code resolves them itself: they cannot stand for themselves in its model variables. */
+const ALIASES: ReadonlySet<string> = new Set(MODEL_ALIASES);
 
 const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLowerCase().includes('claude');
 

@@ -7,7 +7,7 @@ import {
   UpstreamError,
   type UpstreamFailure,
 } from '../../upstream/error.ts';
-import type { Dialect } from '../../upstream/target.ts';
+import type { AiSdkDialect } from '../../upstream/target.ts';
 import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
 import { type Lesson, sendAndLearn } from '../shared/send-and-learn.ts';
 import { openReply } from '../shared/stream.ts';
@@ -36,7 +36,7 @@ function teach(upstream: UpstreamFailure, prompt: string): Lesson | undefined {
 }
 
 /** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
-export async function createAiSdkProvider(dialect: Dialect): Promise<Provider> {
+export async function createAiSdkProvider(dialect: AiSdkDialect): Promise<Provider> {
   const createModel = await loadFactory(dialect);
   return {
     async send(call: Call): Promise<Reply> {

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { transportFetch } from '../../transport/fetch.ts';
 import type { Call } from '../../upstream/call.ts';
-import { type Dialect, settingsOf } from '../../upstream/target.ts';
+import { type AiSdkDialect, settingsOf } from '../../upstream/target.ts';
 import { isClaude } from './thinking.ts';
 import { wireTransport } from './wire.ts';
 
@@ -12,7 +12,7 @@ interface SdkProvider {
 }
 
 /** Loads a provider's package and says how to make one of its models. */
-export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
+export async function loadFactory(dialect: AiSdkDialect): Promise<ModelFactory> {
   switch (dialect) {
     case 'google': {
       const { createGoogle } = await import('@ai-sdk/google');
@@ -45,8 +45,6 @@ export async function loadFactory(dialect: Dialect): Promise<ModelFactory> {
         createCohere({ ...common(call, dialect), apiKey: settingsOf(call.target, dialect).key ?? 'none' }),
       );
     }
-    default:
-      throw new Error(`no provider package speaks ${dialect}`);
   }
 }
 
@@ -77,7 +75,7 @@ function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
   };
 }
 
-function common(call: Call, dialect: Dialect) {
+function common(call: Call, dialect: AiSdkDialect) {
   const { baseUrl, timeoutMs, idleTimeoutMs, headers } = call.target;
   // The package writes its own credential header; what else the configuration adds goes along.
   const { authorization: _authorization, ...extra } = headers;

@@ -3,7 +3,7 @@ import { isObject } from '../../messages/is-object.ts';
 import { createSseParser } from '../../messages/sse.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { Transport, UpstreamRequest, UpstreamResponse } from '../../transport/transport.ts';
-import { type Dialect, settingsOf, type Target } from '../../upstream/target.ts';
+import { type AiSdkDialect, settingsOf, type Target } from '../../upstream/target.ts';
 import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';
 
@@ -27,7 +27,7 @@ export function packNotes(notes: WireNotes): Record<string, string> {
 }
 
 /** A transport for one provider's package. */
-export function wireTransport(send: Transport, dialect: Dialect, target: Target): Transport {
+export function wireTransport(send: Transport, dialect: AiSdkDialect, target: Target): Transport {
   return async (request) => {
     const { [notesHeader]: packed, ...headers } = request.headers;
     const notes: WireNotes = packed
@@ -40,7 +40,11 @@ export function wireTransport(send: Transport, dialect: Dialect, target: Target)
   };
 }
 
-function patchRequest(body: Uint8Array | string, dialect: Dialect, notes: WireNotes): Uint8Array | string {
+function patchRequest(
+  body: Uint8Array | string,
+  dialect: AiSdkDialect,
+  notes: WireNotes,
+): Uint8Array | string {
   if (!notes.errors?.length && !notes.plans) return body;
   const json = JSON.parse(typeof body === 'string' ? body : Buffer.from(body).toString()) as JsonObject;
   const messages = Array.isArray(json.messages) ? json.messages.filter(isObject) : [];
@@ -88,7 +92,7 @@ async function signed(request: UpstreamRequest, target: Target): Promise<Upstrea
   return { ...request, headers: Object.fromEntries(withSignature) };
 }
 
-function patchResponse(response: UpstreamResponse, dialect: Dialect): UpstreamResponse {
+function patchResponse(response: UpstreamResponse, dialect: AiSdkDialect): UpstreamResponse {
   const isStream = response.headers['content-type']?.includes('event') ?? false;
   if (response.status >= 400 || !isStream) return response;
   if (dialect === 'amazon-bedrock') return { ...response, body: knownFrames(response.body) };
