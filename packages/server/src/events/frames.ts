@@ -1,10 +1,10 @@
 import type { LiveData, LiveType } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
 
-/** A message that is shown and not kept: a token delta (`stream_event`), or progress. */
+/** A message that is sent and not stored: a token delta (`stream_event`), or progress. */
 export type LiveMessage = LiveData<'agent.delta'>;
 
-/** The SDK's streaming message, as far as this server looks into it. */
+/** The fields of the SDK's streaming message that this server reads. */
 export interface StreamEventMessage {
   type: 'stream_event';
   parent_tool_use_id: string | null;
@@ -17,12 +17,12 @@ export interface StreamEventMessage {
   };
 }
 
-/** What subscribers are shown: a durable event, or something that is live only. */
+/** What subscribers get: a durable event, or a live message. */
 export type Frame =
   | { durable: true; turnId: string | null; event: StoredEvent }
   | { durable: false; turnId: string | null; type: 'agent.delta'; message: LiveMessage };
 
-/** An event as JSON text, from parts that are encoded already. */
+/** An event as JSON text, from its encoded parts. */
 export function eventJson(event: StoredEvent): string {
   const turn = event.turnId === null ? 'null' : `"${event.turnId}"`;
   return `{"seq":${event.seq},"at":"${event.at}","session_id":"${event.sessionId}","turn_id":${turn},"type":"${event.type}","data":${event.json}}`;
