@@ -19,9 +19,6 @@ export const LONGER: Readonly<Record<string, string>> = {
   'packages/server/src/sessions/session.ts': 'will be replaced by machine, actor and process',
   'packages/server/src/sessions/sessions.ts': 'will be replaced by the registry',
   'packages/server/test/bad-input.test.ts': 'one table of bad requests for all routes',
-  'packages/server/test/conversation.test.ts': 'one server and its sessions serve all tests of the file',
-  'packages/server/test/messages-stream.test.ts': 'one server and its sessions serve all tests of the file',
-  'packages/server/test/process.test.ts': 'one server and its sessions serve all tests of the file',
 };
 
 export interface FileSize {
