@@ -25,7 +25,7 @@ import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
-import { createSessions } from './sessions/sessions.ts';
+import { createSessions } from './sessions/registry.ts';
 import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';

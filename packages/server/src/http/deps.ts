@@ -3,7 +3,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Folders } from '../sessions/folders.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { Identify } from './auth.ts';
 

@@ -1,11 +1,12 @@
 import type { AnswerItem } from 'claude-agent-protocol';
+import type { Spent } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
-import { event, type Log } from '../events/log.ts';
+import type { Log } from '../events/log.ts';
 import { dataOf, isEvent } from '../events/stored.ts';
-import type { Change, SessionRecord, Store, TurnRecord } from '../store/store.ts';
-import { answerItems, endTurn } from './answer.ts';
-import { settleTurn } from './state.ts';
-import { stateEvent } from './views.ts';
+import type { PermissionRecord, SessionRecord, Store, TurnRecord } from '../store/store.ts';
+import { initialState, type State } from './machine/state.ts';
+import { answerItems } from './machine/turn-end.ts';
+import { decide } from './machine.ts';
 
 export interface RecoveryDeps {
   store: Store;
@@ -15,54 +16,70 @@ export interface RecoveryDeps {
   tally(session: SessionRecord): Tally | undefined;
 }
 
+/** What a dead server left open of a session. */
+interface Open {
+  running: TurnRecord[];
+  unsettled: TurnRecord[];
+  pending: PermissionRecord[];
+  hadTasks: boolean;
+}
+
 /**
  * Settles what a dead server left open, before anything else happens: a turn that was running is
  * interrupted and does not run again by itself (it may have changed files already); a permission that
  * waited is expired. Queued turns stay queued: nothing of them has happened yet.
  */
 export async function settleOrphans({ store, log, defaultModel, tally }: RecoveryDeps): Promise<void> {
-  const reason = 'server_restarted';
-  const now = new Date().toISOString();
-  const changes = new Map<string, Change[]>();
-  const of = (sessionId: string): Change[] => {
-    const list = changes.get(sessionId) ?? [];
-    changes.set(sessionId, list);
-    return list;
-  };
+  const at = new Date().toISOString();
+  for (const [sessionId, open] of await findOpen(store)) {
+    const record = await store.getSession(sessionId);
+    if (!record) continue;
+    const calls = open.running.length > 0 ? tally(record) : undefined;
+    const state = await restore(store, initialState(record, defaultModel), open, calls);
+    const cut: Spent | undefined = calls && { spent: await calls.take(), isBooked: false };
+    const { changes } = decide(state, { kind: 'server-restarted', cut, hadTasks: open.hadTasks, at });
+    await log.write(sessionId, changes);
+  }
+}
 
-  for (const { id, sessionId, turnId } of (await store.pendingPermissions()).permissions) {
-    of(sessionId).push(
-      { kind: 'settle-permission', id, state: 'expired', reason, resolvedAt: now, resolvedBy: null },
-      event(
-        sessionId,
-        'permission.resolved',
-        { request_id: id, state: 'expired', reason, message: null, resolved_by: null },
-        turnId,
-        now,
-      ),
-    );
-  }
-  for (const turn of await store.openTurns('running')) {
-    const session = await store.getSession(turn.sessionId);
-    const calls = session && tally(session);
-    const messages = await said(store, turn, calls);
-    const cut = calls && { spent: await calls.take(), isBooked: false };
-    const { ended, changes } = endTurn(turn, { messages, cut, error: null, interrupted: { reason } }, now);
-    of(turn.sessionId).push(...changes);
-    if (ended.waitFor === 'background') of(turn.sessionId).push(...settleTurn(ended, null, now).changes);
-  }
-  const error = { code: reason, message: 'The server ended while the agent worked in the background.' };
-  for (const turn of await store.unsettledTurns()) {
-    of(turn.sessionId).push(...settleTurn(turn, error, now).changes);
-  }
-  for (const sessionId of await store.sessionsWithTasks()) {
-    of(sessionId).push(event(sessionId, 'session.tasks', { tasks: [] }, null, now));
-  }
-  for (const [sessionId, list] of changes) {
-    const session = await store.getSession(sessionId);
-    if (session) list.push(stateEvent(session, 'asleep', defaultModel));
-    await log.write(sessionId, list);
-  }
+async function findOpen(store: Store): Promise<Map<string, Open>> {
+  const found = new Map<string, Open>();
+  const of = (sessionId: string): Open => {
+    const open = found.get(sessionId) ?? { running: [], unsettled: [], pending: [], hadTasks: false };
+    found.set(sessionId, open);
+    return open;
+  };
+  const { permissions } = await store.pendingPermissions();
+  for (const request of permissions) of(request.sessionId).pending.push(request);
+  for (const turn of await store.openTurns('running')) of(turn.sessionId).running.push(turn);
+  for (const turn of await store.unsettledTurns()) of(turn.sessionId).unsettled.push(turn);
+  for (const sessionId of await store.sessionsWithTasks()) of(sessionId).hadTasks = true;
+  return found;
+}
+
+/** The session as its dead server had it, as far as that was written. */
+async function restore(
+  store: Store,
+  empty: State,
+  { running, unsettled, pending }: Open,
+  calls: Tally | undefined,
+): Promise<State> {
+  const find = async (initiator: TurnRecord['initiator']) => {
+    const turn = running.find((each) => each.initiator === initiator);
+    return turn && { turn, messages: await said(store, turn, calls), stop: undefined };
+  };
+  const current = await find('user');
+  const own = await find('agent');
+  return {
+    ...empty,
+    unsettled,
+    pending,
+    // Of the process itself nothing is left; what it was doing is.
+    process: 0,
+    shown: 'running',
+    current: current && { ...current, phase: 'taken' },
+    own: own && { ...own, roots: [] },
+  };
 }
 
 /** What a turn had answered so far, from the log; its model calls are counted on the way. */

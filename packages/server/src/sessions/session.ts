@@ -7,45 +7,31 @@ import type {
   SessionState,
 } from 'claude-agent-protocol';
 import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
-import { AppError, problem, storageFailed } from '../errors.ts';
-import { event, type Log } from '../events/log.ts';
+import { problem } from '../errors.ts';
+import type { Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
-import { bookings, type Interrupted } from './answer.ts';
+import { createAgentListener } from './agent-events.ts';
 import { spentUsd } from './budget.ts';
 import { type Calls, createCalls } from './calls.ts';
-import { createHearing } from './hearing.ts';
-import { createLedger, type Decide } from './ledger.ts';
+import { createInterrupt } from './interrupt.ts';
+import type { Effect, EffectOf } from './machine/commands.ts';
+import { isClosed, runningTurns, turnOf } from './machine/state.ts';
 import type { Policy } from './policy.ts';
+import { createProcessHandle } from './process.ts';
 import type { Settable } from './resume.ts';
-import { createRunning } from './running.ts';
-import { createSending, type SendRequest, type Sent } from './sending.ts';
+import { runTurn } from './run-turn.ts';
+import { createSending, type SendRequest, type Sent } from './send.ts';
+import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
-import {
-  answered,
-  beginNext,
-  cutTurns,
-  type Effects,
-  endBackground,
-  endQueued,
-  initialState,
-  noteState,
-  type SessionDraft,
-  type State,
-  set,
-  settleOver,
-  update,
-} from './state.ts';
-import { createStop } from './stop.ts';
 import { readyTranscript } from './transcript.ts';
 import { createWaiters } from './waiters.ts';
-import { createWarmAgent } from './warm.ts';
 
 /** So long a shutdown waits for a store that fails; what is not written is settled at the next start. */
 const LAST_WRITES_MS = 1_500;
 
-/** One session: an actor over the store, with an agent process as its warm cache. */
+/** One session: an actor over the store, with an agent process as its cache. */
 export interface Session {
   readonly id: string;
   readonly broker: Broker;
@@ -65,7 +51,7 @@ export interface Session {
   /** Takes back a message that is still queued. @throws AppError 404, 409 */
   cancel(turnId: string): Promise<TurnRecord>;
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
-  wake(): Promise<AgentProcess>;
+  wake(): Promise<void>;
   /** Looks whether nobody else has gone on with the conversation. @throws AppError 409, unless forced */
   undivided(force: boolean): Promise<void>;
   /** Asks the agent, and wakes it for that. @throws AppError 504 when it does not answer in time */
@@ -79,7 +65,7 @@ export interface Session {
   /** Takes over turns that were queued before this server started: ahead of all that comes now. */
   takeOver(turns: TurnRecord[]): void;
   /** Begins the first queued turn, if none runs. */
-  goOn(): void;
+  resumeQueue(): void;
   /** Ends the running turn, or all work; settles when that is in the log. */
   interrupt(scope: 'turn' | 'all'): Promise<void>;
   setModel(model: string | null): Promise<void>;
@@ -114,118 +100,84 @@ export interface SessionDeps {
   onError(error: unknown, what: string): void;
 }
 
+type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
+
 /**
- * Makes the actor of one session. What it is stands in state.ts; ledger.ts takes its decisions one after the other
- * and adopts each only when the store has it. What follows from a decision (the agent is told, somebody who waits
- * is answered) comes after that.
+ * Puts one session together. machine.ts decides what it becomes, session-actor.ts commits and adopts that, and what
+ * follows (the agent is told, somebody who waits is answered) is performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
   const { store, log, agent, policy, defaultModel } = deps;
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
-  /** Why turns were told to end: an intention, so neither state nor stored. */
-  const stops = new Map<string, Interrupted>();
-  let stopping = false;
-  let closing = false;
 
   const background = (work: Promise<unknown>, what: string): void => {
     work.catch((error: unknown) => deps.onError(error, what));
   };
 
-  const effects: Effects = {
-    run: (turn) => background(run(turn), 'run a turn'),
-    expect: (turn) => expect(turn),
-    ended(turn) {
-      stops.delete(turn.id);
-      waiters.resolve(turn);
+  const performers: { [Kind in Effect['kind']]: Perform<Kind> } = {
+    'start-turn': ({ turn }) => background(runTurn({ store, state, process, fact }, turn), 'run a turn'),
+    'send-to-agent'({ turnId, input, process: number }) {
+      if (process.send(number, turnId, input)) return;
+      const error = { code: 'agent_died', message: 'The agent ended before it had the message.' };
+      fact({ kind: 'turn-not-started', turnId, error }, 'end a turn');
     },
-    settled: (turn) => settling.resolve(turn),
-    stopped: (turnId) => stops.get(turnId),
-  };
-
-  const ledger = createLedger<State>({
-    initial: initialState(initial),
-    commit: (changes) => log.write(id, changes),
-    complete(draft) {
-      settleOver(draft, effects, now());
-      noteState(draft, defaultModel);
+    'turn-accepted'({ turn }) {
+      waiters.expect(turn.id);
+      if (turn.waitFor === 'background') settling.expect(turn.id);
     },
-    onStuck: (error) => deps.onError(error, `store what happened in session ${id}; it is tried again`),
-    onError: (error) => deps.onError(error, 'follow up on a decision'),
-  });
-  const state = ledger.state;
-
-  /** @throws AppError 503 when the store fails */
-  const call = async <T>(decide: Decide<State, T>) => {
-    try {
-      return await ledger.call(decide);
-    } catch (error) {
-      throw error instanceof AppError ? error : storageFailed(error);
-    }
+    'turn-ended': ({ turn }) => waiters.resolve(turn),
+    'turn-settled': ({ turn }) => settling.resolve(turn),
+    'answer-permission': ({ requestId, decision }) => broker.settled(requestId, decision),
+    'answer-call': ({ requestId, answer }) => calls.settled(requestId, answer),
+    'make-way': () => background(interrupt.turn(), 'interrupt for a new message'),
+    'await-report': () => listener.awaitReport(),
+    'find-title': () => background(findTitle(), 'look for a title'),
+    'rename-transcript': ({ conversationId, title }) =>
+      background(agent.rename(conversationId, title), 'title the transcript'),
+    'end-process': () => background(process.end(), 'end the agent'),
   };
-  const fact = (decide: Decide<State>, what: string): void => background(ledger.fact(decide), what);
+  const perform = (effect: Effect): void => (performers[effect.kind] as Perform<Effect['kind']>)(effect);
 
-  const expect = (turn: TurnRecord): void => {
-    waiters.expect(turn.id);
-    if (turn.waitFor === 'background') settling.expect(turn.id);
+  const actor = createSessionActor({ record: initial, defaultModel, log, perform, onError: deps.onError });
+  const { state, call, fact } = actor;
+
+  /** The agent writes the title that it finds by itself into the transcript only, in one of the first turns. */
+  const findTitle = async (): Promise<void> => {
+    const title = (await agent.transcript(state().record.conversationId))?.title;
+    if (title) fact({ kind: 'title-found', title }, 'note the title');
   };
 
   const requireOpen = (): void => {
-    if (state().record.status === 'closed' || closing) throw problem('session_closed', { id });
-    if (stopping) throw problem('server_stopping', { kept: false });
-  };
-
-  const next = (draft: SessionDraft): void => {
-    if (draft.state.record.status !== 'closed' && !stopping && !closing) beginNext(draft, effects, now());
-  };
-
-  const isRunning = (turnId: string): boolean => {
-    const { current, own } = state();
-    return current?.turn.id === turnId || own?.turn.id === turnId;
+    if (isClosed(state()) || state().closing) throw problem('session_closed', { id });
+    if (state().draining) throw problem('server_stopping', { kept: false });
   };
 
   const broker = createBroker({
     sessionId: id,
     store,
     timeoutSeconds: () => state().record.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
-    turnOf: (draft, question) => turnOf((draft as SessionDraft).state, question.agentId),
-    isClosed: (draft) => (draft as SessionDraft).state.record.status === 'closed',
-    setPending: (draft, pending) => set(draft as SessionDraft, { pending }),
-    call,
-    fact: (decide) => fact(decide, 'store a permission'),
-    onStop({ turnId, toolName }, message) {
-      if (turnId === null || !isRunning(turnId) || stops.has(turnId)) return;
-      stops.set(turnId, {
-        reason: 'denied',
-        words: `${toolName} was denied, and the turn ended with it: ${message}`,
-      });
+    async call(command) {
+      const outcome = await call(command);
+      return outcome.ok && outcome.effects.some(({ kind }) => kind === 'answer-permission');
     },
+    fact: (command) => fact(command, 'store a permission'),
   });
 
   const calls = createCalls({
     sessionId: id,
-    state,
-    call,
-    fact: (decide) => fact(decide, 'store a call'),
+    turnId: () => turnOf(state()),
+    async call(command) {
+      const outcome = await call(command);
+      return outcome.ok && outcome.effects.some(({ kind }) => kind === 'answer-call');
+    },
+    fact: (command) => fact(command, 'store a call'),
   });
 
-  const hearing = createHearing({
-    id,
-    log,
-    agent,
-    ledger,
-    fact,
-    background,
-    broker,
-    calls,
-    effects,
-    next,
-    defaultModel,
-    now,
-  });
+  const listener = createAgentListener({ id, log, state, fact, inOrder: actor.inOrder, broker, calls });
 
-  const warm = createWarmAgent({
+  const process = createProcessHandle({
     agent,
     async checkStart() {
       // A process starts with what it was changed to, not with what was before.
@@ -235,7 +187,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     options: async () => {
       const { record } = state();
       const { resume, lost } = await readyTranscript({ store, agent }, record);
-      if (lost) await ledger.fact((draft) => hearing.noteLost(draft, lost.restored));
+      if (lost) await actor.written({ kind: 'transcript-lost', restored: lost.restored });
       return {
         sessionId: id,
         conversationId: record.conversationId,
@@ -248,67 +200,39 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         resume,
       };
     },
-    events: hearing.events,
+    events: listener.events,
     // A turn that runs may still get its process while the server waits for it to end.
     checkAllowed: () => state().current || requireOpen(),
-    onStart: () => fact((draft) => set(draft, { live: true }), 'note the new state'),
+    onStart: (number) => fact({ kind: 'process-started', process: number }, 'note the new state'),
   });
 
-  const settings = createSettings({
-    agent,
-    policy,
-    ledger,
-    call,
-    warm,
-    defaultModel,
-    requireOpen,
-    background,
-  });
-
-  const run = createRunning({ store, ledger, warm, effects, stops, next, background, now });
-
-  const sending = createSending({
-    id,
-    store,
-    agent,
-    policy,
-    ledger,
-    call,
-    warm,
-    effects,
-    next,
-    makeWay: () => background(stop.turn(), 'interrupt for a new message'),
-    requireOpen,
-    now,
-  });
+  const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
+  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen });
 
   // ---- ends
 
   /** What the model calls of a turn that is cut have used: booked with its end, or on its own if that fails. */
   const withCut = async <T>(end: (cut: Spent | undefined) => Promise<T>): Promise<T> => {
-    const cut = await warm.live()?.cut();
+    const cut = await process.live()?.cut();
     try {
       return await end(cut);
     } catch (error) {
-      fact((draft) => draft.write(...bookings(id, cut)), 'book what a turn has used');
+      fact({ kind: 'book', spent: cut }, 'book what a turn has used');
       throw error;
     }
   };
 
-  const stop = createStop({ ledger, call, withCut, warm, waiters, broker, calls, stops, effects, next, now });
+  const interrupt = createInterrupt({ actor, withCut, process, waiters });
 
-  const closeAll = (draft: SessionDraft, cut: Spent | undefined): void => {
-    if (draft.state.record.status === 'closed') return;
-    const at = now();
-    const interrupted: Interrupted = { reason: 'session_closed' };
-    broker.settleAll(draft, 'session_closed');
-    calls.settleAll(draft, 'session_closed');
-    cutTurns(draft, effects, { error: null, interrupted, cut }, at);
-    for (const turn of draft.state.queue) endQueued(draft, effects, turn, interrupted, at);
-    endBackground(draft, effects, { code: 'session_closed', message: 'The session was closed.' }, at);
-    update(draft, { status: 'closed', lastActivity: at });
-    noteState(draft, defaultModel);
-    draft.write(event(id, 'session.closed', {}, null, at));
+  const awaitTurn = async (
+    waiting: Promise<TurnRecord> | undefined,
+    turnId: string,
+    isOver: (turn: TurnRecord) => boolean,
+  ): Promise<TurnRecord> => {
+    if (waiting) return waiting;
+    const turn = await store.getTurn(id, turnId);
+    if (turn && isOver(turn)) return turn;
+    throw problem('turn_not_found', { sessionId: id, id: turnId });
   };
 
   return {
@@ -322,80 +246,56 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     respond: calls.respond,
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
-    wake: warm.wake,
+    wake: async () => void (await process.wake()),
     undivided: sending.undivided,
-    ask: warm.ask,
+    ask: process.ask,
     send: sending.send,
-    interrupt: (scope) => (scope === 'all' ? stop.all() : stop.turn()),
-    isStuck: ledger.isStuck,
+    interrupt: (scope) => (scope === 'all' ? interrupt.all() : interrupt.turn()),
+    isStuck: actor.isStuck,
+    ended: (turnId) => awaitTurn(waiters.ended(turnId), turnId, ({ result }) => result !== null),
+    settled: (turnId) => awaitTurn(settling.ended(turnId), turnId, ({ settledAt }) => settledAt !== null),
+    takeOver: (turns) => fact({ kind: 'take-over', turns }, 'take over queued turns'),
+    resumeQueue: () => fact({ kind: 'resume-queue' }, 'go on with queued turns'),
+    setModel: settings.setModel,
+    setPermissionMode: settings.setPermissionMode,
+    patch: settings.patch,
+    change: settings.change,
 
     async close() {
-      closing = true;
+      actor.intend({ kind: 'begin-close' });
       try {
-        await withCut((cut) => call((draft) => closeAll(draft, cut)));
-      } finally {
-        closing = false;
+        await withCut((cut) => call({ kind: 'close', cut }));
+      } catch (error) {
+        fact({ kind: 'give-up-close' }, 'go on after a close that failed');
+        throw error;
       }
-      await warm.end();
+      await process.end();
     },
 
     async stopTask(taskId) {
       if (!state().tasks.some(({ view }) => view.task_id === taskId)) {
         throw problem('task_not_found', { sessionId: id, id: taskId });
       }
-      await warm.tell((process) => process.stopTask(taskId));
+      await process.tell((live) => live.stopTask(taskId));
       // The list without it came before the agent's answer; it may still be on its way into the store.
-      await ledger.settled();
+      await actor.settled();
     },
 
     async cancel(turnId) {
-      const taken = await call((draft) => {
-        const queued = draft.state.queue.find((turn) => turn.id === turnId);
-        return queued && endQueued(draft, effects, queued, { reason: 'cancelled' }, now());
-      });
-      if (taken.ok && taken.value) return taken.value;
+      const outcome = await call({ kind: 'cancel', turnId });
+      const cancelled = outcome.ok && outcome.effects.find((effect) => effect.kind === 'turn-ended');
+      if (cancelled) return cancelled.turn;
       const turn = await store.getTurn(id, turnId);
       if (!turn) throw problem('turn_not_found', { sessionId: id, id: turnId });
       throw problem('turn_not_queued', { sessionId: id, ended: turn.endedAt !== null });
     },
-
-    async ended(turnId) {
-      const waiting = waiters.ended(turnId);
-      if (waiting) return waiting;
-      const turn = await store.getTurn(id, turnId);
-      if (turn?.result) return turn;
-      throw problem('turn_not_found', { sessionId: id, id: turnId });
-    },
-
-    async settled(turnId) {
-      const waiting = settling.ended(turnId);
-      if (waiting) return waiting;
-      const turn = await store.getTurn(id, turnId);
-      if (turn?.settledAt) return turn;
-      throw problem('turn_not_found', { sessionId: id, id: turnId });
-    },
-
-    takeOver(turns) {
-      for (const turn of turns) expect(turn);
-      // The newest of those that were sent to interrupt comes first, as it would have without the restart.
-      const urgent = turns.filter((turn) => turn.urgent).reverse();
-      const queue = [...urgent, ...turns.filter((turn) => !turn.urgent)];
-      fact((draft) => set(draft, { queue: [...queue, ...draft.state.queue] }), 'take over queued turns');
-    },
-
-    goOn: () => fact(next, 'go on with queued turns'),
-
-    setModel: settings.setModel,
-    setPermissionMode: settings.setPermissionMode,
-    patch: settings.patch,
-    change: settings.change,
 
     async rewind(messageId, dryRun) {
       requireOpen();
       if (state().current || state().own) {
         throw problem('session_busy', { rewinding: true });
       }
-      const result = await warm.ask((process) => process.rewindFiles(messageId, dryRun));
+      const result = await process.ask((live) => live.rewindFiles(messageId, dryRun));
       if (result.can_rewind) return result;
       const [begin, conversations] = [await store.turnStart(messageId), await store.conversations(id)];
       if (begin === undefined || begin > (conversations.at(-1)?.afterSeq ?? 0)) return result;
@@ -405,38 +305,21 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
 
     async drain() {
-      stopping = true;
-      const { current, own } = state();
-      await Promise.all([current, own].map((each) => each && waiters.over(each.turn.id)));
+      actor.intend({ kind: 'drain' });
+      await Promise.all(runningTurns(state()).map(waiters.over));
     },
 
     async shutdown() {
-      stopping = true;
-      const interrupted: Interrupted = { reason: 'server_shutdown' };
-      const words = 'The server was shut down while the agent worked in the background.';
-      const cut = await warm.live()?.cut();
-      fact((draft) => {
-        if (draft.state.record.status === 'closed') return;
-        broker.settleAll(draft, 'server_shutdown');
-        calls.settleAll(draft, 'server_shutdown');
-        cutTurns(draft, effects, { error: null, interrupted, cut }, now());
-        endBackground(draft, effects, { code: 'server_shutdown', message: words }, now());
-      }, 'settle what runs');
-      await warm.end();
-      hearing.end();
-      const written = await ledger.writtenWithin(LAST_WRITES_MS);
+      actor.intend({ kind: 'drain' });
+      const cut = await process.live()?.cut();
+      fact({ kind: 'shut-down', cut }, 'settle what runs');
+      await process.end();
+      listener.end();
+      const written = await actor.writtenWithin(LAST_WRITES_MS);
       const reason = problem('server_stopping', { kept: true });
       waiters.rejectAll(reason);
       settling.rejectAll(reason);
       return written;
     },
   };
-}
-
-const now = (): string => new Date().toISOString();
-
-/** A subagent in the background belongs to the turn that began it, whatever runs now. */
-function turnOf(state: State, agentId: string | null): string | null {
-  const task = state.tasks.find(({ view }) => view.task_id === agentId);
-  return task ? task.view.turn_id : ((answered(state) ?? state.current)?.turn.id ?? null);
 }

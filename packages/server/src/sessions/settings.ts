@@ -1,18 +1,13 @@
 import type { PermissionMode } from 'claude-agent-protocol';
-import type { Agent } from '../agent/agent.ts';
-import type { Called, Decide, Ledger } from './ledger.ts';
 import type { Policy } from './policy.ts';
+import type { ProcessHandle } from './process.ts';
 import { requireLive, type Settable } from './resume.ts';
-import { noteMode, type State, update } from './state.ts';
-import { stateEvent } from './views.ts';
-import type { WarmAgent } from './warm.ts';
+import type { SessionActor } from './session-actor.ts';
 
 export interface SettingsDeps {
-  agent: Agent;
   policy: Policy;
-  ledger: Ledger<State>;
-  call<T>(decide: Decide<State, T>): Promise<Called<T>>;
-  warm: WarmAgent;
+  actor: SessionActor;
+  process: ProcessHandle;
   defaultModel: string | undefined;
   /** @throws AppError when the session is closed */
   requireOpen(): void;
@@ -34,22 +29,20 @@ export interface Settings {
 }
 
 export function createSettings(deps: SettingsDeps): Settings {
-  const { agent, policy, ledger, call, warm, defaultModel, requireOpen, background } = deps;
+  const { policy, actor, process, defaultModel, requireOpen, background } = deps;
+  const { state, call } = actor;
   /** A change of options on its way into the store. */
   let changing: Promise<unknown> = Promise.resolve();
 
   const setModel = async (model: string | null): Promise<void> => {
     requireOpen();
-    const before = ledger.state().record.model;
-    await warm.tell((process) => process.setModel(model ?? defaultModel));
+    const before = state().record.model;
+    await process.tell((live) => live.setModel(model ?? defaultModel));
     try {
-      await call((draft) => {
-        update(draft, { model });
-        draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-      });
+      await call({ kind: 'set-model', model });
     } catch (error) {
       background(
-        warm.tell((process) => process.setModel(before ?? defaultModel)),
+        process.tell((live) => live.setModel(before ?? defaultModel)),
         'go back to the model before',
       );
       throw error;
@@ -58,26 +51,18 @@ export function createSettings(deps: SettingsDeps): Settings {
 
   const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
     requireOpen();
-    await warm.tell((process) => process.setPermissionMode(mode));
-    await call((draft) => noteMode(draft, mode, defaultModel));
+    await process.tell((live) => live.setPermissionMode(mode));
+    await call({ kind: 'set-permission-mode', mode });
   };
 
-  const patch = async (changed: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
-    await call((draft) => {
-      update(draft, changed);
-      if (changed.title === undefined) return;
-      draft.write(stateEvent(draft.state.record, draft.state.shown, defaultModel));
-    });
-    // The agent's own lists, and its terminal program, then show the title too.
-    if (changed.title && ledger.state().record.hasTranscript) {
-      background(agent.rename(ledger.state().record.conversationId, changed.title), 'title the transcript');
-    }
+  const patch = async (set: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
+    await call({ kind: 'patch', set });
   };
 
   const change = async ({ model, permissionMode, ...others }: Partial<Settable>): Promise<void> => {
     requireOpen();
-    if (warm.isUp()) requireLive(ledger.state().record, others);
-    const { record } = ledger.state();
+    if (process.isUp()) requireLive(state().record, others);
+    const { record } = state();
     changing = policy.checkStart({
       ...record,
       permissionMode: permissionMode ?? record.permissionMode,

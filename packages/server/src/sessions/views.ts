@@ -13,14 +13,21 @@ export function stateEvent(
   record: SessionRecord,
   state: SessionState,
   defaultModel: string | undefined,
+  at: string,
 ): Change {
-  return event(record.id, 'session.state', {
-    state,
-    model: currentModel(record, defaultModel),
-    permission_mode: record.permissionMode,
-    title: record.title,
-    cwd: record.worktree ?? record.cwd,
-  });
+  return event(
+    record.id,
+    'session.state',
+    {
+      state,
+      model: currentModel(record, defaultModel),
+      permission_mode: record.permissionMode,
+      title: record.title,
+      cwd: record.worktree ?? record.cwd,
+    },
+    null,
+    at,
+  );
 }
 
 /** A session as the API shows it. */

@@ -11,7 +11,7 @@ import { createApp } from '../../src/http/app.ts';
 import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
-import { createSessions, type Sessions } from '../../src/sessions/sessions.ts';
+import { createSessions, type Sessions } from '../../src/sessions/registry.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createFakeAgent } from './fake-agent.ts';

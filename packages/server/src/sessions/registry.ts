@@ -217,7 +217,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await policy.checkStart(record);
       await log.write(id, [
         { kind: 'update-session', id, set },
-        stateEvent(record, 'asleep', deps.defaultModel),
+        stateEvent(record, 'asleep', deps.defaultModel, set.lastActivity),
       ]);
       if (set.title && record.hasTranscript) {
         // A transcript that is gone is written anew with the start.
@@ -366,7 +366,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     resumeQueued() {
-      for (const session of left.splice(0)) session.goOn();
+      for (const session of left.splice(0)) session.resumeQueue();
     },
 
     async shutdown(graceSeconds) {

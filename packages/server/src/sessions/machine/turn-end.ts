@@ -1,22 +1,8 @@
-import type { AnswerItem, InterruptReason, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
-import type { AgentMessage, Spent, TurnEnd } from '../agent/agent.ts';
-import { event } from '../events/log.ts';
-import type { Change, TurnRecord, UsageRow } from '../store/store.ts';
-
-/** An end before its time, with words of its own where there are some. */
-export interface Interrupted {
-  reason: InterruptReason;
-  words?: string;
-}
-
-const WORDS: Record<InterruptReason, string> = {
-  interrupted: 'The turn was interrupted.',
-  denied: 'A permission request was denied, and the turn ended with it.',
-  cancelled: 'The message was taken back before its turn began.',
-  session_closed: 'The session was closed.',
-  server_shutdown: 'The server was shut down during the turn. Send the message again to go on.',
-  server_restarted: 'The server ended during this turn. Send the message again to go on.',
-};
+import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
+import type { AgentMessage, Spent, TurnEnd } from '../../agent/agent.ts';
+import { event } from '../../events/log.ts';
+import type { Change, TurnRecord, UsageRow } from '../../store/store.ts';
+import { type Interruption, turnError } from './reasons.ts';
 
 interface AssistantContent {
   content: readonly {
@@ -42,12 +28,11 @@ export function answerItems(message: AgentMessage): AnswerItem[] {
 
 /** How a turn ended: by the agent's own word (`end`), by an error, or by an interrupt. */
 export interface Ending {
-  messages: AnswerItem[];
   end?: TurnEnd | undefined;
   /** Without the agent's own word: what model calls were reported to have used until then. */
   cut?: Spent | undefined;
   error: TurnError | null;
-  interrupted?: Interrupted | undefined;
+  interruption?: Interruption | undefined;
   /** The agent never had the message: the same request, under the same idempotency key, may run it yet. */
   unsent?: boolean | undefined;
 }
@@ -58,17 +43,18 @@ export interface Ending {
  */
 export function endTurn(
   turn: TurnRecord,
-  { messages, end, cut, error, interrupted, unsent }: Ending,
+  messages: readonly AnswerItem[],
+  { end, cut, error, interruption, unsent }: Ending,
   endedAt: string,
 ): { ended: TurnRecord; changes: Change[] } {
-  const why = error !== null || end === undefined ? interrupted : undefined;
+  const why = error !== null || end === undefined ? interruption : undefined;
   const state: TurnState = why ? 'interrupted' : error ? 'failed' : 'completed';
   const result: TurnResult = {
     session_id: turn.sessionId,
     turn_id: turn.id,
-    messages,
+    messages: [...messages],
     is_error: state !== 'completed',
-    error: why ? { code: why.reason, message: why.words ?? WORDS[why.reason] } : error,
+    error: why ? turnError(why) : error,
     stop_reason: end?.stopReason ?? null,
     cost_usd: (end ?? cut)?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
     num_turns: end?.numTurns ?? 0,
@@ -88,6 +74,19 @@ export function endTurn(
       ...bookings(turn.sessionId, cut),
       { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set },
       ends,
+    ],
+  };
+}
+
+/** The turn with its background work over or given up (`error`), and what has to be written for that. */
+export function settleTurn(turn: TurnRecord, error: TurnError | null, settledAt: string) {
+  const { result } = turn;
+  const whole = result && error ? { ...result, is_error: true, error } : result;
+  return {
+    settled: { ...turn, settledAt, result: whole },
+    changes: [
+      { kind: 'update-turn' as const, id: turn.id, from: [turn.state], set: { settledAt, result: whole } },
+      ...(whole ? [event(turn.sessionId, 'turn.settled', { result: whole }, turn.id, settledAt)] : []),
     ],
   };
 }

@@ -1,13 +1,22 @@
+import type { UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
 import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES, problem } from '../errors.ts';
 
-/** The agent process of one session: there or not, started when needed, never two at once. */
-export interface WarmAgent {
+/** A process that runs, and its number among those of its session. */
+interface Live {
+  number: number;
+  process: AgentProcess;
+}
+
+/** The agent process of one session, a cache: there or not, started when needed, never two at once. */
+export interface ProcessHandle {
   live(): AgentProcess | undefined;
   /** There is a process, or one is starting. */
   isUp(): boolean;
   /** Starts a process if there is none. @throws AppError 502 with the agent's own words */
-  wake(): Promise<AgentProcess>;
+  wake(): Promise<Live>;
+  /** Hands a message to the process of this number; false when that one is gone. */
+  send(number: number, turnId: string, input: UserInput): boolean;
   /** Asks a process, and wakes one for it. @throws AppError 504 when it does not answer in time */
   ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /**
@@ -19,15 +28,15 @@ export interface WarmAgent {
   end(): Promise<void>;
 }
 
-export interface WarmAgentDeps {
+export interface ProcessHandleDeps {
   agent: Agent;
   /** Throws an AppError that says why no process may be started as things are. */
   checkStart(): Promise<void>;
   options(): Promise<StartOptions>;
-  events: AgentEvents;
+  events(number: number): AgentEvents;
   /** Throws when the session may have no process (any more). */
   checkAllowed(): void;
-  onStart(): void;
+  onStart(number: number): void;
   /** An agent that is frozen, or busy with a hook, never answers: nobody waits for it longer than this. */
   answerWithinMs?: number;
 }
@@ -35,7 +44,7 @@ export interface WarmAgentDeps {
 /** A control request is answered in milliseconds; with a hook or a count of tokens behind it in seconds. */
 const ANSWER_WITHIN_MS = 10_000;
 
-export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
+export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   const {
     agent,
     checkStart,
@@ -45,26 +54,24 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
     onStart,
     answerWithinMs = ANSWER_WITHIN_MS,
   } = deps;
-  let process: AgentProcess | undefined;
-  let starting: { process: Promise<AgentProcess>; abort: AbortController } | undefined;
+  let live: Live | undefined;
+  let starting: { live: Promise<Live>; abort: AbortController } | undefined;
+  let ending: Promise<void> = Promise.resolve();
+  let started = 0;
 
-  const start = async (signal: AbortSignal): Promise<AgentProcess> => {
-    let mine: AgentProcess | undefined;
+  const start = async (signal: AbortSignal): Promise<Live> => {
+    const number = ++started;
     let dead = false;
+    let process: AgentProcess;
     await checkStart();
     try {
-      mine = await agent.start(
-        await options(),
-        {
-          ...events,
-          onExit(exit) {
-            dead = true;
-            if (process === mine) process = undefined;
-            events.onExit(exit);
-          },
-        },
-        signal,
-      );
+      const heard = events(number);
+      const onExit: AgentEvents['onExit'] = (exit) => {
+        dead = true;
+        if (live?.number === number) live = undefined;
+        heard.onExit(exit);
+      };
+      process = await agent.start(await options(), { ...heard, onExit }, signal);
     } catch (error) {
       // It was ended on purpose: who did that has the better reason.
       if (signal.aborted) checkAllowed();
@@ -77,25 +84,25 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
       // The session may have been closed while its process was starting.
       checkAllowed();
     } catch (error) {
-      await mine.close();
+      await process.close();
       throw error;
     }
-    process = mine;
-    onStart();
-    return mine;
+    live = { number, process };
+    onStart(number);
+    return live;
   };
 
-  const wake = async (): Promise<AgentProcess> => {
+  const wake = async (): Promise<Live> => {
     checkAllowed();
-    if (process) return process;
+    if (live) return live;
     if (!starting) {
       const abort = new AbortController();
       const begun = start(abort.signal).finally(() => {
         starting = undefined;
       });
-      starting = { process: begun, abort };
+      starting = { live: begun, abort };
     }
-    return starting.process;
+    return starting.live;
   };
 
   const inTime = async <T>(answer: Promise<T>): Promise<T> => {
@@ -116,22 +123,35 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
   const refused = (error: unknown): AppError =>
     error instanceof AppError ? error : problem('agent_refused', { why: messageOf(error) });
 
+  const end = async (): Promise<void> => {
+    // A start may take a minute (a hook of the user's runs in it): it is given up.
+    starting?.abort.abort();
+    const last = live ?? (await starting?.live.catch(() => undefined));
+    live = undefined;
+    await last?.process.close();
+  };
+
   return {
-    live: () => process,
-    isUp: () => process !== undefined || starting !== undefined,
+    live: () => live?.process,
+    isUp: () => live !== undefined || starting !== undefined,
     wake,
+    send(number, turnId, input) {
+      if (live?.number !== number) return false;
+      live.process.send(turnId, input);
+      return true;
+    },
     async ask(question) {
-      const live = await wake();
+      const { process } = await wake();
       try {
-        return await inTime(question(live));
+        return await inTime(question(process));
       } catch (error) {
         throw refused(error);
       }
     },
     async tell(say) {
       const telling = async (): Promise<void> => {
-        const live = process ?? (await starting?.process.catch(() => undefined));
-        if (live) await say(live);
+        const told = live ?? (await starting?.live.catch(() => undefined));
+        if (told) await say(told.process);
       };
       try {
         await inTime(telling());
@@ -140,11 +160,8 @@ export function createWarmAgent(deps: WarmAgentDeps): WarmAgent {
       }
     },
     async end() {
-      // A start may take a minute (a hook of the user's runs in it): it is given up.
-      starting?.abort.abort();
-      const live = process ?? (await starting?.process.catch(() => undefined));
-      process = undefined;
-      await live?.close();
+      ending = Promise.all([ending, end()]).then(() => {});
+      await ending;
     },
   };
 }

@@ -1,0 +1,36 @@
+/** What the agent waits for: each request is answered once, and not before its end is written. */
+export interface OpenRequests<Answer> {
+  /** Settles with the answer, however long that takes. */
+  open(id: string): Promise<Answer>;
+  /** Calls `giveUp` when nobody has answered in time (0 sets no limit), and when the agent no longer wants to know. */
+  limit(
+    id: string,
+    limits: { timeoutSeconds: number; signal: AbortSignal },
+    giveUp: (reason: 'timeout' | 'withdrawn') => void,
+  ): void;
+  answer(id: string, answer: Answer): void;
+}
+
+export function createOpenRequests<Answer>(): OpenRequests<Answer> {
+  const requests = new Map<string, { resolve(answer: Answer): void; timer?: NodeJS.Timeout }>();
+
+  return {
+    open(id) {
+      const { promise, resolve } = Promise.withResolvers<Answer>();
+      requests.set(id, { resolve });
+      return promise;
+    },
+    limit(id, { timeoutSeconds, signal }, giveUp) {
+      const request = requests.get(id);
+      if (request && timeoutSeconds > 0) request.timer = setTimeout(giveUp, timeoutSeconds * 1000, 'timeout');
+      if (signal.aborted) giveUp('withdrawn');
+      signal.addEventListener('abort', () => giveUp('withdrawn'), { once: true });
+    },
+    answer(id, answer) {
+      const request = requests.get(id);
+      requests.delete(id);
+      clearTimeout(request?.timer);
+      request?.resolve(answer);
+    },
+  };
+}

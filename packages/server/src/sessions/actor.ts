@@ -1,0 +1,269 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Change, WriteResult } from '../store/store.ts';
+
+/** What a command comes to: the state as it will be, what must be written for it, and what follows. */
+export interface Decision<S, E> {
+  state: S;
+  changes: readonly Change[];
+  effects: readonly E[];
+}
+
+/** `ok: false`: the condition of one of its changes did not hold (it was done before); nothing was kept. */
+export type Outcome<E> = { ok: true; effects: readonly E[] } | { ok: false };
+
+/**
+ * The one way to change a session: decide, commit, adopt, perform. Commands are decided one after the other; the new
+ * state is adopted, and its effects performed, only when the store has the changes: memory never runs ahead of it.
+ * What arrives while a commit is under way is decided together afterwards, in one further commit.
+ */
+export interface Actor<S, C, E> {
+  /** What is committed. */
+  state(): S;
+  /**
+   * For somebody who waits for the outcome.
+   * @throws what `decide` throws, or the store's failure: nothing was kept
+   */
+  call(command: C): Promise<Outcome<E>>;
+  /**
+   * For what has happened whether or not it can be written: it is kept, in order, until the store works again.
+   * Settles when it is written.
+   */
+  fact(command: C): Promise<void>;
+  /** For an intention, which writes nothing: ahead of what waits, also while the store fails. */
+  intend(command: C): void;
+  /** Decides nothing: runs in its place among the commands. */
+  inOrder(show: (state: S) => void): void;
+  /** Facts wait for a store that fails. */
+  isStuck(): boolean;
+  /** Settles when nothing waits any more, or the store fails. */
+  settled(): Promise<void>;
+  /** Waits for what can be written, and gives up what cannot. False: something was given up. */
+  writtenWithin(ms: number): Promise<boolean>;
+}
+
+export interface ActorDeps<S, C, E> {
+  initial: S;
+  /** Pure: a command that could not be written is decided again, on what was committed meanwhile. */
+  decide(state: S, command: C): Decision<S, E>;
+  commit(changes: readonly Change[]): Promise<WriteResult>;
+  perform(effect: E): void;
+  /** Facts cannot be written: told once, when that begins. */
+  onStuck(error: unknown): void;
+  onError(error: unknown): void;
+}
+
+interface Entry<S, C, E> {
+  task: { kind: 'call' | 'fact'; command: C } | { kind: 'show'; show: (state: S) => void };
+  resolve(outcome: Outcome<E>): void;
+  reject(error: unknown): void;
+}
+
+/** Commands that share a commit. */
+interface Batch<S, C, E> {
+  state: S;
+  changes: Change[];
+  decided: { entry: Entry<S, C, E>; effects: readonly E[] }[];
+}
+
+/** A full disk is asked again this soon, and then less and less often. */
+const RETRY_MS = 100;
+const MAX_RETRY_MS = 1_000;
+/** So many commands share a commit at most. */
+const BATCH = 200;
+
+export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
+  const { decide, commit, perform, onStuck, onError } = deps;
+  let state = deps.initial;
+  let waiting: Entry<S, C, E>[] = [];
+  let intentions: C[] = [];
+  let committing = false;
+  /** Effects of an adopted decision run; what they ask for comes after them. */
+  let adopting = false;
+  /** So many of those that wait were in a refused write: each gets a commit of its own. */
+  let alone = 0;
+  let failure: { error: unknown; retryMs: number; timer: NodeJS.Timeout } | undefined;
+  let idle: (() => void)[] = [];
+  /** Nobody waits for the store any more: what fails now is given up. */
+  let abandoned = false;
+
+  const isFact = ({ task }: Entry<S, C, E>): boolean => task.kind === 'fact';
+
+  const safely = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      onError(error);
+    }
+  };
+
+  const adopt = (batch: Batch<S, C, E>): void => {
+    state = batch.state;
+    adopting = true;
+    for (const { entry, effects } of batch.decided) {
+      entry.resolve({ ok: true, effects });
+      for (const effect of effects) safely(() => perform(effect));
+    }
+    adopting = false;
+  };
+
+  const adoptIntentions = (): void => {
+    const taken = intentions;
+    intentions = [];
+    for (const command of taken) {
+      safely(() => {
+        const decided = decide(state, command);
+        if (decided.changes.length > 0) throw new Error('An intention must not need to be written.');
+        state = decided.state;
+      });
+    }
+  };
+
+  const decideBatch = (entries: readonly Entry<S, C, E>[]): Batch<S, C, E> => {
+    const batch: Batch<S, C, E> = { state, changes: [], decided: [] };
+    for (const entry of entries) {
+      if (entry.task.kind === 'show') continue;
+      try {
+        const { state: next, changes, effects } = decide(batch.state, entry.task.command);
+        batch.state = next;
+        batch.changes.push(...changes);
+        batch.decided.push({ entry, effects });
+      } catch (error) {
+        entry.reject(error);
+      }
+    }
+    return batch;
+  };
+
+  const pump = (): void => {
+    if (adopting) return;
+    while (!committing && (waiting.length > 0 || intentions.length > 0)) {
+      adoptIntentions();
+      const [first] = waiting;
+      if (!first) break;
+      if (first.task.kind === 'show') {
+        const { show } = first.task;
+        waiting = waiting.slice(1);
+        safely(() => show(state));
+        continue;
+      }
+      // A commit is shown as one: what is shown between two commands parts them.
+      const shown = waiting.findIndex(({ task }) => task.kind === 'show');
+      const count = alone > 0 ? 1 : Math.min(BATCH, shown < 0 ? BATCH : shown);
+      alone = Math.max(0, alone - 1);
+      const entries = waiting.slice(0, count);
+      waiting = waiting.slice(count);
+      const batch = decideBatch(entries);
+      if (batch.changes.length === 0) adopt(batch);
+      else void commitBatch(batch);
+    }
+    if (committing || waiting.length > 0) return;
+    failure = undefined;
+    tellIdle();
+  };
+
+  const commitBatch = async (batch: Batch<S, C, E>): Promise<void> => {
+    const entries = batch.decided.map(({ entry }) => entry);
+    committing = true;
+    try {
+      const { ok } = await commit(batch.changes);
+      failure = undefined;
+      committing = false;
+      if (ok) adopt(batch);
+      else onRefusal(entries);
+    } catch (error) {
+      committing = false;
+      onFailure(entries, error);
+    }
+    if (failure) adoptIntentions();
+    else pump();
+  };
+
+  const onRefusal = (entries: Entry<S, C, E>[]): void => {
+    const [only] = entries;
+    if (only && entries.length === 1) only.resolve({ ok: false });
+    else {
+      // Which of them cannot be told from here.
+      waiting = [...entries, ...waiting];
+      alone = entries.length;
+    }
+  };
+
+  const onFailure = (entries: readonly Entry<S, C, E>[], error: unknown): void => {
+    for (const entry of entries) if (!isFact(entry)) entry.reject(error);
+    if (abandoned) {
+      for (const entry of entries) entry.resolve({ ok: false });
+      return;
+    }
+    waiting = [...entries.filter(isFact), ...waiting];
+    if (!waiting.some(isFact)) return;
+    if (!failure) onStuck(error);
+    const retryMs = Math.min(MAX_RETRY_MS, failure ? failure.retryMs * 2 : RETRY_MS);
+    failure = { error, retryMs, timer: setTimeout(pump, retryMs) };
+    // Nobody else's message may wait behind facts that the store cannot take.
+    for (const entry of waiting) if (!isFact(entry)) entry.reject(error);
+    waiting = waiting.filter(isFact);
+    tellIdle();
+  };
+
+  const tellIdle = (): void => {
+    const settled = idle;
+    idle = [];
+    for (const settle of settled) settle();
+  };
+
+  const enter = (entry: Entry<S, C, E>): void => {
+    if (failure && !isFact(entry)) {
+      entry.reject(failure.error);
+      return;
+    }
+    waiting.push(entry);
+    if (!failure) pump();
+  };
+
+  const settled = (): Promise<void> =>
+    new Promise<void>((resolve) => {
+      if (failure) resolve();
+      else {
+        idle.push(resolve);
+        pump();
+      }
+    });
+
+  return {
+    state: () => state,
+    call: (command) =>
+      new Promise((resolve, reject) => {
+        enter({ task: { kind: 'call', command }, resolve, reject });
+      }),
+    fact: (command) =>
+      new Promise<void>((resolve, reject) => {
+        enter({ task: { kind: 'fact', command }, resolve: () => resolve(), reject });
+      }),
+    intend(command) {
+      intentions.push(command);
+      if (committing || adopting) return;
+      adoptIntentions();
+    },
+    inOrder(show) {
+      // What is only shown need not be kept for a time when it is old.
+      if (failure) return;
+      if (!committing && waiting.length === 0) show(state);
+      else enter({ task: { kind: 'show', show }, resolve: () => {}, reject: () => {} });
+    },
+    isStuck: () => failure !== undefined,
+    settled,
+    async writtenWithin(ms) {
+      const deadline = Date.now() + ms;
+      await settled();
+      while (failure && Date.now() < deadline) await sleep(RETRY_MS);
+      if (!failure) return true;
+      abandoned = true;
+      clearTimeout(failure.timer);
+      failure = undefined;
+      const given = waiting;
+      waiting = [];
+      for (const entry of given) entry.resolve({ ok: false });
+      return false;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { AgentEvents } from '../agent/agent.ts';
+import type { Log } from '../events/log.ts';
+import type { Broker } from '../permissions/broker.ts';
+import type { Calls } from './calls.ts';
+import type { CommandBody } from './machine/commands.ts';
+import { answered, type State } from './machine/state.ts';
+
+/** An agent that has news and is idle begins its report within 0.1 s; after this long it will not come any more. */
+const REPORT_WITHIN_MS = 5_000;
+
+export interface AgentEventsDeps {
+  id: string;
+  log: Log;
+  state(): State;
+  fact(command: CommandBody, what: string): void;
+  inOrder(show: (state: State) => void): void;
+  broker: Broker;
+  calls: Calls;
+}
+
+/** Turns what the agent of a session says and does into commands: facts, all of them. */
+export interface AgentListener {
+  /** What a process with this number calls. */
+  events(process: number): AgentEvents;
+  /** Waits for the report on news, if there are some. */
+  awaitReport(): void;
+  /** Waits for nothing any more. */
+  end(): void;
+}
+
+export function createAgentListener(deps: AgentEventsDeps): AgentListener {
+  const { id, log, state, fact, inOrder, broker, calls } = deps;
+  let reportTimer: NodeJS.Timeout | undefined;
+
+  const noReport = (what: string): void => fact({ kind: 'no-report' }, what);
+
+  return {
+    awaitReport() {
+      clearTimeout(reportTimer);
+      if (!state().news) return;
+      reportTimer = setTimeout(noReport, REPORT_WITHIN_MS, 'note that no report comes');
+      reportTimer.unref();
+    },
+
+    end: () => clearTimeout(reportTimer),
+
+    events: (process) => ({
+      onTaken: (turnId) => fact({ kind: 'turn-taken', turnId }, 'note what the agent works on'),
+      onOwnTurn() {
+        clearTimeout(reportTimer);
+        const turnId = randomUUID();
+        fact({ kind: 'own-turn-began', turnId }, "store the beginning of the agent's own turn");
+      },
+      onBusy: () => clearTimeout(reportTimer),
+      onIdle: () => noReport('note that the agent is idle'),
+      onMessage: (message, end) => fact({ kind: 'message', message, end }, 'store what the agent said'),
+      onDelta: (message) => inOrder((now) => log.live(id, answered(now)?.turn.id ?? null, message)),
+      onQuestion: broker.ask,
+      onCall: calls.ask,
+      onPermissionMode: (mode) => fact({ kind: 'mode-changed', mode }, 'note the permission mode'),
+      onModel: (model) => fact({ kind: 'model-changed', model }, 'note the model'),
+      onTitle: (title) => fact({ kind: 'title-changed', title }, 'note the title'),
+      onFolder: (folder) => fact({ kind: 'folder-changed', folder }, 'note the folder'),
+      onConversation: (conversationId, trigger) =>
+        fact({ kind: 'conversation-changed', conversationId, trigger }, 'note the conversation'),
+      onExit({ code, signal, words, cut }) {
+        const how = signal ?? `code ${code}`;
+        fact({ kind: 'process-ended', process, how, lastWords: words, cut }, 'settle after the agent ended');
+      },
+    }),
+  };
+}

@@ -1,0 +1,152 @@
+import type { Change } from '../store/store.ts';
+import { forgetNews, settleOver } from './machine/background.ts';
+import type { Command, Effect, Of } from './machine/commands.ts';
+import {
+  follow,
+  followConversation,
+  followFolder,
+  followMode,
+  followTitle,
+  noteLost,
+  noteSeen,
+  patch,
+  setModel,
+} from './machine/conversation.ts';
+import { assign, type Draft, noteState } from './machine/draft.ts';
+import {
+  close,
+  endTurns,
+  giveUpClose,
+  processEnded,
+  serverRestarted,
+  shutDown,
+  stopAll,
+} from './machine/lifecycle.ts';
+import {
+  answerCall,
+  answerPermission,
+  askCall,
+  askPermission,
+  callUnanswered,
+  permissionUnanswered,
+  withdrawQuestions,
+} from './machine/permissions.ts';
+import type { State } from './machine/state.ts';
+import { bookings } from './machine/turn-end.ts';
+import {
+  beginNext,
+  beginOwn,
+  cancel,
+  markStopped,
+  message,
+  notStarted,
+  ready,
+  send,
+  taken,
+  takeOver,
+} from './machine/turns.ts';
+
+/** What a command comes to. */
+export interface Decision {
+  state: State;
+  /** To be written in one transaction; only then is `state` the session's. */
+  changes: readonly Change[];
+  /** To be done after that, in this order. */
+  effects: readonly Effect[];
+}
+
+/**
+ * The session as a state machine. Pure: no clock, no ids, no I/O; times and ids come with the command, and what is
+ * to be done is returned as data. actor.ts commits, adopts and then does it.
+ *
+ * The session, as the API shows it:
+ *
+ *   asleep ──process-started──▶ idle ──send──▶ running ──its end──▶ idle, or background while tasks run
+ *     ▲                           ▲             │    ▲                │
+ *     └───────process-ended───────┘             │    │ answered,      │ a task ended: own-turn-began
+ *                             permission-asked  ▼    │ unanswered     ▼
+ *                                             waiting              running
+ *   any ──close──▶ closed (a resume through registry.ts makes another actor)
+ *
+ * The turn of a message (`turn.state` in the store, `phase` in memory):
+ *
+ *   send ──▶ queued ──▶ running: starting ──turn-ready──▶ sent ──turn-taken──▶ taken ──message with its end──▶ completed
+ *              │                    │                       │                    │                            or failed
+ *              │ cancel, stop-all   │ turn-not-started      └─────────┬──────────┘
+ *              ▼                    ▼                                 │ end-turns, close, shut-down, process-ended
+ *         interrupted             failed                              ▼
+ *                                                           interrupted or failed
+ *
+ *   with wait_for "background": completed ──no task, no news, no report of its own left──▶ settled
+ *
+ * A turn of the agent's own begins with own-turn-began and ends with the next end that the agent tells; the turn of a
+ * message that was sent meanwhile stays `sent` until then. At most one turn is worked on.
+ *
+ * A permission request: pending ──answer-permission──▶ allowed or denied
+ *                               ──permission-unanswered, or the end of what asked──▶ denied, cancelled or expired
+ *
+ * @throws AppError when the command is refused: nothing changes then
+ */
+export function decide(state: State, command: Command): Decision {
+  const draft: Draft = { state, changes: [], effects: [], at: command.at };
+  (STEPS[command.kind] as Step<Command['kind']>)(draft, command);
+  settleOver(draft);
+  noteState(draft);
+  return draft;
+}
+
+type Step<Kind extends Command['kind']> = (draft: Draft, command: Of<Kind>) => void;
+
+const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
+  // callers
+  send,
+  cancel,
+  'set-model': setModel,
+  'set-permission-mode': (draft, { mode }) => followMode(draft, mode),
+  patch,
+  close,
+  'stop-all': stopAll,
+
+  // stops
+  'mark-stopped': (draft, { turnIds }) => markStopped(draft, turnIds, { reason: 'interrupted' }),
+  'withdraw-questions': withdrawQuestions,
+  'end-turns': endTurns,
+  book: (draft, { spent }) => void draft.changes.push(...bookings(draft.state.record.id, spent)),
+  'begin-close': (draft) => assign(draft, { closing: true }),
+  'give-up-close': giveUpClose,
+  drain: (draft) => assign(draft, { draining: true }),
+  'shut-down': shutDown,
+
+  // the process
+  'process-started': (draft, { process }) => assign(draft, { process }),
+  'turn-ready': ready,
+  'turn-not-started': notStarted,
+  'process-ended': processEnded,
+
+  // the agent
+  'turn-taken': taken,
+  'own-turn-began': beginOwn,
+  message,
+  'no-report': forgetNews,
+  'model-changed': (draft, { model }) => follow(draft, { model }),
+  'title-changed': (draft, { title }) => follow(draft, { title }),
+  'title-found': followTitle,
+  'folder-changed': followFolder,
+  'mode-changed': (draft, { mode }) => followMode(draft, mode),
+  'conversation-changed': followConversation,
+  'transcript-lost': noteLost,
+  'transcript-seen': noteSeen,
+
+  // questions
+  'permission-asked': askPermission,
+  'answer-permission': answerPermission,
+  'permission-unanswered': permissionUnanswered,
+  'call-asked': askCall,
+  'answer-call': answerCall,
+  'call-unanswered': callUnanswered,
+
+  // after a restart
+  'server-restarted': serverRestarted,
+  'take-over': takeOver,
+  'resume-queue': beginNext,
+};

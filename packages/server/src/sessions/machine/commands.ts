@@ -1,0 +1,136 @@
+import type {
+  CallReason,
+  PendingCall,
+  PermissionMode,
+  TurnError,
+  UserInput,
+  WaitFor,
+} from 'claude-agent-protocol';
+import type { AgentMessage, Call, CallAnswer, Decision, Spent, TurnEnd } from '../../agent/agent.ts';
+import type { PermissionCommand } from '../../permissions/commands.ts';
+import type { SessionRecord, TurnRecord } from '../../store/store.ts';
+
+/** What callers of the API ask for; refused (an AppError) when the session is not in a state for it. */
+type CallerCommand =
+  | {
+      kind: 'send';
+      turnId: string;
+      input: UserInput;
+      inputHash: string;
+      idempotencyKey: string | null;
+      waitFor: WaitFor;
+      whenBusy: 'queue' | 'reject' | 'interrupt';
+    }
+  /** Takes a queued message back. */
+  | { kind: 'cancel'; turnId: string }
+  | { kind: 'set-model'; model: string | null }
+  | { kind: 'set-permission-mode'; mode: PermissionMode }
+  | { kind: 'patch'; set: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'options'>> }
+  /** Closes the session: settles all that is open. `cut`: what the turn has used until then. */
+  | { kind: 'close'; cut: Spent | undefined }
+  /** Ends what is queued, and waits for background work no longer. */
+  | { kind: 'stop-all' };
+
+/** How a stop goes on (interrupt.ts), step by step. */
+type StopCommand =
+  /** Marks turns, so that their end counts as interrupted. Writes nothing. */
+  | { kind: 'mark-stopped'; turnIds: readonly string[] }
+  /** Settles what the running turn asked; subagents in the background go on, and so do their questions. */
+  | { kind: 'withdraw-questions' }
+  /** Ends turns that the agent says nothing more about. */
+  | { kind: 'end-turns'; turnIds: readonly string[]; cut: Spent | undefined }
+  /** Puts into the session's account what a turn has used, when its end could not be written. */
+  | { kind: 'book'; spent: Spent | undefined }
+  /** A close is under way: no turn begins. Writes nothing. */
+  | { kind: 'begin-close' }
+  | { kind: 'give-up-close' }
+  /** No further turn begins. Writes nothing. */
+  | { kind: 'drain' }
+  | { kind: 'shut-down'; cut: Spent | undefined };
+
+/** What happens to the process of the session. */
+type ProcessCommand =
+  | { kind: 'process-started'; process: number }
+  /** A process is there for the turn that waits for it. */
+  | { kind: 'turn-ready'; turnId: string; process: number }
+  | { kind: 'turn-not-started'; turnId: string; error: TurnError }
+  | { kind: 'process-ended'; process: number; how: string; lastWords: string; cut: Spent };
+
+/** What the agent says, and what it does by itself. */
+type AgentCommand =
+  | { kind: 'turn-taken'; turnId: string }
+  | { kind: 'own-turn-began'; turnId: string }
+  | { kind: 'message'; message: AgentMessage; end: TurnEnd | undefined }
+  /** Idle, or silent for so long that no report comes any more. */
+  | { kind: 'no-report' }
+  | { kind: 'model-changed'; model: string }
+  | { kind: 'title-changed'; title: string }
+  /** The agent titled the transcript; counts only while there is no other title. */
+  | { kind: 'title-found'; title: string }
+  | { kind: 'folder-changed'; folder: string | null }
+  | { kind: 'mode-changed'; mode: PermissionMode }
+  | { kind: 'conversation-changed'; conversationId: string; trigger: string }
+  | { kind: 'transcript-lost'; restored: number }
+  /** So much of the transcript is known; `diverged`: in spite of what somebody else has added. */
+  | { kind: 'transcript-seen'; size: number; diverged: boolean };
+
+/** Hooks and tools of the caller's own. */
+export type CallCommand =
+  | { kind: 'call-asked'; requestId: string; call: Asked<Call>; timeoutSeconds: number }
+  | {
+      kind: 'answer-call';
+      requestId: string;
+      callKind: PendingCall['kind'];
+      answer: Record<string, unknown>;
+    }
+  | { kind: 'call-unanswered'; requestId: string; reason: Exclude<CallReason, 'answered'> };
+
+/** A call without what only its waiting side knows; distributes over hooks and tools. */
+type Asked<Each> = Each extends Call ? Omit<Each, 'signal' | 'url' | 'timeoutSeconds'> : never;
+
+/** How a session begins on a home that another server used before. */
+type RecoveryCommand =
+  /** The server that ran this session is gone, and its agent with it. */
+  | { kind: 'server-restarted'; cut: Spent | undefined; hadTasks: boolean }
+  /** Queued turns of before: ahead of all that comes now. */
+  | { kind: 'take-over'; turns: readonly TurnRecord[] }
+  /** Begins the first queued turn, if none runs. */
+  | { kind: 'resume-queue' };
+
+/** Everything that can happen to a session; `at` (ISO 8601) is when. */
+export type Command = CommandBody & { at: string };
+
+/** A command before it has its time. */
+export type CommandBody =
+  | CallerCommand
+  | StopCommand
+  | ProcessCommand
+  | AgentCommand
+  | PermissionCommand
+  | CallCommand
+  | RecoveryCommand;
+
+/** The command of one kind. */
+export type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+
+/** What follows from a decision once it is committed. */
+export type Effect =
+  /** Get a process for the turn; `turn-ready` or `turn-not-started` comes back. */
+  | { kind: 'start-turn'; turn: TurnRecord }
+  | { kind: 'send-to-agent'; turnId: string; input: UserInput; process: number }
+  /** The turn exists, and its end can be waited for. */
+  | { kind: 'turn-accepted'; turn: TurnRecord }
+  | { kind: 'turn-ended'; turn: TurnRecord }
+  | { kind: 'turn-settled'; turn: TurnRecord }
+  | { kind: 'answer-permission'; requestId: string; decision: Decision }
+  | { kind: 'answer-call'; requestId: string; answer: CallAnswer }
+  /** Interrupt what runs, for a message that goes first. */
+  | { kind: 'make-way' }
+  /** News came, or were told: `no-report` is due if nothing follows. */
+  | { kind: 'await-report' }
+  /** The agent may have titled the conversation: `title-found` comes back. */
+  | { kind: 'find-title' }
+  | { kind: 'rename-transcript'; conversationId: string; title: string }
+  | { kind: 'end-process' };
+
+export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>;

@@ -1,0 +1,75 @@
+import { event } from '../../events/log.ts';
+import { endBackground, setTasks, settleAll } from './background.ts';
+import type { Of } from './commands.ts';
+import { assign, type Draft, noteState, update } from './draft.ts';
+import { giveUpAll } from './permissions.ts';
+import { agentDied, backgroundError } from './reasons.ts';
+import { type Current, isClosed, type Own } from './state.ts';
+import { bookings } from './turn-end.ts';
+import { beginNext, cutTurns, endQueued } from './turns.ts';
+
+/** The agent process is gone; what it worked on has ended with it. */
+export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
+  const { process, how, lastWords, cut } = command;
+  const { record } = draft.state;
+  if (draft.state.process === process) assign(draft, { process: undefined });
+  // What is known of the transcript is kept in memory while the process lives.
+  update(draft, { transcriptSeen: record.transcriptSeen });
+  if (isClosed(draft.state)) {
+    draft.changes.push(...bookings(record.id, cut));
+    return;
+  }
+  giveUpAll(draft, 'agent_died');
+  const had = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
+  cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, had);
+  endBackground(draft, agentDied('while it worked in the background', how, lastWords));
+  beginNext(draft);
+}
+
+/** Ends what is queued, and waits for background work no longer. */
+export function stopAll(draft: Draft): void {
+  for (const turn of draft.state.queue) endQueued(draft, turn, { reason: 'cancelled' });
+  settleAll(draft, backgroundError('interrupted'));
+}
+
+/** Ends turns that the agent says nothing more about; meanwhile their process may have died, and they with it. */
+export function endTurns(draft: Draft, { turnIds, cut }: Of<'end-turns'>): void {
+  cutTurns(draft, { error: null, cut }, ({ turn }) => turnIds.includes(turn.id));
+  beginNext(draft);
+}
+
+export function close(draft: Draft, { cut }: Of<'close'>): void {
+  if (isClosed(draft.state)) return;
+  const interruption = { reason: 'session_closed' } as const;
+  giveUpAll(draft, 'session_closed');
+  cutTurns(draft, { error: null, interruption, cut });
+  for (const turn of draft.state.queue) endQueued(draft, turn, interruption);
+  endBackground(draft, backgroundError('session_closed'));
+  update(draft, { status: 'closed', lastActivity: draft.at });
+  noteState(draft);
+  draft.changes.push(event(draft.state.record.id, 'session.closed', {}, null, draft.at));
+  draft.effects.push({ kind: 'end-process' });
+}
+
+/** The close could not be written: the session goes on, and so does its queue. */
+export function giveUpClose(draft: Draft): void {
+  assign(draft, { closing: false });
+  beginNext(draft);
+}
+
+/** Ends what still runs when the server shuts down; queued turns stay queued for its next start. */
+export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
+  if (isClosed(draft.state)) return;
+  giveUpAll(draft, 'server_shutdown');
+  cutTurns(draft, { error: null, interruption: { reason: 'server_shutdown' }, cut });
+  endBackground(draft, backgroundError('server_shutdown'));
+}
+
+/** Settles what a dead server left open: a turn that ran may have changed files, so it does not run again. */
+export function serverRestarted(draft: Draft, { cut, hadTasks }: Of<'server-restarted'>): void {
+  assign(draft, { process: undefined });
+  giveUpAll(draft, 'server_restarted');
+  cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut });
+  if (hadTasks) setTasks(draft, []);
+  endBackground(draft, backgroundError('server_restarted'));
+}

@@ -1,0 +1,108 @@
+import type { AnswerItem, BackgroundTask, PendingCall, SessionState } from 'claude-agent-protocol';
+import type { PermissionRecord, SessionRecord, TurnRecord } from '../../store/store.ts';
+import type { Interruption } from './reasons.ts';
+
+/** The turn of a message that runs. */
+export interface Current {
+  turn: TurnRecord;
+  messages: readonly AnswerItem[];
+  /**
+   * `starting`: the message waits for a process; `sent`: the process has it; `taken`: the agent works on it, and what
+   * it says belongs to the answer.
+   */
+  phase: 'starting' | 'sent' | 'taken';
+  /** Why the turn was told to end, if it was: an intention, so it is in memory only. */
+  stop: Interruption | undefined;
+}
+
+/** A turn that the agent began by itself. */
+export interface Own {
+  turn: TurnRecord;
+  messages: readonly AnswerItem[];
+  /** Turns whose background work it reports on. */
+  roots: readonly string[];
+  stop: Interruption | undefined;
+}
+
+/** A background task, and the turns that began it: directly, or as the work of a turn of the agent's own. */
+export interface Task {
+  view: BackgroundTask;
+  roots: readonly string[];
+}
+
+/** Tasks that ended and that the agent has not reported on yet. */
+export interface News {
+  roots: readonly string[];
+  /** What is to be reported, in sentences. */
+  sentences: readonly string[];
+}
+
+/** All that a session is. Replaced as a whole, and only by what is committed. */
+export interface State {
+  record: SessionRecord;
+  /** The server's, for sessions without a model of their own. */
+  defaultModel: string | undefined;
+  /** Number of the agent process, when there is one. */
+  process: number | undefined;
+  /** It is being closed: no further turn begins. */
+  closing: boolean;
+  /** The server shuts down: no further turn begins, and queued ones stay queued. */
+  draining: boolean;
+  current: Current | undefined;
+  own: Own | undefined;
+  /** In the order in which they will run. */
+  queue: readonly TurnRecord[];
+  /** Permission requests that wait, oldest first. */
+  pending: readonly PermissionRecord[];
+  /** Hooks and tools of the caller's own that wait for an answer, oldest first. */
+  calls: readonly PendingCall[];
+  tasks: readonly Task[];
+  news: News | undefined;
+  /** Turns that are over and wait for their background work. */
+  unsettled: readonly TurnRecord[];
+  /** What the log says last that the session is doing. */
+  shown: SessionState;
+}
+
+/** A session without a process, as the store has it when nothing of it is open. */
+export const initialState = (record: SessionRecord, defaultModel: string | undefined): State => ({
+  record,
+  defaultModel,
+  process: undefined,
+  closing: false,
+  draining: false,
+  current: undefined,
+  own: undefined,
+  queue: [],
+  pending: [],
+  calls: [],
+  tasks: [],
+  news: undefined,
+  unsettled: [],
+  shown: record.status === 'closed' ? 'closed' : 'asleep',
+});
+
+export const isClosed = ({ record }: State): boolean => record.status === 'closed';
+
+/** What the session does, in the API's words. */
+export function shownState(state: State): SessionState {
+  if (isClosed(state)) return 'closed';
+  if (state.pending.length > 0) return 'waiting';
+  if (state.current || state.own) return 'running';
+  if (state.news || state.tasks.some(({ view }) => !view.ambient)) return 'background';
+  return state.process === undefined ? 'asleep' : 'idle';
+}
+
+/** The turn that the agent works on; while a message waits at the agent, that is something of its own. */
+export const answered = (state: State): Current | Own | undefined =>
+  state.current?.phase === 'taken' ? state.current : state.own;
+
+/** Ids of the turns that run: the agent's own, and that of a message. */
+export const runningTurns = ({ own, current }: State): string[] =>
+  [own, current].flatMap((running) => (running ? [running.turn.id] : []));
+
+/** The turn that a question belongs to; a subagent in the background belongs to the turn that began it. */
+export function turnOf(state: State, agentId: string | null = null): string | null {
+  const task = agentId === null ? undefined : state.tasks.find(({ view }) => view.task_id === agentId);
+  return task ? task.view.turn_id : ((answered(state) ?? state.current)?.turn.id ?? null);
+}

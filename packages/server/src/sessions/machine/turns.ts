@@ -1,0 +1,244 @@
+import type { AgentMessage } from '../../agent/agent.ts';
+import { problem } from '../../errors.ts';
+import { event } from '../../events/log.ts';
+import type { TurnRecord } from '../../store/store.ts';
+import { addReport, awaitSettling, noteTasks, takeNews } from './background.ts';
+import type { Of } from './commands.ts';
+import { assign, type Draft, update } from './draft.ts';
+import type { Interruption } from './reasons.ts';
+import { answered, type Current, isClosed, type Own } from './state.ts';
+import { answerItems, bookings, type Ending, endTurn } from './turn-end.ts';
+
+/** After so many messages the agent looks for no title any more. */
+const TITLED_WITHIN = 5;
+
+// ---- begins
+
+/** Accepts a message: a new turn, which begins when nothing else runs. One commit (0.3 ms) less than in two steps. */
+export function send(draft: Draft, command: Of<'send'>): void {
+  requireOpen(draft);
+  const { at } = draft;
+  const { current, own, queue, record } = draft.state;
+  const runs = current !== undefined || own !== undefined;
+  const busy = runs || queue.length > 0;
+  if (busy && command.whenBusy === 'reject') throw problem('session_busy', { rewinding: false });
+  const urgent = command.whenBusy === 'interrupt' && busy;
+  const turn: TurnRecord = {
+    id: command.turnId,
+    sessionId: record.id,
+    state: busy ? 'queued' : 'running',
+    initiator: 'user',
+    input: command.input,
+    idempotencyKey: command.idempotencyKey,
+    inputHash: command.inputHash,
+    waitFor: command.waitFor,
+    urgent,
+    createdAt: at,
+    startedAt: busy ? null : at,
+    endedAt: null,
+    settledAt: null,
+    result: null,
+  };
+  draft.changes.push(
+    { kind: 'insert-turn', turn },
+    event(record.id, 'turn.queued', { message: turn.input }, turn.id, at),
+    { kind: 'count-message', id: record.id },
+  );
+  assign(draft, { record: { ...record, messageCount: record.messageCount + 1 } });
+  update(draft, { lastActivity: at });
+  draft.effects.push({ kind: 'turn-accepted', turn });
+  if (!busy) {
+    begin(draft, turn);
+    return;
+  }
+  assign(draft, { queue: urgent ? [turn, ...queue] : [...queue, turn] });
+  if (urgent && runs) draft.effects.push({ kind: 'make-way' });
+  beginNext(draft);
+}
+
+/** @throws AppError when the session takes no messages */
+function requireOpen({ state }: Draft): void {
+  if (isClosed(state) || state.closing) throw problem('session_closed', { id: state.record.id });
+  if (state.draining) throw problem('server_stopping', { kept: false });
+}
+
+/** Makes a turn, whose row says that it runs, the current one. */
+function begin(draft: Draft, turn: TurnRecord): void {
+  assign(draft, { current: { turn, messages: [], phase: 'starting', stop: undefined } });
+  draft.changes.push(event(turn.sessionId, 'turn.started', { initiator: turn.initiator }, turn.id, draft.at));
+  draft.effects.push({ kind: 'start-turn', turn });
+}
+
+/** Makes the first queued turn the current one, if nothing else runs and the session goes on. */
+export function beginNext(draft: Draft): void {
+  const { current, own, queue, closing, draining } = draft.state;
+  const [first, ...rest] = queue;
+  if (isClosed(draft.state) || closing || draining || current || own || !first) return;
+  const set = { state: 'running', startedAt: draft.at } as const;
+  assign(draft, { queue: rest });
+  draft.changes.push({ kind: 'update-turn', id: first.id, from: ['queued'], set });
+  begin(draft, { ...first, ...set });
+}
+
+/** The process has the message. A turn that was told to stop meanwhile is not sent. */
+export function ready(draft: Draft, { turnId, process }: Of<'turn-ready'>): void {
+  const { current } = draft.state;
+  if (current?.turn.id !== turnId || current.phase !== 'starting' || current.stop) return;
+  assign(draft, { current: { ...current, phase: 'sent' } });
+  draft.effects.push({ kind: 'send-to-agent', turnId, input: current.turn.input, process });
+}
+
+/** The agent never had the message. */
+export function notStarted(draft: Draft, { turnId, error }: Of<'turn-not-started'>): void {
+  const { current } = draft.state;
+  if (current?.turn.id !== turnId || current.stop) return;
+  endCurrent(draft, { error, unsent: true });
+  beginNext(draft);
+}
+
+export function taken(draft: Draft, { turnId }: Of<'turn-taken'>): void {
+  const { current } = draft.state;
+  if (current?.turn.id === turnId) assign(draft, { current: { ...current, phase: 'taken' } });
+}
+
+/** The agent begins a turn by itself: the report on its background tasks, mostly. */
+export function beginOwn(draft: Draft, { turnId }: Of<'own-turn-began'>): void {
+  const { at } = draft;
+  const { record, current, own } = draft.state;
+  if (isClosed(draft.state) || own || current?.phase === 'taken') return;
+  const { roots, sentences } = takeNews(draft);
+  const turn: TurnRecord = {
+    id: turnId,
+    sessionId: record.id,
+    state: 'running',
+    initiator: 'agent',
+    input: sentences.length > 0 ? sentences.join('\n') : 'The agent began this turn by itself.',
+    idempotencyKey: null,
+    inputHash: '',
+    waitFor: 'turn',
+    urgent: false,
+    createdAt: at,
+    startedAt: at,
+    endedAt: null,
+    settledAt: null,
+    result: null,
+  };
+  assign(draft, { own: { turn, messages: [], roots, stop: undefined } });
+  draft.changes.push(
+    { kind: 'insert-turn', turn },
+    event(record.id, 'turn.started', { initiator: 'agent', message: turn.input }, turn.id, at),
+  );
+  draft.effects.push({ kind: 'turn-accepted', turn });
+}
+
+// ---- what the agent says
+
+/** Keeps a message of the agent, in the turn that it belongs to; `end` closes that turn. */
+export function message(draft: Draft, { message: said, end }: Of<'message'>): void {
+  if (isClosed(draft.state)) return;
+  const { record } = draft.state;
+  const turnId = answered(draft.state)?.turn.id ?? null;
+  addAnswer(draft, said);
+  draft.changes.push(event(record.id, 'agent.message', said, turnId, draft.at));
+  if (!record.hasTranscript && said.type !== 'system') update(draft, { hasTranscript: true });
+  if (noteTasks(draft, said)) draft.effects.push({ kind: 'await-report' });
+  if (!end) return;
+  draft.changes.push(...bookings(record.id, end));
+  const { current, own } = draft.state;
+  // An end that names another turn (a late one, or one of the agent's own) does not close this one.
+  const closes =
+    current !== undefined &&
+    current.phase !== 'starting' &&
+    (end.turnId === current.turn.id ||
+      (end.turnId === null && !end.ownInitiative && (current.phase === 'taken' || !own)));
+  endOwn(draft, { end, error: end.error });
+  if (closes) endCurrent(draft, { end, error: end.error });
+  beginNext(draft);
+  draft.effects.push({ kind: 'await-report' });
+  const { title, messageCount } = draft.state.record;
+  if (title === null && messageCount <= TITLED_WITHIN) draft.effects.push({ kind: 'find-title' });
+}
+
+function addAnswer(draft: Draft, said: AgentMessage): void {
+  const items = answerItems(said);
+  if (items.length === 0) return;
+  const { current, own } = draft.state;
+  if (current?.phase === 'taken')
+    assign(draft, { current: { ...current, messages: [...current.messages, ...items] } });
+  else if (own) assign(draft, { own: { ...own, messages: [...own.messages, ...items] } });
+}
+
+// ---- ends
+
+/** Ends the turn of a message. */
+function endCurrent(draft: Draft, how: Ending): void {
+  const { current } = draft.state;
+  if (!current) return;
+  const { turn, messages, stop } = current;
+  const ending = { ...how, interruption: how.interruption ?? stop };
+  const { ended, changes } = endTurn(turn, messages, ending, draft.at);
+  assign(draft, { current: undefined });
+  draft.changes.push(...changes);
+  update(draft, { lastActivity: draft.at });
+  draft.effects.push({ kind: 'turn-ended', turn: ended });
+  awaitSettling(draft, ended);
+}
+
+/** Ends the agent's own turn; what it said is also an answer to the turns whose background work it was. */
+function endOwn(draft: Draft, how: Ending): void {
+  const { own } = draft.state;
+  if (!own) return;
+  const { turn, messages, stop } = own;
+  const ending = { ...how, interruption: how.interruption ?? stop };
+  const { ended, changes } = endTurn(turn, messages, ending, draft.at);
+  assign(draft, { own: undefined });
+  draft.changes.push(...changes);
+  addReport(draft, own, ended);
+  update(draft, { lastActivity: draft.at });
+  draft.effects.push({ kind: 'turn-ended', turn: ended });
+}
+
+/** Ends whatever runs (and fits) without the agent's own word; what was spent is booked in any case. */
+export function cutTurns(
+  draft: Draft,
+  { cut, ...how }: Ending,
+  fits: (running: Current | Own) => boolean = () => true,
+): void {
+  const { current, own } = draft.state;
+  const endsOwn = own !== undefined && fits(own);
+  const endsCurrent = current !== undefined && fits(current);
+  if (endsOwn) endOwn(draft, { ...how, cut });
+  if (endsCurrent) endCurrent(draft, endsOwn ? how : { ...how, cut });
+  if (!endsOwn && !endsCurrent) draft.changes.push(...bookings(draft.state.record.id, cut));
+}
+
+/** Ends a turn that never began. */
+export function endQueued(draft: Draft, turn: TurnRecord, interruption: Interruption): void {
+  const { ended, changes } = endTurn(turn, [], { error: null, interruption }, draft.at);
+  assign(draft, { queue: draft.state.queue.filter(({ id }) => id !== turn.id) });
+  draft.changes.push(...changes);
+  draft.effects.push({ kind: 'turn-ended', turn: ended });
+  awaitSettling(draft, ended);
+}
+
+/** Takes a message back; one that is not queued stays as it is. */
+export function cancel(draft: Draft, { turnId }: Of<'cancel'>): void {
+  const queued = draft.state.queue.find(({ id }) => id === turnId);
+  if (queued) endQueued(draft, queued, { reason: 'cancelled' });
+}
+
+/** Marks what runs as told to stop; the first reason counts. */
+export function markStopped(draft: Draft, turnIds: readonly string[], stop: Interruption): void {
+  const mark = <T extends Current | Own>(running: T | undefined): T | undefined =>
+    running && !running.stop && turnIds.includes(running.turn.id) ? { ...running, stop } : running;
+  const { current, own } = draft.state;
+  assign(draft, { current: mark(current), own: mark(own) });
+}
+
+/** Takes over what a server before left queued; the newest of those sent to interrupt goes first, as it would have. */
+export function takeOver(draft: Draft, { turns }: Of<'take-over'>): void {
+  const urgent = turns.filter((turn) => turn.urgent).reverse();
+  const others = turns.filter((turn) => !turn.urgent);
+  assign(draft, { queue: [...urgent, ...others, ...draft.state.queue] });
+  for (const turn of turns) draft.effects.push({ kind: 'turn-accepted', turn });
+}

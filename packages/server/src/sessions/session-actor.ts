@@ -1,0 +1,65 @@
+import { AppError, storageFailed } from '../errors.ts';
+import type { Log } from '../events/log.ts';
+import type { SessionRecord } from '../store/store.ts';
+import { createActor, type Outcome } from './actor.ts';
+import type { Command, CommandBody, Effect } from './machine/commands.ts';
+import { initialState, type State } from './machine/state.ts';
+import { decide } from './machine.ts';
+
+/** The actor of a session: it gives each command its time, and tells a store that fails from a refusal. */
+export interface SessionActor {
+  state(): State;
+  /** @throws AppError when the command is refused, or 503 when the store fails: nothing was kept */
+  call(command: CommandBody): Promise<Outcome<Effect>>;
+  /** Something that happened; whoever goes on need not wait until it is written. */
+  fact(command: CommandBody, what: string): void;
+  /** Settles when it is written. */
+  written(command: CommandBody): Promise<void>;
+  intend(command: CommandBody): void;
+  inOrder(show: (state: State) => void): void;
+  isStuck(): boolean;
+  settled(): Promise<void>;
+  writtenWithin(ms: number): Promise<boolean>;
+}
+
+export interface SessionActorDeps {
+  record: SessionRecord;
+  defaultModel: string | undefined;
+  log: Log;
+  perform(effect: Effect): void;
+  onError(error: unknown, what: string): void;
+}
+
+export function createSessionActor(deps: SessionActorDeps): SessionActor {
+  const { record, defaultModel, log, perform, onError } = deps;
+  const { id } = record;
+  const actor = createActor<State, Command, Effect>({
+    initial: initialState(record, defaultModel),
+    decide,
+    commit: (changes) => log.write(id, changes),
+    perform,
+    onStuck: (error) => onError(error, `store what happened in session ${id}; it is tried again`),
+    onError: (error) => onError(error, 'follow up on a decision'),
+  });
+  const stamp = (command: CommandBody): Command => ({ ...command, at: new Date().toISOString() });
+
+  return {
+    state: actor.state,
+    async call(command) {
+      try {
+        return await actor.call(stamp(command));
+      } catch (error) {
+        throw error instanceof AppError ? error : storageFailed(error);
+      }
+    },
+    fact(command, what) {
+      actor.fact(stamp(command)).catch((error: unknown) => onError(error, what));
+    },
+    written: (command) => actor.fact(stamp(command)),
+    intend: (command) => actor.intend(stamp(command)),
+    inOrder: actor.inOrder,
+    isStuck: actor.isStuck,
+    settled: actor.settled,
+    writtenWithin: actor.writtenWithin,
+  };
+}
