@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type CreateSession,
+  type PermissionMode,
+  type SessionCreated,
+  SessionOptions,
+} from 'claude-agent-protocol';
+import type { z } from 'zod';
+import type { Agent } from '../agent/agent.ts';
+import { problem } from '../errors.ts';
+import { event, type Log } from '../events/log.ts';
+import type { SessionRecord, Store } from '../store/store.ts';
+import type { Folders } from './folders.ts';
+import type { Policy } from './policy.ts';
+import { changesOf } from './resume.ts';
+import type { Session } from './session.ts';
+import { checkUndivided, readyTranscript } from './transcript.ts';
+import { currentModel, stateEvent } from './views.ts';
+
+/** A creation request after validation. */
+export type Create = z.output<typeof CreateSession>;
+
+/** How a session comes to be: new, resumed (its own, or a conversation on disk), or as a branch of another. */
+export interface Admission {
+  create(request: Create, createdBy: string | null): Promise<SessionCreated>;
+  resume(id: string, request: Create, createdBy: string | null): Promise<SessionCreated>;
+  /** @param upToMessageId where to branch; undefined takes the whole conversation */
+  fork(
+    source: string,
+    request: Create,
+    createdBy: string | null,
+    upToMessageId?: string,
+  ): Promise<SessionCreated>;
+}
+
+export interface AdmissionDeps {
+  store: Store;
+  log: Log;
+  agent: Agent;
+  folders: Folders;
+  policy: Policy;
+  defaultModel: string | undefined;
+  defaultPermissionMode: PermissionMode;
+  onError(error: unknown, what: string): void;
+}
+
+/** What the registry does for an admission. */
+export interface Registry {
+  find(id: string): Promise<Session | undefined>;
+  /** Starts the agent of a session that was just written; one that cannot start is closed again. */
+  connect(record: SessionRecord, resumed: boolean): Promise<SessionCreated>;
+  created(session: Session, how: { resumed: boolean; wasLive: boolean }): SessionCreated;
+}
+
+export function createAdmission(deps: AdmissionDeps, { find, connect, created }: Registry): Admission {
+  const { store, log, agent, folders, policy } = deps;
+
+  /** Checks what a request asks for, against the configuration. */
+  const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
+    const mode = request.permission_mode ?? deps.defaultPermissionMode;
+    policy.checkMode(mode);
+    policy.checkOptions(request);
+    await checkFolders(request);
+    return { cwd: await folders.check(request.cwd), mode };
+  };
+
+  const checkFolders = async (request: Create): Promise<void> => {
+    const plugins = (request.plugins ?? []).map(({ path }) => path);
+    for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
+  };
+
+  /** A conversation has its folder for life: the agent keeps it there, and finds it from there only. */
+  const stayIn = async (cwd: string, asked: string | undefined): Promise<void> => {
+    if (asked === undefined || asked === cwd || (await folders.check(asked)) === cwd) return;
+    throw problem('cwd_differs', { cwd, asked });
+  };
+
+  const insert = async (record: SessionRecord): Promise<void> => {
+    await log.write(record.id, [
+      { kind: 'insert-session', session: record },
+      event(
+        record.id,
+        'session.created',
+        {
+          cwd: record.cwd,
+          model: currentModel(record, deps.defaultModel),
+          permission_mode: record.permissionMode,
+          title: record.title,
+          forked_from: record.forkedFrom,
+        },
+        null,
+        record.createdAt,
+      ),
+    ]);
+  };
+
+  const resumeKnown = async (known: Session, request: Create): Promise<SessionCreated> => {
+    const { id } = known;
+    await checkFolders(request);
+    // Before anything is written: what is refused leaves the session as it was.
+    await known.undivided(request.force);
+    const before = known.record();
+    await stayIn(before.cwd, request.cwd);
+    const changes = changesOf(before, request);
+    if (before.status !== 'closed') {
+      await known.change(changes);
+      await known.wake();
+      return created(known, { resumed: true, wasLive: true });
+    }
+    const set = { ...changes, status: 'connected' as const, lastActivity: new Date().toISOString() };
+    const record: SessionRecord = { ...before, ...set };
+    await policy.checkStart(record);
+    await log.write(id, [
+      { kind: 'update-session', id, set },
+      stateEvent(record, 'asleep', deps.defaultModel, set.lastActivity),
+    ]);
+    if (set.title && record.hasTranscript) {
+      // A transcript that is gone is written anew with the start.
+      await agent
+        .rename(record.conversationId, set.title)
+        .catch((error: unknown) => deps.onError(error, 'title the transcript'));
+    }
+    try {
+      return await connect(record, true);
+    } catch (error) {
+      // An agent that cannot start with the new options still can with the old ones.
+      const { options, model, permissionMode } = before;
+      await log.write(id, [{ kind: 'update-session', id, set: { options, model, permissionMode } }]);
+      throw error;
+    }
+  };
+
+  const resume: Admission['resume'] = async (id, request, createdBy) => {
+    const known = await find(id);
+    if (known) return resumeKnown(known, request);
+    const transcript = await agent.transcript(id);
+    if (!transcript) {
+      throw problem('session_not_found', { id, resuming: true });
+    }
+    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
+    await stayIn(cwd, request.cwd);
+    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
+    await checkUndivided(deps, record, { isLive: false, force: request.force });
+    await insert(record);
+    return connect(record, true);
+  };
+
+  const fork: Admission['fork'] = async (source, request, createdBy, upToMessageId) => {
+    const owner = await store.conversation(source);
+    const parent = (await find(owner?.sessionId ?? source))?.record();
+    // A session's own id means its present conversation; that of another one means just that.
+    const conversation = parent?.id === source ? parent.conversationId : source;
+    if (parent?.conversationId === conversation) await readyTranscript(deps, parent);
+    const transcript = await agent.transcript(conversation);
+    if (!parent && !transcript) throw problem('session_not_found', { id: source });
+    if (!transcript) {
+      throw problem('nothing_to_fork', { id: source });
+    }
+    const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? request.cwd });
+    await stayIn(cwd, request.cwd);
+    const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
+    const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
+      upToMessageId,
+      title: request.title,
+    });
+    const forkedFrom = parent?.id ?? source;
+    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom });
+    if (parent) {
+      record.options = { ...parent.options, ...record.options };
+      record.model = request.model ?? parent.model;
+      record.permissionMode = request.permission_mode ?? parent.permissionMode;
+    }
+    await insert(record);
+    return connect(record, false);
+  };
+
+  /** Forks the first of the conversations that can be: the one that holds the message to fork at. */
+  const forkOneOf = async (
+    conversations: string[],
+    options: { upToMessageId: string | undefined; title: string | undefined },
+  ): Promise<string> => {
+    let failure: unknown;
+    for (const conversation of new Set(conversations)) {
+      try {
+        return await agent.fork(conversation, options);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    throw failure;
+  };
+
+  return {
+    async create(request, createdBy) {
+      const { cwd, mode } = await admit(request);
+      const record = newRecord(request, { id: randomUUID(), cwd, mode, createdBy, hasTranscript: false });
+      await insert(record);
+      return connect(record, false);
+    },
+    resume,
+    fork,
+  };
+}
+
+/** A session that does not exist yet. */
+function newRecord(
+  request: Create,
+  given: Pick<SessionRecord, 'id' | 'cwd' | 'createdBy' | 'hasTranscript'> & {
+    mode: PermissionMode;
+    forkedFrom?: string;
+  },
+): SessionRecord {
+  const now = new Date().toISOString();
+  return {
+    id: given.id,
+    createdAt: now,
+    lastActivity: now,
+    status: 'connected',
+    title: request.title ?? null,
+    metadata: request.metadata ?? {},
+    cwd: given.cwd,
+    worktree: null,
+    model: request.model ?? null,
+    permissionMode: given.mode,
+    // The schema keeps what belongs to the options and leaves out the rest of the request.
+    options: SessionOptions.parse(request),
+    messageCount: 0,
+    conversationId: given.id,
+    hasTranscript: given.hasTranscript,
+    transcriptSeen: given.hasTranscript ? null : 0,
+    forkedFrom: given.forkedFrom ?? null,
+    createdBy: given.createdBy,
+    lastSeq: 0,
+  };
+}
