@@ -41,7 +41,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/cli': {
     mayImport: ['claude-agent-client', 'claude-agent-protocol'],
     floors: [
-      ['exit.ts', 'settings.ts', 'listing.ts'],
+      ['exit.ts', 'settings.ts', 'listing.ts', 'lazily.ts'],
       ['args.ts', 'prompt-input.ts'],
       ['term/'],
       ['view/', 'open-session.ts', 'context.ts'],

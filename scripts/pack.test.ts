@@ -84,7 +84,9 @@ function importsOf(files: readonly string[]): string[] {
   const specifiers = files
     .filter((file) => file.endsWith('.js'))
     .flatMap((file) => [
-      ...readFileSync(file, 'utf8').matchAll(/(?:\bfrom\s+|\bimport\s+|\bimport\()['"]([^'"\n]+)['"]/g),
+      ...readFileSync(file, 'utf8').matchAll(
+        /(?:\bfrom\s+|\bimport\s+|\bimport\(|\blazily\()['"]([^'"\n]+)['"]/g,
+      ),
     ])
     .map(([, name = '']) => name)
     .filter((name) => !name.startsWith('.') && !name.startsWith('node:'));

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
+import libraryWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { createPaint } from './style.ts';
-import { sanitize, stringWidth, truncate, wrap } from './text.ts';
+import { graphemes, sanitize, stringWidth, truncate, wrap } from './text.ts';
 
 const paint = createPaint(true);
 
@@ -28,8 +29,19 @@ describe('stringWidth', () => {
     ['\x1b[1mab\x1b[22m', 2],
     ['❤️', 2],
     ['…', 1],
+    ['1️⃣', 2],
   ])('of %j is %i', (text, width) => {
     expect(stringWidth(text)).toBe(width);
+  });
+  test("of the characters that need no library is the library's, and each of them is a grapheme of its own", () => {
+    const segmenter = new Intl.Segmenter();
+    for (let code = 0x20; code < 0xd800; code += 1) {
+      const sign = String.fromCharCode(code);
+      const text = `${sign}a${sign}${sign}`;
+      if (stringWidth(text) !== libraryWidth(text)) expect.fail(`width of U+${code.toString(16)}`);
+      if (graphemes(text).length !== [...segmenter.segment(text)].length)
+        expect.fail(`graphemes of U+${code.toString(16)}`);
+    }
   });
 });
 

@@ -1,5 +1,7 @@
 /** Text on a grid of cells: how wide it is, where it breaks, and what of it is safe to show. */
 
+import { lazily, once } from '../lazily.ts';
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what this is about
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|.)?/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: see above
@@ -27,50 +29,27 @@ export function oneLine(text: string): string {
   return sanitize(text).replace(/\s+/g, ' ').trim();
 }
 
-/** East Asian wide characters and the emoji that terminals draw two cells wide. */
-function isWide(code: number): boolean {
-  return (
-    code >= 0x1100 &&
-    (code <= 0x115f ||
-      (code >= 0x2e80 && code <= 0x303e) ||
-      (code >= 0x3041 && code <= 0x33ff) ||
-      (code >= 0x3400 && code <= 0x4dbf) ||
-      (code >= 0x4e00 && code <= 0xa4cf) ||
-      (code >= 0xa960 && code <= 0xa97f) ||
-      (code >= 0xac00 && code <= 0xd7a3) ||
-      (code >= 0xf900 && code <= 0xfaff) ||
-      (code >= 0xfe30 && code <= 0xfe6f) ||
-      (code >= 0xff00 && code <= 0xff60) ||
-      (code >= 0xffe0 && code <= 0xffe6) ||
-      (code >= 0x1b000 && code <= 0x1b2ff) ||
-      (code >= 0x20000 && code <= 0x3fffd))
-  );
-}
+/**
+ * Characters that are one cell wide and one grapheme each, whatever stands beside them: Latin, Greek, Cyrillic,
+ * punctuation, arrows, box drawing, and the signs that this program draws. Text of these alone needs neither
+ * string-width (24 ms to load) nor a segmenter (11 ms), which the prompt would have to wait for.
+ */
+const SIMPLE =
+  /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20c0\u2190-\u2319\u23bf\u2500-\u25fc\u2610-\u2613\u26a0\u2713\u2717\u273b\u276f\u2800-\u28ff]*$/;
 
-const EMOJI = /^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\uFE0F/u;
-const ZERO_WIDTH = /^[\p{Mark}\p{Cf}\p{Cc}]+$/u;
-const ASCII = /^[\x20-\x7e]*$/;
-let segmenter: Intl.Segmenter | undefined;
+const library = lazily<typeof import('string-width')>('string-width');
+const segmenter = once(() => new Intl.Segmenter(undefined, { granularity: 'grapheme' }));
 
-/** Splits text into what a reader takes for one character. */
+/** Splits text into the characters that a reader sees. */
 export function graphemes(text: string): string[] {
-  if (ASCII.test(text)) return text.split('');
-  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-  return Array.from(segmenter.segment(text), ({ segment }) => segment);
-}
-
-function graphemeWidth(grapheme: string): number {
-  const code = grapheme.codePointAt(0) ?? 0;
-  if (code < 0x7f) return code < 0x20 ? 0 : 1;
-  if (ZERO_WIDTH.test(grapheme)) return 0;
-  return isWide(code) || EMOJI.test(grapheme) ? 2 : 1;
+  if (SIMPLE.test(text)) return text.split('');
+  return Array.from(segmenter().segment(text), ({ segment }) => segment);
 }
 
 /** How many cells the text takes; colours take none. */
 export function stringWidth(text: string): number {
   const plain = text.includes('\x1b') ? text.replace(ESCAPES, '') : text;
-  if (ASCII.test(plain)) return plain.length;
-  return graphemes(plain).reduce((sum, grapheme) => sum + graphemeWidth(grapheme), 0);
+  return SIMPLE.test(plain) ? plain.length : library().default(plain);
 }
 
 /** One grapheme with its width, or a colour code, which has none. */
@@ -93,7 +72,7 @@ function cellsOf(line: string): Cell[] {
     }
     const next = line.indexOf('\x1b', at + 1);
     const stop = next === -1 ? line.length : next;
-    for (const text of graphemes(line.slice(at, stop))) cells.push({ text, width: graphemeWidth(text) });
+    for (const text of graphemes(line.slice(at, stop))) cells.push({ text, width: stringWidth(text) });
     at = stop;
   }
   return cells;
@@ -119,8 +98,11 @@ function applySgr(active: Active, code: string): Active {
 }
 
 /**
- * Breaks one line of (possibly coloured) text so that no piece is wider than `width`: after a space where there
- * is one, else inside the word. Colours are closed at each end and opened again; `hang` indents what follows.
+ * Breaks one line of (possibly coloured) text into rows no wider than `width`: after a space where there is one,
+ * else inside the word. Colours are closed at each end and opened again; `hang` indents the rows after the first.
+ *
+ * By hand, since wrap-ansi 10.0.2 has no hanging indent, and either eats the indentation of code (`trim`) or begins
+ * a row with the space of the break. It is no quicker either: 6.1 ms for 3.4 kB, this 5.1 ms.
  */
 export function wrap(line: string, width: number, hang = ''): string[] {
   if (stringWidth(line) <= width) return [line];
