@@ -3,19 +3,20 @@ import { define } from './define.ts';
 const administrator = (setting: string): string =>
   `Ask its administrator to set ${setting} in the configuration file.`;
 
-interface Outside {
+// Type aliases and not interfaces: the emitted declaration of `problems` spells them out, and nothing needs exporting.
+type Outside = {
   cwd: string;
   roots: readonly string[];
   /** The session was created when the roots were others. */
   resuming: boolean;
-}
+};
 
-interface Gone {
+type Gone = {
   cwd: string;
   how: string;
   /** One of the session's further folders. */
   fromOptions: boolean;
-}
+};
 
 /** What a caller may not do, and where sessions may not work. */
 export const accessProblems = {

@@ -2,11 +2,12 @@ import { define, type FieldError, RETRYABLE, saidOf } from './define.ts';
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(' and ');
 
-interface BodyLimit {
+// A type alias, as in access.ts.
+type BodyLimit = {
   limit: number;
   /** It was compressed, and is too large without. */
   unpacked: boolean;
-}
+};
 
 /** What is wrong with a request, whatever it asks for. */
 export const requestProblems = {
