@@ -11,9 +11,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { createConfig, createGateway, readStream, type Transport } from 'claude-agent-gateway';
+import { createConfig, createGateway, type Transport } from 'claude-agent-gateway';
 import { parseAllDocuments } from 'yaml';
 import { bedrockFrame } from '../packages/gateway/src/testing/dialects.ts';
+import { readStream } from '../packages/gateway/src/testing/read-stream.ts';
 
 const dialects = [
   'openai-chat',

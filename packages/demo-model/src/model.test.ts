@@ -1,6 +1,6 @@
-import { readStream } from 'claude-agent-gateway';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { readStream } from '../../gateway/src/testing/read-stream.ts';
 import { createDemoModel, type DemoModel } from './model.ts';
 
 const ask = (content: unknown, more: Record<string, unknown> = {}) => ({

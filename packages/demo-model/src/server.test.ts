@@ -1,5 +1,5 @@
-import { readStream } from 'claude-agent-gateway';
 import { afterEach, describe, expect, it } from 'vitest';
+import { readStream } from '../../gateway/src/testing/read-stream.ts';
 import { type DemoServer, startDemoServer } from './server.ts';
 
 let server: DemoServer | undefined;

@@ -1,6 +1,6 @@
-import { readStream } from 'claude-agent-gateway';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { readStream } from '../../gateway/src/testing/read-stream.ts';
 import { createGates } from './gates.ts';
 import { ConnectionCut, playFrames } from './player.ts';
 import type { Step } from './script.ts';

@@ -1,8 +1,8 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
-import { checkStream } from './messages/check-stream.ts';
 import type { UsageRecord } from './pipeline/hooks.ts';
+import { checkStream } from './testing/check-stream.ts';
 import { post, readEvents, startGateway } from './testing/gateway.ts';
 import { type FakeAnswer, sendJson, sendSse, sseText, startUpstream } from './testing/upstream.ts';
 

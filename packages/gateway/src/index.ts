@@ -3,9 +3,7 @@ export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } fro
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { isLoopback } from './http/guard.ts';
-export { checkStream } from './messages/check-stream.ts';
 export { unpriced } from './messages/errors.ts';
-export { type ReadStream, readStream } from './messages/read-stream.ts';
 export type { ProviderStatus } from './models/providers.ts';
 export type {
   Authorization,

@@ -1,6 +1,6 @@
 import type { AnswerBlock, AnswerMessage, StreamEvent } from './types.ts';
 
-/** Builds the whole message from a stream's events; an `error` event comes back as the error. */
+/** Assembles the message of a stream from its events; an `error` event is returned as the error. */
 export function createCollector(): {
   push(events: readonly StreamEvent[]): void;
   result(): { message?: AnswerMessage; error?: { type: string; message: string }; complete: boolean };
@@ -48,7 +48,7 @@ export function createCollector(): {
   };
 }
 
-/** A tool call cut off by max_tokens has half a JSON; the client gets what the model wrote. */
+/** A tool call that max_tokens cut off is not valid JSON; the client gets the text that the model wrote. */
 function parseInput(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

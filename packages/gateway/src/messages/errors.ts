@@ -1,12 +1,12 @@
 import { errorType } from 'claude-agent-protocol/anthropic-errors';
 
-/** A failure as the client will see it: Anthropic's status, type and sentence. */
+/** A failure as the client sees it: Anthropic's status, type and message. */
 export interface Failure {
   status: number;
   type: string;
   message: string;
   retryAfterSeconds?: number;
-  /** Another attempt would meet the same; said where the client would make one. */
+  /** A retry would fail the same way. Set where the client would otherwise retry. */
   final?: true;
 }
 

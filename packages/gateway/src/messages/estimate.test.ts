@@ -11,14 +11,14 @@ const usage = (input: number) => ({
   cache_read_input_tokens: 0,
 });
 
-test('the estimate stays on the high side for prose, code and Chinese', () => {
-  // Counts of o200k_base for the same texts.
+test('the estimate is on the high side for prose, code and Chinese', () => {
+  // The counts of o200k_base for the same texts.
   expect(estimateText('The quick brown fox jumps over the lazy dog.')).toBeGreaterThanOrEqual(10);
   expect(estimateText('for (let i = 0; i < n; i += 1) { a[i] = b[i]; }')).toBeGreaterThanOrEqual(14);
   expect(estimateText('今天天气很好，我们去公园散步吧。')).toBeGreaterThanOrEqual(12);
 });
 
-test('a request is never counted as nothing, and an image as much as it costs, not as its base64', () => {
+test('a request never counts zero tokens, and an image counts what it costs, not the length of its base64', () => {
   const image: MessagesRequest = {
     model: 'm',
     messages: [
@@ -32,14 +32,14 @@ test('a request is never counted as nothing, and an image as much as it costs, n
   };
   const body = (value: unknown) => readBody(Buffer.from(JSON.stringify(value)));
   expect(estimateBody(body(image))).toBe(estimateRequest(image));
-  // What only its upstream understands is taken by its size.
+  // A request that only its upstream understands is estimated from its size.
   expect(estimateBody(body({ ...image, tools: [{ type: 'of_the_future' }] }))).toBeGreaterThan(300_000);
   expect(estimateRequest(image)).toBeGreaterThan(1_000);
   expect(estimateRequest(image)).toBeLessThan(3_000);
   expect(estimateBody(readBody(Buffer.from('{"model":"m"}')))).toBeGreaterThan(0);
 });
 
-test('what a provider reports brings the next count close to the truth, and never below it', () => {
+test('reported counts bring the next estimate close to the real count, and never below it', () => {
   const calibration = createCalibration();
   const estimate = 13_000;
   expect(calibration.apply('m', estimate)).toBe(estimate);

@@ -2,19 +2,19 @@ import { GatewayError } from './errors.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ContentBlock, MessagesRequest, Usage } from './types.ts';
 
-// Without the provider's tokenizer the count is an estimate, and one that is low breaks the client's compaction
-// while one that is high only makes it compact earlier. English prose has about 4.2 bytes a token with today's
-// tokenizers, code and JSON about 3.2, CJK about 1.5 characters a token: 3.2 bytes for ASCII and one token for each
-// other character stay on the high side of all three.
+// Without the provider's tokenizer the count is an estimate. A low one breaks the client's compaction, a high one only
+// makes it compact earlier. With today's tokenizers English prose has about 4.2 bytes a token, code and JSON about 3.2,
+// and CJK about 1.5 characters a token, so 3.2 bytes for ASCII and one token for each other character are on the high
+// side of all three.
 const asciiPerToken = 3.2;
 const imageTokens = 1_600;
 const pdfBytesPerToken = 30;
 const perMessage = 4;
 
-/** Tokens of a text, estimated on the high side. */
+/** The tokens of a text, estimated on the high side. */
 export function estimateText(text: string): number {
   const bytes = Buffer.byteLength(text);
-  // Two or three bytes for each character beyond ASCII: the surplus over the length counts them roughly.
+  // A character beyond ASCII has two or three bytes, so the surplus over the length roughly counts them.
   const beyond = Math.min(text.length, bytes - text.length);
   return Math.ceil((text.length - beyond) / asciiPerToken + beyond);
 }
@@ -51,13 +51,13 @@ function ofContent(content: string | ContentBlock[]): number {
 }
 
 /**
- * Input tokens of a body. From its size alone when it holds no media: counting block by block costs 0.05 ms of a 42 KB
- * request for no better number. The size also stands for a body that is no Messages request as far as we know them,
- * and may be one to its upstream.
+ * The input tokens of a body. Without media they are estimated from its size alone: counting block by block takes 0.05 ms
+ * for a 42 KB request and is not more accurate. The size also serves for a body that the gateway cannot parse as a
+ * Messages request, but its upstream perhaps can.
  */
 export function estimateBody(body: Pick<RequestBody, 'text' | 'bytes' | 'request'>): number {
   const bySize = Math.ceil(body.bytes.byteLength / asciiPerToken);
-  // The end of `"base64"`: a needle that begins with a rare character is found quickest (2 µs, 25 for the whole word).
+  // The end of `"base64"`: a search that begins with a rare character is the fastest (2 µs, 25 for the whole word).
   if (!body.text.includes('64"')) return bySize;
   try {
     return estimateRequest(body.request());
@@ -67,7 +67,7 @@ export function estimateBody(body: Pick<RequestBody, 'text' | 'bytes' | 'request
   }
 }
 
-/** Input tokens of a request, estimated on the high side; never 0. */
+/** The input tokens of a request, estimated on the high side; never 0. */
 export function estimateRequest(request: MessagesRequest): number {
   let total = 8;
   if (request.system) total += ofContent(request.system);
@@ -77,8 +77,8 @@ export function estimateRequest(request: MessagesRequest): number {
 }
 
 /**
- * Learns from the counts that providers report how far the estimate is off for a model, so that the count of the next
- * request is close without the model's tokenizer. Five percent are added: a count that is low does harm.
+ * Corrects the estimates for a model by the counts that its provider reports, so that later counts are close without the
+ * model's tokenizer. Five percent are added, because a low count does harm.
  */
 export function createCalibration(): {
   apply(model: string, estimate: number): number;

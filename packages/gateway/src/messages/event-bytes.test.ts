@@ -4,7 +4,7 @@ import { cutAt, cuts } from '../testing/cut.ts';
 import { createEventBytes } from './event-bytes.ts';
 import { createMeter } from './meter.ts';
 
-test('events are passed on whole, and nothing is lost, however the bytes are cut', () => {
+test('events are passed on whole and nothing is lost, however the bytes are cut', () => {
   const events = fc.array(
     fc.tuple(
       fc.constantFrom('event: ping\ndata: {}', 'data: {"x":"ä👋"}', ': c'),

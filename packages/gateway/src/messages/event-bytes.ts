@@ -1,30 +1,30 @@
 import { type Meter, readUsage } from './meter.ts';
 
 /**
- * Hands on the bytes of an Anthropic stream in whole events and reads its usage along the way. Whole events, because
- * the gateway writes pings between them and an `error` after them; the JSON of only three events a message is parsed.
+ * Passes on the bytes of an Anthropic stream in whole events and reads its usage on the way. Whole events, because the
+ * gateway writes pings between them and an `error` after them. Only three events of a message are parsed as JSON.
  */
 export interface EventBytes {
-  /** The whole events that are there by now. */
+  /** Returns the events that are complete by now. */
   push(bytes: Buffer): Buffer | undefined;
-  /** The end of a stream that no blank line closed. */
+  /** Returns the rest of a stream that no blank line closed. */
   rest(): Buffer | undefined;
-  /** Whether the stream has begun; `strange` when something else came than comments and Anthropic's events. */
-  state(): 'waiting' | 'begun' | 'strange';
+  /** `begun` after Anthropic's first event; `foreign` when anything but comments came before it. */
+  state(): 'waiting' | 'begun' | 'foreign';
   /** The error event, when the stream has one. */
   error(): { type: string; message: string } | undefined;
 }
 
 const blankLine = Buffer.from('\n\n');
-/** Keep-alive comments, which some send before the first event, and `retry:`. */
+/** Keep-alive comments, which some upstreams send before the first event, and `retry:`. */
 const onlyComments = /^(?:(?::|retry:)[^\r\n]*|[\r\n])+$/;
 const crlfBlankLine = Buffer.from('\r\n\r\n');
 
 export function createEventBytes(meter: Meter): EventBytes {
-  /** The event that is not over yet, in the pieces that it came in, and its last bytes. */
+  /** The chunks of the incomplete event, and its last bytes. */
   let tail: Buffer[] = [];
   let end: Buffer = Buffer.alloc(0);
-  let state: 'waiting' | 'begun' | 'strange' = 'waiting';
+  let state: 'waiting' | 'begun' | 'foreign' = 'waiting';
   let failed: { type: string; message: string } | undefined;
 
   function read(event: string): void {
@@ -49,13 +49,13 @@ export function createEventBytes(meter: Meter): EventBytes {
         failed = { type: data.error?.type ?? 'api_error', message: data.error?.message ?? 'unknown error' };
       }
     } catch {
-      // Not ours to judge: the client gets the bytes as they are.
+      // The client gets the bytes unchanged and reports it.
     }
   }
 
   function inspect(events: Buffer): void {
     if (state !== 'begun' && !onlyComments.test(events.toString())) {
-      state = events.includes('"ping"') ? 'begun' : 'strange';
+      state = events.includes('"ping"') ? 'begun' : 'foreign';
     }
     if (!events.includes('message_') && !events.includes('event: error') && !events.includes('event:error'))
       return;
@@ -66,7 +66,7 @@ export function createEventBytes(meter: Meter): EventBytes {
 
   return {
     push(bytes) {
-      // A blank line may be cut in two; what came before these few bytes was looked at already.
+      // A blank line may be split between chunks; the bytes before these few were searched already.
       const seam = end.length === 0 ? bytes : Buffer.concat([end, bytes]);
       const lf = seam.lastIndexOf(blankLine);
       const crlf = seam.lastIndexOf(crlfBlankLine);

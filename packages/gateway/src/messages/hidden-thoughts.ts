@@ -1,12 +1,12 @@
-// A client that did not ask for thinking may take the first block of an answer for its text. Its thoughts wait at the
-// end of the turn, in `redacted_thinking`, and go back to where they were when the client sends the turn again.
+// A client that did not ask for thinking may take the first block of an answer for its text. Thoughts are therefore kept
+// at the end of the turn, in `redacted_thinking`, and restored to their places when the client sends the turn back.
 
-import { mayHoldOrigin, type Origin, openOrigin, sealOrigin } from './origin.ts';
+import { decodeProvenance, encodeProvenance, mayContainProvenance, type Provenance } from './provenance.ts';
 import type { ContentBlock, Message, MessagesRequest } from './types.ts';
 
-/** Collects what a client is not shown, with its place among the blocks that it is shown. */
+/** Collects the thoughts that a client does not see, with their places among the blocks that it sees. */
 export function createHiddenThoughts() {
-  const kept: Origin[] = [];
+  const kept: Provenance[] = [];
   let text = '';
   let blocks = 0;
   let inText = false;
@@ -14,9 +14,9 @@ export function createHiddenThoughts() {
     thinking(delta: string): void {
       text += delta;
     },
-    keep(origin: Origin): void {
-      if (origin.data !== undefined || text !== '')
-        kept.push({ ...origin, ...(text && { text }), at: blocks });
+    keep(provenance: Provenance): void {
+      if (provenance.data !== undefined || text !== '')
+        kept.push({ ...provenance, ...(text && { text }), at: blocks });
       text = '';
     },
     text(): void {
@@ -30,16 +30,13 @@ export function createHiddenThoughts() {
     other(): void {
       inText = false;
     },
-    all: (): readonly Origin[] => kept,
+    all: (): readonly Provenance[] => kept,
   };
 }
 
-/**
- * Puts thoughts back where the model had them: a client that did not ask for thinking has them at the end of a turn, as
- * `redacted_thinking`, and providers want them before the calls that they led to.
- */
+/** Moves hidden thoughts back to their places: providers want them before the tool calls that they led to. */
 export function restoreThoughts(request: MessagesRequest, text: string): MessagesRequest {
-  if (!mayHoldOrigin(text)) return request;
+  if (!mayContainProvenance(text)) return request;
   return { ...request, messages: request.messages.map(restored) };
 }
 
@@ -48,18 +45,18 @@ function restored(message: Message): Message {
   const hidden: { at: number; block: ContentBlock }[] = [];
   const shown: ContentBlock[] = [];
   for (const block of message.content) {
-    const origin = block.type === 'redacted_thinking' ? openOrigin(block.data) : undefined;
-    if (origin?.at === undefined) shown.push(block);
-    else hidden.push({ at: origin.at, block: asItWas(origin) });
+    const provenance = block.type === 'redacted_thinking' ? decodeProvenance(block.data) : undefined;
+    if (provenance?.at === undefined) shown.push(block);
+    else hidden.push({ at: provenance.at, block: toBlock(provenance) });
   }
   if (hidden.length === 0) return message;
-  // From the last one on, so that the places of the others hold.
+  // From the last one, so that the indexes of the others stay valid.
   for (const { at, block } of hidden.reverse()) shown.splice(at, 0, block);
   return { ...message, content: shown };
 }
 
-function asItWas({ at: _at, text, ...origin }: Origin): ContentBlock {
-  const sealed = sealOrigin(origin);
+function toBlock({ at: _at, text, ...provenance }: Provenance): ContentBlock {
+  const sealed = encodeProvenance(provenance);
   return text === undefined
     ? { type: 'redacted_thinking', data: sealed }
     : { type: 'thinking', thinking: text, signature: sealed };

@@ -7,7 +7,7 @@ const object = fc.oneof(
   fc.dictionary(fc.string({ unit: fc.constantFrom('"', '\\', '{', '}', '[', ']') }), fc.jsonValue()),
 );
 
-test('an object is closed with its last brace and not before, however it is cut', () => {
+test('an object is closed by its last brace and not before, however it is cut', () => {
   fc.assert(
     fc.property(object, fc.nat({ max: 4 }), fc.array(fc.nat()), (value, spaces, cuts) => {
       const text = ` ${JSON.stringify(value, null, spaces)}`;
@@ -28,7 +28,7 @@ test('an object is closed with its last brace and not before, however it is cut'
   );
 });
 
-test('what is no object is never closed', () => {
+test('anything but an object is never closed', () => {
   for (const text of ['', ' ', 'null', '"{}"', '[{}]', '7 {}', '}']) {
     const shape = createJsonShape();
     shape.push(text);

@@ -1,12 +1,12 @@
 /**
- * Follows a JSON text that arrives in pieces, each character once: asking JSON.parse after every piece whether it is
- * whole blocked the process for 5 s over a tool call of 400 KB.
+ * Tells when a JSON text that arrives in chunks is complete, reading each character once. Calling JSON.parse after every
+ * chunk blocked the process for 5 s with a tool call of 400 KB.
  */
 export interface JsonShape {
-  push(piece: string): void;
-  /** What the text begins with, white space aside; undefined before that. */
+  push(chunk: string): void;
+  /** What the text begins with after white space; undefined until then. */
   begins(): 'object' | 'other' | undefined;
-  /** The object that the text began with is closed. Whether it is valid is for JSON.parse to say. */
+  /** Whether the object is closed. It may still be invalid JSON. */
   closed(): boolean;
 }
 
@@ -35,8 +35,8 @@ export function createJsonShape(): JsonShape {
   }
 
   return {
-    push(piece) {
-      for (let at = 0; at < piece.length && !closed; at += 1) read(piece.charCodeAt(at));
+    push(chunk) {
+      for (let at = 0; at < chunk.length && !closed; at += 1) read(chunk.charCodeAt(at));
     },
     begins: () => first,
     closed: () => closed && first === 'object',

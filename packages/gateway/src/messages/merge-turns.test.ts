@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { convertRequest } from '../providers/openai-chat/convert-request.ts';
 import { mergeTurns } from './merge-turns.ts';
 import type { ContentBlock, Message, MessagesRequest } from './types.ts';
 
@@ -7,7 +6,7 @@ const call = (id: string): ContentBlock => ({ type: 'tool_use', id, name: 'Read'
 const result = (id: string): ContentBlock => ({ type: 'tool_result', tool_use_id: id, content: `of ${id}` });
 const request = (messages: Message[]): MessagesRequest => ({ model: 'm', messages });
 
-test('a call and a result that stand in messages of their own stay call and result', () => {
+test('parallel calls and results in a message each are merged into one message of calls and one of results', () => {
   const [first, second] = ['toolu_aaaaaaaaaaaa', 'toolu_bbbbbbbbbbbb'];
   const merged = mergeTurns(
     request([
@@ -22,18 +21,19 @@ test('a call and a result that stand in messages of their own stay call and resu
     ]),
   );
   expect(merged.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'system', 'system']);
-  const options = { provider: 'p', model: 'm', facts: {}, openai: true, stream: false };
-  expect(convertRequest(merged, options).messages).toMatchObject([
-    { role: 'user', content: 'Hi\n\nthere' },
-    { role: 'assistant', tool_calls: [{ id: first }, { id: second }] },
-    { role: 'tool', tool_call_id: first, content: `of ${first}` },
-    { role: 'tool', tool_call_id: second, content: `of ${second}` },
-    { role: 'system', content: 'one' },
-    { role: 'system', content: 'two' },
+  expect(merged.messages.map(({ content }) => content)).toEqual([
+    [
+      { type: 'text', text: 'Hi' },
+      { type: 'text', text: 'there' },
+    ],
+    [call(first ?? ''), call(second ?? '')],
+    [result(first ?? ''), result(second ?? '')],
+    'one',
+    'two',
   ]);
 });
 
-test('a conversation whose roles take turns is left as it is', () => {
+test('a conversation with alternating roles is returned unchanged', () => {
   const plain = request([
     { role: 'user', content: 'Hi' },
     { role: 'assistant', content: 'Hello' },

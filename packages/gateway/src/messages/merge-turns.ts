@@ -4,8 +4,8 @@ const blocks = (content: Message['content']): ContentBlock[] =>
   typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 
 /**
- * Joins neighbouring messages of one role, as Anthropic does: a call and its result may each stand in a message of its
- * own there, which other providers take for a call without a result.
+ * Merges adjacent messages of one role, as Anthropic does. Clients may send parallel tool calls and their results in a
+ * message each, which other providers take for calls without results.
  */
 export function mergeTurns(request: MessagesRequest): MessagesRequest {
   const { messages } = request;

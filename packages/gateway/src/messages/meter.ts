@@ -1,11 +1,11 @@
 import type { Usage } from './types.ts';
 
-/** What one answer used, as far as it is known. */
+/** The usage of one answer, as far as it is known. */
 export interface Meter {
   usage: Usage;
   stopReason: string | undefined;
   complete: boolean;
-  /** Tokens that went to the client so far, roughly: for an answer that nobody reads to its end. */
+  /** Tokens sent to the client so far, roughly: for answers that break off. */
   sent: number;
 }
 
@@ -18,7 +18,7 @@ export function createMeter(): Meter {
   };
 }
 
-/** Takes over the counts that a usage object has; the later one wins, as in Anthropic's stream. */
+/** Copies the counts of a usage object; later ones win, as in Anthropic's stream. */
 export function readUsage(meter: Meter, usage: unknown): void {
   if (typeof usage !== 'object' || usage === null) return;
   for (const name of Object.keys(meter.usage) as (keyof Usage)[]) {
@@ -28,8 +28,8 @@ export function readUsage(meter: Meter, usage: unknown): void {
 }
 
 /**
- * The output of an answer that broke off, or that its client left: its real count would have come at the end, and the
- * provider bills what it wrote.
+ * Estimates the output of an answer that broke off or was abandoned: the real count would have come at the end, and the
+ * provider bills for the output anyway.
  */
 export function estimateOutput(meter: Meter): void {
   if (meter.complete) return;

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { refuse } from './errors.ts';
 import type { MessagesRequest } from './types.ts';
 
-// Checked once, here. Loose on purpose: fields and block types that the gateway does not know are the client's
-// future, and each translation decides what it can do with them.
+// Requests are validated once, here, and loosely on purpose: newer clients send fields and block types that the gateway
+// does not know, and each translation decides about them.
 const anyBlock = z.looseObject({ type: z.string() });
 const source = z.looseObject({ type: z.string() });
 
-/** What the blocks that a translation reads have to have. */
-const needed: Readonly<Record<string, z.ZodType>> = {
+/** The required fields of the blocks that a translation reads. */
+const blockSchemas: Readonly<Record<string, z.ZodType>> = {
   text: z.looseObject({ text: z.string() }),
   image: z.looseObject({ source }),
   document: z.looseObject({ source }),
@@ -19,11 +19,11 @@ const needed: Readonly<Record<string, z.ZodType>> = {
 };
 
 const block = anyBlock.superRefine((value, context) => {
-  const schema = Object.hasOwn(needed, value.type) ? needed[value.type] : undefined;
+  const schema = Object.hasOwn(blockSchemas, value.type) ? blockSchemas[value.type] : undefined;
   const result = schema?.safeParse(value);
   for (const { path, message } of result?.error?.issues ?? [])
     context.addIssue({ code: 'custom', path, message });
-  // A tool's result holds blocks in turn.
+  // A tool result contains blocks itself.
   if (value.type !== 'tool_result' || value.content === undefined) return;
   const inner = content.safeParse(value.content);
   for (const { path, message } of inner.error?.issues ?? []) {
@@ -48,17 +48,17 @@ const shape = z.looseObject({
   metadata: z.looseObject({}).optional(),
 });
 
-/** The body as a Messages request, checked as far as a translation needs. */
+/** Validates a body as a Messages request, as far as a translation needs. */
 export function parseRequest(body: unknown): MessagesRequest {
   const result = shape.safeParse(body);
   if (!result.success) {
     const issue = result.error.issues[0];
-    // Of a choice between a text and blocks, what is wrong with the blocks says more.
+    // Where text or blocks are allowed, the issue in the blocks says more.
     const inner =
       issue?.code === 'invalid_union' ? issue.errors.flat().find(({ path }) => path.length > 0) : undefined;
     const path = [...(issue?.path ?? []), ...(inner?.path ?? [])].join('.');
     refuse(400, `${path || 'body'}: ${inner?.message ?? issue?.message ?? 'invalid'}`);
   }
-  // Nothing was changed, so this is the client's own object: its tools are known by identity (request-body.ts).
+  // The original object, not zod's copy: its tools are cached by identity (request-body.ts).
   return body as MessagesRequest;
 }

@@ -15,12 +15,12 @@ function refusal(work: () => unknown): string {
 }
 
 describe('a request body', () => {
-  test('tells model, stream and user, and is parsed only when somebody asks', () => {
+  test('gives model, stream and user, and is parsed as a whole only on demand', () => {
     const read = createBodyReader();
     const body = read(bytes({ model: 'm', stream: true, metadata: { user_id: 'u' }, messages }));
     expect(body).toMatchObject({ model: 'm', stream: true, userId: 'u' });
     expect(body.json()).toEqual({ model: 'm', stream: true, metadata: { user_id: 'u' }, messages });
-    // Half of it is no JSON, which is the upstream's to say when it goes through as it is.
+    // A part is not JSON; in a pass-through the upstream reports that.
     const odd = read(bytes('{"model": "m", "messages": [tru]}'));
     expect(odd).toMatchObject({ model: 'm', stream: false, userId: undefined });
     expect(refusal(() => odd.json())).toBe('400 The request body is not valid JSON.');
@@ -28,8 +28,8 @@ describe('a request body', () => {
 
   test.each([
     ['{', '400 The request body is not valid JSON.'],
-    ['[]', '400 The request body has to be a JSON object.'],
-    ['null', '400 The request body has to be a JSON object.'],
+    ['[]', '400 The request body must be a JSON object.'],
+    ['null', '400 The request body must be a JSON object.'],
     ['{}', '400 model: Field required'],
     ['{"model":""}', '400 model: Field required'],
     ['{"model":7}', '400 model: Field required'],
@@ -38,18 +38,18 @@ describe('a request body', () => {
     expect(refusal(() => createBodyReader()(bytes(text)))).toBe(told);
   });
 
-  test('with another model is the same text around it, wherever the name stands', () => {
+  test('keeps the text around a replaced model name, wherever the name stands', () => {
     const read = createBodyReader();
     expect(read(bytes(`{ "messages" : [], "model":"a" ,"x":1}`)).withModel('b')).toBe(
       `{ "messages" : [], "model":"b" ,"x":1}`,
     );
-    // Of a name that comes twice JSON takes the last; so may the upstream, or not: there is one afterwards.
+    // Of a duplicate field JSON.parse takes the last value, and an upstream may take another: one field is left.
     expect(read(bytes('{"model":"a","model":"b"}')).model).toBe('b');
     expect(read(bytes('{"model":"a","model":"b"}')).withModel('c')).toBe('{"model":"c"}');
     expect(read(bytes('{"m\\u006fdel":"a"}')).withModel('c')).toBe('{"model":"c"}');
   });
 
-  test('has the same tools as the one before, the same objects, and nobody can change them', () => {
+  test('shares the frozen tools of an earlier request', () => {
     const read = createBodyReader();
     const tool = { name: 'Read', description: 'x'.repeat(2_000), input_schema: { properties: { a: {} } } };
     const toolsOf = (value: unknown) =>
@@ -60,7 +60,7 @@ describe('a request body', () => {
     expect(again).toBe(first);
     expect(toolsOf({ model: 'm', messages, tools: [{ ...tool, name: 'Write' }] })).not.toBe(first);
     expect(() => Object.assign(first[0]?.input_schema.properties ?? {}, { b: {} })).toThrow(TypeError);
-    // Many other agents later they are read anew, and are still right.
+    // After many other lists they are parsed again, and are still right.
     for (let at = 0; at < 40; at += 1) {
       toolsOf({ model: 'm', messages, tools: [{ ...tool, name: `Tool${at}` }] });
     }
@@ -69,7 +69,7 @@ describe('a request body', () => {
     expect(later).toEqual(first);
   });
 
-  test('with tools that are wrong says what is wrong with them', () => {
+  test('names what is wrong with invalid tools', () => {
     const read = createBodyReader();
     const broken = `{"model":"m","messages":[],"tools":[${'x'.repeat(2_000)}]}`;
     expect(refusal(() => read(bytes(broken)).request())).toBe('400 The request body is not valid JSON.');

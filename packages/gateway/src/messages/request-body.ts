@@ -5,31 +5,34 @@ import { parseRequest } from './parse.ts';
 import { type Span, topLevelFields } from './top-level.ts';
 import type { JsonObject, MessagesRequest } from './types.ts';
 
-/** A request's body, understood no further than somebody asks. */
+/** A request's body, parsed no further than its use requires. */
 export interface RequestBody {
-  /** As it came. */
+  /** The body as it was received. */
   readonly bytes: Buffer;
   readonly text: string;
   readonly model: string;
   readonly stream: boolean;
   /** `metadata.user_id`. */
   readonly userId: string | undefined;
-  /** The whole of it; a 400 when it is no JSON object. */
+  /** The whole body as JSON; throws a 400 when it is not a JSON object. */
   json(): JsonObject;
-  /** Checked as far as a translation needs; a 400 when it is no Messages request. */
+  /** Validated as far as a translation needs; throws a 400 when it is not a Messages request. */
   request(): MessagesRequest;
-  /** The same text with another model: the 42 KB around the name are not written anew. */
+  /** The same text with another model name; everything around the name stays byte for byte. */
   withModel(model: string): string;
 }
 
 const wanted = ['model', 'stream', 'metadata', 'tools'] as const;
 
-/** Reads what every request has to have: a model. Throws a 400 that says what is wrong. */
+/** Reads a request's model. Throws a 400 that says what is wrong. */
 export type ReadBody = (bytes: Buffer) => RequestBody;
 
 /**
- * An agent sends the same 30 KB of tools with every request. They are parsed once and then the same, frozen objects,
- * which lets a translation keep what it made of them (`providers/shared/remember.ts`).
+ * An agent sends the same 30 KB of tools with every request. They are parsed once into frozen objects, which every later
+ * request shares, so that a translation can cache its result (`providers/shared/remember.ts`).
+ *
+ * Parsing the whole body of every request instead was measured at 16 connections: 0.15 ms of processor time instead of
+ * 0.10 for a pass-through, and 0.60 instead of 0.17 for a translation, where the tools are then converted each time.
  */
 export function createBodyReader(): ReadBody {
   const parseTools = createToolParser();
@@ -95,34 +98,34 @@ function parseObject(text: string): JsonObject {
     refuse(400, notJson);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    refuse(400, 'The request body has to be a JSON object.');
+    refuse(400, 'The request body must be a JSON object.');
   }
   return value as JsonObject;
 }
 
-/** Lists of tools that are kept, the oldest forgotten first: about 5 MB when all are as large as Claude Code's. */
-const mostLists = 32;
+/** Cached lists of tools; the oldest is evicted first. About 5 MB when all are as large as Claude Code's. */
+const maxLists = 32;
 
-/** Shorter ones are parsed quicker than they are looked up, longer ones would fill the memory. */
-const leastLength = 1_024;
-const mostLength = 262_144;
+/** A shorter list is parsed faster than it is looked up; longer ones would take too much memory. */
+const minLength = 1_024;
+const maxLength = 262_144;
 
 function createToolParser(): (text: string) => unknown {
-  const known = new Map<string, unknown>();
+  const cached = new Map<string, unknown>();
   return (text) => {
-    if (text.length < leastLength || text.length > mostLength) return undefined;
-    const before = known.get(text);
-    if (before !== undefined) return before;
+    if (text.length < minLength || text.length > maxLength) return undefined;
+    const hit = cached.get(text);
+    if (hit !== undefined) return hit;
     let tools: unknown;
     try {
       tools = deepFreeze(JSON.parse(text));
     } catch {
       return undefined;
     }
-    // A copy, because a slice keeps the whole request that it was cut from.
-    known.set(Buffer.from(text).toString(), tools);
-    const oldest = known.keys().next().value;
-    if (known.size > mostLists && oldest !== undefined) known.delete(oldest);
+    // A copy, because a slice keeps the whole request in memory.
+    cached.set(Buffer.from(text).toString(), tools);
+    const oldest = cached.keys().next().value;
+    if (cached.size > maxLists && oldest !== undefined) cached.delete(oldest);
     return tools;
   };
 }

@@ -1,53 +1,53 @@
 import { createHiddenThoughts } from './hidden-thoughts.ts';
 import { createJsonShape, type JsonShape } from './json-shape.ts';
-import { type Origin, sealOrigin } from './origin.ts';
+import { encodeProvenance, type Provenance } from './provenance.ts';
 import { createStopScanner } from './stop-sequences.ts';
 import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
 
 export interface SequencerOptions {
   id: string;
   model: string;
-  /** Tokens known or estimated before the answer starts; the client's context meter reads them. */
+  /** Input tokens, known or estimated before the answer starts; the client's context meter reads them. */
   inputTokens: number;
-  /** Stop sequences that the gateway has to watch for because the provider does not. */
+  /** Stop sequences that the gateway has to look for because the provider does not. */
   stopSequences?: readonly string[];
   /**
-   * False for a client that did not ask for thinking and may take the first block for the text: it gets none. What the
-   * provider wants back on the next turn (after tool calls only) follows at the end as `redacted_thinking`.
+   * False for a client that did not ask for thinking and may take the first block for the text: it gets no thinking. What
+   * the provider wants back on the next turn (only after tool calls) follows at the end as `redacted_thinking`.
    */
   showThoughts?: boolean;
 }
 
 /**
- * Turns what a provider sends, in whatever order, into Anthropic's stream, where one block is open at a time.
+ * Turns a provider's deltas, in any order, into Anthropic's stream, where one block is open at a time.
  *
- * Providers interleave: two tool calls in turns, a text that ends after the next block has begun. Text and thinking
- * may be split into two blocks without harm, the JSON of a tool call may not. So a tool call stays open until it is
- * complete and everything else waits behind it in order of arrival; a text is closed as soon as something else comes.
+ * Providers interleave blocks: the deltas of two tool calls, or a text that ends after the next block has begun. Text and
+ * thinking can be split into two blocks without harm, the JSON of a tool call cannot. So a tool call stays open until it
+ * is complete, and everything else is queued in order of arrival; a text is closed as soon as another block begins.
  */
 export interface Sequencer {
   text(delta: string): void;
-  /** What follows is another text, not more of this one. */
+  /** Ends the text: further text belongs to another block. */
   textEnd(): void;
   thinking(delta: string): void;
-  /** Signs the thinking so far: what the provider wants back with it. */
-  sign(origin: Origin): void;
-  /** Something that the provider wants back and that is no thinking to be read. */
-  keep(origin: Origin): void;
+  /** Signs the thinking so far with the data that the provider wants back. */
+  sign(provenance: Provenance): void;
+  /** Keeps data that the provider wants back but that is not readable thinking. */
+  keep(provenance: Provenance): void;
   toolStart(key: string, id: string, name: string): void;
   toolInput(key: string, json: string): void;
   toolEnd(key: string): void;
-  /** What a tool call has received so far; undefined for one that never started. */
+  /** The arguments of a tool call so far; undefined for a call that has not started. */
   toolJson(key: string): string | undefined;
   hasTools(): boolean;
-  /** True while nothing that a client can see was written. */
+  /** True while no content was written. */
   isEmpty(): boolean;
   usage(usage: Partial<Usage>): void;
   finish(reason: StopReason, stopSequence?: string | null): void;
   fail(type: string, message: string): void;
-  /** True after the end, or once a stop sequence was met: the rest of the upstream's answer is not wanted. */
+  /** True after the end, or once a stop sequence matched: the rest of the upstream's answer is ignored. */
   finished(): boolean;
-  /** True when the end came from here, so that the upstream is still at it. */
+  /** True when the sequencer ended the answer, so that the upstream may still be sending. */
   cut(): boolean;
   /** The events since the last call. */
   take(): StreamEvent[];
@@ -57,14 +57,14 @@ interface ToolCall {
   key: string;
   id: string;
   name: string;
-  /** All that came, and what of it has not gone out. */
+  /** All arguments so far, and the part that was not written yet. */
   json: string;
   unsent: string;
   shape: JsonShape;
   ended: boolean;
 }
 
-type Waiting =
+type Queued =
   | ToolCall
   | { text: string }
   | { textEnd: true }
@@ -87,8 +87,8 @@ function startsObject(json: string): boolean {
   return json.charCodeAt(0) === 123 || json.trimStart().startsWith('{');
 }
 
-/** Some providers send `null`, or the arguments as a string that holds the JSON: nothing of that was sent on yet. */
-function wholeInput(json: string): string {
+/** Some providers send `null`, or the arguments as JSON in a string; nothing of it has been written yet. */
+function normalizeInput(json: string): string {
   if (startsObject(json) || json === '') return json;
   try {
     const value: unknown = JSON.parse(json);
@@ -101,7 +101,7 @@ function wholeInput(json: string): string {
 }
 
 /**
- * Joins two pieces of the same block that go out in the same write: each event costs both sides a JSON and the client a
+ * Merges two deltas of the same block that go out in the same write: each event costs both sides a JSON and the client a
  * redraw, and under load an upstream's chunks arrive many at a time (20 of them: 40 µs here instead of 10).
  */
 function append(last: Delta, value: Delta): boolean {
@@ -124,8 +124,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   let current: ToolCall | undefined;
   let written = 0;
   const tools = new Map<string, ToolCall>();
-  const waiting: Waiting[] = [];
-  /** White space that no text has followed yet: a block of nothing else is refused when it comes back. */
+  const queue: Queued[] = [];
+  /** White space before any text: a block of nothing else is refused when the client sends it back. */
   let space = '';
   const hidden = createHiddenThoughts();
   const showThoughts = options.showThoughts ?? true;
@@ -179,11 +179,11 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     events.push({ type: 'content_block_delta', index, delta: value });
   }
 
-  function writeText(piece: string): void {
-    if (piece === '') return;
-    let text = piece;
+  function writeText(chunk: string): void {
+    if (chunk === '') return;
+    let text = chunk;
     if (open !== 'text') {
-      text = space + piece;
+      text = space + chunk;
       if (text.trim() === '') {
         space = text;
         return;
@@ -218,7 +218,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     }
     const isObject = tool.shape.begins() === 'object';
     if (tool.ended && !isObject) {
-      tool.json = wholeInput(tool.json);
+      tool.json = normalizeInput(tool.json);
       tool.unsent = startsObject(tool.json) ? tool.json : '';
     }
     if (tool.unsent !== '' && (isObject || tool.ended)) {
@@ -230,8 +230,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     if (tool.ended) close();
   }
 
-  /** The open tool call keeps the floor until its JSON is whole. */
-  function busy(): boolean {
+  /** An open tool call blocks everything else until its JSON is complete. */
+  function isBlocked(): boolean {
     if (current === undefined) return false;
     if (!current.ended && current.shape.closed()) {
       current.ended = true;
@@ -241,8 +241,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   }
 
   function drain(): void {
-    while (waiting.length > 0 && !busy()) {
-      const next = waiting.shift();
+    while (queue.length > 0 && !isBlocked()) {
+      const next = queue.shift();
       if (next === undefined) return;
       if ('key' in next) writeTool(next);
       else if ('text' in next) writeText(next.text);
@@ -254,9 +254,9 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     }
   }
 
-  function put(item: Waiting): void {
+  function put(item: Queued): void {
     if (done) return;
-    waiting.push(item);
+    queue.push(item);
     drain();
   }
 
@@ -265,12 +265,12 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     if (rest) put({ text: rest });
   }
 
-  function seal(reason: StopReason, stopSequence: string | null): void {
+  function end(reason: StopReason, stopSequence: string | null): void {
     start();
     for (const tool of tools.values()) {
       tool.ended = true;
-      tool.json = wholeInput(tool.json);
-      // A call that a filter cut is no call either, but the answer's end is known.
+      tool.json = normalizeInput(tool.json);
+      // A call that a content filter cut off is incomplete too, but that reason is reported.
       if (reason !== 'max_tokens' && reason !== 'refusal' && tool.json !== '' && !isCompleteJson(tool.json)) {
         fail('api_error', `The provider sent a call of the tool ${tool.name} whose arguments are not JSON.`);
         return;
@@ -278,7 +278,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     }
     if (current) writeTool(current);
     drain();
-    if (tools.size > 0) for (const origin of hidden.all()) writeRedacted(sealOrigin(origin));
+    if (tools.size > 0) for (const provenance of hidden.all()) writeRedacted(encodeProvenance(provenance));
     close();
     if (!reported) usage.output_tokens = Math.max(1, Math.ceil(written / 4));
     events.push(
@@ -292,7 +292,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     done = true;
   }
 
-  /** Providers say `stop` after tool calls, and `tool_calls` without any. */
+  /** Some providers report `stop` after tool calls, or `tool_calls` without any. */
   function withTools(reason: StopReason): StopReason {
     if (reason === 'end_turn' && tools.size > 0) return 'tool_use';
     return reason === 'tool_use' && tools.size === 0 ? 'end_turn' : reason;
@@ -314,7 +314,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       if (found.text !== '') put({ text: found.text });
       if (found.match !== undefined) {
         cut = true;
-        seal('stop_sequence', found.match);
+        end('stop_sequence', found.match);
       }
     },
     textEnd() {
@@ -330,21 +330,21 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       flushText();
       put({ thinking });
     },
-    sign(origin) {
+    sign(provenance) {
       if (!showThoughts) {
-        hidden.keep(origin);
+        hidden.keep(provenance);
         return;
       }
       flushText();
-      put({ signature: sealOrigin(origin) });
+      put({ signature: encodeProvenance(provenance) });
     },
-    keep(origin) {
+    keep(provenance) {
       if (!showThoughts) {
-        hidden.keep(origin);
+        hidden.keep(provenance);
         return;
       }
       flushText();
-      put({ data: sealOrigin(origin) });
+      put({ data: encodeProvenance(provenance) });
     },
     toolStart(key, id, name) {
       if (done || tools.has(key)) return;
@@ -372,7 +372,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     },
     toolJson: (key) => tools.get(key)?.json,
     hasTools: () => tools.size > 0,
-    isEmpty: () => index < 0 && waiting.length === 0,
+    isEmpty: () => index < 0 && queue.length === 0,
     usage(update) {
       Object.assign(usage, update);
       if (update.output_tokens !== undefined) reported = true;
@@ -380,7 +380,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     finish(reason, stopSequence = null) {
       if (done) return;
       flushText();
-      seal(reason, stopSequence);
+      end(reason, stopSequence);
     },
     fail,
     finished: () => done,

@@ -1,6 +1,6 @@
 /**
- * Watches a text for stop sequences, for providers that have none (OpenAI Responses) or do not say which one was met
- * (OpenAI Chat). Holds back only what could be the beginning of one.
+ * Looks for stop sequences in a streamed text, for providers that have none (OpenAI Responses) or do not say which one
+ * matched (OpenAI Chat). Only text that could be the beginning of a stop sequence is held back.
  */
 export interface StopScanner {
   push(text: string): { text: string; match?: string };

@@ -1,6 +1,6 @@
 import type { AnswerBlock, AnswerMessage, StreamEvent } from './types.ts';
 
-/** A whole message as the stream it could have been. */
+/** Converts a complete message to the events of a stream. */
 export function messageToEvents(message: AnswerMessage): StreamEvent[] {
   const events: StreamEvent[] = [
     { type: 'message_start', message: { ...message, content: [], stop_reason: null, stop_sequence: null } },

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-// Anthropic's clients keep tool calls apart by id for the whole conversation and accept only [a-zA-Z0-9_-]. Other
-// providers answer `functions.Bash:0`, `call_0` in every turn, or nothing, and some want their own id back. So an id
-// that is not safe is wrapped (random part, then the original in base64url) and unwrapped on its way back.
+// Anthropic's clients tell tool calls apart by id for the whole conversation and accept only [a-zA-Z0-9_-]. Other
+// providers send `functions.Bash:0`, `call_0` in every turn, or no id, and some want their own id back. So an unsafe id
+// is wrapped (a random part, then the original in base64url) and unwrapped on the way back.
 
 const prefix = 'toolu_x';
 const safe = /^(?=.*[A-Za-z0-9_-]{12})[A-Za-z0-9_-]+$/;
@@ -19,8 +19,8 @@ export function toClientId(id: string | undefined | null, used: ReadonlySet<stri
 }
 
 /**
- * The upstream's own id again. Ids that would become the same are left wrapped.
- * @param accepted what this upstream takes as an id, when it does not take everything
+ * Maps the client's ids back to the upstream's own. Ids that would collide stay wrapped.
+ * @param accepted the ids that this upstream accepts, if it does not accept all
  */
 export function createIdUnwrapper(ids: Iterable<string>, accepted?: RegExp): (id: string) => string {
   const back = new Map<string, string>();
@@ -28,7 +28,7 @@ export function createIdUnwrapper(ids: Iterable<string>, accepted?: RegExp): (id
   for (const id of ids) {
     if (back.has(id)) continue;
     const fits = (candidate: string) => !taken.has(candidate) && (accepted?.test(candidate) ?? true);
-    // A wrapped id is safe but may be too long; the short one has to be the same in every request.
+    // A wrapped id may be too long; the shortened one must be the same in every request.
     const result = [unwrap(id), id].find(fits) ?? shortId(id);
     taken.add(result);
     back.set(id, result);

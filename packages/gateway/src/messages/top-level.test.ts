@@ -4,7 +4,7 @@ import { topLevelFields } from './top-level.ts';
 
 const names = ['model', 'stream', 'metadata'] as const;
 
-/** Objects that have the wanted names often, and texts full of what could be mistaken for structure. */
+/** Objects with the wanted names, and texts that could be mistaken for structure. */
 const tricky = fc.string({ unit: fc.constantFrom('"', '\\', '{', '}', '[', ']', ':', ',', ' ', 'm', 'ä') });
 const value = fc.oneof(fc.jsonValue(), tricky, fc.array(tricky));
 const entries = fc.array(fc.tuple(fc.oneof(fc.constantFrom(...names), fc.string(), tricky), value), {
@@ -17,15 +17,15 @@ const write = (pairs: readonly (readonly [string, unknown])[], gap: string): str
     .map(([key, held]) => `${JSON.stringify(key)}${gap}:${gap}${JSON.stringify(held, null, gap)}${gap}`)
     .join(`,${gap}`)}}${gap}`;
 
-describe('the fields of a JSON object', () => {
-  test('are those that JSON.parse gives, however the text is spaced', () => {
+describe('the top-level fields of a JSON object', () => {
+  test('are those of JSON.parse, whatever the white space', () => {
     fc.assert(
       fc.property(entries, space, (pairs, gap) => {
         const text = write(pairs, gap);
         const parsed = JSON.parse(text) as Record<string, unknown>;
         const found = topLevelFields(text, names);
         if (!found) {
-          // What is left to JSON.parse: a name with an escape in it, and one that comes twice.
+          // Left to JSON.parse: a name with an escape, and a duplicate name.
           const keys = pairs.map(([key]) => key);
           const escaped = keys.some((key) => JSON.stringify(key).includes('\\'));
           expect(escaped || names.some((name) => keys.indexOf(name) !== keys.lastIndexOf(name))).toBe(true);
@@ -41,7 +41,7 @@ describe('the fields of a JSON object', () => {
     );
   });
 
-  test('are not looked for in a text that is cut off, or is something else', () => {
+  test('are not found in a truncated text, or in anything but an object', () => {
     const text =
       '{"model": "m", "stream": true, "messages": [{"role": "user", "content": "{\\"model\\": 1}"}]}';
     for (let end = 0; end < text.length; end += 1) {
@@ -62,7 +62,7 @@ describe('the fields of a JSON object', () => {
     }
   });
 
-  test('never throw, whatever the text is', () => {
+  test('never throw', () => {
     fc.assert(fc.property(fc.oneof(tricky, fc.string()), (text) => void topLevelFields(text, names)));
   });
 });

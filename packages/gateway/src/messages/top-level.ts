@@ -1,18 +1,18 @@
-// A pass-through needs three small fields of a request whose 42 KB nobody here has to understand: JSON.parse costs 60
-// µs and 80 KB of garbage of it, finding the fields 12 µs and none.
+// A pass-through needs three small fields of a 42 KB request. JSON.parse takes 30 µs and makes 80 KB of garbage, finding
+// the fields takes 8 µs and makes none (request-body.ts has what that comes to under load).
 
 const quote = 34;
 const backslash = 92;
 
-/** Where a field's value stands in the text. */
+/** The position of a field's value in the text. */
 export interface Span {
   start: number;
   end: number;
 }
 
 /**
- * Finds the values of an object's own fields in its JSON text. Undefined when the text is not plainly an object, or has
- * a wanted name twice: then JSON.parse has to say what it is. What stands inside the values is not checked.
+ * Finds the values of an object's own fields in its JSON text. Undefined when the text is not clearly an object or has a
+ * wanted name twice, and JSON.parse has to decide. The values themselves are not validated.
  */
 export function topLevelFields<Name extends string>(
   text: string,
@@ -27,7 +27,7 @@ export function topLevelFields<Name extends string>(
     const keyEnd = endOfString(text, at);
     if (keyEnd < 0) return undefined;
     const name = text.slice(at + 1, keyEnd - 1);
-    // An escaped name may be any name.
+    // A name with an escape could be any name.
     if (name.includes('\\')) return undefined;
     at = afterSpace(text, keyEnd);
     if (text[at] !== ':') return undefined;
@@ -54,7 +54,7 @@ function afterSpace(text: string, from: number): number {
   }
 }
 
-/** Behind the closing quote of the string that starts here; -1 when there is none. */
+/** The position after the string that starts here; -1 when it is not closed. */
 function endOfString(text: string, start: number): number {
   if (text.charCodeAt(start) !== quote) return -1;
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
@@ -65,7 +65,7 @@ function endOfString(text: string, start: number): number {
   return -1;
 }
 
-/** Behind the value that starts here, by its brackets; -1 when it has no end. */
+/** The position after the value that starts here, found by its brackets; -1 when it has no end. */
 function endOfValue(text: string, start: number): number {
   let depth = 0;
   let at = start;
@@ -79,7 +79,7 @@ function endOfValue(text: string, start: number): number {
     }
     if (code === 123 || code === 91) depth += 1;
     else if (code === 125 || code === 93) {
-      // The bracket that closes the object itself ends a number, `true`, `false` or `null`.
+      // A number, `true`, `false` or `null` ends where the object's own bracket closes.
       if (depth === 0) return endOfWord(text, at);
       depth -= 1;
       if (depth === 0) return at + 1;
@@ -89,7 +89,7 @@ function endOfValue(text: string, start: number): number {
   return -1;
 }
 
-/** The end of a value without the space behind it. */
+/** The end of a value without trailing space. */
 function endOfWord(text: string, end: number): number {
   return text.slice(0, end).trimEnd().length;
 }

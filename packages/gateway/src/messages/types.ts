@@ -1,5 +1,5 @@
-// The parts of Anthropic's Messages API that the gateway reads or writes. Requests are open lists: fields and
-// block types that are not named here arrive, and every reader has to expect them.
+// The parts of Anthropic's Messages API that the gateway reads or writes. Requests are open: fields and block types that
+// are not declared here do arrive, and every reader has to expect them.
 
 export interface CacheControl {
   type: string;

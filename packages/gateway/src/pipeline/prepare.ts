@@ -123,7 +123,7 @@ async function* passed(
       }
       held.push(events);
       if (bytes.state() === 'waiting') continue;
-      if (bytes.state() === 'strange') {
+      if (bytes.state() === 'foreign') {
         const message = `${call.target.provider} sent something that is not a message stream`;
         throw new UpstreamError({ status: 502, message, headers: {} });
       }

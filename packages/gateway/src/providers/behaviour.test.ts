@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createConfig } from '../config.ts';
 import { createGateway } from '../gateway.ts';
-import { checkStream } from '../messages/check-stream.ts';
 import { createCollector } from '../messages/collect.ts';
 import type { AnswerMessage, StreamEvent } from '../messages/types.ts';
+import { checkStream } from '../testing/check-stream.ts';
 import { type DialectFixture, dialectFixtures, type Turn } from '../testing/dialects.ts';
 import { readEvents } from '../testing/gateway.ts';
 import { type Transport, TransportError } from '../transport/transport.ts';

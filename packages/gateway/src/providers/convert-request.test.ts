@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { sealOrigin } from '../messages/origin.ts';
+import { mergeTurns } from '../messages/merge-turns.ts';
 import { parseRequest } from '../messages/parse.ts';
+import { encodeProvenance } from '../messages/provenance.ts';
 import type { ContentBlock, Message, MessagesRequest } from '../messages/types.ts';
 import { convertRequest as toParts } from './ai-sdk/convert-request.ts';
 import { convertRequest as toChat } from './openai-chat/convert-request.ts';
@@ -118,7 +119,7 @@ describe.each(converters)('%s', (name, convert) => {
             {
               type: 'thinking',
               thinking: 'secret thought',
-              signature: sealOrigin({ from: 'other', data: {} }),
+              signature: encodeProvenance({ from: 'other', data: {} }),
             },
             { type: 'thinking', thinking: 'claude thought', signature: 'EqQBCg' },
             { type: 'redacted_thinking', data: 'abc' },
@@ -275,7 +276,7 @@ describe('what a request turns into', () => {
       ],
     });
     const own = (data?: unknown, tool?: string) =>
-      sealOrigin({ from: 'p', ...(data ? { data } : {}), ...(tool ? { tool } : {}) });
+      encodeProvenance({ from: 'p', ...(data ? { data } : {}), ...(tool ? { tool } : {}) });
     const deepseek = chat(assistant([{ type: 'thinking', thinking: 'hm', signature: own() }]), {
       facts: { ...facts, echoReasoning: true },
     });
@@ -296,6 +297,37 @@ describe('what a request turns into', () => {
     expect(gemini.prompt[1]).toMatchObject({
       content: [{ type: 'tool-call', providerOptions: { google: { thoughtSignature: 'S' } } }],
     });
+  });
+
+  test('parallel calls and results in a message each, once merged, become calls with their results', () => {
+    const [first, second] = ['toolu_aaaaaaaaaaaa', 'toolu_bbbbbbbbbbbb'];
+    const call = (id: string): ContentBlock => ({ type: 'tool_use', id, name: 'Read', input: { id } });
+    const result = (id: string): ContentBlock => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: `of ${id}`,
+    });
+    const merged = mergeTurns({
+      model: 'm',
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'user', content: [{ type: 'text', text: 'there' }] },
+        { role: 'assistant', content: [call(first)] },
+        { role: 'assistant', content: [call(second)] },
+        { role: 'user', content: [result(first)] },
+        { role: 'user', content: [result(second)] },
+        { role: 'system', content: 'one' },
+        { role: 'system', content: 'two' },
+      ],
+    });
+    expect(chat(merged, { openai: true }).messages).toMatchObject([
+      { role: 'user', content: 'Hi\n\nthere' },
+      { role: 'assistant', tool_calls: [{ id: first }, { id: second }] },
+      { role: 'tool', tool_call_id: first, content: `of ${first}` },
+      { role: 'tool', tool_call_id: second, content: `of ${second}` },
+      { role: 'system', content: 'one' },
+      { role: 'system', content: 'two' },
+    ]);
   });
 
   test('unknown fields and block types do no harm', () => {

@@ -1,9 +1,9 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkStream } from '../messages/check-stream.ts';
 import { createCollector } from '../messages/collect.ts';
 import { createSequencer, type Sequencer } from '../messages/sequencer.ts';
+import { checkStream } from '../testing/check-stream.ts';
 import { createPartReader } from './ai-sdk/convert-stream.ts';
 import { createChatReader } from './openai-chat/convert-stream.ts';
 import { createResponsesReader } from './openai-responses/convert-stream.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { checkStream } from '../messages/check-stream.ts';
 import { createCollector } from '../messages/collect.ts';
 import type { AnswerMessage, JsonObject } from '../messages/types.ts';
+import { checkStream } from '../testing/check-stream.ts';
 import { bedrockFrame } from '../testing/dialects.ts';
 import { post, type RunningGateway, readEvents, startGateway } from '../testing/gateway.ts';
 import {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { checkStream } from '../messages/check-stream.ts';
 import { createCollector } from '../messages/collect.ts';
 import type { AnswerMessage, JsonObject, Message } from '../messages/types.ts';
+import { checkStream } from '../testing/check-stream.ts';
 import { post, readEvents, startGateway } from '../testing/gateway.ts';
 import { lastWords, type StrictProvider, startStrict, strictProviders } from '../testing/strict-upstreams.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { sealOrigin } from '../../messages/origin.ts';
+import { encodeProvenance } from '../../messages/provenance.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { ContentBlock, Message, MessagesRequest } from '../../messages/types.ts';
 import { dialectFixtures } from '../../testing/dialects.ts';
@@ -187,7 +187,7 @@ describe('thoughts that Anthropic signed', () => {
   const foreign: ContentBlock = {
     type: 'thinking',
     thinking: 'not mine',
-    signature: sealOrigin({ from: 'other', data: { bedrock: { signature: 'X' } } }),
+    signature: encodeProvenance({ from: 'other', data: { bedrock: { signature: 'X' } } }),
   };
 
   test('go along to Claude at Bedrock', async () => {

@@ -1,6 +1,6 @@
 import type { SharedV4ProviderOptions } from '@ai-sdk/provider';
 import { isObject } from '../../messages/is-object.ts';
-import { openOrigin } from '../../messages/origin.ts';
+import { decodeProvenance } from '../../messages/provenance.ts';
 import type { ContentBlock } from '../../messages/types.ts';
 import type { AiSdkOptions } from './options.ts';
 import { isClaude } from './thinking.ts';
@@ -13,10 +13,10 @@ export function thoughtOptions(
   options: AiSdkOptions,
 ): SharedV4ProviderOptions | undefined {
   if (options.withoutThinking || !signature) return undefined;
-  const origin = openOrigin(signature);
-  if (origin) {
-    if (origin.from !== options.provider) return undefined;
-    if (isObject(origin.data)) return origin.data as SharedV4ProviderOptions;
+  const provenance = decodeProvenance(signature);
+  if (provenance) {
+    if (provenance.from !== options.provider) return undefined;
+    if (isObject(provenance.data)) return provenance.data as SharedV4ProviderOptions;
     return options.dialect === 'cohere' ? {} : undefined;
   }
   // Anthropic's own signature, which holds on all its platforms. A look-alike's is refused, and then left out.
@@ -26,14 +26,15 @@ export function thoughtOptions(
 
 /** What the provider wants back with the text before it (Gemini's thought signatures). */
 export function textMetadata(data: string, provider: string): SharedV4ProviderOptions | undefined {
-  const origin = openOrigin(data);
-  if (origin?.from !== provider || origin.part !== 'text' || !isObject(origin.data)) return undefined;
-  return origin.data as SharedV4ProviderOptions;
+  const provenance = decodeProvenance(data);
+  if (provenance?.from !== provider || provenance.part !== 'text' || !isObject(provenance.data))
+    return undefined;
+  return provenance.data as SharedV4ProviderOptions;
 }
 
 /** The same for one that Anthropic keeps to itself; Bedrock has it in another form, and the turn goes without. */
 export function redactedOptions(data: string, options: AiSdkOptions): SharedV4ProviderOptions | undefined {
-  const native = options.dialect === 'google-vertex-anthropic' && openOrigin(data) === undefined;
+  const native = options.dialect === 'google-vertex-anthropic' && decodeProvenance(data) === undefined;
   if (!native || options.withoutThinking || options.facts.reasoning === false) return undefined;
   return { anthropic: { redactedData: data } };
 }
@@ -46,9 +47,9 @@ export function toolMetadata(
   const kept = new Map<string, SharedV4ProviderOptions>();
   for (const block of blocks) {
     if (block.type !== 'redacted_thinking') continue;
-    const origin = openOrigin(block.data);
-    if (origin?.from === provider && origin.tool && isObject(origin.data)) {
-      kept.set(origin.tool, origin.data as SharedV4ProviderOptions);
+    const provenance = decodeProvenance(block.data);
+    if (provenance?.from === provider && provenance.tool && isObject(provenance.data)) {
+      kept.set(provenance.tool, provenance.data as SharedV4ProviderOptions);
     }
   }
   return kept;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkStream } from '../../messages/check-stream.ts';
+import { checkStream } from '../../testing/check-stream.ts';
 import { dialectFixtures } from '../../testing/dialects.ts';
 import { post, type RunningGateway, readEvents, startGateway } from '../../testing/gateway.ts';
 import { type FakeUpstream, sendJson, startUpstream } from '../../testing/upstream.ts';

@@ -1,5 +1,5 @@
 import { isObject } from '../../messages/is-object.ts';
-import { openOrigin } from '../../messages/origin.ts';
+import { decodeProvenance } from '../../messages/provenance.ts';
 import type { JsonObject } from '../../messages/types.ts';
 
 /** Fields that need a beta header, which only Anthropic gets. */
@@ -49,10 +49,10 @@ function withoutForeignThinking(message: unknown, all: boolean): unknown {
   const content = message.content.filter((block) => {
     if (!isObject(block)) return true;
     if (block.type === 'thinking') {
-      return !all && openOrigin(String(block.signature ?? '')) === undefined;
+      return !all && decodeProvenance(String(block.signature ?? '')) === undefined;
     }
     if (block.type === 'redacted_thinking') {
-      return !all && openOrigin(String(block.data ?? '')) === undefined;
+      return !all && decodeProvenance(String(block.data ?? '')) === undefined;
     }
     return true;
   });

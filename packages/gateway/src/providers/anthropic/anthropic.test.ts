@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { sealOrigin } from '../../messages/origin.ts';
+import { encodeProvenance } from '../../messages/provenance.ts';
 import { post, startGateway } from '../../testing/gateway.ts';
 import { type FakeAnswer, sendJson, sendSse, startUpstream } from '../../testing/upstream.ts';
 
@@ -72,7 +72,7 @@ const strictly: FakeAnswer = (seen, response) => {
 };
 
 test.each([
-  ['sealed by the gateway for another provider', sealOrigin({ from: 'openai' }), 2],
+  ['sealed by the gateway for another provider', encodeProvenance({ from: 'openai' }), 2],
   ['signed by another that speaks Anthropic’s dialect', 'OTHER', 3],
 ])('a turn whose thoughts were %s is continued without thinking', async (_, signature, attempts) => {
   const { upstream, running } = await setUp(strictly);

@@ -1,4 +1,4 @@
-import { mayHoldOrigin } from '../../messages/origin.ts';
+import { mayContainProvenance } from '../../messages/provenance.ts';
 import { readAll, type UpstreamResponse } from '../../transport/transport.ts';
 import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import { thinkingMissing, thoughtsRefused, type UpstreamFailure } from '../../upstream/error.ts';
@@ -75,7 +75,7 @@ function url(call: Call, path: string): string {
 function upstreamBody(call: Call, refused: ReadonlySet<string>): Uint8Array | string {
   const { body, target } = call;
   const { firstParty } = settingsOf(target, 'anthropic');
-  const isTouched = refused.has(ownThoughts) || refused.has(thinkingMode) || mayHoldOrigin(body.text);
+  const isTouched = refused.has(ownThoughts) || refused.has(thinkingMode) || mayContainProvenance(body.text);
   if (firstParty && !isTouched) {
     return body.model === target.model ? body.bytes : body.withModel(target.model);
   }

@@ -1,6 +1,6 @@
 import { refuse } from '../../messages/errors.ts';
 import { isObject } from '../../messages/is-object.ts';
-import { openOrigin } from '../../messages/origin.ts';
+import { decodeProvenance } from '../../messages/provenance.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type {
   ContentBlock,
@@ -201,11 +201,11 @@ function reasoningOf(blocks: readonly ContentBlock[], options: ChatOptions) {
   let extra: JsonObject | undefined;
   for (const block of blocks) {
     if (block.type !== 'thinking' && block.type !== 'redacted_thinking') continue;
-    const origin = openOrigin(block.type === 'thinking' ? block.signature : block.data);
-    if (origin?.from !== options.provider) continue;
-    const kept: KeptReasoning = isObject(origin.data) ? origin.data : {};
-    if (origin.tool !== undefined) {
-      if (kept.extra) calls.set(origin.tool, kept.extra);
+    const provenance = decodeProvenance(block.type === 'thinking' ? block.signature : block.data);
+    if (provenance?.from !== options.provider) continue;
+    const kept: KeptReasoning = isObject(provenance.data) ? provenance.data : {};
+    if (provenance.tool !== undefined) {
+      if (kept.extra) calls.set(provenance.tool, kept.extra);
       continue;
     }
     const thought = block.type === 'thinking' ? block.thinking : '';

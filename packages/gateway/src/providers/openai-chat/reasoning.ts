@@ -1,9 +1,9 @@
-import type { Origin } from '../../messages/origin.ts';
+import type { Provenance } from '../../messages/provenance.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { ChatDelta, ReasoningDetail } from './types.ts';
 
-/** What Chat Completions' imitators want back with an assistant's turn, as the client keeps it (`Origin.data`). */
+/** What Chat Completions' imitators want back with an assistant's turn, as the client keeps it (`Provenance.data`). */
 export interface KeptReasoning {
   /** The field that the thoughts came in: they go back in the same one where the provider takes it. */
   field?: 'reasoning_content' | 'reasoning' | 'reasoning_text';
@@ -57,9 +57,9 @@ export function createReasoningReader(provider: string, sequencer: Sequencer): R
     close() {
       const data = Object.keys(kept).length > 0 ? kept : undefined;
       if (!isOpen && !data) return;
-      const origin: Origin = { from: provider, ...(data && { data }) };
-      if (isOpen) sequencer.sign(origin);
-      else sequencer.keep(origin);
+      const provenance: Provenance = { from: provider, ...(data && { data }) };
+      if (isOpen) sequencer.sign(provenance);
+      else sequencer.keep(provenance);
       isOpen = false;
       kept = {};
     },

@@ -1,4 +1,4 @@
-import type { Origin } from '../../messages/origin.ts';
+import type { Provenance } from '../../messages/provenance.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
 import type { JsonObject } from '../../messages/types.ts';
@@ -85,8 +85,8 @@ export function createToolCalls(provider: string, sequencer: Sequencer, { toolNa
     if (call.id) used.add(call.id);
     if (call.extra) {
       const data: KeptReasoning = { extra: call.extra };
-      const origin: Origin = { from: provider, tool: id, data };
-      sequencer.keep(origin);
+      const provenance: Provenance = { from: provider, tool: id, data };
+      sequencer.keep(provenance);
     }
     sequencer.toolStart(call.key, id, toolName(call.name));
     if (call.pending) sequencer.toolInput(call.key, call.pending);

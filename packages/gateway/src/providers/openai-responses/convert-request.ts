@@ -1,5 +1,5 @@
 import { isObject } from '../../messages/is-object.ts';
-import { openOrigin } from '../../messages/origin.ts';
+import { decodeProvenance } from '../../messages/provenance.ts';
 import { createIdUnwrapper } from '../../messages/tool-ids.ts';
 import type {
   ContentBlock,
@@ -188,9 +188,9 @@ function reasoningItem(
   signature: string | undefined,
   options: ResponsesOptions,
 ): InputItem | undefined {
-  const origin = openOrigin(signature);
-  if (origin?.from !== options.provider || !isObject(origin.data)) return undefined;
-  const { encrypted } = origin.data;
+  const provenance = decodeProvenance(signature);
+  if (provenance?.from !== options.provider || !isObject(provenance.data)) return undefined;
+  const { encrypted } = provenance.data;
   if (typeof encrypted !== 'string') return undefined;
   return {
     type: 'reasoning',

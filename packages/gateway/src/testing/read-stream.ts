@@ -1,10 +1,10 @@
+import { createCollector } from '../messages/collect.ts';
+import type { AnswerBlock, StreamEvent, Usage } from '../messages/types.ts';
 import { checkStream } from './check-stream.ts';
-import { createCollector } from './collect.ts';
-import type { AnswerBlock, StreamEvent, Usage } from './types.ts';
 
-/** A finished SSE answer of the Messages API, as a strict client reads it. */
+/** A complete SSE answer of the Messages API, as a strict client reads it. */
 export interface ReadStream {
-  /** What is wrong with the stream; empty when it is well formed. */
+  /** What is wrong with the stream; empty for a valid one. */
   problems: string[];
   content: AnswerBlock[];
   stopReason: string | undefined;
@@ -14,7 +14,7 @@ export interface ReadStream {
   events: string[];
 }
 
-/** Reads the text of a whole stream: its frames, then its events (`checkStream`), and puts the message together. */
+/** Reads the text of a complete stream: checks its frames and its events (`checkStream`) and assembles the message. */
 export function readStream(text: string): ReadStream {
   const problems: string[] = [];
   if (!text.endsWith('\n\n')) problems.push('the stream ends in the middle of an event');
