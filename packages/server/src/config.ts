@@ -40,6 +40,7 @@ const ConfigFile = z.strictObject({
     .optional(),
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
+  spares: z.int().min(0).max(16).optional(),
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: apiKeysSchema.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
@@ -84,6 +85,8 @@ export interface Config {
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
   shutdownGraceSeconds: number;
+  /** How many agent processes are started before a session needs them. */
+  spares: number;
   /** The environment that agent processes are given a part of. */
   env: Readonly<Record<string, string | undefined>>;
   /** Further variables of the server's own environment that agent processes may see. */
@@ -98,6 +101,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --home DIR       the server's own folder (default ~/.claude-agent-server)
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with the same settings and more (see README)
+  --spares N       agent processes kept ready for new sessions (default 1; each takes 250 MB; 0: none)
   --demo           answer every model call with the built-in demo model
   --help           this text
 
@@ -110,6 +114,7 @@ const FLAGS = {
   home: { type: 'string' },
   root: { type: 'string', multiple: true },
   config: { type: 'string' },
+  spares: { type: 'string' },
   demo: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -160,6 +165,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
+    spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
@@ -194,6 +200,13 @@ function readPort(text: string): number {
   if (!/^\d+$/.test(text) || port > 65535)
     throw new ConfigError(`--port takes a number from 0 to 65535, not "${text}".`);
   return port;
+}
+
+function readSpares(text: string): number {
+  const spares = Number(text);
+  if (!/^\d+$/.test(text) || spares > 16)
+    throw new ConfigError(`--spares takes a number from 0 to 16, not "${text}".`);
+  return spares;
 }
 
 function readLogLevel(text: string | undefined): z.infer<typeof LogLevel> | undefined {

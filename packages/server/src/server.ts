@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { createGateway, type ProviderStatus } from 'claude-agent-gateway';
+import { SessionOptions } from 'claude-agent-protocol';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
@@ -126,6 +127,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     library,
     processes,
     allowBypassPermissions: bypass === 'allowed',
+    spares: {
+      count: config.spares,
+      folder: join(home.folder, 'spare'),
+      onError: (error) => onError(error, 'start an agent ahead'),
+    },
     link(session) {
       const { sessionId } = session;
       const token = tokens.mint(sessionId);
@@ -192,6 +198,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     const { errors, warnings } = gateway.check();
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
+    agent.expect({ model: defaultModel, options: SessionOptions.parse({}) });
   } catch (error) {
     http?.close();
     gateway.close();

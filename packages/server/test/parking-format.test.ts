@@ -2,144 +2,25 @@
  * The agent's own format that lets a call wait without its process (agent/claude/parking.ts), on the real binary. When
  * one of these fails after an update of the SDK, calls must not be parked until parking.ts knows the new format.
  */
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DemoServer, startDemoServer } from 'claude-agent-demo-model';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type {
-  Agent,
-  AgentEvents,
-  AgentMessage,
-  AgentProcess,
-  Decision,
-  ParkedCall,
-  Question,
-  StartOptions,
-  TranscriptMessage,
-  TurnEnd,
-} from '../src/agent/agent.ts';
-import { createClaude } from '../src/agent/claude/index.ts';
-import { createLibrary, type Library } from '../src/agent/claude/library/library.ts';
+import type { Agent, ParkedCall, Question, StartOptions, TranscriptMessage } from '../src/agent/agent.ts';
 import { agentVersion, isParkable } from '../src/agent/claude/parking.ts';
 import { findTranscript } from '../src/agent/claude/transcript-file.ts';
-import { createProcesses, type Processes } from '../src/agent/processes.ts';
+import { type AgentPort, openAgentPort, type Running } from './support/agent-port.ts';
 import { script } from './support/api.ts';
 
-let demo: DemoServer;
-let folder: string;
-let processes: Processes;
-let library: Library;
+let port: AgentPort;
 let agent: Agent;
 beforeAll(async () => {
-  demo = await startDemoServer();
-  folder = mkdtempSync(join(tmpdir(), 'agent-server-parking-'));
-  processes = createProcesses(crypto.randomUUID());
-  const projects = join(folder, '.claude/projects');
-  library = createLibrary({ projects, file: join(folder, 'transcripts.db') });
-  agent = createClaude({
-    library,
-    processes,
-    link: () => ({
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: folder,
-        CLAUDE_CONFIG_DIR: join(folder, '.claude'),
-        ANTHROPIC_BASE_URL: demo.url,
-        ANTHROPIC_API_KEY: 'any',
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-      },
-      meter: undefined,
-      explain: (words) => words,
-      end: () => undefined,
-    }),
-    price: async () => undefined,
-    allowBypassPermissions: false,
-  });
+  port = await openAgentPort();
+  agent = port.agent;
 });
-afterAll(async () => {
-  await processes.sweep();
-  await processes.release();
-  await library.close();
-  await demo.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => port.close());
 
-interface Running {
-  process: AgentProcess;
-  /** The next question that the agent asks, and how to answer it. */
-  asked(): Promise<{ question: Question; answer(decision: Decision): void }>;
-  /** Settles with the turn's end. */
-  ended: Promise<TurnEnd>;
-  messages: AgentMessage[];
-  gone: Promise<void>;
-  ownTurns(): number;
-}
-
-async function start(options: StartOptions): Promise<Running> {
-  const questions: { question: Question; answer(decision: Decision): void }[] = [];
-  let tell = (): void => {};
-  const ended = Promise.withResolvers<TurnEnd>();
-  const gone = Promise.withResolvers<void>();
-  const messages: AgentMessage[] = [];
-  let own = 0;
-  const events: AgentEvents = {
-    onTaken: () => {},
-    onOwnTurn() {
-      own += 1;
-    },
-    onBusy: () => {},
-    onIdle: () => {},
-    onMessage(message, end) {
-      messages.push(message);
-      if (end) ended.resolve(end);
-    },
-    onDelta: () => {},
-    onQuestion: (question) =>
-      new Promise((answer) => {
-        questions.push({ question, answer });
-        tell();
-      }),
-    onCall: async () => ({ ok: false, message: 'no' }),
-    onPermissionMode: () => {},
-    onModel: () => {},
-    onTitle: () => {},
-    onFolder: () => {},
-    onConversation: () => {},
-    onExit: () => gone.resolve(),
-  };
-  const process = await agent.start(options, events, new AbortController().signal);
-  return {
-    process,
-    async asked() {
-      while (questions.length === 0) {
-        await new Promise<void>((resolve) => {
-          tell = resolve;
-        });
-      }
-      return questions.shift() as (typeof questions)[number];
-    },
-    ended: ended.promise,
-    messages,
-    gone: gone.promise,
-    ownTurns: () => own,
-  };
-}
-
-function optionsIn(cwd: string): StartOptions {
-  return {
-    sessionId: crypto.randomUUID(),
-    conversationId: crypto.randomUUID(),
-    cwd,
-    model: undefined,
-    permissionMode: 'default',
-    title: null,
-    options: { include_partial_messages: false, enable_proxy: false } as unknown as StartOptions['options'],
-    resume: false,
-    spentUsd: 0,
-  };
-}
+const start = (options: StartOptions): Promise<Running> => port.start(options);
 
 interface Killed {
   options: StartOptions;
@@ -149,7 +30,7 @@ interface Killed {
 
 /** A process that asks, and is killed while it waits: at once, or when it has written its transcript (100 ms later). */
 async function killWhileAsking(message: string, pauseMs = 0): Promise<Killed> {
-  const options = optionsIn(mkdtempSync(join(folder, 'work-')));
+  const options = port.optionsIn(port.workFolder());
   const first = await start(options);
   const turnId = crypto.randomUUID();
   first.process.send(turnId, message);
@@ -171,7 +52,7 @@ async function killWhileAsking(message: string, pauseMs = 0): Promise<Killed> {
 }
 
 const transcriptOf = async ({ conversationId }: StartOptions): Promise<string> =>
-  (await findTranscript(library.projects, conversationId)) ?? '';
+  (await findTranscript(port.library.projects, conversationId)) ?? '';
 
 test.each([
   ['at once, before its transcript is written', 0],

@@ -74,6 +74,8 @@ export function createProcesses(instance: string): Processes {
         child.once('error', () => undefined);
         throw new Error(OUT_OF_FILES);
       }
+      // The SDK listens twelve times to the exit of a spare.
+      child.setMaxListeners(20);
       let words = '';
       child.stderr?.on('data', (chunk: Buffer) => {
         words = (words + chunk.toString()).slice(-KEEP_WORDS);

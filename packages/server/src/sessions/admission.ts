@@ -193,9 +193,19 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
   return {
     async create(request, createdBy) {
       const { cwd, mode } = await admit(request);
-      const record = newRecord(request, { id: randomUUID(), cwd, mode, createdBy, hasTranscript: false });
-      await insert(record);
-      return connect(record, false);
+      const reservation = agent.reserve({
+        model: request.model ?? deps.defaultModel,
+        options: SessionOptions.parse(request),
+      });
+      try {
+        const id = reservation?.sessionId ?? randomUUID();
+        const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: false });
+        await insert(record);
+        return await connect(record, false);
+      } finally {
+        // Without effect once the session has taken it.
+        reservation?.release();
+      }
     },
     resume,
     fork,

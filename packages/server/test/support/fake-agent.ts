@@ -199,6 +199,8 @@ export function createFakeAgent(): Agent {
     },
     look: async () => undefined,
     parkable: () => false,
+    reserve: () => undefined,
+    expect: () => {},
     restore: async () => {},
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {

@@ -77,6 +77,8 @@ export async function startTestServer({
       root,
       '--config',
       configFile,
+      // Tests of spares ask for them; the others have the memory and the processor for themselves.
+      ...(args.includes('--spares') ? [] : ['--spares', '0']),
       ...args,
     ],
     {

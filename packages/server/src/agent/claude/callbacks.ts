@@ -8,7 +8,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import type { SessionOptions } from 'claude-agent-protocol';
 import { VERSION } from '../../version.ts';
-import type { AgentEvents } from '../agent.ts';
+import type { Asked } from './asked.ts';
 import type { Moot } from './questions.ts';
 
 /** The agent waits so much longer than we do, so that it hears our reason and not only that time is up. */
@@ -17,7 +17,7 @@ const GRACE_SECONDS = 10;
 /** Hooks whose decisions are somebody else's. */
 export function hookOptions(
   { hooks = {} }: SessionOptions,
-  events: AgentEvents,
+  events: Asked,
   moot: Moot,
 ): Pick<Options, 'hooks'> {
   const all = Object.entries(hooks).map(([event, matchers]) => {
@@ -71,7 +71,7 @@ function undecided(input: HookInput, message: string, onFailure: 'block' | 'cont
 /** In-process MCP servers whose tools are the caller's. */
 export function toolServers(
   { custom_tools: tools = [] }: SessionOptions,
-  events: AgentEvents,
+  events: Asked,
   moot: Moot,
 ): NonNullable<Options['mcpServers']> {
   return Object.fromEntries(

@@ -5,7 +5,8 @@ import type {
   PermissionResult,
   PermissionUpdate,
 } from '@anthropic-ai/claude-agent-sdk';
-import type { AgentEvents, Decision } from '../agent.ts';
+import type { Decision } from '../agent.ts';
+import type { Asked } from './asked.ts';
 
 const KINDS = new Map([
   ['AskUserQuestion', 'question'],
@@ -17,7 +18,7 @@ export type Moot = (signal: AbortSignal) => AbortSignal;
 
 /** Tools, questions to the user and plans, put to a human. */
 export function askHuman(
-  events: AgentEvents,
+  events: Asked,
   moot: Moot,
   isAlone: (toolUseId: string) => Promise<boolean>,
 ): CanUseTool {
@@ -59,7 +60,7 @@ function permissionResult(
 }
 
 /** Forms of MCP servers, put to a human. */
-export function askForm(events: AgentEvents, moot: Moot): OnElicitation {
+export function askForm(events: Asked, moot: Moot): OnElicitation {
   return async (request, { signal }): Promise<ElicitationResult> => {
     const decision = await events.onQuestion({
       kind: 'elicitation',

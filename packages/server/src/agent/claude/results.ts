@@ -83,6 +83,9 @@ export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
   // One `thinking_tokens` comes with every delta of a thinking block.
   if (message.type === 'system' && (message.subtype === 'status' || message.subtype === 'thinking_tokens'))
     return 'show';
-  if (message.type === 'system' && message.subtype === 'session_state_changed') return 'drop';
+  if (message.type === 'system' && BOOKKEEPING.has(String(message.subtype))) return 'drop';
   return message.type === 'command_lifecycle' || message.type === 'keep_alive' ? 'drop' : 'keep';
 }
+
+/** `ui_invalidate` comes when a spare is claimed. */
+const BOOKKEEPING: ReadonlySet<string> = new Set(['session_state_changed', 'ui_invalidate']);

@@ -50,6 +50,7 @@ test('an agent that never answers is given up with a sentence that says so, and 
     }),
     price: async () => undefined,
     allowBypassPermissions: false,
+    spares: { count: 0, folder, onError: () => undefined },
     startTimeoutMs: 200,
   });
   await expect(agent.start(START, EVENTS, new AbortController().signal)).rejects.toThrow(

@@ -14,7 +14,7 @@ export const transcripts = (
   library: Library,
 ): Pick<
   Agent,
-  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'close'
+  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename'
 > => ({
   parkable: (toolUseId, said) => isParkable(agentVersion(), toolUseId, said),
 
@@ -56,7 +56,6 @@ export const transcripts = (
   },
 
   rename: (sessionId, title) => renameSession(sessionId, title),
-  close: () => library.close(),
 });
 
 const toTranscript = ({ id, modified, ...found }: Found): Transcript => ({

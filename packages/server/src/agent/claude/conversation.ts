@@ -1,0 +1,106 @@
+import type { Query } from '@anthropic-ai/claude-agent-sdk';
+import { messageOf } from '../../errors.ts';
+import type { AgentEvents, AgentProcess, Spent, StartOptions } from '../agent.ts';
+import type { Price } from '../tally.ts';
+import { createChanges } from './changes.ts';
+import { controls } from './controls.ts';
+import type { Host } from './host.ts';
+import type { createInbox } from './inbox.ts';
+import { readMessages } from './messages.ts';
+import { createResultReader } from './results.ts';
+import { createSpending } from './spending.ts';
+import type { ModelUsage } from './totals.ts';
+
+/** One process in conversation with us, from its first word on. */
+export interface AgentConversation {
+  /** Settles when the process says nothing more. */
+  reading: Promise<void>;
+  /** Why the conversation broke off, in the SDK's words; empty when it did not. */
+  reported(): string;
+  /** Ends the process and what it started. */
+  close(): Promise<void>;
+  /** The process is ready: it becomes the session's. */
+  ready(): AgentProcess;
+}
+
+/**
+ * Listens to a process and hands on what it says.
+ * @param saved the totals that the process goes on from
+ */
+export function converse(
+  sdk: Query,
+  host: Host,
+  inbox: ReturnType<typeof createInbox>,
+  { price, saved }: { price: Price; saved: ModelUsage },
+  options: StartOptions,
+  events: AgentEvents,
+): AgentConversation {
+  const { meter, explain } = host.link;
+  const isBooked = meter !== undefined;
+  const spending = createSpending(Promise.resolve(saved), price);
+  const cut = async (): Promise<Spent> => ({
+    spent: meter ? await meter.take() : await spending.cut(),
+    isBooked,
+  });
+  const close = async (): Promise<void> => {
+    inbox.end();
+    sdk.close();
+    host.abort();
+    await host.owned()?.end();
+  };
+  const changes = createChanges(sdk, events);
+  const readResult = createResultReader({
+    spentBy: meter ? () => meter.take() : spending.upTo,
+    isBooked,
+    explain,
+  });
+  let reported = '';
+  const reading = readMessages(
+    sdk,
+    events,
+    async (message) => {
+      await changes.atEnd(message);
+      return readResult(message);
+    },
+    (message) => {
+      changes.see(message);
+      host.answers.see(message);
+      if (!meter) spending.see(message);
+    },
+    options.parked?.turnId,
+  ).catch((error: unknown) => {
+    reported = messageOf(error);
+  });
+
+  return {
+    reading,
+    reported: () => reported,
+    close,
+    ready() {
+      changes.begin();
+      const owned = host.owned();
+      const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
+        await owned?.end();
+        const unreported = await cut();
+        host.link.end();
+        events.onExit({
+          cut: unreported,
+          code: exit?.code ?? null,
+          signal: exit?.signal ?? null,
+          words: [reported, owned?.words()].filter(Boolean).join('; '),
+        });
+      });
+      return {
+        ...controls(sdk),
+        setModel: changes.setModel,
+        pid: owned?.child.pid,
+        send: inbox.push,
+        cut,
+        async close() {
+          await close();
+          await gone;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import type { StartOptions } from '../agent.ts';
+import type { OwnedProcess, Processes } from '../processes.ts';
+import { type AnswerWatch, createAnswerWatch } from './answers.ts';
+import type { Asked } from './asked.ts';
+import { hookOptions, toolServers } from './callbacks.ts';
+import type { ModelLink } from './link.ts';
+import { sdkOptions } from './options.ts';
+import { askForm, askHuman } from './questions.ts';
+import { guardedEnvironment } from './trust.ts';
+
+/** The end of a dead process is noticed this soon after its pipes break. */
+const EXIT_NOTICE_MS = 100;
+/** A budget that is spent still needs a number, and the agent takes no 0. */
+const SPENT_USD = 0.000001;
+
+/** What a process is started with, and what is known of it before it says anything. */
+export interface Host {
+  link: ModelLink;
+  /** The whole environment of the process. */
+  env: Record<string, string>;
+  options: Options;
+  answers: AnswerWatch;
+  /** The process, once the SDK has started it. */
+  owned(): OwnedProcess | undefined;
+  /** Ends the process, if there is one. */
+  abort(): void;
+}
+
+export interface HostDeps {
+  processes: Processes;
+  /** Prepares the way of one process to its models. */
+  link(session: StartOptions): ModelLink;
+  /** Whether processes may be switched to bypassPermissions. */
+  allowBypassPermissions: boolean;
+}
+
+/** Prepares a process: its options for the SDK, its environment, its way to the models. */
+export async function prepareHost(deps: HostDeps, start: StartOptions, asked: Asked): Promise<Host> {
+  const link = deps.link(start);
+  const env = await guardedEnvironment(start, link.env);
+  const given = sdkOptions(start, deps.allowBypassPermissions);
+  const { max_budget_usd: budget } = start.options;
+  const abort = new AbortController();
+  const answers = createAnswerWatch();
+  let owned: OwnedProcess | undefined;
+  // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
+  const moot = (signal: AbortSignal): AbortSignal => {
+    const withdrawn = new AbortController();
+    const tell = async (): Promise<void> => {
+      const died = await Promise.race([owned?.exited, sleep(EXIT_NOTICE_MS, undefined)]);
+      if (!died) withdrawn.abort();
+    };
+    if (signal.aborted) void tell();
+    else signal.addEventListener('abort', () => void tell(), { once: true });
+    return withdrawn.signal;
+  };
+  return {
+    link,
+    env,
+    answers,
+    owned: () => owned,
+    abort: () => abort.abort(),
+    options: {
+      ...given,
+      // The gateway holds a metered session to its budget, by real prices. The agent counts from its own start
+      // (measured: a resumed process gets the whole of what it is given), so it is given what is left.
+      ...(!link.meter &&
+        budget !== undefined && { maxBudgetUsd: Math.max(budget - start.spentUsd, SPENT_USD) }),
+      env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
+      abortController: abort,
+      ...hookOptions(start.options, asked, moot),
+      mcpServers: { ...given.mcpServers, ...toolServers(start.options, asked, moot) },
+      canUseTool: askHuman(asked, moot, answers.isAlone),
+      onElicitation: askForm(asked, moot),
+      spawnClaudeCodeProcess(request) {
+        owned = deps.processes.spawn(start.sessionId, request);
+        // Its streams are pipes, as asked for; ChildProcess is what the SDK documents as fitting.
+        return owned.child as unknown as ReturnType<NonNullable<Options['spawnClaudeCodeProcess']>>;
+      },
+    },
+  };
+}

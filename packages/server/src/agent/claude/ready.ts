@@ -1,0 +1,46 @@
+/**
+ * Waits until a process is ready.
+ * @param reading settles when the process says nothing more
+ * @param signal gives the start up
+ * @throws when the process ends first, the start is given up, or it takes too long
+ */
+export async function whenReady<T>(
+  ready: Promise<T>,
+  reading: Promise<void>,
+  signal: AbortSignal,
+  ms: number,
+): Promise<T> {
+  return within(ms, Promise.race([ready, reading.then(failStart), givenUp(signal)]));
+}
+
+function failStart(): never {
+  throw new Error('The agent process ended before it was ready.');
+}
+
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = (): void => reject(new Error('The start was given up.'));
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+  });
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(
+            `The agent did not answer within ${ms / 1000} seconds. Try again; if it stays so, look at what the machine is busy with, and at the hooks and MCP servers that start with the agent.`,
+          ),
+        ),
+      ms,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

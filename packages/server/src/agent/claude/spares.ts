@@ -1,0 +1,245 @@
+import { mkdirSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { prewarm, type SpareProcess } from '@anthropic-ai/claude-agent-sdk';
+import type { AgentEvents, AgentProcess, Reservation, SessionKind, StartOptions } from '../agent.ts';
+import type { Price } from '../tally.ts';
+import type { Asked } from './asked.ts';
+import { converse } from './conversation.ts';
+import { type Host, type HostDeps, prepareHost } from './host.ts';
+import { createInbox } from './inbox.ts';
+import { whenReady } from './ready.ts';
+import { folderOptions, guardedEnvironment } from './trust.ts';
+
+/** A claim is answered in 150 to 370 ms. */
+const CLAIM_TIMEOUT_MS = 10_000;
+/** A spare starts when no start has been under way for so long: never beside one. */
+const AFTER_STARTS_MS = 500;
+/** Pauses after a spare that could not be started; it doubles. */
+const RETRY_MS = 5_000;
+const MAX_RETRY_MS = 300_000;
+/** A parked process takes 230 to 260 MB; the sessions that run should not have to swap for it. */
+const FREE_BYTES = 1024 ** 3;
+
+export interface SparesOptions {
+  /** How many are kept at most; 0 for none. */
+  count: number;
+  /** An empty folder of the server's own, in which they wait. */
+  folder: string;
+  onError(error: unknown): void;
+}
+
+/** A process that is not yet a session's. Its id becomes the session's. */
+interface Spare {
+  id: string;
+  key: string;
+  host: Host;
+  process: SpareProcess;
+  /** From now on this session is asked. */
+  bind(events: Asked): void;
+  /** Ends it, unclaimed. */
+  discard(): Promise<void>;
+}
+
+export interface Spares {
+  /** Keeps a spare for a session that is being made, if one fits it. The next ones will be of its kind. */
+  reserve(session: SessionKind): Reservation | undefined;
+  /** Starts spares for sessions of this kind. */
+  expect(session: SessionKind): void;
+  take(sessionId: string): Spare | undefined;
+  /** A session starts; to be told when that is over. */
+  startBegins(): () => void;
+  close(): Promise<void>;
+}
+
+/** Keeps processes ready for the kinds of sessions that were made last. */
+export function createSpares(deps: HostDeps, { count, folder, onError }: SparesOptions): Spares {
+  /** What sessions are made of at present, the latest first; at most `count`. */
+  let kinds: { key: string; session: SessionKind }[] = [];
+  const waiting = new Map<string, Spare>();
+  const reserved = new Map<string, Spare>();
+  let starting = 0;
+  let filling: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let retryMs = RETRY_MS;
+  let isClosed = false;
+
+  const schedule = (ms: number): void => {
+    if (isClosed || count === 0) return;
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      filling ??= fill().finally(() => {
+        filling = undefined;
+      });
+    }, ms).unref();
+  };
+
+  const fill = async (): Promise<void> => {
+    const kept = [...waiting.values(), ...reserved.values()];
+    for (const spare of waiting.values()) {
+      if (kinds.some(({ key }) => key === spare.key)) continue;
+      waiting.delete(spare.id);
+      await spare.discard();
+    }
+    const kind = kinds.find(({ key }) => !kept.some((spare) => spare.key === key));
+    if (isClosed || starting > 0 || !kind || process.availableMemory() < FREE_BYTES) return;
+    try {
+      const spare = await park(kind.key, kind.session);
+      if (isClosed) return await spare.discard();
+      waiting.set(spare.id, spare);
+      void spare.process.exited.then(() => {
+        if (waiting.delete(spare.id)) schedule(retryMs);
+      });
+      retryMs = RETRY_MS;
+      schedule(AFTER_STARTS_MS);
+    } catch (error) {
+      // Sessions then start without.
+      onError(error);
+      schedule(retryMs);
+      retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
+    }
+  };
+
+  const park = async (key: string, session: SessionKind): Promise<Spare> => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const id = crypto.randomUUID();
+    let bound: Asked | undefined;
+    const asked: Asked = {
+      onQuestion: async (question) =>
+        bound?.onQuestion(question) ?? {
+          allowed: false,
+          message: 'No session is there to ask.',
+          interrupt: true,
+        },
+      onCall: async (call) => bound?.onCall(call) ?? { ok: false, message: 'No session is there to ask.' },
+    };
+    const start = { ...session, sessionId: id, conversationId: id, cwd: folder, title: null, resume: false };
+    const host = await prepareHost(deps, { ...start, permissionMode: 'default', spentUsd: 0 }, asked);
+    const discard = async (): Promise<void> => {
+      host.abort();
+      await host.owned()?.end();
+      host.link.end();
+    };
+    try {
+      const process = await prewarm({ options: { ...host.options, additionalDirectories: [] } });
+      // Told by `exited` and by the claim; alone it would end the server as an unhandled rejection.
+      process.claimed.catch(() => undefined);
+      return {
+        id,
+        key,
+        host,
+        process,
+        bind(events) {
+          bound = events;
+        },
+        async discard() {
+          process.close();
+          await discard();
+        },
+      };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+  };
+
+  const expect = (session: SessionKind): void => {
+    if (count === 0 || !isPlain(session)) return;
+    const key = keyOf(session);
+    kinds = [{ key, session }, ...kinds.filter((kind) => kind.key !== key)].slice(0, count);
+    schedule(AFTER_STARTS_MS);
+  };
+
+  return {
+    expect,
+    reserve(session) {
+      expect(session);
+      const key = keyOf(session);
+      const spare = isPlain(session) && [...waiting.values()].find((each) => each.key === key);
+      if (!spare) return undefined;
+      waiting.delete(spare.id);
+      reserved.set(spare.id, spare);
+      return {
+        sessionId: spare.id,
+        release() {
+          if (reserved.delete(spare.id)) waiting.set(spare.id, spare);
+        },
+      };
+    },
+    take(sessionId) {
+      const spare = reserved.get(sessionId);
+      reserved.delete(sessionId);
+      return spare;
+    },
+    startBegins() {
+      starting += 1;
+      return () => {
+        starting -= 1;
+        if (starting === 0) schedule(AFTER_STARTS_MS);
+      };
+    },
+    async close() {
+      isClosed = true;
+      clearTimeout(timer);
+      await filling;
+      await Promise.all([...waiting.values(), ...reserved.values()].map((spare) => spare.discard()));
+    },
+  };
+}
+
+/** What a spare can become by a claim: all else is fixed when it starts. */
+const isPlain = ({ options }: SessionKind): boolean =>
+  ![options.mcp_servers, options.custom_tools, options.hooks, options.plugins].some(
+    (given) => given !== undefined,
+  );
+
+/** Sessions with the same key can be had from the same spare: it leaves out what a claim sets. */
+function keyOf({ model, options }: SessionKind): string {
+  const { agents: _, additional_directories: __, permission_timeout_seconds: ___, ...fixed } = options;
+  return JSON.stringify([model ?? null, Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+/**
+ * Makes a spare the process of a session.
+ * @returns undefined when it cannot become that: the session then starts without it
+ * @throws when the start was given up
+ */
+export async function claimSpare(
+  spare: Spare,
+  price: Price,
+  options: StartOptions,
+  events: AgentEvents,
+  signal: AbortSignal,
+): Promise<AgentProcess | undefined> {
+  const { host } = spare;
+  // What a folder's repository names goes into the environment, which is fixed.
+  if (!isDeepStrictEqual(await guardedEnvironment(options, host.link.env), host.env)) {
+    await spare.discard();
+    return undefined;
+  }
+  const inbox = createInbox();
+  spare.bind(events);
+  try {
+    const { additionalDirectories } = folderOptions(options);
+    const { agents } = options.options;
+    const sdk = spare.process.claim({
+      prompt: inbox.messages(),
+      options: {
+        cwd: options.cwd,
+        permissionMode: options.permissionMode,
+        ...(additionalDirectories && { additionalDirectories }),
+        ...(options.title !== null && { title: options.title }),
+        ...(agents && {
+          agents: agents as NonNullable<Parameters<SpareProcess['claim']>[0]['options']['agents']>,
+        }),
+      },
+    });
+    const conversation = converse(sdk, host, inbox, { price, saved: {} }, options, events);
+    await whenReady(spare.process.claimed, conversation.reading, signal, CLAIM_TIMEOUT_MS);
+    return conversation.ready();
+  } catch (error) {
+    inbox.end();
+    await spare.discard();
+    if (signal.aborted) throw error;
+    return undefined;
+  }
+}
