@@ -1,9 +1,6 @@
 import { problem } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 
-/** Dollars that a session has spent. */
-export const spentUsd = (store: Store, sessionId: string): Promise<number> => store.sessionCost(sessionId);
-
 /**
  * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the
  * session's own account knows better.
@@ -12,7 +9,7 @@ export const spentUsd = (store: Store, sessionId: string): Promise<number> => st
 export async function checkBudget(store: Store, { id, options }: SessionRecord): Promise<void> {
   const limit = options.max_budget_usd;
   if (limit === undefined) return;
-  const spent = await spentUsd(store, id);
+  const spent = await store.sessionCost(id);
   if (spent < limit) return;
   throw problem('error_max_budget_usd', { whose: 'this session', spent, limit });
 }

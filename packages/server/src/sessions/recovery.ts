@@ -31,8 +31,10 @@ interface Open {
  */
 export async function settleOrphans({ store, log, defaultModel, tally }: RecoveryDeps): Promise<void> {
   const at = new Date().toISOString();
-  for (const [sessionId, open] of await findOpen(store)) {
-    const record = await store.getSession(sessionId);
+  const found = await findOpen(store);
+  const records = await store.getSessions([...found.keys()]);
+  for (const [sessionId, open] of found) {
+    const record = records.get(sessionId);
     if (!record) continue;
     const calls = open.running.length > 0 ? tally(record) : undefined;
     const state = await restore(store, initialState(record, defaultModel), open, calls);

@@ -75,10 +75,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const live = actors.get(id);
     if (live) return live;
     const record = await store.getSession(id);
-    if (!record) return undefined;
-    // Somebody else may have been quicker while we read.
-    const actor = actors.get(id) ?? createSession(deps, record);
-    if (record.status !== 'closed') actors.set(id, actor);
+    return record && adopt(record);
+  };
+
+  /** The actor of a session that was read from the store; another call may have made it during the read. */
+  const adopt = (record: SessionRecord): Session => {
+    const actor = actors.get(record.id) ?? createSession(deps, record);
+    if (record.status !== 'closed') actors.set(record.id, actor);
     return actor;
   };
 
@@ -185,9 +188,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await settleOrphans(deps);
       open = await store.countSessions('connected');
       // Before the first request, or a message that comes early would overtake them.
-      const queued = await store.openTurns('queued');
-      for (const [sessionId, turns] of Map.groupBy(queued, (turn) => turn.sessionId)) {
-        const session = await get(sessionId);
+      const queued = Map.groupBy(await store.openTurns('queued'), (turn) => turn.sessionId);
+      const records = await store.getSessions([...queued.keys()]);
+      for (const [sessionId, turns] of queued) {
+        const record = records.get(sessionId);
+        if (!record) continue;
+        const session = adopt(record);
         session.takeOver(turns);
         left.push(session);
       }

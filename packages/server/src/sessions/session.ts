@@ -13,7 +13,6 @@ import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { createAgentListener } from './agent-events.ts';
-import { spentUsd } from './budget.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
@@ -196,7 +195,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         permissionMode: record.permissionMode,
         title: record.title,
         options: record.options,
-        spentUsd: record.options.max_budget_usd === undefined ? 0 : await spentUsd(store, id),
+        spentUsd: record.options.max_budget_usd === undefined ? 0 : await store.sessionCost(id),
         resume,
       };
     },

@@ -68,10 +68,8 @@ export async function checkUndivided(
   if (!isLive && found.holder !== undefined && !force) {
     throw problem('conversation_in_use', { id, holder: found.holder });
   }
-  let foreign: string | undefined;
-  for (const prompt of found.prompts) {
-    foreign ??= (await store.getTurn(id, prompt)) ? undefined : prompt;
-  }
+  const known = await store.knownTurns(id, found.prompts);
+  const foreign = found.prompts.find((prompt) => !known.has(prompt));
   if (foreign !== undefined && !force) {
     throw problem('conversation_diverged', { id, message: foreign });
   }

@@ -208,6 +208,8 @@ export interface Store {
   probe(): Promise<void>;
 
   getSession(id: string): Promise<SessionRecord | undefined>;
+  /** Several sessions by id; unknown ids are left out. */
+  getSessions(ids: readonly string[]): Promise<Map<string, SessionRecord>>;
   /** Newest activity first. @throws AppError 422 for a cursor that no page returned */
   listSessions(query: SessionQuery): Promise<{ sessions: SessionRecord[]; next: string | null }>;
   countSessions(status: SessionStatus): Promise<number>;
@@ -221,6 +223,8 @@ export interface Store {
   pastConversations(): Promise<string[]>;
 
   getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
+  /** Those of the given ids that are turns of the session. */
+  knownTurns(sessionId: string, ids: readonly string[]): Promise<Set<string>>;
   getTurnByKey(sessionId: string, idempotencyKey: string): Promise<TurnRecord | undefined>;
   /** A session's turns in the order in which they were sent. */
   listTurns(query: {

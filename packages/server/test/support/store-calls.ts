@@ -18,6 +18,7 @@ const questions: Record<
 > = {
   probe: (store) => [store.probe()],
   getSession: (store, id) => [store.getSession(id)],
+  getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store) => filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
   countSessions: (store) => [store.countSessions('connected')],
   conversations: (store, id) => [store.conversations(id)],
@@ -25,6 +26,7 @@ const questions: Record<
   conversationOwners: (store, id) => [store.conversationOwners([id])],
   pastConversations: (store) => [store.pastConversations()],
   getTurn: (store, id) => [store.getTurn(id, id)],
+  knownTurns: (store, id) => [store.knownTurns(id, [id, id])],
   getTurnByKey: (store, id) => [store.getTurnByKey(id, 'k')],
   listTurns: (store, sessionId) =>
     [undefined, 'queued' as const].flatMap((state) =>

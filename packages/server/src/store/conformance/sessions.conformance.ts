@@ -26,6 +26,10 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.store.getSession(full.id)).toEqual(full);
       expect(await subject.store.getSession(empty.id)).toEqual(empty);
       expect(await subject.store.getSession(randomUUID())).toBeUndefined();
+      expect(await subject.store.getSessions([empty.id, randomUUID(), full.id])).toEqual(
+        new Map([full, empty].map((session) => [session.id, session])),
+      );
+      expect(await subject.store.getSessions([])).toEqual(new Map());
     });
 
     test('a session has its conversations in order, each behind the events of the one before', async () => {

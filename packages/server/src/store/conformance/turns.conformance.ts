@@ -30,6 +30,8 @@ export function describeTurns(subject: Subject): void {
       });
       expect(await subject.store.getTurn(session.id, turn.id)).toEqual(turn);
       expect(await subject.store.getTurn(other.id, turn.id)).toBeUndefined();
+      expect(await subject.store.knownTurns(session.id, [randomUUID(), turn.id])).toEqual(new Set([turn.id]));
+      expect(await subject.store.knownTurns(other.id, [turn.id])).toEqual(new Set());
       expect(await subject.store.getTurnByKey(session.id, 'k')).toEqual(turn);
       expect(await subject.store.getTurnByKey(other.id, 'k')).toBeUndefined();
       expect(await subject.store.getTurnByKey(session.id, 'K')).toBeUndefined();

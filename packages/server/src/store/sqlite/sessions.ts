@@ -7,6 +7,7 @@ import type { Statements } from './statements.ts';
 type SessionReads = Pick<
   Store,
   | 'getSession'
+  | 'getSessions'
   | 'listSessions'
   | 'countSessions'
   | 'conversations'
@@ -20,6 +21,14 @@ export const sessionReads = (sql: Statements): SessionReads => ({
   async getSession(id) {
     const row = sql.get('select * from sessions where id = ?', id);
     return row && sessionFromRow(row);
+  },
+
+  async getSessions(ids) {
+    const rows = sql.all(
+      'select * from sessions where id in (select value from json_each(?))',
+      JSON.stringify(ids),
+    );
+    return new Map(rows.map((row) => [String(row.id), sessionFromRow(row)]));
   },
 
   async listSessions({ limit, cursor, ...filters }) {

@@ -2,13 +2,25 @@ import { turnFromRow } from '../rows.ts';
 import type { Store } from '../store.ts';
 import type { Statements } from './statements.ts';
 
-type TurnReads = Pick<Store, 'getTurn' | 'getTurnByKey' | 'listTurns' | 'openTurns' | 'unsettledTurns'>;
+type TurnReads = Pick<
+  Store,
+  'getTurn' | 'knownTurns' | 'getTurnByKey' | 'listTurns' | 'openTurns' | 'unsettledTurns'
+>;
 
 /** What the store answers about turns. */
 export const turnReads = (sql: Statements): TurnReads => ({
   async getTurn(sessionId, turnId) {
     const row = sql.get('select * from turns where id = ? and session_id = ?', turnId, sessionId);
     return row && turnFromRow(row);
+  },
+
+  async knownTurns(sessionId, ids) {
+    const rows = sql.all(
+      'select id from turns where id in (select value from json_each(?)) and session_id = ?',
+      JSON.stringify(ids),
+      sessionId,
+    );
+    return new Set(rows.map((row) => String(row.id)));
   },
 
   async getTurnByKey(sessionId, key) {
