@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
+import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
+import { isLoopback } from 'claude-agent-protocol/same-machine';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
@@ -23,7 +25,7 @@ let server: ChildProcess | undefined;
 let code = 1;
 try {
   const address = serverAddress();
-  const isThere = needsNoServer() || !isLoopback(address) || (await answers(address));
+  const isThere = needsNoServer() || !isOurs(address) || (await answers(address));
   // Sessions of one home belong to one server: whatever its port, it is the one to talk to.
   const running =
     needsNoServer() || (namedServer() !== undefined && isThere) ? undefined : await runningServer();
@@ -49,15 +51,15 @@ function namedServer(): string | undefined {
 
 /** Where the client will look for a server: the same rules as its own. */
 function serverAddress(): URL {
-  const text = namedServer() || 'http://127.0.0.1:8000';
+  const text = namedServer() || DEFAULT_SERVER;
   const url = URL.parse(/^https?:/.test(text) ? text : `http://${text}`);
-  if (!url) throw new Error(`--server must be an address such as http://127.0.0.1:8000, not "${text}"`);
+  if (!url) throw new Error(`--server must be an address such as ${DEFAULT_SERVER}, not "${text}"`);
   return url;
 }
 
 /** Only on this machine can a server be started. */
-function isLoopback({ hostname, protocol }: URL): boolean {
-  return protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+function isOurs({ hostname, protocol }: URL): boolean {
+  return protocol === 'http:' && isLoopback(hostname);
 }
 
 async function answers(url: URL): Promise<boolean> {

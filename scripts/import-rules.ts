@@ -15,7 +15,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/protocol': {
     mayImport: [],
     floors: [
-      ['anthropic-errors.ts', 'constants.ts', 'reasons.ts', 'problems/'],
+      ['anthropic-errors.ts', 'constants.ts', 'reasons.ts', 'same-machine.ts', 'problems/'],
       ['problems.ts'],
       ['schemas/'],
       ['session-options.ts', 'events.ts'],
@@ -64,7 +64,11 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
     ],
   },
   'packages/gateway': {
-    mayImport: ['claude-agent-demo-model', 'claude-agent-protocol/anthropic-errors'],
+    mayImport: [
+      'claude-agent-demo-model',
+      'claude-agent-protocol/anthropic-errors',
+      'claude-agent-protocol/same-machine',
+    ],
     floors: [
       ['messages/'],
       ['config-error.ts', 'environment.ts'],
@@ -105,7 +109,10 @@ const SDK_HOME = 'packages/server/src/agent/claude/';
  */
 const WITHOUT_ZOD = [
   'packages/protocol/src/anthropic-errors.ts',
+  'packages/protocol/src/constants.ts',
   'packages/protocol/src/reasons.ts',
+  'packages/protocol/src/same-machine.ts',
+  'packages/protocol/src/session-options.ts',
   'packages/client/src/index.ts',
   'packages/cli/src/main.ts',
 ];

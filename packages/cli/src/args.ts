@@ -1,19 +1,43 @@
 import { parseArgs } from 'node:util';
+import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
+import { MODEL_ALIASES, PERMISSION_MODES } from 'claude-agent-protocol/reasons';
 import { UsageError } from './exit.ts';
 import type { Settings } from './settings.ts';
+
+/** What `-p` prints. */
+const OUTPUT_FORMATS = ['text', 'json', 'stream-json'] as const;
+/** What `-p` does about a permission that is asked for. */
+const ON_PERMISSION = ['deny', 'allow', 'fail'] as const;
+
+const either = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 
 const FLAGS = {
   server: { type: 'string', value: 'URL', help: 'Address of the server' },
   'api-key': { type: 'string', value: 'KEY', help: 'Key of the server, if it wants one' },
   proxy: { type: 'boolean', help: "Send the agent's model calls through the server's gateway" },
   print: { type: 'string', short: 'p', value: 'PROMPT', help: 'Answer one prompt and leave' },
-  'output-format': { type: 'string', value: 'FORMAT', help: 'text, json or stream-json (with -p)' },
-  'on-permission': { type: 'string', value: 'WHAT', help: 'deny, allow or fail (with -p; default fail)' },
+  'output-format': {
+    type: 'string',
+    value: 'FORMAT',
+    values: OUTPUT_FORMATS,
+    help: `${either(OUTPUT_FORMATS)} (with -p)`,
+  },
+  'on-permission': {
+    type: 'string',
+    value: 'WHAT',
+    values: ON_PERMISSION,
+    help: `${either(ON_PERMISSION)} (with -p; default fail)`,
+  },
   resume: { type: 'string', short: 'r', value: 'ID', help: 'Go on with a session' },
   continue: { type: 'boolean', short: 'c', help: 'Go on with the latest session of this folder' },
   new: { type: 'boolean', short: 'n', help: 'Start a new session without asking' },
-  model: { type: 'string', short: 'm', value: 'MODEL', help: 'Model of the session' },
-  mode: { type: 'string', value: 'MODE', help: 'Permission mode: default, acceptEdits, plan, …' },
+  model: { type: 'string', short: 'm', value: 'MODEL', values: MODEL_ALIASES, help: 'Model of the session' },
+  mode: {
+    type: 'string',
+    value: 'MODE',
+    values: PERMISSION_MODES,
+    help: `Permission mode: ${PERMISSION_MODES.slice(0, 3).join(', ')}, …`,
+  },
   cwd: { type: 'string', value: 'DIR', help: 'Folder the agent works in (on the server)' },
   'system-prompt': { type: 'string', value: 'TEXT', help: "Replaces the agent's own system prompt" },
   'allowed-tools': { type: 'string', value: 'TOOLS', help: 'Tools that need no permission, with commas' },
@@ -43,8 +67,6 @@ export const COMMANDS = {
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;
-export type OutputFormat = 'text' | 'json' | 'stream-json';
-export type OnPermission = 'deny' | 'allow' | 'fail';
 
 export interface Args {
   command: CommandName | 'help' | 'version';
@@ -55,8 +77,8 @@ export interface Args {
   proxy: boolean;
   /** The prompt of `-p`; an empty one is read from standard input. */
   print: string | undefined;
-  outputFormat: OutputFormat;
-  onPermission: OnPermission;
+  outputFormat: (typeof OUTPUT_FORMATS)[number];
+  onPermission: (typeof ON_PERMISSION)[number];
   resume: string | undefined;
   continue: boolean;
   new: boolean;
@@ -92,12 +114,8 @@ export function readArgs(argv: readonly string[], settings: Settings): Args {
     apiKey: values['api-key'] ?? settings.apiKey,
     proxy: values.proxy ?? false,
     print: values.print,
-    outputFormat: oneOf('--output-format', values['output-format'] ?? 'text', [
-      'text',
-      'json',
-      'stream-json',
-    ]),
-    onPermission: oneOf('--on-permission', values['on-permission'] ?? 'fail', ['deny', 'allow', 'fail']),
+    outputFormat: oneOf('--output-format', values['output-format'] ?? 'text', OUTPUT_FORMATS),
+    onPermission: oneOf('--on-permission', values['on-permission'] ?? 'fail', ON_PERMISSION),
     resume: values.resume,
     continue: values.continue ?? false,
     new: values.new ?? false,
@@ -166,7 +184,7 @@ function list(text: string | undefined): string[] | undefined {
 function url(text: string): string {
   const full = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   if (!URL.canParse(full) || !/^https?:/.test(full)) {
-    throw new UsageError(`--server must be an address such as http://127.0.0.1:8000, not "${text}"`);
+    throw new UsageError(`--server must be an address such as ${DEFAULT_SERVER}, not "${text}"`);
   }
   return full.replace(/\/+$/, '');
 }
@@ -190,7 +208,7 @@ export function helpText(program: string): string {
     ...flags,
     '',
     'Environment',
-    '  CLAUDE_AGENT_SERVER    Address of the server (default http://127.0.0.1:8000)',
+    `  CLAUDE_AGENT_SERVER    Address of the server (default ${DEFAULT_SERVER})`,
     '  CLAUDE_AGENT_API_KEY   Key of the server',
     '  NO_COLOR               No colours',
     '',
@@ -206,12 +224,15 @@ export function flagNames(): {
   name: string;
   short: string | undefined;
   takesValue: boolean;
+  /** The values that it can have, where they are known. */
+  values: readonly string[] | undefined;
   help: string;
 }[] {
   return Object.entries(FLAGS).map(([name, flag]) => ({
     name,
     short: 'short' in flag ? flag.short : undefined,
     takesValue: 'value' in flag,
+    values: 'values' in flag ? flag.values : undefined,
     help: flag.help,
   }));
 }

@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { type AgentClient, type AgentSession, ApiError } from 'claude-agent-client';
 import type { CreateSession, PermissionMode } from 'claude-agent-protocol';
-import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
+import { MODEL_ALIASES, PERMISSION_MODES } from 'claude-agent-protocol/reasons';
+import { isLoopback } from 'claude-agent-protocol/same-machine';
 import type { Args } from './args.ts';
 import { UsageError } from './exit.ts';
 
@@ -12,8 +12,6 @@ export interface OpenedSession {
   /** Something the user should know: the server chose another folder, for example. */
   notice: string | undefined;
 }
-
-export const MODES = ['default', 'acceptEdits', 'plan', 'bypassPermissions', 'dontAsk', 'auto'] as const;
 
 /** What the flags say about a new session. */
 function creationOptions(args: Args): CreateSession {
@@ -99,14 +97,12 @@ export function modelName(text: string, known: readonly string[] = []): string |
 
 /** A mode in any case. One that we do not know goes to the server as it is: it may know more. */
 function modeName(text: string): PermissionMode {
-  const known = MODES.find((mode) => mode.toLowerCase() === text.toLowerCase());
+  const known = PERMISSION_MODES.find((mode) => mode.toLowerCase() === text.toLowerCase());
   return known ?? (text as PermissionMode);
 }
 
 export function isThisMachine(baseUrl: string): boolean {
-  const { hostname } = new URL(baseUrl);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  return isLoopback(new URL(baseUrl).hostname);
 }
 
 function isAboutFolder(error: unknown): boolean {

@@ -1,11 +1,10 @@
 import type { CreateSession, RespondPermission, SessionEvent } from 'claude-agent-protocol';
+import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol/constants';
 import { type Output, operations } from 'claude-agent-protocol/endpoints';
 import { type Caller, type CallOptions, createCaller } from './caller.ts';
 import { createTransport, type Transport, type TransportOptions } from './http.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
 import { readEvents } from './sse.ts';
-
-const DEFAULT_TIMEOUT_MS = 60_000;
 
 export interface AvailablePage {
   limit?: number;
@@ -26,7 +25,7 @@ export class AgentClient {
   constructor(options: TransportOptions) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, '');
     this.#transport = createTransport(options);
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
     this.call = createCaller(this.#transport, this.#timeoutMs);
   }
 

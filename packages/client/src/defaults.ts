@@ -1,5 +1,4 @@
-/** Where a server listens when nobody says otherwise. */
-export const DEFAULT_SERVER = 'http://127.0.0.1:8000';
+import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
 
 export interface EnvironmentDefaults {
   server: string;

@@ -49,6 +49,7 @@ export type {
   UserInput,
   WaitFor,
 } from 'claude-agent-protocol';
+export { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
 export { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
 export type {
   AgentMessage,
@@ -64,7 +65,7 @@ export type {
 } from './agent-message.ts';
 export type { Caller, CallOptions } from './caller.ts';
 export { AgentClient, type AvailablePage, createClient } from './client.ts';
-export { DEFAULT_SERVER, type EnvironmentDefaults, environmentDefaults } from './defaults.ts';
+export { type EnvironmentDefaults, environmentDefaults } from './defaults.ts';
 export { ApiError, RequestTimeout, ServerUnreachable, UnsupportedOption } from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';
 export { type Query, query } from './query.ts';

@@ -1,3 +1,4 @@
+import { STREAM_IDLE_MS } from 'claude-agent-protocol/constants';
 import { ApiError } from './errors.ts';
 import type { SseEvent } from './sse-parser.ts';
 
@@ -50,7 +51,7 @@ export async function* readEvents(options: ReadEventsOptions): AsyncGenerator<Ss
       everOpen = true;
       options.onConnection?.({ state: 'open' });
       const parser = createSseParser();
-      for await (const text of chunks(response, connection, options.idleTimeoutMs ?? 60_000)) {
+      for await (const text of chunks(response, connection, options.idleTimeoutMs ?? STREAM_IDLE_MS)) {
         // Keep-alives count too: a quiet stream is not a broken one.
         attempt = 0;
         brokenSince = undefined;

@@ -2,7 +2,6 @@ export { apiKeysSchema, credentialOf, keyConflict } from './api-keys.ts';
 export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
-export { isLoopback } from './http/guard.ts';
 export { unpriced } from './messages/errors.ts';
 export type { ProviderStatus } from './models/providers.ts';
 export type {

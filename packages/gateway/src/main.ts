@@ -8,11 +8,12 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { errorBody } from 'claude-agent-protocol/anthropic-errors';
+import { isLoopback } from 'claude-agent-protocol/same-machine';
 import { createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { processEnvironment, proxiesOf } from './environment.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
-import { isLoopback, refusePages } from './http/guard.ts';
+import { refusePages } from './http/guard.ts';
 import { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
 import { createTransport } from './transport/undici.ts';
 

@@ -1,4 +1,13 @@
 export {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  DEFAULT_SERVER,
+  KEEP_ALIVE_MS,
+  MAX_PERMISSION_TIMEOUT_SECONDS,
+  REQUEST_TIMEOUT_MS,
+  STREAM_IDLE_MS,
+} from './constants.ts';
+export {
   type Method,
   type ResponseSpec,
   type RouteInput,
@@ -53,6 +62,7 @@ export {
   WAIT_FOR,
   WHEN_BUSY,
 } from './reasons.ts';
+export { foreignPage, isLoopback } from './same-machine.ts';
 export {
   CallReason,
   CustomTool,

@@ -7,10 +7,15 @@ import {
   ConfigError,
   createConfig as createGatewayConfig,
   type GatewayConfig,
-  isLoopback,
   keyConflict,
 } from 'claude-agent-gateway';
-import { PermissionMode } from 'claude-agent-protocol';
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  isLoopback,
+  MAX_PERMISSION_TIMEOUT_SECONDS,
+  PermissionMode,
+} from 'claude-agent-protocol';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 
@@ -33,11 +38,7 @@ const ConfigFile = z.strictObject({
   allow_commands: z.boolean().optional(),
   allow_callback_urls: z.enum(['none', 'loopback', 'any']).optional(),
   default_permission_mode: PermissionMode.optional(),
-  permission_timeout_seconds: z
-    .number()
-    .min(0)
-    .max(7 * 24 * 3600)
-    .optional(),
+  permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
@@ -96,8 +97,8 @@ export interface Config {
 
 export const USAGE = `Usage: claude-agent-server [options]
 
-  --host ADDRESS   address to listen on (default 127.0.0.1; any other needs an API key)
-  --port PORT      port to listen on; 0 picks a free one (default 8000)
+  --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; any other needs an API key)
+  --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})
   --home DIR       the server's own folder (default ~/.claude-agent-server)
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with the same settings and more (see README)
@@ -131,7 +132,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
   const file = flags.config === undefined ? {} : readFile(flags.config);
 
   const typedIn = env.INIT_CWD ?? process.cwd();
-  const host = flags.host ?? file.host ?? '127.0.0.1';
+  const host = flags.host ?? file.host ?? DEFAULT_HOST;
   const home = resolve(
     typedIn,
     flags.home ?? env.AGENT_SERVER_HOME ?? file.home ?? join(env.HOME ?? homedir(), '.claude-agent-server'),
@@ -147,7 +148,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
 
   return Object.freeze<Config>({
     host,
-    port: flags.port === undefined ? (file.port ?? 8000) : readPort(flags.port),
+    port: flags.port === undefined ? (file.port ?? DEFAULT_PORT) : readPort(flags.port),
     home,
     roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     demo,

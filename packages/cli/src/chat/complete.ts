@@ -1,8 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
-import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
-import { MODES } from '../open-session.ts';
+import { MODEL_ALIASES, PERMISSION_MODES } from 'claude-agent-protocol/reasons';
 import type { Completer, Completion } from '../term/prompt.ts';
 import { CHAT_COMMANDS } from './command-list.ts';
 
@@ -21,7 +20,7 @@ export function createCompleter({ cwd, agentCommands, models }: CompleteDeps): C
     const before = text.slice(0, cursor);
     const argument = /^\/?(model|mode) (\S*)$/.exec(before);
     if (argument) {
-      const values = argument[1] === 'mode' ? MODES : [...MODEL_ALIASES, ...models()];
+      const values = argument[1] === 'mode' ? PERMISSION_MODES : [...MODEL_ALIASES, ...models()];
       return options(before, argument[2] ?? '', [...new Set(values)], true);
     }
     if (/^\/[\w:-]*$/.test(before)) return commandOptions(before, agentCommands());

@@ -1,28 +1,21 @@
-import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
 import { COMMANDS, flagNames } from '../args.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../exit.ts';
-import { MODES } from '../open-session.ts';
 
-const VALUES: Record<string, readonly string[]> = {
-  'output-format': ['text', 'json', 'stream-json'],
-  'on-permission': ['deny', 'allow', 'fail'],
-  mode: MODES,
-  model: MODEL_ALIASES,
-};
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
 const ARGUMENTS: Partial<Record<keyof typeof COMMANDS, readonly string[]>> = {
   permissions: ['allow', 'deny'],
-  completion: ['bash', 'zsh', 'fish'],
+  completion: SHELLS,
 };
 
 /** `claude-agent completion bash|zsh|fish`: a script for the shell's start-up file. */
 export async function completion({ args, stdout }: Context): Promise<ExitCode> {
-  const scripts: Record<string, () => string> = { bash, zsh, fish };
-  const script = scripts[args.rest[0] ?? ''];
-  if (!script) {
+  const scripts: Record<(typeof SHELLS)[number], () => string> = { bash, zsh, fish };
+  const shell = SHELLS.find((name) => name === args.rest[0]);
+  if (!shell) {
     throw new UsageError('Which shell? For example, in ~/.bashrc: eval "$(claude-agent completion bash)"');
   }
-  stdout.write(script());
+  stdout.write(scripts[shell]());
   return EXIT.done;
 }
 
@@ -37,9 +30,8 @@ function words(): { flags: string; commands: string } {
 
 function bash(): string {
   const { flags, commands } = words();
-  const values = Object.entries(VALUES).map(
-    ([flag, allowed]) =>
-      `    --${flag}) COMPREPLY=($(compgen -W "${allowed.join(' ')}" -- "$word")); return ;;`,
+  const values = flagNames().flatMap(({ name, values: allowed }) =>
+    allowed ? [`    --${name}) COMPREPLY=($(compgen -W "${allowed.join(' ')}" -- "$word")); return ;;`] : [],
   );
   const argumentsOf = Object.entries(ARGUMENTS).map(
     ([command, allowed]) =>
@@ -65,9 +57,9 @@ complete -F _claude_agent claude-agent
 function zsh(): string {
   const quote = (text: string): string =>
     text.replace(/[[\]:']/g, (sign) => (sign === "'" ? "'\\''" : `\\${sign}`));
-  const flags = flagNames().map(({ name, takesValue, help }) => {
-    const values = VALUES[name] ? `:value:(${VALUES[name].join(' ')})` : takesValue ? ':value:_files' : '';
-    return `    '--${name}[${quote(help)}]${values}'`;
+  const flags = flagNames().map(({ name, takesValue, values, help }) => {
+    const after = values ? `:value:(${values.join(' ')})` : takesValue ? ':value:_files' : '';
+    return `    '--${name}[${quote(help)}]${after}'`;
   });
   const commands = Object.entries(COMMANDS).map(([name, help]) => `    '${name}:${quote(help)}'`);
   const cases = Object.entries(ARGUMENTS).map(
@@ -100,9 +92,9 @@ function fish(): string {
   const commands = Object.entries(COMMANDS).map(
     ([name, help]) => `complete -c claude-agent -n __fish_use_subcommand -f -a ${name} -d ${quote(help)}`,
   );
-  const flags = flagNames().map(({ name, short, takesValue, help }) => {
-    const values = VALUES[name] ? ` -x -a ${quote(VALUES[name].join(' '))}` : takesValue ? ' -r' : '';
-    return `complete -c claude-agent -l ${name}${short ? ` -s ${short}` : ''}${values} -d ${quote(help)}`;
+  const flags = flagNames().map(({ name, short, takesValue, values, help }) => {
+    const after = values ? ` -x -a ${quote(values.join(' '))}` : takesValue ? ' -r' : '';
+    return `complete -c claude-agent -l ${name}${short ? ` -s ${short}` : ''}${after} -d ${quote(help)}`;
   });
   const argumentsOf = Object.entries(ARGUMENTS).map(
     ([command, allowed]) =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_PERMISSION_TIMEOUT_SECONDS } from '../constants.ts';
 import { EFFORTS, PERMISSION_MODES, PERMISSION_PROMPTS, SETTING_SOURCES } from '../reasons.ts';
 import { CustomTool, Hooks } from './call.ts';
 import { ArgumentText, JsonObject, ModelName } from './common.ts';
@@ -185,7 +186,7 @@ export const SessionOptions = z.object({
   permission_timeout_seconds: z
     .number()
     .min(0)
-    .max(7 * 24 * 3600)
+    .max(MAX_PERMISSION_TIMEOUT_SECONDS)
     .optional()
     .meta({ description: 'How long a permission request waits; 0 waits for ever' }),
 });

@@ -1,3 +1,4 @@
+import { KEEP_ALIVE_MS } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
 import type { Batch, Subscriber, Subscription } from './feed.ts';
 import type { Frame } from './frames.ts';
@@ -8,8 +9,6 @@ const PAGE = 500;
 const MAX_LAG_BYTES = 4 * 1024 * 1024;
 /** Stored events are sent in chunks of about this size, each after the one before has been taken. */
 const CHUNK_BYTES = 64 * 1024;
-/** Proxies close silent connections after 30 to 60 seconds. */
-const KEEP_ALIVE_MS = 15_000;
 
 const CONNECTED = Buffer.from(': connected\n\n');
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');

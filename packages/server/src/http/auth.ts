@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import { credentialOf, isLoopback } from 'claude-agent-gateway';
-import type { ResolvedBy } from 'claude-agent-protocol';
+import { credentialOf } from 'claude-agent-gateway';
+import { foreignPage, isLoopback, type ResolvedBy } from 'claude-agent-protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
@@ -134,25 +134,9 @@ function checkPeer(peer: Peer): void {
   }
 }
 
-/**
- * A server on loopback is for programs of this machine. A web page can send requests here too, but its
- * browser names the page in `Origin`, and after DNS rebinding the page's own name in `Host`.
- */
-function checkOrigin(origin: string | undefined, hostHeader: string | undefined, onLoopback: boolean): void {
-  const host = hostHeader ?? '';
-  const name = host.replace(/:\d+$/, '');
-  if (onLoopback && !isLoopback(name)) {
-    throw problem('host_not_allowed', { host });
-  }
-  if (origin !== undefined && !sameOrigin(origin, host)) {
-    throw problem('origin_not_allowed', { origin });
-  }
-}
-
-function sameOrigin(origin: string, host: string): boolean {
-  try {
-    return new URL(origin).host === new URL(`http://${host}`).host;
-  } catch {
-    return false;
-  }
+/** Refuses web pages that are not the server's own. */
+function checkOrigin(origin: string | undefined, host: string | undefined, onLoopback: boolean): void {
+  const found = foreignPage({ host, origin }, onLoopback);
+  if (found === 'host') throw problem('host_not_allowed', { host: host ?? '' });
+  if (found === 'origin') throw problem('origin_not_allowed', { origin: origin ?? '' });
 }

@@ -1,5 +1,4 @@
-import { isLoopback } from 'claude-agent-gateway';
-import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
+import { isLoopback, PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { AppError, problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';

@@ -1,5 +1,5 @@
 import type { PermissionMode } from 'claude-agent-protocol';
-import { MODES } from '../../open-session.ts';
+import { PERMISSION_MODES } from 'claude-agent-protocol/reasons';
 import { choosePanel } from '../../term/panels.ts';
 import type { Chat } from '../chat.ts';
 
@@ -17,9 +17,12 @@ export async function mode(chat: Chat, name: string): Promise<void> {
   const { session } = chat;
   if (!session) return chat.say('There is no session yet.', 'warning');
   const chosen =
-    name === '' ? await choose(chat) : MODES.find((known) => known.toLowerCase() === name.toLowerCase());
+    name === ''
+      ? await choose(chat)
+      : PERMISSION_MODES.find((known) => known.toLowerCase() === name.toLowerCase());
   if (chosen === undefined) {
-    if (name !== '') chat.say(`There is no mode ${name}. There are: ${MODES.join(', ')}`, 'warning');
+    if (name !== '')
+      chat.say(`There is no mode ${name}. There are: ${PERMISSION_MODES.join(', ')}`, 'warning');
     return;
   }
   await session.setMode(chosen);
@@ -28,8 +31,8 @@ export async function mode(chat: Chat, name: string): Promise<void> {
 
 function choose(chat: Chat): Promise<PermissionMode | undefined> {
   const { paint } = chat.context;
-  const choices = MODES.map((value) => ({ value, label: value, hint: MEANING[value] }));
-  const initial = MODES.indexOf(chat.view.mode);
+  const choices = PERMISSION_MODES.map((value) => ({ value, label: value, hint: MEANING[value] }));
+  const initial = PERMISSION_MODES.indexOf(chat.view.mode);
   return chat.ui.open(
     choosePanel({ paint, title: [paint.bold('Which permission mode?')], choices, initial }),
   );

@@ -1,4 +1,5 @@
 import { query } from '@anthropic-ai/claude-agent-sdk';
+import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol';
 import { messageOf } from '../../errors.ts';
 import type { Agent, AgentEvents, AgentProcess, ParkedCall, StartOptions } from '../agent.ts';
 import { configDir } from '../environment.ts';
@@ -15,9 +16,6 @@ import { savedTotals } from './totals.ts';
 import { findTranscript } from './transcript-file.ts';
 import { transcripts } from './transcripts.ts';
 
-/** Measured: 0.3 to 1 s. */
-const START_TIMEOUT_MS = 60_000;
-
 export interface ClaudeDeps extends HostDeps {
   /** The transcripts on disk. */
   library: Library;
@@ -25,13 +23,13 @@ export interface ClaudeDeps extends HostDeps {
   price: Price;
   /** Processes that are started before a session needs them. */
   spares: SparesOptions;
-  /** As long may a process take until it answers the initialize request (60 s). */
+  /** As long may a process take until it answers the initialize request (measured: 0.3 to 1 s). */
   startTimeoutMs?: number;
 }
 
 /** The agent through its SDK: this folder alone knows it. */
 export function createClaude(deps: ClaudeDeps): Agent {
-  const { processes, library, price, startTimeoutMs = START_TIMEOUT_MS } = deps;
+  const { processes, library, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
   const spares = createSpares(deps, deps.spares);
 
   const startCold = async (
