@@ -6,7 +6,7 @@ import { TargetError } from '../routing/route.ts';
 import { isAborted } from '../transport/transport.ts';
 import type { Call } from '../upstream/call.ts';
 import type { Target } from '../upstream/target.ts';
-import type { GatewayHooks, Subject } from './hooks.ts';
+import type { GatewayHooks, Subject, UsageRecord } from './hooks.ts';
 
 /** How a request ended. */
 interface Outcome {
@@ -25,6 +25,32 @@ export interface Account {
   close(outcome: Outcome): void;
   /** Closes the account of a request that was not answered. */
   fail(error: unknown): void;
+}
+
+/** A request for the host's accounts, without its times and its cost. */
+function recordOf(
+  call: Call,
+  subject: Subject,
+  { status, error, target, meter }: Outcome,
+): Omit<UsageRecord, 'latency_ms' | 'ttft_ms' | 'cost_usd'> {
+  const { usage } = meter ?? createMeter();
+  return {
+    request_id: `req_${call.requestId}`,
+    subject,
+    session_id: call.sessionId,
+    agent_id: call.headers['x-claude-code-agent-id'],
+    parent_agent_id: call.headers['x-claude-code-parent-agent-id'],
+    requested_model: call.body.model,
+    provider: target?.provider,
+    model: target?.model,
+    stream: call.body.stream,
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+    cache_read_input_tokens: usage.cache_read_input_tokens,
+    cache_creation_input_tokens: usage.cache_creation_input_tokens,
+    status,
+    error,
+  };
 }
 
 /** Asks the host's budget and tells the host what requests came to. */
@@ -48,38 +74,19 @@ export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
 
     /** The price is looked up after the answer has gone out. */
     function close(outcome: Outcome): void {
-      if (!hooks.onUsage) {
-        release?.();
-        return;
-      }
       const { target, meter } = outcome;
-      const ended = performance.now();
-      const usage = meter?.usage;
+      if (!hooks.onUsage) return void release?.();
+      const now = performance.now();
+      const times = {
+        latency_ms: now - started,
+        ttft_ms: firstAt === undefined ? undefined : firstAt - started,
+      };
       const emit = (cost: number | undefined) => {
-        hooks.onUsage?.({
-          request_id: `req_${call.requestId}`,
-          subject,
-          session_id: call.sessionId,
-          agent_id: call.headers['x-claude-code-agent-id'],
-          parent_agent_id: call.headers['x-claude-code-parent-agent-id'],
-          requested_model: call.body.model,
-          provider: target?.provider,
-          model: target?.model,
-          stream: call.body.stream,
-          input_tokens: usage?.input_tokens ?? 0,
-          output_tokens: usage?.output_tokens ?? 0,
-          cache_read_input_tokens: usage?.cache_read_input_tokens ?? 0,
-          cache_creation_input_tokens: usage?.cache_creation_input_tokens ?? 0,
-          cost_usd: cost,
-          latency_ms: ended - started,
-          ttft_ms: firstAt === undefined ? undefined : firstAt - started,
-          status: outcome.status,
-          error: outcome.error,
-        });
+        hooks.onUsage?.({ ...recordOf(call, subject, outcome), ...times, cost_usd: cost });
         release?.();
       };
-      if (!usage || !target) return void emit(usage ? undefined : 0);
-      costOf(target.provider, target.model, usage).then(emit, (error: unknown) => {
+      if (!meter || !target) return void emit(meter ? undefined : 0);
+      costOf(target.provider, target.model, meter.usage).then(emit, (error: unknown) => {
         hooks.log?.({ level: 'error', message: `no price: ${String(error)}`, provider: target.provider });
         emit(undefined);
       });

@@ -2,14 +2,9 @@ import { type Failure, failure, GatewayError } from '../messages/errors.ts';
 import type { Resolution } from '../models/resolve.ts';
 import { clientGone, isAborted, TransportError } from '../transport/transport.ts';
 import type { Call } from '../upstream/call.ts';
-import {
-  fromTransport,
-  isOverflow,
-  retryAfter,
-  toFailure,
-  UpstreamError,
-  type UpstreamFailure,
-} from '../upstream/error.ts';
+import { fromTransport, UpstreamError, type UpstreamFailure } from '../upstream/error.ts';
+import { retryAfter, toFailure } from '../upstream/failure.ts';
+import { isOverflow } from '../upstream/overflow.ts';
 import type { Target } from '../upstream/target.ts';
 import { type Affinity, spreadOrder } from './affinity.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';

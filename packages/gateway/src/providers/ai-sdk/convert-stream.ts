@@ -72,6 +72,23 @@ export function createPartReader(options: PartReaderOptions): PartReader {
     sequencer.toolStart(id, clientId(id), options.toolName(name));
   }
 
+  const fail = (message: string) => options.fail({ status: 502, message, headers: {} });
+
+  function finish({ usage, finishReason }: Extract<LanguageModelV4StreamPart, { type: 'finish' }>): void {
+    sequencer.usage(convertUsage(usage));
+    const { unified, raw } = finishReason;
+    if (unified === 'error' || isFailure(raw, sequencer.hasTools())) {
+      return void fail(`the answer ended with ${raw ?? 'an error'}`);
+    }
+    // The packages end a stream that broke off with this, as if nothing had happened.
+    if (unified === 'interrupted' || (unified === 'other' && raw === undefined)) {
+      return void fail(`${provider} ended its answer in the middle.`);
+    }
+    options.noteDropped();
+    const stop = mapStopReason(finishReason, options.stopSequences);
+    sequencer.finish(stop.reason, stop.sequence);
+  }
+
   return {
     push(part) {
       if (sequencer.finished()) return;
@@ -133,32 +150,14 @@ export function createPartReader(options: PartReaderOptions): PartReader {
         case 'error':
           options.fail(describeSdkError(part.error, provider));
           break;
-        case 'finish': {
-          sequencer.usage(convertUsage(part.usage));
-          const { unified, raw } = part.finishReason;
-          if (unified === 'error' || isFailure(raw, sequencer.hasTools())) {
-            options.fail({ status: 502, message: `the answer ended with ${raw ?? 'an error'}`, headers: {} });
-            break;
-          }
-          // The packages end a stream that broke off with this, as if nothing had happened.
-          if (unified === 'interrupted' || (unified === 'other' && raw === undefined)) {
-            options.fail({
-              status: 502,
-              message: `${provider} ended its answer in the middle.`,
-              headers: {},
-            });
-            break;
-          }
-          options.noteDropped();
-          const stop = mapStopReason(part.finishReason, options.stopSequences);
-          sequencer.finish(stop.reason, stop.sequence);
+        case 'finish':
+          finish(part);
           break;
-        }
       }
     },
     end() {
       if (sequencer.finished()) return;
-      options.fail({ status: 502, message: `${provider} ended its answer in the middle.`, headers: {} });
+      fail(`${provider} ended its answer in the middle.`);
     },
   };
 }

@@ -14,7 +14,7 @@ import { openReply } from '../shared/stream.ts';
 import { convertRequest } from './convert-request.ts';
 import { createPartReader, type PartReader } from './convert-stream.ts';
 import { describeSdkError } from './errors.ts';
-import { loadFactory } from './models.ts';
+import { loadFactory, type ModelFactory } from './models.ts';
 import { isClaude } from './thinking.ts';
 import { packNotes } from './wire.ts';
 
@@ -35,72 +35,76 @@ function teach(upstream: UpstreamFailure, prompt: string): Lesson | undefined {
   return name ? { name } : undefined;
 }
 
+type Parts = ReadableStream<LanguageModelV4StreamPart>;
+
+/** Asks the provider's package; what it makes of a refusal is an UpstreamError. */
+function open(call: Call, dialect: AiSdkDialect, createModel: ModelFactory): Promise<Parts> {
+  const { target } = call;
+  const request = call.body.request();
+  return sendAndLearn(call, {
+    build: (refused) =>
+      convertRequest(request, {
+        provider: target.provider,
+        dialect,
+        model: target.model,
+        facts: factsAfter(target.facts, refused),
+        withoutThinking: refused.has(withoutThinking),
+        refused,
+      }),
+    async send({ notes, ...options }) {
+      try {
+        const model = createModel(call);
+        const headers = packNotes(notes);
+        return (await model.doStream({ ...options, headers, abortSignal: call.signal })).stream;
+      } catch (error) {
+        throw new UpstreamError(describeSdkError(error, target.provider));
+      }
+    },
+    teach(upstream, { prompt }, refused) {
+      if (isClaude(target) && isAboutThoughts(upstream) && !refused.has(withoutThinking)) {
+        return { name: withoutThinking, once: true };
+      }
+      return teach(upstream, JSON.stringify(prompt));
+    },
+  });
+}
+
+async function* read(
+  call: Call,
+  parts: Parts,
+  reader: PartReader,
+  { sequencer, failer }: Pick<ReturnType<typeof openReply>, 'sequencer' | 'failer'>,
+): AsyncGenerator<StreamEvent[]> {
+  try {
+    for await (const part of parts) {
+      reader.push(part);
+      const events = sequencer.take();
+      if (events.length > 0) {
+        failer.sent();
+        yield events;
+      }
+      if (sequencer.finished()) return;
+    }
+    reader.end();
+  } catch (error) {
+    if (call.signal.aborted) return;
+    if (error instanceof UpstreamError) throw error;
+    failer.fail(describeSdkError(error, call.target.provider));
+  }
+  const events = sequencer.take();
+  if (events.length > 0) yield events;
+}
+
 /** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
 export async function createAiSdkProvider(dialect: AiSdkDialect): Promise<Provider> {
   const createModel = await loadFactory(dialect);
   return {
     async send(call: Call): Promise<Reply> {
-      const request = call.body.request();
-      const { target } = call;
-      const stopSequences = request.stop_sequences ?? [];
+      const stopSequences = call.body.request().stop_sequences ?? [];
       const { sequencer, failer, forReader } = openReply(call);
       const reader = createPartReader({ ...forReader, stopSequences });
-      const stream = await open();
-      return { kind: 'events', batches: read(call, stream, reader) };
-
-      function open(): Promise<ReadableStream<LanguageModelV4StreamPart>> {
-        return sendAndLearn(call, {
-          build: (refused) =>
-            convertRequest(request, {
-              provider: target.provider,
-              dialect,
-              model: target.model,
-              facts: factsAfter(target.facts, refused),
-              withoutThinking: refused.has(withoutThinking),
-              refused,
-            }),
-          async send({ notes, ...options }) {
-            try {
-              const model = createModel(call);
-              const headers = packNotes(notes);
-              return (await model.doStream({ ...options, headers, abortSignal: call.signal })).stream;
-            } catch (error) {
-              throw new UpstreamError(describeSdkError(error, target.provider));
-            }
-          },
-          teach(upstream, { prompt }, refused) {
-            if (isClaude(target) && isAboutThoughts(upstream) && !refused.has(withoutThinking)) {
-              return { name: withoutThinking, once: true };
-            }
-            return teach(upstream, JSON.stringify(prompt));
-          },
-        });
-      }
-
-      async function* read(
-        of: Call,
-        parts: ReadableStream<LanguageModelV4StreamPart>,
-        into: PartReader,
-      ): AsyncGenerator<StreamEvent[]> {
-        try {
-          for await (const part of parts) {
-            into.push(part);
-            const events = sequencer.take();
-            if (events.length > 0) {
-              failer.sent();
-              yield events;
-            }
-            if (sequencer.finished()) return;
-          }
-          into.end();
-        } catch (error) {
-          if (of.signal.aborted) return;
-          if (error instanceof UpstreamError) throw error;
-          failer.fail(describeSdkError(error, target.provider));
-        }
-        const events = sequencer.take();
-        if (events.length > 0) yield events;
-      }
+      const parts = await open(call, dialect, createModel);
+      return { kind: 'events', batches: read(call, parts, reader, { sequencer, failer }) };
     },
   };
 }
