@@ -99,33 +99,6 @@ test('a refusal about something else teaches nothing about images', async () => 
   expect(seen).toHaveLength(1);
 });
 
-test('a user’s word behind a tool’s result is bridged for a template that refuses it', async () => {
-  const { ask, seen } = await setUp('mistral', 'openai-chat', (text) => {
-    const { messages } = JSON.parse(text) as { messages: { role: string }[] };
-    const wrong = messages.some(({ role }, at) => role === 'user' && messages[at - 1]?.role === 'tool');
-    return wrong
-      ? [400, { object: 'error', message: "Unexpected role 'user' after role 'tool'", code: 3230 }]
-      : undefined;
-  });
-  const use = { type: 'tool_use', id: 'toolu_abcdefghijkl', name: 'Read', input: {} };
-  const result = { type: 'tool_result', tool_use_id: use.id, content: 'ok' };
-  const messages = [
-    { role: 'user', content: 'look' },
-    { role: 'assistant', content: [use] },
-    { role: 'user', content: [result, { type: 'text', text: 'and now?' }] },
-  ];
-  expect((await ask('m', [], { messages })).status).toBe(200);
-  expect(JSON.parse(last(seen)).messages.map(({ role }: { role: string }) => role)).toEqual([
-    'user',
-    'assistant',
-    'tool',
-    'assistant',
-    'user',
-  ]);
-  await ask('m', [], { messages });
-  expect(seen).toHaveLength(3);
-});
-
 test('reasoning_content is left out for a provider that refuses it, and for that one only', async () => {
   const thinker = {
     choices: [{ message: { reasoning_content: 'hm', content: 'ok' }, finish_reason: 'stop' }],
