@@ -1,56 +1,17 @@
-import type { Chat } from '../chat/chat.ts';
 import { runChat } from '../chat/run-chat.ts';
 import type { Context } from '../context.ts';
 import type { ExitCode } from '../exit.ts';
-import { createSession, type OpenedSession, openSession, resumeChosen } from '../open-session.ts';
-import { choosePanel } from '../term/panels.ts';
-import { oneLine } from '../term/text.ts';
-import { ago } from '../view/numbers.ts';
 import { programVersion } from './help.ts';
-
-const OFFERED = 9;
 
 /** The interactive client. */
 export async function chat(context: Context): Promise<ExitCode> {
-  const { args, client, settings, paint } = context;
+  const { client, paint } = context;
   context.stdout.write(
     `${paint.bold('claude-agent')} ${paint.dim(`${programVersion()} · ${client.baseUrl} · /help lists the commands`)}\n`,
   );
+  // Loaded when the prompt is on the screen.
   return runChat(context, async (running) => {
-    if (args.resume !== undefined || args.continue) return () => openSession(client, args, settings.cwd);
-    const id = args.new ? undefined : await pickSession(running);
-    if (id === null) {
-      running.leave();
-      return undefined;
-    }
-    return (): Promise<OpenedSession> =>
-      id === undefined ? createSession(client, args, settings.cwd) : resumeChosen(client, args, id);
+    const { chooseFirstSession } = await import('../chat/first-session.ts');
+    return chooseFirstSession(context, running);
   });
-}
-
-/** Offers the latest sessions. Undefined: a new one; null: the user wants to leave. */
-async function pickSession(chat: Chat): Promise<string | undefined | null> {
-  const { client, paint } = chat.context;
-  const found = await client.sessions.available({ limit: OFFERED - 1 });
-  if (found.length === 0 || chat.isWriting) return undefined;
-  const now = Date.now();
-  const choices = [
-    { value: 'new', label: 'New session' },
-    ...found.map(({ session_id, preview, modified, project }) => ({
-      value: session_id,
-      label: oneLine(preview).slice(0, 60) || session_id,
-      hint: `${ago(Date.parse(modified), now)}  ${project ?? ''}`,
-    })),
-  ];
-  const title = [
-    `${paint.bold('Go on with a session?')} ${paint.dim('Enter, or just start typing: a new one')}`,
-  ];
-  const panel = choosePanel({ paint, title, choices });
-  const chosen = await chat.ui.open<string>({
-    ...panel,
-    // Whoever begins to write wants a new session, and should not lose the first letter.
-    message: (key) => (key.text === '' || /^\d$/.test(key.text) ? undefined : { done: 'new' }),
-  });
-  if (chosen === undefined) return null;
-  return chosen === 'new' ? undefined : chosen;
 }
