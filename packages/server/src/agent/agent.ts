@@ -13,7 +13,7 @@ import type { PermissionRecord, UsageRow } from '../store/store.ts';
 /** What a new agent process is started with. */
 export interface StartOptions {
   sessionId: string;
-  /** The agent's own id of what is said: the session's at first, another after /clear. */
+  /** The agent's own id of the conversation: the session's at first, another after /clear. */
   conversationId: string;
   cwd: string;
   /** undefined: the agent's own default. */
@@ -21,11 +21,11 @@ export interface StartOptions {
   permissionMode: PermissionMode;
   title: string | null;
   options: SessionOptions;
-  /** True: go on with the conversation's transcript on disk. */
+  /** True: resume the conversation's transcript on disk. */
   resume: boolean;
-  /** Dollars that the session has spent already, when it has a budget: the process gets the rest of it. */
+  /** Dollars that the session has spent so far, if it has a budget: the process gets the rest. */
   spentUsd: number;
-  /** A call that waits since an earlier process (`parkable`): it is asked again, and its turn goes on. Needs `resume`. */
+  /** A call parked by an earlier process (see `parkable`): the agent asks for it again and its turn continues. Needs `resume`. */
   parked?: ParkedCall;
 }
 
@@ -33,7 +33,7 @@ export interface StartOptions {
 export interface ParkedCall {
   turnId: string;
   toolUseId: string;
-  /** What was said in the turn on its main thread, its prompt first, by the log. */
+  /** The turn's messages on the main thread as logged, the prompt first. */
   said: readonly TranscriptMessage[];
 }
 
@@ -63,9 +63,9 @@ export type Question = Pick<
   | 'blockedPath'
   | 'defaultToNo'
 > & {
-  /** It is the only call of a finished answer of the main thread: it may outlive the process (see `parkable`). */
+  /** The only call of a finished answer on the main thread: it may outlive the process (see `parkable`). */
   isAlone: boolean;
-  /** Fires when the agent no longer wants to know. */
+  /** Fires when the agent withdraws the request. */
   signal: AbortSignal;
 };
 
@@ -73,32 +73,32 @@ export type Decision =
   | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
   | { allowed: false; message: string; interrupt: boolean };
 
-/** A hook to decide, or a tool of the caller's own to run. */
+/** A hook for the caller to decide, or one of the caller's tools to run. */
 export type Call = (
   | Pick<HookCall, 'kind' | 'event' | 'index' | 'input' | 'tool_use_id'>
   | Pick<ToolCall, 'kind' | 'server' | 'name' | 'input' | 'tool_use_id'>
 ) & {
-  /** Where to ask; undefined: whoever follows the session's events answers. */
+  /** The address to call; undefined: a subscriber of the session's events answers. */
   url: string | undefined;
   timeoutSeconds: number;
-  /** Fires when the agent no longer wants to know. */
+  /** Fires when the agent withdraws the request. */
   signal: AbortSignal;
 };
 
 export type CallAnswer = { ok: true; answer: Record<string, unknown> } | { ok: false; message: string };
 
-/** What model calls have used, by model. */
+/** Usage of model calls, by model. */
 export interface Spent {
   spent: UsageRow[];
-  /** `spent` is in the session's account already: the gateway booked each call. */
+  /** True when the gateway has already booked each call to the session's account. */
   isBooked: boolean;
 }
 
-/** How the agent says that a turn is over; what was spent is this turn's alone. */
+/** The end of a turn as the agent reports it. `spent` covers this turn only. */
 export interface TurnEnd extends Spent {
-  /** The turn's id, or null when the agent does not say. */
+  /** The turn's id, or null when the agent does not name one. */
   turnId: string | null;
-  /** The agent began this by itself: a background task reported, say. */
+  /** The agent began this turn by itself, for example to report on a background task. */
   ownInitiative: boolean;
   isError: boolean;
   /** Why, in the agent's own words, when it failed. */
@@ -110,51 +110,51 @@ export interface TurnEnd extends Spent {
   structuredOutput?: unknown;
 }
 
-/** Anything the agent process says, as its SDK gives it. */
+/** A message from the agent process, as its SDK delivers it. */
 export interface AgentMessage {
   type: string;
   [field: string]: unknown;
 }
 
 export interface AgentEvents {
-  /** The agent has begun to work on a message; what it says from now on, until the end, is the answer. */
+  /** The agent has started on a message; everything until the turn's end is its answer. */
   onTaken(turnId: string): void;
-  /** The agent begins a turn that no message asked for: it reports on a background task, say. */
+  /** The agent begins a turn that no message asked for, such as a report on a background task. */
   onOwnTurn(): void;
-  /** The agent works, on whatever. */
+  /** The agent is working. */
   onBusy(): void;
-  /** The agent has nothing to do, and nothing to report: what it says next begins with a turn. */
+  /** The agent has nothing to do and nothing to report: the next thing it does starts a turn. */
   onIdle(): void;
   /** A message to keep, verbatim; `end` is set on the one that ends a turn. */
   onMessage(message: AgentMessage, end: TurnEnd | undefined): void;
   /** A token delta: shown, not kept. */
   onDelta(message: AgentMessage): void;
-  /** Asks a human; the promise may take as long as it takes. */
+  /** Asks a human; there is no limit on how long the promise may take. */
   onQuestion(question: Question): Promise<Decision>;
-  /** Asks the caller's own program; never rejects. */
+  /** Asks the caller's program; never rejects. */
   onCall(call: Call): Promise<CallAnswer>;
-  /** The permission mode changed from inside (a plan was approved, a suggestion applied). */
+  /** The permission mode changed inside the agent (a plan was approved, a suggestion applied). */
   onPermissionMode(mode: PermissionMode): void;
-  /** The model was changed from inside (/model). */
+  /** The model changed inside the agent (/model). */
   onModel(model: string): void;
-  /** The conversation was named from inside (/rename). */
+  /** The conversation was renamed inside the agent (/rename). */
   onTitle(title: string): void;
-  /** Where the agent works: as a process begins, and when it enters a worktree or comes back (null). */
+  /** The working folder: at the start, and when the agent enters a worktree or leaves it (null). */
   onFolder(folder: string | null): void;
-  /** The agent goes on under this conversation id: another one after /clear, or when a plan starts afresh. */
+  /** The agent continues under this conversation id: a new one after /clear, or when a plan starts with a clean context. */
   onConversation(conversationId: string, trigger: string): void;
-  /** The process is gone, whatever the cause; nothing follows. `cut` is as of AgentProcess.cut. */
+  /** The process has exited, for whatever reason; no event follows. `cut` is the result of AgentProcess.cut. */
   onExit(exit: { code: number | null; signal: string | null; words: string; cut: Spent }): void;
 }
 
-/** A live agent process: a warm cache of one session. */
+/** A running agent process. Everything in it can be rebuilt from the session's log and transcript. */
 export interface AgentProcess {
   readonly pid: number | undefined;
-  /** Hands over one message; its id comes back in the TurnEnd. */
+  /** Passes on one message; its id comes back in the TurnEnd. */
   send(turnId: string, input: UserInput): void;
   /**
-   * Stops the turn that runs; background tasks go on. `all` also drops what the agent has not begun yet: a report on
-   * tasks that ended, and messages. The ids of those come back: no TurnEnd will name them.
+   * Stops the running turn; background tasks continue. `all` also drops what the agent has not started: reports on
+   * finished tasks, and messages. Returns the ids of those messages: no TurnEnd will name them.
    */
   interrupt(options: { all: boolean }): Promise<string[]>;
   setModel(model: string | undefined): Promise<void>;
@@ -164,32 +164,32 @@ export interface AgentProcess {
   commands(): Promise<unknown[]>;
   models(): Promise<unknown[]>;
   agents(): Promise<unknown[]>;
-  /** Every MCP server and how it is connected; without the secrets in its configuration. */
+  /** Every MCP server and its connection, without the secrets in its configuration. */
   mcpServers(): Promise<McpServerState[]>;
   reconnectMcp(name: string): Promise<void>;
   toggleMcp(name: string, enabled: boolean): Promise<void>;
-  /** Ends a background task; the agent then reports that it was stopped. */
+  /** Stops a background task; the agent then reports that it was stopped. */
   stopTask(taskId: string): Promise<void>;
   rewindFiles(messageId: string, dryRun: boolean): Promise<RewindResult>;
   /**
-   * What model calls were reported to have used and no TurnEnd told of: for a turn that is cut. The process is ended
-   * after it: what it still spends is not counted any more.
+   * Usage that model calls reported and no TurnEnd has covered, for a turn that is cut off. End the process after
+   * this: what it spends later is not counted.
    */
   cut(): Promise<Spent>;
-  /** Ends the process and everything that it started; settles when they are gone. */
+  /** Ends the process and everything it started; resolves when they are gone. */
   close(): Promise<void>;
 }
 
-/** A message in a transcript, as far as the agent keeps it. */
+/** The fields of a transcript message that the agent keeps. */
 export type TranscriptMessage = Pick<HistoryMessage, 'uuid' | 'type' | 'message' | 'parent_tool_use_id'>;
 
 /** A conversation on disk. */
 export interface Transcript {
   conversationId: string;
   modified: Date;
-  /** The title that the user gave it, or the first thing that was said. */
+  /** The user's title, or the first prompt. */
   preview: string;
-  /** As the user named it, or the agent by itself. */
+  /** Given by the user, or generated by the agent. */
   title: string | null;
   cwd: string | null;
   path: string;
@@ -198,30 +198,30 @@ export interface Transcript {
 
 export interface TranscriptLook {
   size: number;
-  /** Ids of the prompts of humans in what is new. */
+  /** Ids of the human prompts in the new part. */
   prompts: string[];
-  /** A living process of the agent that has the conversation open, by its own register. */
+  /** A live agent process that has the conversation open, according to the agent's own registry. */
   holder: number | undefined;
 }
 
 export interface TranscriptQuery {
-  /** Only what began in this folder. */
+  /** Only conversations that began in this folder. */
   cwd?: string | undefined;
-  /** Only what began in one of these folders, or below. */
+  /** Only conversations that began in or below one of these folders. */
   roots: readonly string[];
   /** Ids of conversations to leave out. */
   without: readonly string[];
   limit: number;
   offset: number;
-  /** What a page before gave as `next`. */
+  /** `next` of the previous page. */
   cursor?: string | undefined;
 }
 
-/** What the rest of the server knows of an agent. `claude/` is the one that is real. */
+/** What the rest of the server knows about an agent. `claude/` implements it. */
 export interface Agent {
   /**
-   * Starts a process and waits until it is ready; `signal` gives that up.
-   * @throws Error with the agent's own words when it does not start
+   * Starts a process and waits until it is ready; `signal` aborts the start.
+   * @throws Error with the agent's own message when it does not start
    */
   start(options: StartOptions, events: AgentEvents, signal: AbortSignal): Promise<AgentProcess>;
   /**
@@ -231,33 +231,33 @@ export interface Agent {
   reserve(session: SessionKind): Reservation | undefined;
   /** Sessions of this kind are expected: processes for them may start ahead. */
   expect(session: SessionKind): void;
-  /** Everything on disk that can be resumed, newest first. */
+  /** The resumable conversations on disk, newest first. */
   transcripts(
     query: TranscriptQuery,
   ): Promise<{ transcripts: Transcript[]; total: number; next: string | null }>;
   transcript(conversationId: string): Promise<Transcript | undefined>;
   /**
-   * What has come into a transcript behind `from` bytes; null looks at nothing.
+   * What was appended to a transcript after `from` bytes; null reads nothing.
    * @returns undefined when there is no such transcript
    */
   look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
-  /** Writes a transcript that is gone anew. @throws when it cannot be written */
+  /** Rebuilds a lost transcript. @throws when it cannot be written */
   restore(conversation: { id: string; cwd: string }, messages: readonly TranscriptMessage[]): Promise<void>;
-  /** What a transcript holds: since its last compaction only. */
+  /** The messages of a transcript since its last compaction. */
   history(conversationId: string): Promise<TranscriptMessage[]>;
-  /** Copies a conversation; gives the new id. */
+  /** Copies a conversation and returns the new id. */
   fork(
     sessionId: string,
     options: { upToMessageId?: string | undefined; title?: string | undefined },
   ): Promise<string>;
   rename(sessionId: string, title: string): Promise<void>;
   /**
-   * Whether a call that waits for a permission can be asked again by another process.
-   * @param said what was said in the call's turn on its main thread, by the log
+   * Whether another process can ask again for a call that waits for a permission.
+   * @param said the messages of the call's turn on the main thread, as logged
    */
   parkable(toolUseId: string, said: readonly Pick<TranscriptMessage, 'type' | 'message'>[]): boolean;
-  /** Ends what a dead server of this home left behind. Gives the number of processes ended. */
+  /** Ends processes that a dead server of this home left behind. Returns their number. */
   sweep(): Promise<number>;
-  /** Ends what helps; sessions' processes are ended by themselves. */
+  /** Ends the helpers; the sessions end their own processes. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { MODEL_ALIASES } from 'claude-agent-protocol/reasons';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** What any program needs to run; nothing of it is a secret. */
+/** Variables that any program needs; none of them is secret. */
 const BASIC = [
   'PATH',
   'HOME',
@@ -23,7 +23,7 @@ const BASIC = [
   'XDG_CACHE_HOME',
   'XDG_DATA_HOME',
   'IS_SANDBOX',
-  // how to reach the network
+  // network access
   'HTTP_PROXY',
   'HTTPS_PROXY',
   'ALL_PROXY',
@@ -44,16 +44,16 @@ const BASIC = [
   'LOCALAPPDATA',
 ];
 
-/** The agent's own credentials and settings, in the names that Claude Code reads. */
+/** The agent's credentials and settings, by the names that Claude Code reads. */
 const AGENT =
   /^(ANTHROPIC_|CLAUDE_|VERTEX_|DISABLE_|OTEL_|BASH_|MAX_THINKING_TOKENS$|ENABLE_TOOL_SEARCH$|API_TIMEOUT_MS$|MCP_TIMEOUT$|MCP_TOOL_TIMEOUT$|MAX_MCP_OUTPUT_TOKENS$)/;
-/** A cloud's credentials go along only when the agent is told to use that cloud. */
+/** A cloud's credentials are passed on only when the agent is told to use that cloud. */
 const CLOUDS: [string, RegExp][] = [
   ['CLAUDE_CODE_USE_BEDROCK', /^AWS_/],
   ['CLAUDE_CODE_USE_VERTEX', /^(GOOGLE_|GCLOUD_|CLOUDSDK_|CLOUD_ML_REGION$)/],
   ['CLAUDE_CODE_USE_FOUNDRY', /^AZURE_/],
 ];
-/** Marks of an agent that runs around this server; passed on, they would confuse the agents inside. */
+/** Set by an agent that this server itself runs under; passed on, they would confuse our agents. */
 const NEVER =
   /^(CLAUDECODE$|CLAUDE_CODE_ENTRYPOINT$|CLAUDE_CODE_SSE_PORT$|CLAUDE_CODE_SESSION_ID$|CLAUDE_AGENT_SERVER_)/;
 
@@ -61,8 +61,8 @@ const isOn = (value: string | undefined): boolean =>
   value !== undefined && !['', '0', 'false', 'no'].includes(value);
 
 /**
- * The part of the server's environment that an agent process is given: what programs need, and the agent's
- * own credentials. The server's keys and everything else stay behind.
+ * The part of the server's environment that an agent process gets: basic variables and the agent's own
+ * credentials. The server's keys and everything else are left out.
  */
 export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<string, string> {
   const clouds = CLOUDS.filter(([flag]) => isOn(env[flag])).map(([, names]) => names);
@@ -81,7 +81,7 @@ export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<s
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'];
 
-/** What decides where model calls go and who pays, clouds aside. `CLAUDE_CODE_MAX_OUTPUT_TOKENS` is no token. */
+/** Decides where model calls go and who pays, clouds aside. Not `CLAUDE_CODE_MAX_OUTPUT_TOKENS`: that is a limit. */
 const CREDENTIAL =
   /^ANTHROPIC_(BASE_URL|CUSTOM_HEADERS)$|^CLAUDE_CODE_USE_|^(ANTHROPIC|CLAUDE)_.*(KEY|TOKEN|SECRET)(_|$)/;
 
@@ -94,27 +94,27 @@ export function configDir(env: Env): string {
 }
 
 /**
- * Looks for a credential that the agent can use.
- * @returns where it was found (a name, never a value), or undefined
+ * Finds a credential that the agent can use.
+ * @returns its source (a name, never a value), or undefined
  */
 export function findCredential(env: Env): string | undefined {
   const named = findNamed(env);
   if (named !== undefined) return named;
   const folder = configDir(env);
   if (existsSync(join(folder, '.credentials.json'))) return 'a logged-in Claude Code';
-  // Claude Code takes what stands in the user's settings, even before the environment.
+  // Claude Code prefers the user's settings to the environment.
   const { apiKeyHelper, env: inSettings } = readJson(join(folder, 'settings.json'));
   if (typeof apiKeyHelper === 'string' && apiKeyHelper !== '') return 'apiKeyHelper';
   const set = findNamed(typeof inSettings === 'object' && inSettings !== null ? { ...inSettings } : {});
   if (set !== undefined) return `${set} in settings.json`;
-  // On macOS the login is in the keychain; only this note of it is in a file.
+  // On macOS the login is in the keychain; only this trace of it is in a file.
   const account = readJson(
     env.CLAUDE_CONFIG_DIR ? join(folder, '.claude.json') : `${folder}.json`,
   ).oauthAccount;
   return account ? 'a logged-in Claude Code' : undefined;
 }
 
-/** The variable that holds a credential, or names the cloud that has one. */
+/** The variable that holds a credential, or selects a cloud that has one. */
 function findNamed(env: Readonly<Record<string, unknown>>): string | undefined {
   const secrets = ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'CLAUDE_CODE_OAUTH_TOKEN'];
   return (
@@ -125,8 +125,8 @@ function findNamed(env: Readonly<Record<string, unknown>>): string | undefined {
 const text = (value: unknown): string | undefined => (value === undefined ? undefined : String(value));
 
 /**
- * Claude Code does not start as root with bypassPermissions, nor with the leave to switch to it, in whatever mode
- * (measured on 2.1.330), unless it is told that it is in a sandbox.
+ * Claude Code refuses to start as root with bypassPermissions, or with the option to switch to it, in any mode
+ * (measured on 2.1.330), unless it is told that it runs in a sandbox.
  */
 export function refusesBypass(env: Env): boolean {
   return process.getuid?.() === 0 && env.IS_SANDBOX !== '1';
@@ -141,29 +141,29 @@ function readJson(path: string): Record<string, unknown> {
   }
 }
 
-/** Claude Code resolves them itself: they cannot stand for themselves in its model variables. */
+/** Claude Code resolves these itself, so its model variables cannot hold them. */
 const ALIASES: ReadonlySet<string> = new Set(MODEL_ALIASES);
 
 const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLowerCase().includes('claude');
 
-/** What a session says of its models. */
+/** A session's choice of models. */
 interface ModelChoice {
   model: string | undefined;
   options: { enable_proxy?: boolean | undefined; background_model?: string | undefined };
 }
 
-/** Whether a session's model calls go through this server's gateway: it asks for that, or has no other way. */
+/** Whether a session's model calls go through this server's gateway: by choice, or for lack of another way. */
 export const usesGateway = (
   server: { credential: string | undefined },
   session: Pick<ModelChoice, 'options'>,
 ): boolean => session.options.enable_proxy === true || server.credential === undefined;
 
-/** Whether the agent makes of a model's name another one: that one reaches the gateway. */
+/** Whether the agent resolves a model's name to another one, which then reaches the gateway. */
 export const isAlias = (model: string): boolean => ALIASES.has(model);
 
 /**
  * The environment of one session's agent process.
- * @param gateway this server's own address and the session's token for it, used in demo and proxy mode
+ * @param gateway this server's address and the session's token for it, used in demo and proxy mode
  */
 export function sessionEnvironment(
   server: { env: Env; passEnv: readonly string[]; credential: string | undefined },
@@ -181,14 +181,14 @@ export function sessionEnvironment(
     env.ANTHROPIC_BASE_URL = gateway.url;
     env.ANTHROPIC_API_KEY = gateway.token;
     env.CLAUDE_CODE_USE_BEDROCK = '0';
-    // Settings files beat the environment: a base URL, a key, a cloud or a helper for keys that stands in the user's
-    // or a project's would take the conversation elsewhere. With this mark Claude Code ignores all that in them, and in
-    // the flag layer (measured on 2.1.330: 13 ways, none got through). The flag layer itself could say the same, but
-    // it travels on the command line, which every user of the machine can read, and the token would stand there.
+    // Settings files override the environment: a base URL, key, cloud or key helper in the user's or a project's
+    // settings would send the conversation elsewhere. With this variable Claude Code ignores all of those, in the flag
+    // layer too (measured on 2.1.330: 13 ways, none got through). The flag layer could hold the same values, but it is
+    // passed on the command line, which every user of the machine can read, token included.
     env.CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST = '1';
-    // Nothing but model calls, and those only to this server.
+    // No traffic except model calls, and those only to this server.
     env.CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = '1';
-    // Claude Code asks a proxy even for this machine's own addresses.
+    // Claude Code uses a proxy even for loopback addresses.
     if (PROXIES.some((name) => env[name])) {
       const direct = [env.no_proxy || env.NO_PROXY, new URL(gateway.url).hostname];
       env.NO_PROXY = env.no_proxy = direct.filter((part) => part).join(',');
@@ -196,7 +196,7 @@ export function sessionEnvironment(
   }
 
   const { model } = session;
-  // For a model that it does not know Claude Code assumes a million tokens, and would compact too late.
+  // Claude Code assumes a million tokens for a model that it does not know, and would compact too late.
   if (model !== undefined && !isClaude(model) && usesGateway(server, session)) {
     const context = gateway.contextOf(model);
     if (context !== undefined) env.CLAUDE_CODE_MAX_CONTEXT_TOKENS ??= String(context);
@@ -205,18 +205,18 @@ export function sessionEnvironment(
 }
 
 /**
- * What follows from a session's choice of models. It stands in the flag layer of the settings too: the user's own
- * settings would beat it otherwise.
+ * What follows from a session's choice of models. It is repeated in the flag layer of the settings, because the
+ * user's settings would override it otherwise.
  */
 export function modelEnvironment({ model, options }: ModelChoice): Record<string, string> {
   const env: Record<string, string> = {};
   if (model !== undefined && !isClaude(model)) {
-    // `0` would leave cache_control in the requests (measured), which other providers refuse.
+    // `0` leaves cache_control in the requests (measured), which other providers refuse.
     env.DISABLE_PROMPT_CACHING = '1';
     env.CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS = '1';
     env.ENABLE_TOOL_SEARCH = 'false';
   }
-  // No hidden call goes to a model that the user did not choose.
+  // No background call may go to a model that the user did not choose.
   const chosen = model !== undefined && !ALIASES.has(model) ? model : undefined;
   const background = options.background_model ?? chosen;
   if (background !== undefined) {

@@ -3,13 +3,13 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Reading a configuration takes about 3 ms; a git that hangs on a dead network folder keeps no session waiting. */
+/** Reading a configuration takes about 3 ms; a git that hangs on a dead network mount must not hold up a session. */
 const PATIENCE_MS = 5_000;
 
 /**
- * Keys with which a repository's own configuration makes git run a program, and what they are set to instead. The
- * agent runs `git status`, `git diff`, `git log` and `git ls-remote` without asking (measured on 2.1.330), and only
- * for the git commands of its own does it switch such keys off.
+ * Keys with which a repository's configuration makes git run a program, and the values that replace them. The
+ * agent runs `git status`, `git diff`, `git log` and `git ls-remote` without asking (measured on 2.1.330), and
+ * disables such keys only for its internal git commands.
  */
 const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   [/^core\.fsmonitor$/, 'false'],
@@ -27,10 +27,10 @@ const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   [/^credential\.(.+\.)?helper$/, ''],
 ];
 
-/** Set whether or not the repository names them: hooks need no key, and folders below may be repositories too. */
+/** Set in any case: hooks need no key, and folders below may be repositories too. */
 const ALWAYS = ['core.fsmonitor', 'core.hookspath', 'core.sshcommand', 'diff.external', 'gpg.program'];
 
-/** The other end of a remote on this machine; of several the first counts, so that none can be put after it. */
+/** The other end of a local remote. Git uses the first of several values, so a repository cannot append its own. */
 const OTHER_END = /^remote\..+\.(uploadpack|receivepack)$/;
 
 interface Entry {
@@ -40,8 +40,8 @@ interface Entry {
 }
 
 /**
- * Variables under which git runs no program that the repository around a folder names, neither in its configuration
- * nor as a hook. What the user's own configuration says stays as it is.
+ * Environment variables that keep git from running programs named by the repository around a folder, in its
+ * configuration or as hooks. The user's own configuration still applies.
  */
 export async function gitWithoutPrograms(
   cwd: string,
@@ -53,7 +53,7 @@ export async function gitWithoutPrograms(
   const pairs = [...new Set([...ALWAYS, ...named])].flatMap((key) => {
     const own = entries.filter((entry) => entry.key === key && !ofRepository.includes(entry));
     const values = own.map(({ value }) => value);
-    // A list of helpers is emptied by an empty one; then come the user's.
+    // An empty value resets the list of helpers; the user's follow.
     if (key.startsWith('credential.')) return ['', ...values].map((value) => [key, value] as const);
     return [[key, values.at(-1) ?? substitute(key) ?? ''] as const];
   });
@@ -64,9 +64,9 @@ export async function gitWithoutPrograms(
   const before = Number(env.GIT_CONFIG_COUNT ?? 0);
   const variables: Record<string, string> = {
     GIT_CONFIG_COUNT: String(before + pairs.length),
-    // A remote may be a command (ext::), or want a helper of its own.
+    // A remote can be a command (ext::), or need its own helper.
     GIT_ALLOW_PROTOCOL: env.GIT_ALLOW_PROTOCOL ?? protocols.join(':'),
-    // core.gitProxy is a list whose first entry counts, so that none can be put after it.
+    // Git uses the first entry of core.gitProxy, so a repository cannot append its own.
     GIT_PROXY_COMMAND: env.GIT_PROXY_COMMAND ?? '',
   };
   for (const [index, [key, value]] of pairs.entries()) {
@@ -78,7 +78,7 @@ export async function gitWithoutPrograms(
 
 const substitute = (key: string): string | undefined => PROGRAMS.find(([fits]) => fits.test(key))?.[1];
 
-/** Reading runs nothing. Where there is no git, or no repository, there is nothing to read. */
+/** Reading runs no program. Empty without git, or outside a repository. */
 async function readConfiguration(cwd: string, env: Readonly<Record<string, string>>): Promise<Entry[]> {
   const options = { cwd, env, timeout: PATIENCE_MS, maxBuffer: 16 * 1024 * 1024 };
   const { stdout } = await run(

@@ -3,19 +3,19 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Marks every process that an agent of ours starts: with the server's home, with this run of it, and with the session. */
+/** Marks every process that our agents start with the server's home, the server's run and the session. */
 const HOME_MARK = 'CLAUDE_AGENT_SERVER_INSTANCE';
 const RUN_MARK = 'CLAUDE_AGENT_SERVER_RUN';
 const SESSION_MARK = 'CLAUDE_AGENT_SERVER_SESSION';
 
-/** Those processes that one server may kill: all of its home, all that one run of it started, or a session's. */
+/** A set of processes that a server may kill: all of its home, of one run, or of one session. */
 export interface Mark {
-  /** As a variable of the environment: each system shows it, but a process may start its children without it. */
+  /** An environment variable: visible on every system, but a process can start children without it. */
   variable: string;
   /**
-   * On Linux also as a number that nobody needs: the limit of file locks (RLIMIT_LOCKS), which the kernel has not
-   * looked at since 2.4.25. Children inherit it whatever their environment, group, terminal session or parent, and
-   * only root can raise it again. So `env -i setsid` and double forks do not get away.
+   * On Linux also an unused number: the limit of file locks (RLIMIT_LOCKS), which the kernel has ignored since
+   * 2.4.25. Children inherit it whatever their environment, process group, terminal session or parent, and only root
+   * can raise it. So `env -i setsid` and double forks do not escape.
    */
   fits(softLimit: bigint, hardLimit: bigint): boolean;
 }
@@ -25,9 +25,9 @@ export interface Marks {
   home: Mark;
   run: Mark;
   session(sessionId: string): Mark;
-  /** What the environment of a session's process gets. */
+  /** Variables for the environment of a session's process. */
   environment(sessionId: string): Record<string, string>;
-  /** The limits of file locks of a session's process. */
+  /** File lock limits for a session's process. */
   limits(sessionId: string): { soft: bigint; hard: bigint };
 }
 
@@ -38,7 +38,7 @@ const bitsOf = (text: string, bits: bigint): bigint =>
 
 /** @param instance names the server's home; two servers with two homes never touch each other's processes */
 export function createMarks(instance: string, run: string = randomUUID()): Marks {
-  // The hard limit says the home, the soft one the run and the session. The leading bits keep soft below hard.
+  // The hard limit encodes the home, the soft one the run and the session. The leading bits keep soft below hard.
   const hard = (1n << 62n) | bitsOf(instance, 61n);
   const runBits = (1n << 30n) | bitsOf(run, 30n);
   const softOf = (sessionId: string): bigint => (runBits << SESSION_BITS) | bitsOf(sessionId, SESSION_BITS);
@@ -61,10 +61,10 @@ export function createMarks(instance: string, run: string = randomUUID()): Marks
   };
 }
 
-/** Kills all processes that carry a mark. Gives their number. */
+/** Kills all processes that carry a mark. Returns their number. */
 export async function killMarked(mark: Mark): Promise<number> {
   const killed = new Set<number>();
-  // Again until none is left: a process may fork while we look.
+  // Repeat until none is left: a process may fork while we search.
   for (let round = 0; round < 5; round++) {
     const pids = await findMarked(mark);
     if (pids.length === 0) break;
@@ -73,7 +73,7 @@ export async function killMarked(mark: Mark): Promise<number> {
         process.kill(pid, 'SIGKILL');
         killed.add(pid);
       } catch {
-        // it ended by itself meanwhile
+        // exited in the meantime
       }
     }
     await sleep(20);
@@ -96,13 +96,13 @@ async function findInProc(mark: Mark): Promise<number[]> {
 
 async function carries(pid: string, mark: Mark): Promise<boolean> {
   const read = (file: string): Promise<string> =>
-    // gone, or another user's: not ours in either case
+    // gone, or another user's: not ours either way
     readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
   const [environment, limits] = await Promise.all([read('environ'), read('limits')]);
   if (environment.split('\0').includes(mark.variable)) return true;
   const [, soft, hard] = /^Max file locks +(\d+) +(\d+)/m.exec(limits) ?? [];
   if (!soft || !hard || !mark.fits(BigInt(soft), BigInt(hard))) return false;
-  // What is dead and not yet waited for has no environment, but still its limits.
+  // A zombie has no environment, but keeps its limits.
   return !/\) [ZX] /.test(await read('stat'));
 }
 

@@ -2,58 +2,58 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { createMarks, findMarked, type Mark } from './marks.ts';
 
-/** Who is at the other end of a connection of this machine, as far as it can be seen. */
+/** The process at the other end of a local connection, as far as the system shows it. */
 export type Peer =
-  /** An agent of this server, or something that one started. */
+  /** An agent of this server, or a process that one started. */
   | 'agent'
   | 'other'
-  /** Nobody any more: it sent its request and went away. */
+  /** Nobody: the client closed the connection after its request. */
   | 'gone';
 
-/** Tells requests of this server's own agents from others. Linux only; elsewhere everybody is `other`. */
+/** Distinguishes requests of this server's agents from others. Linux only; elsewhere every peer is `other`. */
 export interface Peers {
   of(socket: Socket): Promise<Peer>;
 }
 
-/** What one look at the machine showed. */
-interface Look {
+/** One scan of the machine's connections and processes. */
+interface Scan {
   /** The sockets that are connected from one port to another. */
   between(from: number, to: number): Promise<string[]>;
-  /** What agents hold. */
+  /** Sockets that agents hold. */
   ofAgents: ReadonlySet<string>;
 }
 
 /**
- * @param instance names the server's home; each of its agents carries its mark
+ * @param instance identifies the server's home; its agents carry this mark
  *
- * An agent is known by the mark, and what it started by the mark or by its parents. One look took 15 to 20 ms with
- * 130 processes, half of it for /proc/net/tcp, on threads of their own; it is taken once a connection, and
- * one look serves all that came before it began.
+ * An agent is recognised by the mark, and its children by the mark or by their parents. One scan took 15 to 20 ms with
+ * 130 processes, half of it for /proc/net/tcp, off the main thread. Each connection is scanned once, and one scan
+ * serves all requests that arrived before it began.
  */
 export function createPeers(instance: string): Peers {
   const mark = createMarks(instance).home;
   const known = new WeakMap<Socket, Promise<Peer>>();
-  let looking: Promise<Look> | undefined;
-  let next: Promise<Look> | undefined;
+  let scanning: Promise<Scan> | undefined;
+  let next: Promise<Scan> | undefined;
 
-  /** A look that begins from now on. */
-  const look = (): Promise<Look> => {
-    if (!looking) {
-      looking = lookAround(mark).finally(() => {
-        looking = undefined;
+  /** A scan that begins after this call. */
+  const scan = (): Promise<Scan> => {
+    if (!scanning) {
+      scanning = scanMachine(mark).finally(() => {
+        scanning = undefined;
       });
-      return looking;
+      return scanning;
     }
-    next ??= looking.then(() => {
+    next ??= scanning.then(() => {
       next = undefined;
-      return look();
+      return scan();
     });
     return next;
   };
 
   const find = async ({ localPort, remotePort }: Socket): Promise<Peer> => {
     if (localPort === undefined || remotePort === undefined) return 'gone';
-    const { between, ofAgents } = await look();
+    const { between, ofAgents } = await scan();
     const sockets = await between(remotePort, localPort);
     if (sockets.length === 0) return 'gone';
     return sockets.some((socket) => ofAgents.has(socket)) ? 'agent' : 'other';
@@ -72,7 +72,7 @@ export function createPeers(instance: string): Peers {
   };
 }
 
-async function lookAround(mark: Mark): Promise<Look> {
+async function scanMachine(mark: Mark): Promise<Scan> {
   const [first, ofAgents] = await Promise.all([readConnections('tcp'), socketsOfAgents(mark)]);
   let second: Promise<Connections> | undefined;
   return {
@@ -81,7 +81,7 @@ async function lookAround(mark: Mark): Promise<Look> {
       const key = `${from} ${to}`;
       const found = first.get(key);
       if (found) return found;
-      // Few programs reach an IPv4 address from an IPv6 socket, and each table costs as much as all the rest.
+      // Few programs reach an IPv4 address from an IPv6 socket, and each table costs as much as the rest of the scan.
       second ??= readConnections('tcp6');
       return (await second).get(key) ?? [];
     },
@@ -91,7 +91,7 @@ async function lookAround(mark: Mark): Promise<Look> {
 /** Sockets by the ports of their two ends. */
 type Connections = ReadonlyMap<string, string[]>;
 
-/** A socket that no process holds any more has the number 0 and is left out. */
+/** A socket that no process holds has inode 0 and is left out. */
 async function readConnections(table: 'tcp' | 'tcp6'): Promise<Connections> {
   const found = new Map<string, string[]>();
   for (const line of (await read(`/proc/net/${table}`)).split('\n')) {
@@ -106,7 +106,7 @@ async function readConnections(table: 'tcp' | 'tcp6'): Promise<Connections> {
 
 const portOf = (address: string): number => Number.parseInt(address.split(':')[1] ?? '', 16);
 
-/** The sockets of all agents and of everything that they started. */
+/** The sockets of all agents and of the processes they started. */
 async function socketsOfAgents(mark: Mark): Promise<Set<string>> {
   const sockets = new Set<string>();
   const seen = new Set<number>();
@@ -124,13 +124,13 @@ async function socketsOfAgents(mark: Mark): Promise<Set<string>> {
   return sockets;
 }
 
-/** Also those without the mark. A thread may have children of its own. */
+/** Includes children without the mark. Each thread may have children. */
 async function childrenOf(pid: number): Promise<number[]> {
   const threads = await list(`/proc/${pid}/task`);
   const children = await Promise.all(threads.map((thread) => read(`/proc/${pid}/task/${thread}/children`)));
   return children.flatMap((text) => text.split(' ').filter(Boolean).map(Number));
 }
 
-/** Empty for what is gone, or another user's: not our agent's in either case. */
+/** Empty for a process that is gone or another user's: not an agent of ours either way. */
 const read = (path: string): Promise<string> => readFile(path, 'latin1').catch(() => '');
 const list = (path: string): Promise<string[]> => readdir(path).catch(() => []);

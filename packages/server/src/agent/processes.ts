@@ -3,16 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OUT_OF_FILES } from '../errors.ts';
-import { createGuard } from './guard.ts';
 import { createMarks, killMarked } from './marks.ts';
+import { createWatchdog } from './watchdog.ts';
 
-/** How long a process may take to end after its input is closed and it was told to, before SIGKILL. */
+/** Time to exit after stdin is closed and the process was asked to stop; then SIGKILL. */
 const KILL_AFTER_MS = 3_000;
-/** How much of what the process says on standard error is kept: enough for the reason of a failed start. */
+/** How much of standard error is kept: enough for the reason of a failed start. */
 const KEEP_WORDS = 4_000;
 
 /**
- * Sets the limits that mark a process (see marks.ts), then becomes the program. dash and busybox call the limit -w,
+ * Sets the limits that mark a process (see marks.ts), then execs the program. dash and busybox call the limit -w,
  * bash and zsh -x. Measured: 2 ms, where the agent's own start takes 400 to 1,000 ms.
  */
 const LAUNCH =
@@ -31,29 +31,29 @@ export interface OwnedProcess {
   /** The tail of standard error. */
   words(): string;
   exited: Promise<{ code: number | null; signal: string | null }>;
-  /** Settles when the process and everything that it started are gone. */
+  /** Resolves when the process and everything it started are gone. */
   end(): Promise<void>;
 }
 
-/** Starts and ends agent processes so that none is left behind, not even those of a server that was killed. */
+/** Starts and ends agent processes so that none is left behind, even after the server is killed. */
 export interface Processes {
   spawn(sessionId: string, request: SpawnRequest): OwnedProcess;
-  /** Ends every process of this instance that is left. Gives their number. */
+  /** Ends every remaining process of this instance. Returns their number. */
   sweep(): Promise<number>;
-  /** Lets go of what stands ready for this server's sudden death. To be called when all agents have ended. */
+  /** Disarms the watchdog. Call it after all agents have ended. */
   release(): Promise<void>;
 }
 
-/** @param instance names the server's home; two servers with two homes never touch each other's processes */
+/** @param instance identifies the server's home; servers with different homes never touch each other's processes */
 export function createProcesses(instance: string): Processes {
   const run = randomUUID();
   const marks = createMarks(instance, run);
-  const guard = createGuard(instance, run);
+  const watchdog = createWatchdog(instance, run);
   const launched = process.platform === 'linux' && existsSync('/bin/sh');
 
   return {
     spawn(sessionId, { command, args, cwd, env, signal }) {
-      guard.post();
+      watchdog.arm();
       const { soft, hard } = marks.limits(sessionId);
       const [program, given] = launched
         ? ['/bin/sh', ['-c', LAUNCH, String(soft), String(hard), command, ...args]]
@@ -63,14 +63,14 @@ export function createProcesses(instance: string): Processes {
         env: { ...env, ...marks.environment(sessionId) },
         signal,
         stdio: ['pipe', 'pipe', 'pipe'],
-        // A process group of its own: Ctrl-C at the server's terminal is for the server, which then ends its
+        // In its own process group, Ctrl-C at the server's terminal reaches only the server, which then ends its
         // agents in order; and the whole group can be killed.
         detached: true,
         windowsHide: true,
       });
       if (!child.stdin) {
-        // So Node says that the limit of open files is reached (EMFILE): a child without pid, without pipes, and an
-        // error event later.
+        // Node reports the limit of open files (EMFILE) like this: a child without pid and pipes, and an error event
+        // later.
         child.once('error', () => undefined);
         throw new Error(OUT_OF_FILES);
       }
@@ -83,9 +83,9 @@ export function createProcesses(instance: string): Processes {
       const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
         child.once('exit', (code, exitSignal) => resolve({ code, signal: exitSignal }));
         child.once('error', (error) => {
-          // Its own end, asked for here, is nothing that it says.
+          // We aborted it ourselves: that is not its message.
           if (error.name !== 'AbortError') words ||= error.message;
-          // A process that was never born has no exit event.
+          // A process that never started has no exit event.
           if (child.pid === undefined) resolve({ code: null, signal: null });
         });
       });
@@ -95,7 +95,7 @@ export function createProcesses(instance: string): Processes {
         words: () => words.trim(),
         exited,
         end() {
-          // Asked for by whoever closes the session and by the exit itself: one search of /proc serves both.
+          // Called when the session closes and on exit: one search of /proc serves both.
           ending ??= end();
           return ending;
         },
@@ -106,13 +106,13 @@ export function createProcesses(instance: string): Processes {
         const ended = await Promise.race([exited, sleep(KILL_AFTER_MS, 'late' as const, { ref: false })]);
         if (ended === 'late') killGroup(child.pid, 'SIGKILL');
         await exited;
-        // Commands that the agent ran in the background outlive it in its group, or in groups of their own.
+        // Background commands of the agent outlive it, in its process group or in others.
         killGroup(child.pid, 'SIGKILL');
         await killMarked(marks.session(sessionId));
       }
     },
     sweep: () => killMarked(marks.home),
-    release: () => guard.dismiss(),
+    release: () => watchdog.disarm(),
   };
 }
 
@@ -120,6 +120,6 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // the group is gone already
+    // the group is already gone
   }
 }

@@ -9,15 +9,15 @@ export interface CallUsage {
   cache_creation_input_tokens: number;
 }
 
-/** Dollars for one model call; undefined when nobody knows. */
+/** Dollars for one model call; undefined when the price is unknown. */
 export type Price = (model: string, usage: CallUsage) => Promise<number | undefined>;
 
-/** Counts what model calls have used so far, from the messages that the agent passes on. */
+/** Counts the usage of model calls from the agent's messages. */
 export interface Tally {
   add(message: AgentMessage): void;
-  /** What was counted since the last time, by model; calls that are in it are not counted again. */
+  /** The usage since the last `take`, by model; its calls are not counted again. */
   take(): Promise<UsageRow[]>;
-  /** The same without counting: somebody else told of it. */
+  /** Drops the same usage: it was reported elsewhere. */
   clear(): void;
 }
 
@@ -28,7 +28,7 @@ const NAMES = [
   'cache_creation_input_tokens',
 ] as const;
 
-/** What the agent says in its own name, after an API error for instance, is no model call. */
+/** The model of messages that the agent itself makes, for example after an API error: not a model call. */
 const SYNTHETIC = '<synthetic>';
 
 interface ModelMessage {
@@ -38,13 +38,13 @@ interface ModelMessage {
 }
 
 /**
- * One answer of the model comes in several messages (one a content block, and in the stream's own events); all name
- * the answer's id, so each is counted once.
+ * One answer of the model comes in several messages (one per content block, and stream events); all carry the
+ * answer's id, so each answer is counted once.
  */
 export function createTally(price: Price): Tally {
   const calls = new Map<string, { model: string; usage: CallUsage }>();
   const taken = new Set<string>();
-  /** The call that a thread (the agent's own, or a subagent's) streams. */
+  /** The call that a thread (the main one, or a subagent's) is streaming. */
   const streaming = new Map<unknown, string>();
 
   const note = (id: string, model: string | undefined, usage: ModelMessage['usage']): void => {
@@ -58,7 +58,7 @@ export function createTally(price: Price): Tally {
         cache_creation_input_tokens: 0,
       },
     };
-    // Each report has the sums so far; the first one of a stream says 1 for the output.
+    // Each report is cumulative; the first one of a stream says 1 for the output.
     for (const name of NAMES) call.usage[name] = Math.max(call.usage[name], usage[name] ?? 0);
     calls.set(id, call);
   };

@@ -1,15 +1,15 @@
 import type { AgentMessage } from '../agent.ts';
 
 /**
- * The agent asks for a call as soon as the call is complete, 1 to 2 ms before the model's answer is. A slow answer may
- * bring more calls much later; a human should not wait for it, so that call counts as one of several.
+ * The agent asks as soon as a call is complete, 1 to 2 ms before the model's answer is. A slow answer may bring more
+ * calls much later; a human should not have to wait for them, so such a call counts as one of several.
  */
 const FINISHED_WITHIN_MS = 250;
 
-/** Watches the answers of the main thread, to tell of a call whether it is the only one. */
+/** Tracks the answers of the main thread, to know whether a call is the only one of its answer. */
 export interface AnswerWatch {
   see(message: AgentMessage): void;
-  /** Whether the answer that made a call is finished, and made no other. */
+  /** Whether the answer that made the call is finished and made no other. */
   isAlone(toolUseId: string): Promise<boolean>;
 }
 

@@ -11,10 +11,10 @@ import { VERSION } from '../../version.ts';
 import type { Asked } from './asked.ts';
 import type { Moot } from './questions.ts';
 
-/** The agent waits so much longer than we do, so that it hears our reason and not only that time is up. */
+/** The agent's timeout exceeds ours by this much, so that it gets our reason and not a bare timeout. */
 const GRACE_SECONDS = 10;
 
-/** Hooks whose decisions are somebody else's. */
+/** Hooks that the caller decides. */
 export function hookOptions(
   { hooks = {} }: SessionOptions,
   events: Asked,
@@ -48,8 +48,8 @@ export function hookOptions(
 }
 
 /**
- * What no decision comes to. The agent knows `onFailure` itself, but tells the model nothing of the reason (measured:
- * "the SDK host replied with an error"); a denial with words does.
+ * The result of a hook that gave no decision. The agent has `onFailure` too, but hides the reason from the model
+ * (measured: "the SDK host replied with an error"); a denial with a reason passes it on.
  */
 function undecided(input: HookInput, message: string, onFailure: 'block' | 'continue'): HookJSONOutput {
   const reason = `The hook gave no decision, so this is not allowed. ${message}`;
@@ -68,7 +68,7 @@ function undecided(input: HookInput, message: string, onFailure: 'block' | 'cont
   throw new Error(message);
 }
 
-/** In-process MCP servers whose tools are the caller's. */
+/** In-process MCP servers with the caller's tools. */
 export function toolServers(
   { custom_tools: tools = [] }: SessionOptions,
   events: Asked,
@@ -77,7 +77,7 @@ export function toolServers(
   return Object.fromEntries(
     [...Map.groupBy(tools, ({ server }) => server)].map(([name, mine]) => {
       const instance = new McpServer({ name, version: VERSION }, { capabilities: { tools: {} } });
-      // The low level: its tools come with JSON Schemas, which the high level does not take.
+      // The low-level class, because the high-level one does not take JSON Schemas.
       instance.server.setRequestHandler(ListToolsRequestSchema, () => ({
         tools: mine.map(
           ({ name, description, input_schema }) =>
@@ -105,7 +105,7 @@ export function toolServers(
   );
 }
 
-/** The agent names its call in the request's `_meta`. */
+/** The agent puts the id of the call into the request's `_meta`. */
 function toolUseId(meta: Record<string, unknown> | undefined): string | null {
   const id = meta?.['claudecode/toolUseId'];
   return typeof id === 'string' ? id : null;

@@ -1,31 +1,31 @@
 import type { Query } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentEvents, AgentMessage } from '../agent.ts';
 
-/** `getSettings` is there on 0.3.330 (3 ms), though its types do not say so. */
+/** `getSettings` exists in 0.3.330 (3 ms) but not in its types. */
 interface WithSettings {
   getSettings?(): Promise<{ applied?: { model?: unknown } }>;
 }
 
-/** A process that is frozen never answers. */
+/** A frozen process never answers. */
 const ANSWER_WITHIN_MS = 2_000;
 
 const MOVES = new Set(['EnterWorktree', 'ExitWorktree']);
 
 export interface Changes {
-  /** The process is ready: what it is set to now is no change. */
+  /** The process is ready: its current settings are the baseline. */
   begin(): void;
   see(message: AgentMessage): void;
-  /** Before a turn's end is told, so that who waited for it finds the change. */
+  /** Call this before a turn's end is reported, so that its waiters see the change. */
   atEnd(turn: { num_turns: number }): Promise<void>;
-  /** The model is being set from outside: that is no news. */
+  /** The server itself sets the model: not a change to report. */
   setModel(model: string | undefined): Promise<void>;
 }
 
-/** Notices what changes inside a process without anybody having asked this server: by /model, /rename, a tool. */
+/** Detects changes made inside a process, not through this server: by /model, /rename or a tool. */
 export function createChanges(sdk: Query, events: AgentEvents): Changes {
   let known: Promise<string | undefined> = Promise.resolve(undefined);
   let isFirst = true;
-  /** Calls of tools that move the session to another folder. */
+  /** Tool calls that move the session to another folder. */
   const moves = new Set<unknown>();
 
   const applied = async (): Promise<string | undefined> => {
@@ -47,7 +47,7 @@ export function createChanges(sdk: Query, events: AgentEvents): Changes {
   };
   const seeResults = (message: AgentMessage): void => {
     const isMove = blocksOf(message).some(({ tool_use_id }) => moves.delete(tool_use_id));
-    // Undefined when the move failed; who leaves a worktree is told both folders.
+    // Undefined when the move failed; leaving a worktree reports both folders.
     const { worktreePath, originalCwd } = Object(message.tool_use_result) as Record<string, unknown>;
     if (!isMove || typeof worktreePath !== 'string') return;
     events.onFolder(originalCwd === undefined ? worktreePath : null);
@@ -63,7 +63,7 @@ export function createChanges(sdk: Query, events: AgentEvents): Changes {
       if (message.type !== 'system') return;
       if (message.subtype === 'session_title_changed' && typeof message.title === 'string')
         events.onTitle(message.title);
-      // A resumed process goes back to its worktree by itself. Later, `cwd` follows every `cd` in Bash (measured).
+      // A resumed process returns to its worktree by itself. Later, `cwd` follows every `cd` in Bash (measured).
       if (message.subtype === 'init' && isFirst) {
         isFirst = false;
         events.onFolder(String(message.cwd));

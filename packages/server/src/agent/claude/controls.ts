@@ -2,12 +2,12 @@ import type { Query, RewindFilesResult } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf } from '../../errors.ts';
 import type { AgentProcess } from '../agent.ts';
 
-/** `interrupt` takes this on 0.3.330, though its types do not say so. */
+/** `interrupt` takes this in 0.3.330, but its types do not say so. */
 interface Interruptible {
   interrupt(options?: { cancelQueued: boolean }): Promise<{ cancelled?: string[] } | undefined>;
 }
 
-/** What can be asked of a process besides its messages. */
+/** The control requests of a process. */
 export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close' | 'setModel'> {
   return {
     async interrupt({ all }) {
@@ -38,7 +38,7 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
         sdk
           .rewindFiles(messageId, options)
           .catch((error: unknown) => ({ canRewind: false, error: messageOf(error) }));
-      // Only a dry run tells which files it is about; the real one says that it could, and no more.
+      // Only a dry run names the files; the real rewind reports success and nothing else.
       const planned = await ask({ dryRun: true });
       const done = dryRun || !planned.canRewind ? planned : await ask({ dryRun: false });
       return {
@@ -52,7 +52,7 @@ export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' 
   };
 }
 
-/** Environment and headers are where secrets of MCP servers are; command lines and addresses are no place for them. */
+/** Secrets of MCP servers are in environment and headers; they do not belong in command lines and addresses. */
 function withoutSecrets({
   env: _,
   headers: __,

@@ -1,7 +1,7 @@
 import type { SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { UserInput } from 'claude-agent-protocol';
 
-/** The SDK's input stream: messages go in one by one, for as long as the process lives. */
+/** The SDK's input stream: messages enter one by one for the life of the process. */
 export function createInbox() {
   const queue: SDKUserMessage[] = [];
   let wake = (): void => {};

@@ -4,8 +4,8 @@ import { blockedBy, createOwnTurns } from './own-turns.ts';
 import { fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
 /**
- * Reads what a process says until it ends, and passes it on.
- * @param continued the turn of an earlier process that this one goes on with: the first thing that it does is of that turn
+ * Reads the messages of a process until it ends, and dispatches them.
+ * @param continued the turn of an earlier process that this one continues: its first messages belong to that turn
  */
 export async function readMessages(
   sdk: Query,
@@ -30,7 +30,7 @@ async function readAll(
   own: ReturnType<typeof createOwnTurns>,
   continued: string | undefined,
 ): Promise<void> {
-  /** The agent goes on with a turn under a message of its own ("Continue from where you left off."). */
+  /** The agent continues a turn under its own message ("Continue from where you left off."). */
   let continuedAs: string | undefined;
   const turnOf = (uuid: string | undefined): string | undefined => {
     if (uuid !== undefined && continued !== undefined) continuedAs ??= uuid;
@@ -38,22 +38,22 @@ async function readAll(
   };
   const endOf = async (message: ResultMessage): Promise<TurnEnd> => {
     const end = await readResult(message);
-    // The first end is that of the turn that goes on; the agent names no message for it.
+    // The first result ends the continued turn; the agent names no message for it.
     const turnId = continued ?? end.turnId;
     continued = undefined;
     return { ...end, turnId };
   };
-  /** Why a hook refused the message, when one did. */
+  /** The reason of the hook that refused the message, if one did. */
   let blocked: TurnEnd['error'] = null;
-  /** What the conversation was left for, when the agent has said so. */
+  /** Why the agent started a new conversation, once it has said so. */
   let trigger: string | undefined;
-  /** Ids of what was passed on. Compaction sends what it keeps once more, under the same ids. */
+  /** Ids of dispatched messages. Compaction sends what it keeps again, under the same ids. */
   const known = new Set<unknown>();
   for await (const sdkMessage of sdk) {
     const message = sdkMessage as unknown as AgentMessage;
     if (message.type === 'conversation_reset') trigger = String(message.trigger ?? 'reset');
     if (message.type === 'system' && message.subtype === 'init') {
-      // `new_conversation_id` of the reset is another id (measured): the transcript has the one of the next `init`.
+      // `new_conversation_id` of the reset is a different id (measured): the transcript has the id of the next `init`.
       events.onConversation(String(message.session_id), trigger ?? 'reset');
       trigger = undefined;
     }
@@ -65,9 +65,9 @@ async function readAll(
       if (known.has(message.uuid)) continue;
       if (message.uuid !== undefined) known.add(message.uuid);
     }
-    // What is said again costs nothing again.
+    // A repeated message costs nothing.
     see(message);
-    // A resumed process did not say itself what it keeps: the session has it all the same.
+    // A resumed process did not send the messages that it keeps, but the session has them.
     for (const uuid of preserved(message)) known.add(uuid);
     const taken = turnOf(takenUp(message));
     if (taken !== undefined) events.onTaken(taken);
@@ -87,7 +87,7 @@ async function readAll(
   }
 }
 
-/** Ids of the messages that a compaction keeps as they are. */
+/** Ids of the messages that a compaction keeps unchanged. */
 function preserved(message: AgentMessage): unknown[] {
   if (message.type !== 'system' || message.subtype !== 'compact_boundary') return [];
   const { compact_metadata: metadata } = message as {

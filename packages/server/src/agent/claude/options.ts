@@ -6,12 +6,12 @@ import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';
 
 /**
- * The agent deletes every transcript of the machine that is older than this when a process starts (its default is
- * 30 days). A session here lasts until somebody deletes it: 100 years.
+ * When a process starts, the agent deletes every transcript older than this (its default is 30 days). Sessions of
+ * this server last until they are deleted: 100 years.
  */
 const KEEP_TRANSCRIPTS_DAYS = 36_500;
 
-/** What a process is started with: a session's own options in the words of the SDK. */
+/** A session's options as the SDK's, for a process to start with. */
 export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean): Options {
   const { options } = start;
   const given: Options = {
@@ -27,15 +27,15 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
     enableFileCheckpointing: true,
     // Keeps the secrets of MCP servers off the command line, which every user of the machine can read.
     mcpServersDelivery: 'initialize',
-    // An interrupt then ends the turn only. Without this it also kills every subagent in the background (measured).
+    // With this, an interrupt ends only the turn. Without it, it also kills every background subagent (measured).
     perTaskStopAffordance: true,
     pluginDelivery: 'initialize',
-    // The flag layer: it beats the user's and the project's settings files. It travels on the command line, which
-    // every user of the machine can read: no secret may stand in it.
+    // The flag layer overrides the user's and the project's settings files. It is passed on the command line, which
+    // every user of the machine can read: it must hold no secret.
     settings: overlay(options.settings ?? {}, {
       cleanupPeriodDays: KEEP_TRANSCRIPTS_DAYS,
-      // Without this, any agent of the machine's user may send this one a message, unasked, and this one works on it
-      // (measured): another key's session, another server's, or one in a terminal.
+      // Without this, any agent of the same user can send this one a message, which it then works on (measured):
+      // another key's session, another server's, or one in a terminal.
       crossSessionInbound: 'refuse',
       env: modelEnvironment(start),
     }),
@@ -45,7 +45,7 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
   return given;
 }
 
-/** The options that are handed over as they are; their form was checked at the edge. */
+/** The options that are passed on unchanged; they were validated at the edge. */
 function sameOptions(options: SessionOptions): Options {
   return Object.fromEntries(
     sessionOptionEntries.flatMap(([field, { sdk, handed }]) => {
@@ -56,9 +56,9 @@ function sameOptions(options: SessionOptions): Options {
 }
 
 /**
- * The agent records the system prompt in the transcript and sends the record from then on, whatever a later process is
- * given (measured on 2.1.330: a resume with another text sent the first one). A resume may bring another: it sends
- * what it is given, unless the caller wants the record.
+ * The agent records the system prompt in the transcript and from then on sends the record, even if a later process
+ * gets another (measured on 2.1.330: a resume with another text sent the first one). Here a resume sends the prompt it
+ * is given, unless the caller wants the record.
  */
 function systemPrompt({ resume, options }: StartOptions): NonNullable<Options['systemPrompt']> {
   const asked = options.system_prompt ?? { type: 'preset', preset: 'claude_code' };

@@ -2,13 +2,13 @@ import type { AgentEvents, AgentMessage, TurnEnd } from '../agent.ts';
 import type { ResultMessage } from './results.ts';
 
 /**
- * A turn of the agent's own begins when `init` comes and no message of ours was taken up. Measured on 2.1.330: two
- * background tasks that end together give two of them, and the first is empty: its result, without a model call,
- * follows within 2 ms. So a turn counts from the first word of it, or from this long after `init`.
+ * The agent starts its own turn when `init` arrives and no message of ours was taken up. Measured on 2.1.330: two
+ * background tasks that end together give two such turns, and the first is empty: its result, without a model call,
+ * follows within 2 ms. So a turn counts from its first message, or from this long after `init`.
  */
 const OWN_TURN_AFTER_MS = 50;
 
-/** Tells when the agent begins a turn by itself, and when it works or has nothing to do. */
+/** Detects turns that the agent begins by itself, and whether it is busy or idle. */
 export function createOwnTurns(events: AgentEvents) {
   let takenUp = false;
   let timer: NodeJS.Timeout | undefined;
@@ -22,7 +22,7 @@ export function createOwnTurns(events: AgentEvents) {
   };
   return {
     end,
-    /** @param taken the message tells that one of ours was taken up */
+    /** @param taken the message says that one of ours was taken up */
     observe(message: AgentMessage, taken: boolean): void {
       if (message.type === 'result') {
         if (timer && (message as unknown as ResultMessage).num_turns > 0) begin();
@@ -42,11 +42,11 @@ export function createOwnTurns(events: AgentEvents) {
   };
 }
 
-/** What the main agent says: a subagent in the background may speak at any time. */
+/** Messages of the main agent; a background subagent may send one at any time. */
 const isSpoken = (message: AgentMessage): boolean =>
   (message.type === 'assistant' || message.type === 'stream_event') && message.parent_tool_use_id === null;
 
-/** A hook of the user's settings refused the prompt: the result that follows calls that a success. */
+/** A hook in the user's settings refused the prompt; the result that follows calls it a success. */
 export function blockedBy(message: AgentMessage): TurnEnd['error'] {
   const { prompt_submit_outcome: outcome } = message as {
     prompt_submit_outcome?: { kind: string; reason?: string };

@@ -9,16 +9,16 @@ import type { ParkedCall, TranscriptMessage } from '../agent.ts';
 import { linesFromEnd } from './transcript-file.ts';
 
 /**
- * A tool call that waits for a permission can do without its process. Resumed as it is, the agent forgets the call. With
- * one more entry behind it in the transcript, the one that a PreToolUse hook leaves which answers `defer`, it asks again:
- * the same call, under the same id, once. The agent writes its transcript up to 100 ms late, so what a killed process
- * did not write comes from the session's log. All of that is the agent's own format, measured on 2.1.330; this file
- * alone knows it. `test/parking-format.test.ts` runs the real binary and fails when a new one differs, and an agent of
- * another minor version is not trusted with it: its calls are not parked.
+ * A tool call can wait for a permission without its process. A plain resume makes the agent forget the call. With one
+ * more entry after it in the transcript, the one that a PreToolUse hook leaves when it answers `defer`, the agent asks
+ * again: for the same call, under the same id, once. The agent writes its transcript up to 100 ms late, so anything a
+ * killed process did not write comes from the session's log. This is the agent's internal format, measured on 2.1.330,
+ * and known only here. `test/parking-format.test.ts` runs the real binary and fails if a new one differs. Calls of an
+ * agent of another minor version are not parked.
  */
 const KNOWN_VERSION = /^2\.1\.\d+$/;
 
-/** The version of the agent that the SDK brings along. */
+/** The agent version that the SDK ships. */
 export function agentVersion(): string {
   const entry = createRequire(import.meta.url).resolve('@anthropic-ai/claude-agent-sdk');
   const manifest = z
@@ -28,9 +28,9 @@ export function agentVersion(): string {
 }
 
 /**
- * Whether a call can be parked: the agent's format is known, and the call is the only one of the turn's last answer, and
- * is not answered. Of several calls of one answer, the agent would ask for the last again and lose the others.
- * @param said what was said in the call's turn, by the log
+ * Whether a call can be parked: the agent's format is known, the call is the only one of the turn's last answer, and it
+ * has no result. Of several calls in one answer, the agent would ask again for the last and lose the others.
+ * @param said the messages of the call's turn, as logged
  */
 export function isParkable(
   version: string,
@@ -47,7 +47,7 @@ export function isParkable(
   return calls.length === 1 && calls[0]?.id === toolUseId;
 }
 
-/** What is wanted of an entry; the rest of it is the agent's affair. */
+/** The fields of an entry that matter here. */
 const Entry = z.looseObject({
   type: z.string(),
   uuid: z.string().optional(),
@@ -56,18 +56,18 @@ const Entry = z.looseObject({
 });
 
 interface Tail {
-  /** What was said in the turn and is in the transcript. */
+  /** The turn's messages that are in the transcript. */
   written: Set<string>;
-  /** What the next entry follows on; null in an empty transcript. */
+  /** The parent of the next entry; null in an empty transcript. */
   last: string | null;
-  /** The entry that makes the agent ask again is there already. */
+  /** The entry that makes the agent ask again is already there. */
   isMarked: boolean;
   endsInLine: boolean;
 }
 
 /**
- * Makes the agent ask for a call again when it resumes: completes the transcript with what a killed process did not
- * write of the turn, and marks the call. Does nothing that was done before.
+ * Makes the agent ask for a call again when it resumes: adds the messages of the turn that a killed process did not
+ * write to the transcript, and marks the call. Idempotent.
  * @throws when the transcript cannot be read or written
  */
 export async function markDeferred(
@@ -108,14 +108,14 @@ export async function markDeferred(
       permissionMode: conversation.permissionMode,
     },
   });
-  // A process that was killed while it wrote may have left half a line.
+  // A process killed while writing may have left half a line.
   const start = tail.endsInLine ? '' : '\n';
   await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
 }
 
 const NEWLINE = 10;
 
-/** Reads back as far as the turn goes. */
+/** Reads backwards to the start of the turn. */
 async function readTail(path: string, toolUseId: string, turn: ReadonlySet<string>): Promise<Tail> {
   const file = await open(path);
   try {
@@ -134,7 +134,7 @@ async function readTail(path: string, toolUseId: string, turn: ReadonlySet<strin
       if (entry.attachment?.type === 'hook_deferred_tool')
         tail.isMarked ||= entry.attachment.toolUseID === toolUseId;
       if (turn.has(entry.uuid)) tail.written.add(entry.uuid);
-      // The turn's entries stand together: behind the first prompt that is not of it, there are none.
+      // The turn's entries are contiguous: none precede the first prompt of another turn.
       else if (entry.type === 'user') break;
     }
     return tail;

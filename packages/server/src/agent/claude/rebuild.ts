@@ -2,14 +2,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TranscriptMessage } from '../agent.ts';
 
-/** The agent finds a transcript in any folder of its projects (measured on 2.1.330), so a long name may be cut. */
+/** The agent finds a transcript in any of its project folders (measured on 2.1.330), so a long name may be cut. */
 const LONGEST_NAME = 200;
 
 /**
- * Writes a transcript anew that is gone, from what was logged. The agent resumes from it as from its own: prompts,
- * answers, tool calls and their results are there; checkpoints of files are not.
+ * Rebuilds a lost transcript from the log. The agent resumes from it as from its own: it has prompts, answers, tool
+ * calls and their results, but no file checkpoints.
  * @returns its path
- * @throws when there is one by now, or the folder cannot be written
+ * @throws when the file exists, or the folder cannot be written
  */
 export async function rebuildTranscript(
   projects: string,

@@ -2,7 +2,7 @@ import type { UsageRow } from '../../store/store.ts';
 import type { AgentMessage, TurnEnd } from '../agent.ts';
 import type { ModelUsage } from './totals.ts';
 
-/** The fields of the SDK's result message that matter here. */
+/** The fields of the SDK's result message that are used here. */
 export interface ResultMessage {
   subtype: string;
   is_error: boolean;
@@ -23,15 +23,15 @@ export interface ResultMessage {
 export type ResultReader = (message: ResultMessage) => Promise<TurnEnd>;
 
 export interface ResultReaderOptions {
-  /** What the turn that a result ends has used, by model. */
+  /** Usage of the turn that a result ends, by model. */
   spentBy(message: ResultMessage): UsageRow[] | Promise<UsageRow[]>;
-  /** That is in the session's account already. */
+  /** True when it is already booked to the session's account. */
   isBooked: boolean;
-  /** Adds to the agent's words why a turn failed; told of each result, with undefined when it did not fail. */
+  /** Adds the reason of a failed turn to the agent's message. Called for every result; undefined if it did not fail. */
   explain(words: string | undefined): string | undefined;
 }
 
-/** Reads result messages of one process. */
+/** Converts the result messages of one process. */
 export function createResultReader({ spentBy, isBooked, explain }: ResultReaderOptions): ResultReader {
   const errorOf = (message: ResultMessage): TurnEnd['error'] => {
     const error = message.is_error ? wordsOf(message) : null;
@@ -54,15 +54,15 @@ export function createResultReader({ spentBy, isBooked, explain }: ResultReaderO
 }
 
 function wordsOf(message: ResultMessage): { code: string; message: string } {
-  // An API error ends a turn with subtype 'success' and the words in `result`.
+  // An API error ends a turn with subtype 'success' and the message in `result`.
   const code = message.subtype === 'success' ? (message.terminal_reason ?? 'agent_error') : message.subtype;
   const words = message.result || message.errors?.join('\n');
   return { code, message: words || `The agent ended the turn: ${code}.` };
 }
 
 /**
- * The id of the user message that the agent begins to work on, when a message tells of one. Before that, it
- * may still be busy with something of its own: the report of a background task, say.
+ * The id of the user message that the agent starts on, if this message reports one. Before that, it may still be busy
+ * with its own work, such as the report of a background task.
  */
 export function takenUp(message: AgentMessage): string | undefined {
   const { command_uuid, user_message_uuid, user_message_uuids } = message as {
@@ -75,12 +75,12 @@ export function takenUp(message: AgentMessage): string | undefined {
 }
 
 /**
- * What becomes of a message: kept for good, shown live only, or left out. Progress that the next message
- * supersedes is not worth a commit; command_lifecycle and session_state_changed are bookkeeping.
+ * Classifies a message: stored, live only, or dropped. Progress that the next message supersedes is not worth a
+ * commit; command_lifecycle and session_state_changed are internal.
  */
 export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
   if (message.type === 'stream_event' || message.type === 'tool_progress') return 'show';
-  // One `thinking_tokens` comes with every delta of a thinking block.
+  // A `thinking_tokens` message comes with every delta of a thinking block.
   if (message.type === 'system' && (message.subtype === 'status' || message.subtype === 'thinking_tokens'))
     return 'show';
   if (message.type === 'system' && BOOKKEEPING.has(String(message.subtype))) return 'drop';

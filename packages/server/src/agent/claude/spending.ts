@@ -3,31 +3,31 @@ import type { AgentMessage } from '../agent.ts';
 import { createTally, type Price } from '../tally.ts';
 import type { ModelUsage } from './totals.ts';
 
-/** What a process spends, by the agent's own account. */
+/** What a process spends, as the agent counts it. */
 export interface Spending {
-  /** Everything that the process says passes through here. */
+  /** Takes every message of the process. */
   see(message: AgentMessage): void;
-  /** What was spent up to a result, since the one before it. */
+  /** The amount spent between the previous result and this one. */
   upTo(result: { modelUsage: ModelUsage }): Promise<UsageRow[]>;
-  /** What calls were reported to have used and no result tells of, for a process that ends. */
+  /** Reported usage that no result covers, for a process that ends. */
   cut(): Promise<UsageRow[]>;
 }
 
 /**
- * Results carry cumulative sums. What a process of today adds to them is the difference to the result before; for
- * the first one, to the totals that a resumed process goes on from (`saved`).
+ * Results carry cumulative totals. A turn's share is the difference to the previous result or, for the first one, to
+ * the totals that a resumed process starts from (`saved`).
  */
 export function createSpending(saved: Promise<ModelUsage>, price: Price): Spending {
   const tally = createTally(price);
   let before = saved;
-  /** Of conversations that the agent left in the middle of a turn. */
+  /** From conversations that the agent left in mid-turn. */
   let left: Promise<UsageRow[]>[] = [];
   let isCut = false;
 
   return {
     see(message) {
       tally.add(message);
-      // `/clear`, and leaving plan mode: the agent's sums begin again at zero (measured: the result of `/clear` has {}).
+      // `/clear` and leaving plan mode reset the agent's totals to zero (measured: the result of `/clear` has {}).
       if (message.type === 'conversation_reset') left.push(tally.take());
     },
 
@@ -37,7 +37,7 @@ export function createSpending(saved: Promise<ModelUsage>, price: Price): Spendi
       left = [];
       const old = await before;
       before = Promise.resolve(modelUsage);
-      // Its account was closed already, call by call.
+      // Already accounted for, call by call.
       if (isCut) return [];
       if (!isLess(modelUsage, old)) return difference(old, modelUsage);
       return [...(await Promise.all(reported)).flat(), ...difference({}, modelUsage)];
@@ -52,7 +52,7 @@ export function createSpending(saved: Promise<ModelUsage>, price: Price): Spendi
   };
 }
 
-/** Sums only grow, unless they began again. */
+/** Totals only grow, unless they were reset. */
 const isLess = (now: ModelUsage, before: ModelUsage): boolean =>
   Object.entries(before).some(([model, old]) => {
     const sum = now[model];

@@ -14,7 +14,7 @@ const ModelUsage = z.record(
     costUSD: count,
   }),
 );
-/** Cumulative sums by model, as results and transcripts carry them. */
+/** Cumulative totals by model, as results and transcripts carry them. */
 export type ModelUsage = z.infer<typeof ModelUsage>;
 
 const CostState = z.object({ type: z.literal('cost-state'), modelUsage: ModelUsage });
@@ -22,9 +22,9 @@ const CostState = z.object({ type: z.literal('cost-state'), modelUsage: ModelUsa
 const MARK = '"type":"cost-state"';
 
 /**
- * The totals that a process which resumes a conversation goes on from. Measured on 2.1.330: the agent writes an entry
- * `cost-state` into the transcript when it ends in order (not after SIGKILL), and a resume begins with the LAST one
- * there is: after a kill with the one before. A fork has none and begins at zero.
+ * The totals that a process starts from when it resumes a conversation. Measured on 2.1.330: the agent writes a
+ * `cost-state` entry into the transcript on an orderly exit (not after SIGKILL), and a resume starts from the LAST
+ * entry there is: after a kill, from the one before. A fork has none and starts at zero.
  * @param configDir where the agent keeps its files
  */
 export async function savedTotals(configDir: string, conversationId: string): Promise<ModelUsage> {
@@ -38,7 +38,7 @@ export async function savedTotals(configDir: string, conversationId: string): Pr
   }
 }
 
-/** Reads from the end, where the entry is after an orderly end; transcripts can have many megabytes. */
+/** Reads backwards: after an orderly exit the entry is at the end, and transcripts can have many megabytes. */
 async function lastTotals(file: FileHandle): Promise<ModelUsage> {
   for await (const line of linesFromEnd(file)) {
     const totals = line.includes(MARK) ? readTotals(line) : undefined;

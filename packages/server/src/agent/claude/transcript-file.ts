@@ -2,13 +2,13 @@ import { type FileHandle, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const CHUNK = 256 * 1024;
-/** Transcripts hold images and long results; a line beyond this is passed over, as an empty one. */
+/** Transcripts hold images and long results; a longer line is treated as empty. */
 const LONGEST_LINE = 32 * 1024 * 1024;
 
-/** The lines of a file, last one first, without reading more of it than the caller asks for. */
+/** The lines of a file from last to first, read only as far as the caller iterates. */
 export async function* linesFromEnd(file: FileHandle): AsyncGenerator<string, void, void> {
   let end = (await file.stat()).size;
-  /** The beginning of the line that the next chunk ends in, in order. */
+  /** The start of the line that the next chunk ends in, in order. */
   let open: Buffer[] = [];
   let openBytes = 0;
   const take = (head: Buffer): string => {
@@ -37,9 +37,9 @@ export async function* linesFromEnd(file: FileHandle): AsyncGenerator<string, vo
 }
 
 /**
- * Where a conversation's transcript is: the newest file of its name, because a conversation that moved to another folder
- * may have left one behind.
- * @param projects the agent's folder of folders of transcripts
+ * The path of a conversation's transcript: the newest file of that name, because a conversation that moved to another
+ * folder may have left one behind.
+ * @param projects the agent's folder of transcript folders
  */
 export async function findTranscript(projects: string, conversationId: string): Promise<string | undefined> {
   const folders = await readdir(projects).catch(() => []);

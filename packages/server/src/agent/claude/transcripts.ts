@@ -7,8 +7,8 @@ import { agentVersion, isParkable } from './parking.ts';
 import { rebuildTranscript } from './rebuild.ts';
 
 /**
- * The conversations on disk. Found by a library of our own: the SDK reads every file for a list, and passes over those
- * whose first prompt begins with a tag (measured on 0.3.330).
+ * The conversations on disk, listed by our own library: the SDK reads every file for a list, and skips those whose
+ * first prompt begins with a tag (measured on 0.3.330).
  */
 export const transcripts = (
   library: Library,

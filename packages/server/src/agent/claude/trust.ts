@@ -7,14 +7,14 @@ import { gitWithoutPrograms } from '../git.ts';
 type Sources = NonNullable<Options['settingSources']>;
 
 const ALL_SOURCES: Sources = ['user', 'project', 'local'];
-/** What stands in the session's folder. */
+/** Sources in the session's folder. */
 const OF_FOLDER: readonly string[] = ['project', 'local'];
 
 /**
- * Which settings a process reads. Measured on 2.1.330: with the source "project" come, besides the texts, hooks,
+ * The setting sources of a process. Measured on 2.1.330: besides instructions, the source "project" brings hooks,
  * environment, permissions, plugins, skills, commands and subagents with programs in them, and .mcp.json; no key of
- * the flag layer takes them all back. So a folder that is not trusted is no source. Its instructions (CLAUDE.md, what
- * it imports from the folder, .claude/rules) are read as those of an additional folder, which brings nothing else.
+ * the flag layer disables them all. So an untrusted folder is not a source. Its instructions (CLAUDE.md, its imports
+ * from the folder, .claude/rules) are read as those of an additional folder, which brings nothing else.
  */
 export function folderOptions(
   start: StartOptions,
@@ -29,7 +29,7 @@ export function folderOptions(
   };
 }
 
-/** Adds to a process's environment what keeps a folder that is not trusted from running anything. */
+/** Environment variables that keep an untrusted folder from running anything. */
 export async function guardedEnvironment(
   start: StartOptions,
   env: Record<string, string>,
@@ -43,8 +43,8 @@ export async function guardedEnvironment(
 }
 
 /**
- * Whether instructions are wanted, and are the folder's own: a repository can hold a CLAUDE.md that is a link to any file
- * of its user, and Claude Code follows it (measured; imports and rules it checks itself).
+ * Whether instructions are wanted and belong to the folder: a repository can make CLAUDE.md a link to any file of the
+ * user, and Claude Code follows it (measured; imports and rules it checks itself).
  */
 async function hasOwnTexts(start: StartOptions): Promise<boolean> {
   if (!readsTexts(start)) return false;

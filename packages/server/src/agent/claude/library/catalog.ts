@@ -18,37 +18,37 @@ export interface Found {
 
 export interface CatalogPage {
   found: Found[];
-  /** How many there are on all pages. */
+  /** The number on all pages. */
   total: number;
   next: string | null;
 }
 
-/** A file as it was when it was read; 10,000 of them take 5 MB. */
+/** A file as of the last read; 10,000 entries take 5 MB. */
 interface Row extends Found {
   shown: boolean;
 }
 
-/** All transcripts of one configuration folder, each file read again only when it has changed. */
+/** All transcripts of one configuration folder. A file is read again only if it has changed. */
 export interface Catalog {
-  /** Looks for what has changed since, and gives the number of files that it had to read. */
+  /** Picks up changes and returns the number of files read. */
   refresh(): number;
   list(query: TranscriptQuery): CatalogPage;
-  /** One conversation as it is now, whether or not the catalog knows it. */
+  /** The current state of a conversation, in the catalog or not. */
   find(id: string): Found | undefined;
-  /** Where a conversation's file is, as quickly as that can be known. */
+  /** The path of a conversation's file, found in the quickest way. */
   locate(id: string): { path: string; size: number } | undefined;
   close(): void;
 }
 
 const SCHEMA = 1;
 const TRANSCRIPT = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl$/i;
-/** So many rows share a commit: a first look at 10,000 files that is cut off need not begin again. */
+/** Rows per commit: a first scan of 10,000 files that is interrupted need not start over. */
 const BATCH = 500;
 
 /**
- * Everything here is synchronous: it runs in a thread of its own. Measured with bench/available.ts.
- * @param projects the agent's folder of folders of transcripts
- * @param file where the catalog is kept; it can be thrown away at any time
+ * Everything here is synchronous, because it runs in its own thread. Measured with bench/available.ts.
+ * @param projects the agent's folder of transcript folders
+ * @param file the catalog's database; it can be deleted at any time
  */
 export function openCatalog(projects: string, file: string): Catalog {
   const db = openDatabase(file);
@@ -67,9 +67,9 @@ export function openCatalog(projects: string, file: string): Catalog {
   }
   const insert = db.prepare('insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)');
   const remove = db.prepare('delete from files where path = ?');
-  /** Where conversations were that somebody asked for. */
+  /** Paths of conversations that were looked up. */
   const places = new Map<string, string>();
-  /** What is shown, newest first; made again after a change. */
+  /** The sorted list, newest first; rebuilt after a change. */
   let sorted: Row[] | undefined;
 
   const store = (path: string, id: string, modified: number, size: number): void => {
@@ -81,7 +81,7 @@ export function openCatalog(projects: string, file: string): Catalog {
       modified,
       shown: summary.isConversation,
       preview: previewOf(summary),
-      // A title may have moved out of the part that is read.
+      // A title may have moved out of the part that we read.
       title: summary.title ?? files.get(path)?.title ?? null,
       cwd: summary.cwd,
     };
@@ -89,7 +89,7 @@ export function openCatalog(projects: string, file: string): Catalog {
     files.set(path, row);
   };
 
-  /** Of two files of one conversation the younger counts. */
+  /** Of two files of one conversation, the newer one counts. */
   const newestFirst = (): Row[] => {
     const seen = new Set<string>();
     return [...files.values()]
@@ -201,7 +201,7 @@ export function openCatalog(projects: string, file: string): Catalog {
 const previewOf = ({ named, title, prompt }: Summary): string =>
   (named ? title : prompt) || prompt || title || '';
 
-/** What a file is about; one that cannot be read hides no other. */
+/** The summary of a file. An unreadable file must not hide others. */
 function read(path: string, size: number): Summary {
   const nothing: Summary = { isConversation: false, prompt: '', title: null, named: false, cwd: null };
   try {
@@ -215,14 +215,14 @@ function entries(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {
-    // Not there yet, not a folder, or not ours to read.
+    // Missing, not a folder, or not readable.
     return [];
   }
 }
 
 type Place = Pick<Found, 'modified' | 'id'>;
 
-/** Whether x stands before y in the list. */
+/** Whether x precedes y in the list. */
 const isBefore = (x: Place, y: Place): boolean =>
   x.modified === y.modified ? x.id > y.id : x.modified > y.modified;
 
@@ -235,7 +235,7 @@ function openDatabase(file: string): DatabaseSync {
     if (Number(db.prepare('pragma user_version').get()?.user_version) === SCHEMA) return db;
     db.close();
   } catch {
-    // Broken, or no database: it holds nothing that cannot be read again.
+    // Damaged, or not a database: everything in it can be read again.
   }
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(file + end, { force: true });
   const db = new DatabaseSync(file);
@@ -251,7 +251,7 @@ function openDatabase(file: string): DatabaseSync {
 const encode = ({ modified, id }: Place): string =>
   Buffer.from(JSON.stringify([modified, id])).toString('base64url');
 
-/** undefined for no cursor, and for one that nobody gave out. */
+/** undefined for a missing cursor, and for one that we did not issue. */
 function decode(cursor: string | undefined): Place | undefined {
   if (cursor === undefined) return undefined;
   try {

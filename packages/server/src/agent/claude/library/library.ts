@@ -4,22 +4,22 @@ import type { CatalogPage, Found } from './catalog.ts';
 import type { Question, Reply } from './worker.ts';
 
 /**
- * The transcripts on disk, looked through in a thread of its own: with 10,000 of them that takes seconds the first
- * time, and the server has other things to do.
+ * The transcripts on disk, scanned in a worker thread: the first scan of 10,000 takes seconds, which must not block
+ * the server.
  */
 export interface Library {
   list(query: TranscriptQuery): Promise<CatalogPage>;
   find(conversationId: string): Promise<Found | undefined>;
   look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
-  /** The agent's folder of folders of transcripts. */
+  /** The agent's folder of transcript folders. */
   readonly projects: string;
   close(): Promise<void>;
 }
 
 export interface LibraryOptions {
-  /** The agent's folder of folders of transcripts. */
+  /** The agent's folder of transcript folders. */
   projects: string;
-  /** Where the catalog is kept between two starts. */
+  /** The file that keeps the catalog between starts. */
   file: string;
 }
 
@@ -28,7 +28,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Beside this file, in TypeScript or built. */
+/** Next to this file, as TypeScript or built. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
 export function createLibrary(options: LibraryOptions): Library {
@@ -41,7 +41,7 @@ export function createLibrary(options: LibraryOptions): Library {
     started.on('message', (reply: Reply) => {
       waiting.get(reply.number)?.resolve(reply);
       waiting.delete(reply.number);
-      // Only a question that is open keeps the program from ending.
+      // Only a pending request keeps the process alive.
       if (waiting.size === 0) started.unref();
     });
     const end = (error: unknown): void => {
@@ -50,7 +50,7 @@ export function createLibrary(options: LibraryOptions): Library {
       waiting.clear();
     };
     started.on('error', end);
-    started.on('exit', () => end(new Error('The thread that lists transcripts has ended.')));
+    started.on('exit', () => end(new Error('The worker thread that lists transcripts has exited.')));
     return started;
   };
 

@@ -2,14 +2,14 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:f
 import { join } from 'node:path';
 
 const CHUNK = 1024 * 1024;
-/** Where prompts of humans come from: this or another program over the SDK, and the terminal. */
+/** Sources of human prompts: programs over the SDK, and the terminal. */
 const HUMAN = new Set<unknown>(['sdk', 'typed', 'queued', 'suggestion_accepted']);
-/** Turns that the agent began: reports of background tasks, schedules, loops. */
+/** Turns begun by the agent: reports of background tasks, schedules, loops. */
 const OF_THE_AGENT = /notification|wakeup|continuation/;
 
 /**
- * Ids of the prompts of humans in a transcript behind `from` bytes. What the agent tells itself (that a
- * background task ended, say) is none, nor are tool results and its notes on commands, which name no source.
+ * Ids of the human prompts in a transcript after `from` bytes. Messages of the agent to itself (a background task
+ * ended) do not count, nor do tool results and notes on commands, which name no source.
  */
 export function promptsIn(path: string, from: number, size: number): string[] {
   const file = openSync(path, 'r');
@@ -51,8 +51,8 @@ function promptOf(line: string): string[] {
 }
 
 /**
- * The living process that has a conversation open, by the agent's own register: `sessions/PID.json` with the id of the
- * present conversation, also after /clear, and the moment of the process's start (measured on 2.1.330).
+ * The live process that has a conversation open, by the agent's own registry: `sessions/PID.json` holds the id of the
+ * current conversation, also after /clear, and the start time of the process (measured on 2.1.330).
  */
 export function holderOf(register: string, conversationId: string): number | undefined {
   let names: string[];
@@ -70,13 +70,13 @@ export function holderOf(register: string, conversationId: string): number | und
       };
       if (sessionId === conversationId && typeof pid === 'number' && isAlive(pid, procStart)) return pid;
     } catch {
-      // Half written, or gone meanwhile.
+      // Half written, or gone by now.
     }
   }
   return undefined;
 }
 
-/** Numbers of processes are used again; the moment of the start tells two apart, where the system shows it. */
+/** Process ids are reused; the start time tells two processes apart, where the system shows it. */
 function isAlive(pid: number, started: unknown): boolean {
   try {
     process.kill(pid, 0);

@@ -1,4 +1,4 @@
-/** The thread of library.ts: answers questions about transcripts, one after the other. */
+/** The worker thread of library.ts: answers requests about transcripts, one at a time. */
 
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -9,7 +9,7 @@ import { holderOf, promptsIn } from './look.ts';
 
 export interface Question {
   number: number;
-  /** A refresh that began later than this holds for the question too. */
+  /** A refresh that began after this time serves the request too. */
   askedAt: number;
   ask: { list: TranscriptQuery } | { find: string } | { look: string; from: number | null };
 }
