@@ -23,7 +23,7 @@ export { ConfigError } from 'claude-agent-gateway';
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
-/** What a configuration file may say. Flags win over the environment, the environment over the file. */
+/** The configuration file. Flags override the environment, the environment overrides the file. */
 const ConfigFile = z.strictObject({
   host: z.string().min(1).optional(),
   port: z.int().min(0).max(65535).optional(),
@@ -48,63 +48,63 @@ const ConfigFile = z.strictObject({
   log_level: LogLevel.optional(),
 });
 
-/** Somebody who may use this server. */
+/** A key that opens this server. */
 export interface ApiKey {
-  /** Names the key in accounts and budgets; the key itself is never shown. */
+  /** Identifies the key in accounts and budgets; the key itself is never shown. */
   id: string;
   key: string;
-  /** Dollars that model calls through the gateway may cost in all. */
+  /** Total budget in dollars for model calls through the gateway. */
   budgetUsd?: number | undefined;
 }
 
-/** Everything that can be set, read once at start and frozen. */
+/** All settings, read once at the start and frozen. */
 export interface Config {
   host: string;
   port: number;
-  /** The server's own folder: database, lock. */
+  /** The server's own folder: database and lock. */
   home: string;
   /** Real paths; a session's cwd must be inside one of them. The first is the default cwd. */
   roots: readonly string[];
-  /** True: every model call is answered by the built-in demo model, for the user asked for that. */
+  /** True: the user wants the built-in demo model to answer every model call. */
   demo: boolean;
-  /** Where the agent's own credential comes from; without one all model calls go through the gateway. */
+  /** The source of the agent's credential; without one, all model calls go through the gateway. */
   credential: string | undefined;
   /** Default model of new sessions; undefined leaves it to the agent. */
   model: string | undefined;
   apiKeys: readonly ApiKey[];
   gateway: GatewayConfig;
   allowBypassPermissions: boolean;
-  /** Whether sessions may let run what their folder brings. */
+  /** Whether sessions may run programs that their folder brings. */
   allowTrustProject: boolean;
-  /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
+  /** Tools that callers may let run without asking, besides read-only ones: all, or these tools and rules. */
   allowUnaskedTools: true | readonly string[];
-  /** Whether callers may have commands started, as MCP servers. */
+  /** Whether callers may start commands as MCP servers. */
   allowCommands: boolean;
-  /** Where the server itself may ask hooks and tools of callers: a server that calls any address can be misused. */
+  /** Addresses at which the server may call hooks and tools of callers: a server that calls any address can be misused. */
   allowCallbackUrls: 'none' | 'loopback' | 'any';
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
   shutdownGraceSeconds: number;
-  /** How many agent processes are started before a session needs them. */
+  /** How many agent processes are kept ready for new sessions. */
   spares: number;
-  /** The environment that agent processes are given a part of. */
+  /** The server's environment; agent processes get a part of it. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Further variables of the server's own environment that agent processes may see. */
+  /** Further variables of the server's environment that agent processes get. */
   passEnv: readonly string[];
   logLevel: string;
 }
 
 export const USAGE = `Usage: claude-agent-server [options]
 
-  --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; any other needs an API key)
+  --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; other than loopback needs an API key)
   --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})
   --home DIR       the server's own folder (default ~/.claude-agent-server)
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
-  --config FILE    JSON file with the same settings and more (see README)
-  --spares N       agent processes kept ready for new sessions (default 1; each takes 250 MB; 0: none)
+  --config FILE    JSON file with these and further settings (see README)
+  --spares N       agent processes kept ready for new sessions, 250 MB each (default 1; 0: none)
   --demo           answer every model call with the built-in demo model
-  --help           this text
+  --help           show this text
 
 Environment: AGENT_SERVER_API_KEY, AGENT_SERVER_API_KEYS_FILE, AGENT_SERVER_HOME, ANTHROPIC_MODEL, and the
 agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
@@ -123,7 +123,7 @@ const FLAGS = {
 /**
  * Reads flags, environment and file into one frozen Config.
  * @param argv the arguments after the program's name
- * @returns 'help' when the usage is asked for
+ * @returns 'help' if the user asks for the usage
  * @throws ConfigError with a sentence for the user
  */
 export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'help' {
@@ -140,7 +140,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
   const apiKeys = distinct(readKeys(env, file));
   if (!isLoopback(host) && apiKeys.length === 0) {
     throw new ConfigError(
-      `${host} can be reached from other machines, so an API key is needed: set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
+      `Other machines can reach ${host}, so an API key is needed. Set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
     );
   }
   const credential = findCredential(env);
@@ -158,7 +158,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     gateway: readGateway(file.gateway, env, demo),
     allowBypassPermissions: file.allow_bypass_permissions ?? false,
     allowTrustProject: file.allow_trust_project ?? false,
-    // Whoever may bypass every question may have anything run.
+    // With leave to bypass every question, anything may run.
     allowUnaskedTools: file.allow_unasked_tools ?? (file.allow_bypass_permissions || []),
     allowCallbackUrls: file.allow_callback_urls ?? 'none',
     allowCommands: file.allow_commands ?? file.allow_bypass_permissions ?? false,
@@ -192,7 +192,7 @@ function readFile(path: string): z.infer<typeof ConfigFile> {
   }
   const parsed = ConfigFile.safeParse(json);
   if (!parsed.success)
-    throw new ConfigError(`The configuration ${path} is wrong:\n${z.prettifyError(parsed.error)}`);
+    throw new ConfigError(`The configuration ${path} is not valid:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 
@@ -220,12 +220,12 @@ function readLogLevel(text: string | undefined): z.infer<typeof LogLevel> | unde
 
 function readRoot(path: string): string {
   if (!isAbsolute(path) || !existsSync(path) || !statSync(path).isDirectory()) {
-    throw new ConfigError(`The root folder ${path} does not exist. Give an existing folder with --root.`);
+    throw new ConfigError(`The root folder ${path} does not exist. Name an existing folder with --root.`);
   }
   return realpathSync(path);
 }
 
-/** The keys of the file were compared when it was read; these are also those of the environment and the key file. */
+/** The keys of the file were checked when it was parsed; this adds those of the environment and the key file. */
 function distinct(keys: ApiKey[]): ApiKey[] {
   const conflict = keyConflict(keys);
   if (conflict !== undefined) throw new ConfigError(conflict);
@@ -245,18 +245,20 @@ function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): Api
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    throw new ConfigError(`The file of API keys ${path} cannot be read.`);
+    throw new ConfigError(
+      `The API key file ${path} cannot be read. Check AGENT_SERVER_API_KEYS_FILE or "api_keys_file".`,
+    );
   }
   const listed = text.split('\n').flatMap((line, index) => {
     const key = line.trim();
     return key === '' || key.startsWith('#') ? [] : [{ id: `line-${index + 1}`, key }];
   });
   if (listed.length === 0)
-    throw new ConfigError(`The file of API keys ${path} holds no key: write one a line.`);
+    throw new ConfigError(`The API key file ${path} holds no key. Write one key per line.`);
   return [...keys, ...listed];
 }
 
-/** The gateway's own part of the file. With --demo every name that it does not route leads to the demo model. */
+/** The gateway's part of the file. With --demo, every model name that it does not route leads to the demo model. */
 function readGateway(
   part: Record<string, unknown> | undefined,
   env: NodeJS.ProcessEnv,
@@ -264,7 +266,7 @@ function readGateway(
 ): GatewayConfig {
   if (part?.keys !== undefined) {
     throw new ConfigError(
-      'The gateway of this server knows the keys of "api_keys": move what stands in "gateway.keys" there.',
+      'This server\'s gateway uses the keys in "api_keys". Move the entries of "gateway.keys" there.',
     );
   }
   const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };

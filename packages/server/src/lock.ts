@@ -15,32 +15,32 @@ import { DatabaseSync } from 'node:sqlite';
 import { ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 
-/** The server's own folder, held by this process alone. */
+/** The server's own folder, locked by this process. */
 export interface Home {
   folder: string;
-  /** The path of a file in it, which is there and for its owner alone; SQLite by itself would let everybody read. */
+  /** The path of a file in it, created with access for its owner only; SQLite alone would let everybody read it. */
   file(name: string): string;
-  /** Names this home among all servers of the machine; the agents' processes are marked with it. */
+  /** Identifies this home among all servers of the machine; agent processes are marked with it. */
   instance: string;
   release(): void;
 }
 
-/** What the server writes into its home: conversations, names of files, prompts. */
+/** The files that the server writes into its home; they hold conversations and prompts. */
 const FILES = [
   ...['server.db', 'transcripts.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]),
   ...['lock.db', 'instance', 'server.pid', 'server.url', 'server.log'],
 ];
-/** SQLite's own code for "somebody else has it". */
+/** SQLite's code for a locked database. */
 const SQLITE_BUSY = 5;
 
 /**
- * Takes a home folder, and makes it when it is missing; what others could read of an old one is made private.
+ * Locks a home folder, creating it if needed, and makes its files private.
  *
- * Two locks, and the operating system frees both when this process dies, however it dies, so no stale lock is ever
- * in the way. One is a transaction on a small database in the folder: it also holds between containers that share
- * it. The other, on Linux, is a socket that is named by the folder itself: it holds even when `lock.db` is removed.
+ * There are two locks, and the operating system releases both however this process dies, so there is never a stale
+ * lock. One is a transaction on a small database in the folder: it works across containers that share the folder. The
+ * other, on Linux, is a socket named after the folder's inode: it holds even if `lock.db` is removed.
  *
- * @throws ConfigError when another server has it, or it cannot be used
+ * @throws ConfigError when another server holds the home, or it cannot be used
  */
 export async function takeHome(folder: string): Promise<Home> {
   try {
@@ -71,8 +71,8 @@ async function take(folder: string): Promise<Home> {
         touch(path);
         return path;
       },
-      // The folder's own number is in it: a copy of a home, beside the first or started from a backup, is another
-      // home, and its server has no business with the first one's agents.
+      // Includes the folder's inode: a copy of a home, next to the original or restored from a backup, is another
+      // home, and its server must not touch the original's agents.
       instance: digest(`${readFileSync(name, 'utf8').trim()} ${dev} ${ino}`),
       release() {
         lock?.close();
@@ -96,13 +96,13 @@ const takenBy = (folder: string): ConfigError => {
   );
 };
 
-/** Undefined where there are no such sockets. */
+/** Undefined on systems without such sockets. */
 async function lockByName(folder: string, name: string): Promise<Server | undefined> {
   if (process.platform !== 'linux') return undefined;
   const server = createServer((caller) => caller.destroy());
   const failed = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     server.once('error', resolve);
-    // The leading zero: a name that the kernel keeps, without a file.
+    // The leading zero byte: an abstract socket, without a file.
     server.listen(`\0claude-agent-server:${name}`, () => resolve(undefined));
   });
   if (failed?.code === 'EADDRINUSE') throw takenBy(folder);
@@ -125,14 +125,14 @@ function lockByDatabase(folder: string): DatabaseSync {
   }
 }
 
-/** Makes a file that is missing. */
+/** Creates the file if it is missing. */
 function touch(file: string): void {
   closeSync(openSync(file, 'a', 0o600));
 }
 
 /**
- * Folders and files that older versions, or a `mkdir` by hand, left open to others. A folder of somebody else, or
- * one that everybody shares (/tmp), is not ours to close.
+ * Closes a folder and files that older versions, or a manual `mkdir`, left readable to others. Another user's folder,
+ * or a shared one (/tmp), is left alone.
  */
 function makePrivate(folder: string): void {
   const { uid, mode } = statSync(folder);

@@ -7,16 +7,16 @@ import { ConfigError, readConfig, USAGE } from './config.ts';
 import { createLogStream } from './logging.ts';
 import { startServer } from './server.ts';
 
-/** How long an orderly end may take before the process ends anyway. */
+/** Time for an orderly shutdown before the process exits anyway. */
 const LAST_RESORT_MS = 20_000;
 
-/** The name in the package.json whose scripts start this program from the sources. */
+/** The name in the package.json whose scripts start this program from its sources. */
 const REPOSITORY = 'claude-agent-server-repository';
 const PARENT_CHECK_MS = 500;
 
 /**
- * `npm start` hands on SIGTERM and SIGINT. When npm itself is killed otherwise, nobody can tell this process; it
- * would hold port and home for ever, an orphan that nobody knows of.
+ * `npm start` forwards SIGTERM and SIGINT. If npm is killed in another way, this process gets no signal; as an orphan
+ * it would hold port and home until someone finds it.
  */
 function watchParent(onEnd: () => void): void {
   const parent = process.ppid;
@@ -32,17 +32,15 @@ async function main(): Promise<void> {
     return;
   }
   const logger = pino({ level: config.logLevel }, createLogStream(process.stderr));
-  if (config.credential !== undefined)
-    logger.info({ credential: config.credential }, 'the agent uses this credential');
-  if (process.env.AGENT_SERVER_API_KEY === '')
-    logger.warn('AGENT_SERVER_API_KEY is empty and counts as not set');
+  if (config.credential !== undefined) logger.info({ credential: config.credential }, 'agent credential');
+  if (process.env.AGENT_SERVER_API_KEY === '') logger.warn('AGENT_SERVER_API_KEY is empty, so it is ignored');
 
   const server = await startServer(config, logger);
   const told = banner(config, server.providers);
   if (told !== undefined) console.error(`\n  ${told}\n`);
   else if (server.providers.length > 0) {
     const given = server.providers.map((each) => each.given);
-    logger.info({ providers: given }, 'the gateway uses these credentials');
+    logger.info({ providers: given }, 'gateway credentials');
   }
   const addressFile = join(config.home, 'server.url');
   let stopping = false;
@@ -52,7 +50,7 @@ async function main(): Promise<void> {
     logger.info({ signal }, 'shutting down');
     setTimeout(
       () => {
-        logger.error('the shutdown takes too long; ending now');
+        logger.error('shutdown takes too long; exiting now');
         process.exit(1);
       },
       config.shutdownGraceSeconds * 1000 + LAST_RESORT_MS,
@@ -61,7 +59,7 @@ async function main(): Promise<void> {
     server.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        logger.error({ err: error }, 'the shutdown failed');
+        logger.error({ err: error }, 'shutdown failed');
         process.exit(1);
       },
     );
@@ -69,19 +67,19 @@ async function main(): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   try {
-    // For who finds the home taken: where its server can be reached.
+    // Tells a program that finds the home locked where its server listens.
     writeFileSync(addressFile, `${server.url}\n`, { mode: 0o600 });
   } catch (error) {
     await server.close();
     throw error;
   }
-  // The terminal is closed.
+  // The terminal was closed.
   process.on('SIGHUP', () => stop('SIGHUP'));
   if (process.env.npm_package_name === REPOSITORY) watchParent(() => stop('the end of npm'));
   console.log(`listening on ${server.url}`);
 }
 
-/** Something that the operating system refused: too many open files, no memory, no right. */
+/** The operating system refused something: too many open files, no memory, no permission. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error && 'code' in error;
 

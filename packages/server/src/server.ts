@@ -17,7 +17,7 @@ import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
-import { createReasons } from './gateway/reasons.ts';
+import { createFailureReasons } from './gateway/failure-reasons.ts';
 import { createApp } from './http/app.ts';
 import { createIdentify, createSessionTokens } from './http/auth.ts';
 import { isStorageError } from './http/problems.ts';
@@ -31,13 +31,13 @@ import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
 
-/** Between two words of the demo model: slow enough to be seen, fast enough to wait for. */
+/** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
 
-/** Longer than the idle time of usual proxies (60 s), so that they never reuse a connection we just closed. */
+/** Longer than the idle timeout of common proxies (60 s), so that they never reuse a connection we just closed. */
 const KEEP_ALIVE_MS = 65_000;
 
-/** SQLite's own codes for a file that is damaged, and for one that is no database. */
+/** SQLite's codes for a damaged file, and for one that is not a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -46,13 +46,13 @@ export interface Server {
   url: string;
   /** Providers that the gateway has a credential for. */
   providers: ProviderStatus[];
-  /** Ends in order: settles everything, ends every agent process, closes the store. */
+  /** Shuts down in order: settles everything, ends every agent process, closes the store. */
   close(): Promise<void>;
 }
 
 /**
  * Builds and starts a server.
- * @throws ConfigError when the home folder, the database or the address cannot be had
+ * @throws ConfigError when the home folder, the database or the address is not available
  */
 export async function startServer(config: Config, logger: Logger): Promise<Server> {
   const home = await takeHome(config.home);
@@ -64,7 +64,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   }
 }
 
-/** The one place where things are made and put together. */
+/** The composition root: everything is created and wired here. */
 async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
   const store = openSqliteStore(home.file('server.db'));
@@ -83,7 +83,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     config: config.gateway,
     onFailure: (subject, failure) => reasons.note(subject, failure),
     demo: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }).fetch,
-    // The lock has let the request in; here only whose it is matters.
+    // The request has passed `auth.ts`; only its principal matters here.
     authorize: (headers) => {
       const principal = identify(headers);
       if (principal?.kind === 'session') return { ok: true, subject: { sessionId: principal.sessionId } };
@@ -97,7 +97,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     log: ({ level, message, ...more }) => logger[level](more, message),
   });
   const providers = configured(gateway.providers());
-  const reasons = createReasons(gateway, {
+  const reasons = createFailureReasons(gateway, {
     credential: config.credential,
     claude: providers.some(({ id }) => id === 'anthropic'),
   });
@@ -114,7 +114,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       : 'allowed';
   if (bypass === 'needs-sandbox') {
     logger.warn(
-      '"allow_bypass_permissions" has no effect: the server runs as root, and Claude Code refuses bypassPermissions to root. Run the server as another user; or, if all of this is a sandbox that may be broken, set IS_SANDBOX=1.',
+      '"allow_bypass_permissions" has no effect: the server runs as root, and Claude Code refuses bypassPermissions for root. Run the server as another user. If the whole machine is a disposable sandbox, set IS_SANDBOX=1 instead.',
     );
   }
 
@@ -211,14 +211,14 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   return {
     url,
     providers,
-    // The agents first, then those who talk, then the store; the home when nothing can write to it any more.
+    // First the agents, then the connections, then the store, and the home when nothing can write to it any more.
     close: () =>
       inOrder([
         async () => {
           const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
           if (unwritten > 0) {
             throw new Error(
-              `The store could not be written (is the disk full?): the end of ${unwritten} sessions is not in it. The next start settles them.`,
+              `The store could not be written (is the disk full?), so the end of ${unwritten} sessions is not recorded. The next start settles them.`,
             );
           }
         },
@@ -233,14 +233,14 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   };
 }
 
-/** A failure of the database at the start is a sentence; what is none of these stays what it is. */
+/** Turns a database failure at the start into a sentence; other errors stay as they are. */
 function asStartError(error: unknown, database: string): unknown {
   if (error instanceof ForeignDatabase) return new ConfigError(`${database}: ${error.message}`);
   if (!isStorageError(error)) return error;
   const isBroken = 'errcode' in error && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(Number(error.errcode));
   const remedy = isBroken
-    ? 'Put a backup of it in its place, or choose another folder with --home.'
-    : 'See that the disk has room and that this user may write there, or choose another folder with --home.';
+    ? 'Replace it with a backup, or choose another folder with --home.'
+    : 'Check that the disk has room and that this user can write there, or choose another folder with --home.';
   return new ConfigError(`The database ${database} cannot be used: ${error.message}. ${remedy}`);
 }
 
@@ -249,7 +249,7 @@ async function listen(http: HttpServer, { host, port }: Config): Promise<string>
     http.once('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE'
-          ? `Port ${port} is in use. Stop what uses it, or choose another port with --port (0 picks a free one).`
+          ? `Port ${port} is in use. Stop the program that uses it, or choose another port with --port (0 picks a free one).`
           : `Cannot listen on ${host}:${port}: ${error.message}`;
       reject(new ConfigError(why));
     });
@@ -259,7 +259,7 @@ async function listen(http: HttpServer, { host, port }: Config): Promise<string>
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
 }
 
-/** Open answers get a moment to leave; then the connections are closed. */
+/** Open responses get a moment to finish; then the connections are closed. */
 async function closeHttp(http: HttpServer): Promise<void> {
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
   http.closeIdleConnections();

@@ -84,7 +84,7 @@ describe('with only OPENAI_API_KEY', () => {
 
   test('a window that is smaller than what the agent itself sends is said, before and after', async () => {
     const { created, result } = await ask('gpt-4');
-    const why = 'gpt-4 has room for 8192 tokens, and the agent';
+    const why = 'The context window of gpt-4 is 8192 tokens, and the agent';
     expect(created.warnings.join()).toContain(why);
     expect(result.error?.message).toContain(why);
   });

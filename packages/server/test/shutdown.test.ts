@@ -118,7 +118,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     } finally {
       await cleanUp(again);
     }
-  });
+  }, 60_000);
 });
 
 test('npm start ends its server, whatever ends npm', async () => {

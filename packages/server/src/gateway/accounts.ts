@@ -9,34 +9,34 @@ import {
 import { sentenceOf } from 'claude-agent-protocol/problems';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
-/** What model calls through this server's gateway cost: kept in the store, and held against budgets. */
+/** Books the cost of model calls through the gateway in the store, and enforces budgets. */
 export interface Accounts {
   /** Books one finished model call. */
   book(record: UsageRecord): void;
-  /** Whether whoever calls may still spend; asked once at the start of each call that is booked at its end. */
+  /** Whether the caller has budget left. Call it once at the start of each call; `book` ends the call. */
   check(subject: Subject, estimate: () => Promise<number | undefined>): Promise<BudgetAnswer>;
-  /** Begins to meter the calls of one process of a session; one at a time. */
+  /** Starts metering the calls of a session's process, one process at a time. */
   meter(sessionId: string): Meter & { end(): void };
 }
 
-/** Counts what one process spends through the gateway. */
+/** Counts the usage of one process through the gateway. */
 export interface Meter {
   /**
-   * What was spent since this was last asked: what one turn cost. Waits a moment for calls that are not
-   * booked yet: the agent can have read the end of an answer before it is priced.
+   * The usage since the last call, that is, of one turn. Waits a moment for calls that are not booked yet: the agent
+   * can read the end of an answer before it is priced.
    */
   take(): Promise<UsageRow[]>;
 }
 
-/** A background subagent may be in the middle of a call; the turn's end does not wait longer for it. */
-const BOOKING_PATIENCE_MS = 300;
+/** A background subagent may be in mid-call; the turn's end waits no longer than this. */
+const BOOKING_TIMEOUT_MS = 300;
 
 interface Budget {
-  /** Under which it is reserved. */
+  /** The key of its reservations. */
   name: string;
   whose: string;
   limit: number;
-  /** Dollars that are booked. */
+  /** Dollars booked so far. */
   spent(): Promise<number>;
 }
 
@@ -45,18 +45,18 @@ const keyName = (id: string): string => `key ${id}`;
 
 export interface AccountsDeps {
   store: Store;
-  /** Dollars that a key may spend in all, by the key's id. */
+  /** Total budget of each key in dollars, by the key's id. */
   keyBudgets: ReadonlyMap<string, number>;
   onError(error: unknown, what: string): void;
 }
 
 export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Accounts {
   const reservations = createReservations();
-  /** The booking of the call that ended last. */
+  /** The latest booking. */
   let booking: Promise<void> = Promise.resolve();
-  /** What the metered process of a session spent since it was last asked. */
+  /** Usage of a session's metered process since the last `take`. */
   const recent = new Map<string, { rows: UsageRow[] }>();
-  /** Calls of a session that began and are not booked, and who waits for that. */
+  /** Calls of a session that are not booked yet, and a promise for their booking. */
   const open = new Map<string, { calls: number; booked: PromiseWithResolvers<void> }>();
 
   const begin = (sessionId: string): void => {
@@ -81,7 +81,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
       const usage = rowOf(record);
       changes.push({ kind: 'add-usage', sessionId: session.id, usage });
       reservations.learn(sessionName(session.id), costUsd);
-      // A session spends from the budget of the key that made it.
+      // A session spends from the budget of the key that created it.
       keyId ??= session.createdBy ?? undefined;
     }
     if (keyId !== undefined && costUsd > 0) {
@@ -91,7 +91,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (changes.length > 0) await store.write(changes);
   };
 
-  /** The budgets that a call is held against. */
+  /** The budgets that apply to a call. */
   const budgetsOf = async ({ sessionId, keyId }: Subject): Promise<Budget[]> => {
     const budgets: Budget[] = [];
     const session = sessionId === undefined ? undefined : await store.getSession(sessionId);
@@ -125,7 +125,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (budgets.length === 0) return { ok: true };
     const least = await estimate();
     if (least === undefined) return { ok: false, message: unpriced };
-    // Read after the estimate: between what is spent and the reservation there must be no wait for another call.
+    // Read after the estimate: no other call may come between this read and the reservation.
     const spent = await Promise.all(budgets.map((budget) => budget.spent()));
     for (const [at, { name, whose, limit }] of budgets.entries()) {
       const used = (spent[at] ?? 0) + reservations.of(name);
@@ -134,7 +134,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     }
     const releases = budgets.map(({ name }) => reservations.add(name, least));
     const release = (): void => {
-      // Not before the store has what the call came to.
+      // Only after the store has the cost of the call.
       void booking.finally(() => {
         for (const end of releases) end();
       });
@@ -145,7 +145,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
   return {
     book(record) {
       const { sessionId } = record.subject;
-      // Errors and calls that were refused used nothing.
+      // Errors and refused calls used nothing.
       const used =
         record.model !== undefined &&
         record.input_tokens + record.cache_read_input_tokens + record.output_tokens > 0;
@@ -174,7 +174,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
         async take() {
           await Promise.race([
             open.get(sessionId)?.booked.promise,
-            sleep(BOOKING_PATIENCE_MS, undefined, { ref: false }),
+            sleep(BOOKING_TIMEOUT_MS, undefined, { ref: false }),
           ]);
           return mine.rows.splice(0);
         },

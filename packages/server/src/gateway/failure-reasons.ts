@@ -1,11 +1,11 @@
 import { isAlias, usesGateway } from '../agent/environment.ts';
 
-/** What the agent sends before the user's first word, measured on 2.1.330: its prompt and twelve tools. */
+/** Tokens that the agent sends before the user's first word, measured on 2.1.330: its prompt and twelve tools. */
 const OWN_PROMPT_TOKENS = 14_000;
-/** Below this there is no room for a conversation beside it. */
-const LEAST_WINDOW = 20_000;
+/** A smaller window leaves no room for a conversation. */
+const MIN_WINDOW = 20_000;
 
-/** What the rest of the server asks of the gateway here. */
+/** The part of the gateway that is used here. */
 interface Models {
   contextOf(model: string): number | undefined;
   refusalOf(model: string): string | undefined;
@@ -16,30 +16,30 @@ interface Session {
   options: { enable_proxy?: boolean | undefined; system_prompt?: unknown };
 }
 
-/** Why model calls fail, in words for the user: the agent keeps many of the gateway's sentences to itself. */
-export interface Reasons {
-  /** A call of a session was refused. */
+/** Explains failed model calls to the user: the agent hides many of the gateway's messages. */
+export interface FailureReasons {
+  /** Records that the gateway refused a session's call. */
   note(subject: { sessionId?: string | undefined }, failure: { message: string }): void;
-  /** Adds to the agent's words why a turn failed, when they do not say so; undefined words for a turn that did not. */
+  /** Adds the reason of a failed turn to the agent's message, if it is missing; undefined for a turn that did not fail. */
   explain(sessionId: string, session: Session, words: string | undefined): string | undefined;
-  /** What of a session's choice of a model cannot work. */
+  /** Problems with a session's choice of model. */
   warnings(session: Session): string[];
-  /** The session's process is gone. */
+  /** Drops what was recorded: the session's process is gone. */
   forget(sessionId: string): void;
 }
 
-/** @param server what is configured; `claude`: the agent's own default model can be reached through the gateway */
-export function createReasons(
+/** @param server the configuration; `claude`: the gateway can reach the agent's default model */
+export function createFailureReasons(
   models: Models,
   server: { credential: string | undefined; claude: boolean },
-): Reasons {
+): FailureReasons {
   const last = new Map<string, string>();
 
   const smallWindow = ({ model, options }: Session): string | undefined => {
     if (!model || isAlias(model) || options.system_prompt !== undefined) return undefined;
     const window = models.contextOf(model);
-    if (window === undefined || window >= LEAST_WINDOW) return undefined;
-    return `${model} has room for ${window} tokens, and the agent's own instructions and tools take about ${OWN_PROMPT_TOKENS}: choose a model with a larger context window.`;
+    if (window === undefined || window >= MIN_WINDOW) return undefined;
+    return `The context window of ${model} is ${window} tokens, and the agent's own instructions and tools take about ${OWN_PROMPT_TOKENS}. Choose a model with a larger context window.`;
   };
 
   return {
@@ -64,7 +64,7 @@ export function createReasons(
         return server.claude
           ? []
           : [
-              'The session names no model, and there is no credential for Claude, which the agent then uses: name one ("model", or ANTHROPIC_MODEL for all), or set ANTHROPIC_API_KEY.',
+              'The session names no model, so the agent uses Claude, but there is no credential for it. Name a model ("model", or ANTHROPIC_MODEL for all sessions), or set ANTHROPIC_API_KEY.',
             ];
       }
       if (isAlias(model)) return [];
