@@ -4,7 +4,7 @@ import type { Step } from './script.ts';
  * Counts how often a step was tried, for steps that fail only the first n times. This is the one thing the demo
  * remembers between requests; the least recently used counts are forgotten beyond `limit`.
  */
-export interface Attempts {
+interface Attempts {
   /** True while the step should still fail. `key` names the conversation and the step in it. */
   shouldFail(key: string, times: number | undefined): boolean;
 }

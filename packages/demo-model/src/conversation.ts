@@ -13,7 +13,7 @@ export interface ContentBlock {
   [field: string]: unknown;
 }
 
-export interface RequestMessage {
+interface RequestMessage {
   role: string;
   content: string | ContentBlock[];
 }
@@ -50,7 +50,7 @@ export interface ToolResult {
  * What the request wants: an answer to a human, a reaction to the notice that a background task ended, a summary
  * of the conversation (compaction), to go on after one, or a guess at the user's next prompt.
  */
-export type Wanted = 'prompt' | 'notification' | 'summary' | 'continuation' | 'suggestion';
+type Wanted = 'prompt' | 'notification' | 'summary' | 'continuation' | 'suggestion';
 
 export interface Conversation {
   wanted: Wanted;

@@ -43,10 +43,7 @@ const stepSchema = z.strictObject({
 /** One scripted answer of the model. */
 export type Step = z.input<typeof stepSchema>;
 
-export type ScriptReading =
-  | { found: false }
-  | { found: true; steps: Step[] }
-  | { found: true; problem: string };
+type ScriptReading = { found: false } | { found: true; steps: Step[] } | { found: true; problem: string };
 
 /** Reads the script that a prompt carries on a line `script: [...]` (the array may go on over more lines). */
 export function readInlineScript(prompt: string): ScriptReading {

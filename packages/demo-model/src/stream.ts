@@ -91,7 +91,7 @@ export function encodeMessage(answer: Answer): string {
 }
 
 /** A pause before every so many words. */
-export interface Pace {
+interface Pace {
   delayMs: number;
   every: number;
 }

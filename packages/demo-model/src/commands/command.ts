@@ -26,7 +26,7 @@ export interface Turn {
   perform(words: string, fromCall: number): Step | undefined;
 }
 
-export type Tools = NonNullable<Step['tools']>;
+type Tools = NonNullable<Step['tools']>;
 
 /** The nth call of a tool in this turn. */
 export function callOf(turn: Turn, name: string, nth = 0): ToolCall | undefined {

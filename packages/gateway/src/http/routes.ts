@@ -9,7 +9,7 @@ import { failureOf } from '../pipeline/failures.ts';
 import type { GatewayHooks, Subject } from '../pipeline/hooks.ts';
 import { isAborted } from '../transport/transport.ts';
 
-export interface RoutesOptions {
+interface RoutesOptions {
   admit(incoming: Incoming): Promise<Subject>;
   messages(incoming: Incoming, requestId: string): Promise<Answer>;
   countTokens(incoming: Incoming, requestId: string): Promise<Answer>;

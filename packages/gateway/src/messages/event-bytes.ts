@@ -4,7 +4,7 @@ import { type Meter, readUsage } from './meter.ts';
  * Passes on the bytes of an Anthropic stream in whole events and reads its usage on the way. Whole events, because the
  * gateway writes pings between them and an `error` after them. Only three events of a message are parsed as JSON.
  */
-export interface EventBytes {
+interface EventBytes {
   /** Returns the events that are complete by now. */
   push(bytes: Buffer): Buffer | undefined;
   /** Returns the rest of a stream that no blank line closed. */

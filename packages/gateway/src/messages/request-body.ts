@@ -25,7 +25,7 @@ export interface RequestBody {
 const wanted = ['model', 'stream', 'metadata', 'tools'] as const;
 
 /** Reads a request's model. Throws a 400 that says what is wrong. */
-export type ReadBody = (bytes: Buffer) => RequestBody;
+type ReadBody = (bytes: Buffer) => RequestBody;
 
 /**
  * An agent sends the same 30 KB of tools with every request. They are parsed once into frozen objects, which every later

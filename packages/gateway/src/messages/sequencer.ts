@@ -4,7 +4,7 @@ import { encodeProvenance, type Provenance } from './provenance.ts';
 import { createStopScanner } from './stop-sequences.ts';
 import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
 
-export interface SequencerOptions {
+interface SequencerOptions {
   id: string;
   model: string;
   /** Input tokens, known or estimated before the answer starts; the client's context meter reads them. */

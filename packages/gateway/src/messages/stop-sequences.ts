@@ -2,7 +2,7 @@
  * Looks for stop sequences in a streamed text, for providers that have none (OpenAI Responses) or do not say which one
  * matched (OpenAI Chat). Only text that could be the beginning of a stop sequence is held back.
  */
-export interface StopScanner {
+interface StopScanner {
   push(text: string): { text: string; match?: string };
   flush(): string;
 }

@@ -1,18 +1,18 @@
 // The parts of Anthropic's Messages API that the gateway reads or writes. Requests are open: fields and block types that
 // are not declared here do arrive, and every reader has to expect them.
 
-export interface CacheControl {
+interface CacheControl {
   type: string;
   ttl?: string;
 }
 
-export interface TextBlock {
+interface TextBlock {
   type: 'text';
   text: string;
   cache_control?: CacheControl | null;
 }
 
-export type MediaSource =
+type MediaSource =
   | { type: 'base64'; media_type: string; data: string }
   | { type: 'url'; url: string }
   | { type: 'text'; media_type?: string; data: string }
@@ -31,7 +31,7 @@ export interface DocumentBlock {
   context?: string | null;
 }
 
-export interface ToolUseBlock {
+interface ToolUseBlock {
   type: 'tool_use';
   id: string;
   name: string;
@@ -45,18 +45,18 @@ export interface ToolResultBlock {
   is_error?: boolean;
 }
 
-export interface ThinkingBlock {
+interface ThinkingBlock {
   type: 'thinking';
   thinking: string;
   signature?: string;
 }
 
-export interface RedactedThinkingBlock {
+interface RedactedThinkingBlock {
   type: 'redacted_thinking';
   data: string;
 }
 
-export interface ToolReferenceBlock {
+interface ToolReferenceBlock {
   type: 'tool_reference';
   tool_name: string;
 }

@@ -24,7 +24,7 @@ export interface Connection {
   ownAddress: boolean;
 }
 
-export interface Connector {
+interface Connector {
   connect(id: string, model?: CatalogueModel): Connection;
   /** The variables that may hold a provider's key. */
   keyNames(id: string): readonly string[];

@@ -4,7 +4,7 @@ import type { Answer, Incoming } from './answer.ts';
 import type { GatewayHooks } from './hooks.ts';
 import type { ReceivedCall } from './receive.ts';
 
-export interface CountTokensOptions {
+interface CountTokensOptions {
   receive(incoming: Incoming, requestId: string): Promise<ReceivedCall>;
   load(dialect: Dialect): Promise<Provider>;
   log: GatewayHooks['log'];

@@ -13,7 +13,7 @@ import { orPings } from './pings.ts';
 import type { Prepared } from './prepare.ts';
 import type { ReceivedCall } from './receive.ts';
 
-export interface MessagesOptions {
+interface MessagesOptions {
   receive(incoming: Incoming, requestId: string): Promise<ReceivedCall>;
   route(call: Call, resolution: Resolution): Promise<Routed<Prepared>>;
   openAccount(call: Call, subject: Subject, started: number): Account;

@@ -17,7 +17,7 @@ import { createMessages } from './messages.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { createReceiver } from './receive.ts';
 
-export interface PipelineOptions {
+interface PipelineOptions {
   config: GatewayConfig;
   hooks: GatewayHooks;
   send: Transport;

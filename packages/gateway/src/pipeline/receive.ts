@@ -18,7 +18,7 @@ export interface ReceivedCall {
   call: Call;
 }
 
-export interface ReceiverOptions {
+interface ReceiverOptions {
   config: GatewayConfig;
   hooks: GatewayHooks;
   send: Transport;

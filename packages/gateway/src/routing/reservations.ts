@@ -2,7 +2,7 @@
  * The least that running requests will cost. It counts against a budget together with what is spent; otherwise requests
  * that run at the same time would each see the same remainder.
  */
-export interface Reservations {
+interface Reservations {
   /** Dollars that are reserved under a name. */
   of(name: string): number;
   /**

@@ -10,7 +10,7 @@ import { type Affinity, spreadOrder } from './affinity.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { Release, Semaphores } from './semaphores.ts';
 
-export interface RouterOptions<T> {
+interface RouterOptions<T> {
   retries: number;
   queueTimeoutMs: number;
   breaker: CircuitBreaker;

@@ -28,7 +28,7 @@ export interface StrictProvider {
 }
 
 /** A call of the script, or undefined for the closing words. */
-export interface ScriptedCall {
+interface ScriptedCall {
   id: string;
   name: string;
   input: JsonObject;

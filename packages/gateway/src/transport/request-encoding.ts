@@ -20,9 +20,7 @@ const decoders: ReadonlyMap<string, Inflate> = new Map<string, Inflate>([
 export const REQUEST_ENCODINGS = 'gzip, deflate, br, zstd';
 
 /** A decompressed request body, or why it could not be decompressed. */
-export type Decompressed =
-  | { bytes: Uint8Array }
-  | { problem: 'unknown' | 'too-large' | 'damaged'; why: string };
+type Decompressed = { bytes: Uint8Array } | { problem: 'unknown' | 'too-large' | 'damaged'; why: string };
 
 /**
  * Decompresses a request body according to its `Content-Encoding`. The result is never larger than `limit` bytes, and

@@ -40,7 +40,7 @@ export interface ModelFacts {
 export type ThinkingStyle = 'effort' | 'switch' | 'openrouter' | 'qwen';
 
 /** What requests of Chat Completions differ in from one provider to the other. */
-export interface ChatSettings {
+interface ChatSettings {
   /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
   openai: boolean;
   /** Azure's older addresses want one. */
@@ -65,7 +65,7 @@ export interface AccessKey {
 }
 
 /** What the requests of each dialect need besides address and headers. */
-export interface DialectSettings {
+interface DialectSettings {
   anthropic: {
     /** Anthropic itself, the only one that gets billing and beta headers. */
     firstParty: boolean;

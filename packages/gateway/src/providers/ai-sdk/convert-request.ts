@@ -31,7 +31,7 @@ import { redactedOptions, textMetadata, thoughtOptions, toolMetadata } from './t
 import type { WireNotes } from './wire.ts';
 
 /** What goes to a provider's package, and what it has no words for. */
-export type ConvertedRequest = LanguageModelV4CallOptions & { notes: WireNotes };
+type ConvertedRequest = LanguageModelV4CallOptions & { notes: WireNotes };
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
 

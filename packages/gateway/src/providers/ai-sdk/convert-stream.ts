@@ -16,7 +16,7 @@ export interface PartReader {
   end(): void;
 }
 
-export interface PartReaderOptions extends Pick<NameTable, 'toolName'> {
+interface PartReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
   stopSequences: readonly string[];

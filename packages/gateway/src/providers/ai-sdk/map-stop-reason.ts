@@ -1,7 +1,7 @@
 import type { LanguageModelV4FinishReason } from '@ai-sdk/provider';
 import type { StopReason } from '../../messages/types.ts';
 
-export interface Stop {
+interface Stop {
   reason: StopReason;
   sequence: string | null;
 }

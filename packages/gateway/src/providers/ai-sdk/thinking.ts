@@ -3,14 +3,14 @@ import type { MessagesRequest } from '../../messages/types.ts';
 import type { Dialect, ModelFacts } from '../../upstream/target.ts';
 import { budgetWithin, effortOf, type Wish, wishOf, withoutForcedThinking } from '../shared/thinking.ts';
 
-export interface ThinkingTarget {
+interface ThinkingTarget {
   dialect: Dialect;
   model: string;
   facts: ModelFacts;
 }
 
 /** What a wish about thinking comes to in a provider package's own options. */
-export interface ThinkingOptions {
+interface ThinkingOptions {
   reasoning?: LanguageModelV4CallOptions['reasoning'];
   maxOutputTokens?: number;
   providerOptions?: SharedV4ProviderOptions;

@@ -29,7 +29,7 @@ import type { KeptReasoning } from './reasoning.ts';
 import { thinkingSettings } from './thinking.ts';
 import type { ChatMessage, ChatPart, ChatRequest, ChatToolCall, ReasoningDetail } from './types.ts';
 
-export interface ChatOptions {
+interface ChatOptions {
   provider: string;
   model: string;
   facts: ModelFacts;

@@ -15,7 +15,7 @@ export interface ChatReader {
   end(complete: boolean): void;
 }
 
-export interface ChatReaderOptions extends NameTable {
+interface ChatReaderOptions extends NameTable {
   provider: string;
   sequencer: Sequencer;
   /** Thoughts may come as tags in the text. */

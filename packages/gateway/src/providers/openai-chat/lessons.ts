@@ -2,12 +2,7 @@ import { mediaLesson } from '../shared/media-lessons.ts';
 import type { Teach } from '../shared/post-json.ts';
 
 /** `reasoning_content` must not come back; it must, even empty; a user's turn must not follow a tool's result. */
-export type ChatLesson =
-  | 'reasoning_content'
-  | 'reasoning_content=required'
-  | 'user-after-tool'
-  | 'images'
-  | 'pdf';
+type ChatLesson = 'reasoning_content' | 'reasoning_content=required' | 'user-after-tool' | 'images' | 'pdf';
 
 const wanted = /missing|required|must (?:be|have)|pass(?:ed)? back|should be (?:passed|provided)|is needed/i;
 /** Mistral's templates (code 3230), and those that want the roles in turns. */

@@ -16,7 +16,7 @@ export interface KeptReasoning {
 }
 
 /** Reads thoughts from wherever a provider puts them, and signs them with what it wants back. */
-export interface ReasoningReader {
+interface ReasoningReader {
   read(delta: ChatDelta, whole: boolean): void;
   /** A thought without a field of its own: tags in the text, parts of a list. */
   thought(text: string): void;

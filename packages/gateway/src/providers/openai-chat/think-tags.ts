@@ -2,7 +2,7 @@
  * Thoughts that come as `<think>…</think>` at the beginning of a text (R1 and its like behind servers without a parser
  * for them, MiniMax, Perplexity). Only there: further on a tag is what the model writes about.
  */
-export interface ThinkTags {
+interface ThinkTags {
   push(text: string): { thought: string; text: string };
   /** What was held back because it could have been a tag. */
   flush(): { thought: string; text: string };

@@ -25,7 +25,7 @@ import { shortenToolName } from '../shared/tool-names.ts';
 import { offeredTools } from '../shared/tools.ts';
 import type { InputItem, InputPart, ResponsesRequest } from './types.ts';
 
-export interface ResponsesOptions {
+interface ResponsesOptions {
   provider: string;
   model: string;
   facts: ModelFacts;

@@ -7,7 +7,7 @@ import { inputUsage } from '../shared/usage.ts';
 import { mapStopReason } from './map-stop-reason.ts';
 import type { OutputItem, ResponseObject, ResponsesEvent } from './types.ts';
 
-export interface ResponsesReader {
+interface ResponsesReader {
   push(event: ResponsesEvent): void;
   /** A whole response, of a request without stream. */
   whole(response: ResponseObject): void;
@@ -15,7 +15,7 @@ export interface ResponsesReader {
   end(): void;
 }
 
-export interface ResponsesReaderOptions extends Pick<NameTable, 'toolName'> {
+interface ResponsesReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
   /** Told of what has no form in Anthropic's format. */

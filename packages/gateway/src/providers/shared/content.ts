@@ -30,7 +30,7 @@ export function asText(block: ContentBlock): string {
   return JSON.stringify(block);
 }
 
-export type Media =
+type Media =
   | { kind: 'image' | 'pdf'; mediaType: string; base64: string; name?: string }
   | { kind: 'image' | 'pdf'; mediaType: string; url: string; name?: string }
   | { kind: 'text'; text: string };

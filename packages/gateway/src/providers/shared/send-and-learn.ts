@@ -9,7 +9,7 @@ export interface Lesson {
   once?: true;
 }
 
-export interface LearningRequest<Body, Answer> {
+interface LearningRequest<Body, Answer> {
   /** The body without what this upstream refuses. */
   build(refused: ReadonlySet<string>): Body;
   /** Throws an UpstreamError when it is refused. */

@@ -14,7 +14,7 @@ import { createNameTable } from './tool-names.ts';
  * The two lives of a failure: before the first event, and always for an answer that the client wants whole, it is
  * thrown, so that another attempt can be made; after it the client has half a message and gets an `error` event.
  */
-export function createFailer(
+function createFailer(
   call: Call,
   sequencer: Sequencer,
 ): { fail(upstream: UpstreamFailure): void; sent(): void } {
