@@ -15,13 +15,12 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/protocol': {
     mayImport: [],
     floors: [
-      ['anthropic-errors.ts', 'constants.ts', 'reasons.ts', 'same-machine.ts', 'problems/'],
+      ['anthropic-errors.ts', 'constants.ts', 'endpoints.ts', 'reasons.ts', 'same-machine.ts', 'problems/'],
       ['problems.ts'],
       ['schemas/'],
       ['session-options.ts', 'events.ts'],
       ['frames.ts'],
-      ['contract.ts', 'routes/'],
-      ['endpoints.ts'],
+      ['routes/'],
       ['index.ts'],
     ],
   },

@@ -175,9 +175,9 @@ describe('the library, installed', () => {
     const script = `import { registerHooks } from 'node:module';
       const loaded = [];
       registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
-      const { AgentClient, operations } = await import('claude-agent-client');
+      const { AgentClient, endpoints } = await import('claude-agent-client');
       if (loaded.some((url) => url.includes('/zod/'))) throw new Error('zod was loaded');
-      console.log(new AgentClient({ baseUrl: 'http://127.0.0.1:8000' }).baseUrl, operations.health.path);
+      console.log(new AgentClient({ baseUrl: 'http://127.0.0.1:8000' }).baseUrl, endpoints.health.path);
       const { routes } = await import('claude-agent-protocol');
       console.log(routes.health.method);`;
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: library });

@@ -1,5 +1,5 @@
-import type { RouteInput, RouteOutput, RouteSpec } from 'claude-agent-protocol';
-import { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
+import type { Input, Output, RouteInput, RouteOutput, RouteSpec } from 'claude-agent-protocol';
+import { type EndpointName, endpoints } from 'claude-agent-protocol/endpoints';
 import type { HttpRequest, Transport } from './http.ts';
 
 export interface CallOptions {
@@ -14,7 +14,7 @@ type Arguments<I> =
 
 /** Calls any route of the contract: by its name, or by its value. */
 export interface Caller {
-  <N extends Operation>(route: N, ...rest: Arguments<Input<N>>): Promise<Output<N>>;
+  <N extends EndpointName>(route: N, ...rest: Arguments<Input<N>>): Promise<Output<N>>;
   <R extends RouteSpec>(route: R, ...rest: Arguments<RouteInput<R>>): Promise<RouteOutput<R>>;
 }
 
@@ -23,11 +23,11 @@ type AnyInput = Pick<HttpRequest, 'params' | 'query' | 'headers' | 'body'>;
 
 /** Makes the function that calls any route; `timeoutMs` is the limit for ordinary requests. */
 export function createCaller(transport: Transport, timeoutMs: number): Caller {
-  return async (route: Operation | RouteSpec, input?: unknown, options?: CallOptions) => {
-    const { method, path } = typeof route === 'string' ? operations[route] : route;
+  return async (route: EndpointName | RouteSpec, input?: unknown, options?: CallOptions) => {
+    const { method, path } = typeof route === 'string' ? endpoints[route] : route;
     const { params, query, headers, body } = (input ?? {}) as AnyInput;
     // A blocking message waits for a whole turn, permissions included.
-    const limit = path === operations.sendMessage.path && method === 'POST' ? undefined : timeoutMs;
+    const limit = path === endpoints.sendMessage.path && method === 'POST' ? undefined : timeoutMs;
     const response = await transport({
       method,
       path,

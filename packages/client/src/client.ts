@@ -1,6 +1,6 @@
-import type { CreateSession, RespondPermission, SessionEvent } from 'claude-agent-protocol';
+import type { CreateSession, Output, RespondPermission, SessionEvent } from 'claude-agent-protocol';
 import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol/constants';
-import { type Output, operations } from 'claude-agent-protocol/endpoints';
+import { endpoints } from 'claude-agent-protocol/endpoints';
 import { type Caller, type CallOptions, createCaller } from './caller.ts';
 import { createTransport, type Transport, type TransportOptions } from './http.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
@@ -93,7 +93,7 @@ export class AgentClient {
       onConnection: options.onConnection,
       open: (lastEventId, signal) =>
         this.#transport({
-          ...operations.allEvents,
+          ...endpoints.allEvents,
           headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
           signal,
         }),

@@ -11,9 +11,11 @@ export type {
   HistoryMessage,
   HookCall,
   HookEvent,
+  Input,
   McpServerState,
   MetadataFilter,
   ModelUsage,
+  Output,
   PartialFrame,
   PatchSession,
   PendingCall,
@@ -50,7 +52,7 @@ export type {
   WaitFor,
 } from 'claude-agent-protocol';
 export { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
-export { type Input, type Operation, type Output, operations } from 'claude-agent-protocol/endpoints';
+export { type EndpointName, endpoints } from 'claude-agent-protocol/endpoints';
 export type {
   AgentMessage,
   AssistantMessage,

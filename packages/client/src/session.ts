@@ -1,4 +1,6 @@
 import type {
+  Input,
+  Output,
   PermissionMode,
   PermissionRequest,
   RespondPermission,
@@ -7,7 +9,7 @@ import type {
   StreamFrame,
   UserInput,
 } from 'claude-agent-protocol';
-import { type Input, type Output, operations } from 'claude-agent-protocol/endpoints';
+import { endpoints } from 'claude-agent-protocol/endpoints';
 import type { Caller, CallOptions } from './caller.ts';
 import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
@@ -100,7 +102,7 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
     send: (message, options) => sendTurn(transport, id, message, options),
     submit: async (message, options = {}) => {
       const response = await transport({
-        ...operations.sendMessage,
+        ...endpoints.sendMessage,
         params,
         headers: {
           prefer: 'respond-async',
@@ -170,7 +172,7 @@ async function* sessionEvents(
     onConnection: options.onConnection,
     open: (lastEventId, signal) =>
       transport({
-        ...operations.sessionEvents,
+        ...endpoints.sessionEvents,
         params: { session_id: id },
         headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
         signal,

@@ -6,7 +6,7 @@ import type {
   TurnResult,
   UserInput,
 } from 'claude-agent-protocol';
-import { operations } from 'claude-agent-protocol/endpoints';
+import { endpoints } from 'claude-agent-protocol/endpoints';
 import { isTurnEnd } from 'claude-agent-protocol/reasons';
 import { ServerUnreachable } from './errors.ts';
 import type { Transport } from './http.ts';
@@ -132,7 +132,7 @@ async function* followTurn(
       if (turnId === null) {
         const send = (): Promise<Response> =>
           transport({
-            ...operations.sendMessage,
+            ...endpoints.sendMessage,
             params: { session_id: sessionId },
             headers: { accept: 'text/event-stream', 'idempotency-key': options.idempotencyKey },
             body,
@@ -152,7 +152,7 @@ async function* followTurn(
       // A server that knows nothing of background work ends its stream with the turn, and tells no more.
       if (isTurnOver && !(await knowsWaiting(transport, sessionId, turnId, signal))) over.abort();
       return transport({
-        ...operations.sessionEvents,
+        ...endpoints.sessionEvents,
         params: { session_id: sessionId },
         headers: { accept: 'text/event-stream', 'last-event-id': String(lastSeq) },
         signal,
@@ -187,7 +187,7 @@ async function knowsWaiting(
   turn_id: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const response = await transport({ ...operations.getTurn, params: { session_id, turn_id }, signal });
+  const response = await transport({ ...endpoints.getTurn, params: { session_id, turn_id }, signal });
   return ((await response.json()) as Partial<Turn>).wait_for !== undefined;
 }
 

@@ -2,7 +2,7 @@
  * Anthropic's error types by status, https://docs.anthropic.com/en/api/errors: the only table of them. `/v1/*` answers
  * with these, from the server, the gateway and the demo model alike.
  */
-const TYPES: Readonly<Record<number, string>> = {
+export const ERROR_TYPES: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
   401: 'authentication_error',
   402: 'billing_error',
@@ -18,12 +18,12 @@ const TYPES: Readonly<Record<number, string>> = {
 
 /** Anthropic's error type for a status. */
 export function errorType(status: number): string {
-  return TYPES[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
+  return ERROR_TYPES[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
 }
 
 /** The status of one of Anthropic's error types; undefined for another word. */
 export function statusOfType(type: string): number | undefined {
-  const found = Object.entries(TYPES).find(([, name]) => name === type);
+  const found = Object.entries(ERROR_TYPES).find(([, name]) => name === type);
   return found && Number(found[0]);
 }
 

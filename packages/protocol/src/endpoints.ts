@@ -1,21 +1,17 @@
-import type { RouteInput, RouteOutput, routes } from './contract.ts';
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
 
-export type Routes = typeof routes;
-/** The name of a route of the contract. */
-export type Operation = keyof Routes;
-export type Input<N extends Operation> = RouteInput<Routes[N]>;
-export type Output<N extends Operation, S extends number = 200> = RouteOutput<Routes[N], S>;
-
-type Addresses = {
-  readonly [N in Operation]: { readonly method: Routes[N]['method']; readonly path: Routes[N]['path'] };
-};
+/** Where a route is. */
+export interface Endpoint {
+  method: Method;
+  /** With `{name}` placeholders. */
+  path: string;
+}
 
 /**
- * Where each route of the contract is, without its schemas: importing the contract loads zod (70 ms cold), which
- * a caller who only sends requests does not need. The type makes the compiler refuse a line that differs from
- * the contract, and a route that has no line.
+ * Method and path of every route, the only place where they stand: `routes/` adds the schemas. Free of zod (70 ms
+ * cold), which a program that only sends requests does not need.
  */
-export const operations: Addresses = {
+export const endpoints = {
   createSession: { method: 'POST', path: '/sessions' },
   listSessions: { method: 'GET', path: '/sessions' },
   listAvailable: { method: 'GET', path: '/sessions/available' },
@@ -61,4 +57,7 @@ export const operations: Addresses = {
   gatewayMessages: { method: 'POST', path: '/v1/messages' },
   gatewayCountTokens: { method: 'POST', path: '/v1/messages/count_tokens' },
   gatewayModels: { method: 'GET', path: '/v1/models' },
-};
+} as const satisfies Record<string, Endpoint>;
+
+/** The name of a route; OpenAPI calls it the operation's id. */
+export type EndpointName = keyof typeof endpoints;

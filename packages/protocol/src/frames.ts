@@ -4,14 +4,20 @@ import { SessionId, Timestamp, TurnId } from './schemas/common.ts';
 
 const frame = { session_id: SessionId, turn_id: TurnId.nullable() };
 
+/** `turn.completed` is `TurnCompletedEvent` in the documentation. */
+const nameOf = (type: string): string =>
+  `${type.replaceAll(/(?:^|[._])(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
+
 const durable = <T extends EventType>(type: T) =>
-  z.object({
-    seq: z.int().min(1).meta({ description: 'Number in the session: starts at 1, no holes' }),
-    at: Timestamp,
-    ...frame,
-    type: z.literal(type),
-    data: EVENTS[type],
-  });
+  z
+    .object({
+      seq: z.int().min(1).meta({ description: 'Number in the session: starts at 1, no holes' }),
+      at: Timestamp,
+      ...frame,
+      type: z.literal(type),
+      data: EVENTS[type],
+    })
+    .meta({ id: nameOf(type) });
 
 type Envelope = Omit<z.output<ReturnType<typeof durable>>, 'type' | 'data'>;
 /** A durable event of a session's log. */
@@ -41,4 +47,5 @@ export const PartialFrame = live('agent.partial').meta({ id: 'PartialFrame' });
 export type PartialFrame = z.infer<typeof PartialFrame>;
 
 /** All that a session's SSE stream can carry. */
+export const StreamFrame = z.union([SessionEvent, DeltaFrame, PartialFrame]).meta({ id: 'StreamFrame' });
 export type StreamFrame = SessionEvent | DeltaFrame | PartialFrame;

@@ -7,15 +7,7 @@ export {
   REQUEST_TIMEOUT_MS,
   STREAM_IDLE_MS,
 } from './constants.ts';
-export {
-  type Method,
-  type ResponseSpec,
-  type RouteInput,
-  type RouteOutput,
-  type RouteSpec,
-  routes,
-} from './contract.ts';
-export { type Input, type Operation, type Output, operations } from './endpoints.ts';
+export { type Endpoint, type EndpointName, endpoints, type Method } from './endpoints.ts';
 export {
   EVENTS,
   type EventData,
@@ -30,7 +22,7 @@ export {
   DeltaFrame,
   PartialFrame,
   SessionEvent,
-  type StreamFrame,
+  StreamFrame,
 } from './frames.ts';
 export {
   CALL_REASONS,
@@ -62,6 +54,14 @@ export {
   WAIT_FOR,
   WHEN_BUSY,
 } from './reasons.ts';
+export { type Input, type Output, routes } from './routes/index.ts';
+export {
+  problemsOf,
+  type ResponseSpec,
+  type RouteInput,
+  type RouteOutput,
+  type RouteSpec,
+} from './routes/route.ts';
 export { foreignPage, isLoopback } from './same-machine.ts';
 export {
   CallReason,
@@ -88,7 +88,7 @@ export {
   Timestamp,
   TurnId,
 } from './schemas/common.ts';
-export { Problem } from './schemas/error.ts';
+export { AnthropicError, Problem } from './schemas/error.ts';
 export {
   AnswerItem,
   ContentBlock,

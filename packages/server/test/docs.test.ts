@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { type RouteSpec, routes } from 'claude-agent-protocol';
+import { EVENTS, LIVE_FRAMES, problemsOf, type RouteSpec, routes } from 'claude-agent-protocol';
+import { ERROR_TYPES } from 'claude-agent-protocol/anthropic-errors';
+import { type ProblemCode, problems } from 'claude-agent-protocol/problems';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -9,15 +11,23 @@ import { TRANSPORTS, type Transport } from './support/transports.ts';
 interface Operation {
   operationId: string;
   summary: string;
-  parameters?: { name: string; in: string; required: boolean }[];
+  parameters?: { name: string; in: string; required: boolean; description?: string }[];
   requestBody?: { content: Record<string, { schema: unknown }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema?: unknown }> }>;
+  responses: Record<string, Answer>;
+}
+interface Answer {
+  $ref?: string;
+  description: string;
+  content?: Record<string, { schema?: unknown }>;
 }
 interface Document {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, unknown> };
+  components: { schemas: Record<string, unknown>; responses: Record<string, Answer> };
 }
+
+/** The statuses of the gateway, and those that the server itself adds. */
+const ANTHROPIC = [...Object.keys(ERROR_TYPES), '405', '415', '503'];
 
 let server: TestServer;
 let document: Document;
@@ -26,6 +36,16 @@ beforeAll(async () => {
   document = (await server.call<Document>('GET', '/openapi.json')).body;
 });
 afterAll(() => cleanUp(server));
+
+/** The codes that the document names for a status of a route. */
+function codesOf({ method, path }: RouteSpec, status: string): ProblemCode[] {
+  const given = document.paths[path]?.[method.toLowerCase()]?.responses[status];
+  const answer = given?.$ref ? document.components.responses[given.$ref.split('/').at(-1) ?? ''] : given;
+  const schema = answer?.content?.['application/problem+json']?.schema as
+    | { allOf: [unknown, { properties: { code: { enum: ProblemCode[] } } }] }
+    | undefined;
+  return schema?.allOf[1].properties.code.enum ?? [];
+}
 
 const all = (Object.entries(routes) as [string, RouteSpec][]).map(([name, spec]) => ({ name, ...spec }));
 
@@ -63,12 +83,45 @@ describe('/openapi.json', () => {
   test.each(all)('says everything about $method $path', (spec) => {
     const operation = document.paths[spec.path]?.[spec.method.toLowerCase()];
     expect(operation).toMatchObject({ operationId: spec.name, summary: spec.summary });
-    expect(Object.keys(operation?.responses ?? {})).toEqual(Object.keys(spec.responses));
+    const failures = [...problemsOf(spec)].map((code) => String(problems[code].status));
+    const expected = new Set([...Object.keys(spec.responses), ...(spec.anthropic ? ANTHROPIC : failures)]);
+    expect(new Set(Object.keys(operation?.responses ?? {}))).toEqual(expected);
     const named = (place: string) =>
       operation?.parameters?.filter((each) => each.in === place).map(({ name }) => name) ?? [];
     expect(named('path')).toEqual([...spec.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
     expect(named('query')).toEqual(Object.keys(spec.query?.shape ?? {}));
     expect(operation?.requestBody !== undefined).toBe(spec.body !== undefined);
+  });
+
+  test.each(all.filter(({ anthropic }) => !anthropic))(
+    '$method $path names every code of every status',
+    (spec) => {
+      const declared = Object.groupBy(problemsOf(spec), (code) => String(problems[code].status));
+      for (const [status, codes = []] of Object.entries(declared)) {
+        const named = codesOf(spec, status);
+        expect({ status, codes: named.toSorted() }).toEqual({ status, codes: codes.toSorted() });
+      }
+    },
+  );
+
+  test('describes every parameter, and the headers that an answer comes with', () => {
+    const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    const silent = operations.flatMap(({ parameters = [] }) =>
+      parameters.filter((each) => !each.description),
+    );
+    expect(silent).toEqual([]);
+    const { responses } = document.paths['/sessions/{session_id}/messages']?.post ?? {};
+    expect(responses?.['202']).toMatchObject({ headers: { Location: { description: expect.any(String) } } });
+    expect(document.components.responses.Failure503).toMatchObject({ headers: { 'Retry-After': {} } });
+    expect(document.components.responses.Failure405).toMatchObject({ headers: { Allow: {} } });
+  });
+
+  test('has a schema of its own for every event and frame of the catalogue', () => {
+    const { schemas } = document.components;
+    const types = Object.values(schemas).flatMap(
+      (schema) => (schema as { properties?: { type?: { const?: string } } }).properties?.type?.const ?? [],
+    );
+    expect(types).toEqual(expect.arrayContaining([...Object.keys(EVENTS), ...Object.keys(LIVE_FRAMES)]));
   });
 
   test('tells of nothing that is not there', () => {

@@ -73,6 +73,7 @@ describe('GET /sessions/{id}/events', () => {
     expect(await page(PATH, { after: 1_000_000 })).toEqual({
       events: [],
       next_after: 1_000_000,
+      next_cursor: null,
       has_more: false,
     });
   });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const SessionId = z.uuid().meta({ description: 'Session id; it never changes' });
 
 /** A turn's id (UUID). The agent sees it as the uuid of the user message. */
-export const TurnId = z.uuid();
+export const TurnId = z.uuid().meta({ description: 'Turn id' });
 
 /**
  * Forms in which a field that is not known is passed over instead of refused: those of somebody else's format,
@@ -18,13 +18,13 @@ export const Timestamp = z.iso.datetime();
 /** Any JSON object. */
 export const JsonObject = z.record(z.string(), z.unknown());
 
-/** A whole number given as a query parameter (which is always text). */
-export const queryInteger = (min: number, max: number) =>
+/** A whole number as a query parameter: on the wire it is text, but a caller may give the number. */
+export const queryInteger = (min: number, max: number): z.ZodType<number, number | string> =>
   z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(min).max(max));
+    .pipe(z.int().min(min).max(max)) as z.ZodType<number, number | string>;
 
 /** Members that metadata must have, as the JSON text of a query parameter. Plain values only. */
 export const MetadataFilter = z

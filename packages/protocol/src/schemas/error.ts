@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ERROR_TYPES } from '../anthropic-errors.ts';
 
 /** RFC 9457 problem details: how every route but `/v1/*` reports a failure. */
 export const Problem = z
@@ -16,3 +17,12 @@ export const Problem = z
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;
+
+/** How `/v1/*` reports a failure. */
+export const AnthropicError = z
+  .object({
+    type: z.literal('error'),
+    error: z.object({ type: z.enum(Object.values(ERROR_TYPES)), message: z.string() }),
+    request_id: z.string(),
+  })
+  .meta({ id: 'AnthropicError' });

@@ -1,4 +1,4 @@
-import { type RouteSpec, routes } from 'claude-agent-protocol';
+import { problemsOf, type RouteSpec, routes } from 'claude-agent-protocol';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { problem } from '../errors.ts';
@@ -7,6 +7,7 @@ import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
 import { asAppError, problemResponse } from './problems.ts';
+import { agentRoutes } from './routes/agent.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
@@ -25,6 +26,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     const error = asAppError(thrown, (unforeseen) =>
       deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
     );
+    const route = c.get('route');
+    if (route && !problemsOf(route).has(error.code))
+      deps.onError(undeclared(route, error.code), 'keep the contract');
     return problemResponse(error, c.req.path);
   });
   app.notFound((c) => answerUnrouted(app, c));
@@ -46,6 +50,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
 
   healthRoutes(app, deps);
   sessionRoutes(app, deps);
+  agentRoutes(app, deps);
   messageRoutes(app, deps);
   eventRoutes(app, deps);
   permissionRoutes(app, deps);
@@ -54,3 +59,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   invocationRoutes(app);
   return app;
 }
+
+/** The caller is answered all the same; tests fail on it (`test/support/server.ts`). */
+const undeclared = ({ method, path }: RouteSpec, code: string): Error =>
+  new Error(
+    `The route ${method} ${path} does not declare the problem ${code}. Add it to the route's "problems".`,
+  );

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { credentialOf } from 'claude-agent-gateway';
-import { foreignPage, isLoopback, type ResolvedBy } from 'claude-agent-protocol';
+import { foreignPage, isLoopback, type ResolvedBy, type RouteSpec } from 'claude-agent-protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
@@ -20,7 +20,11 @@ export type Principal =
 export interface HttpEnv {
   /** Where node:http itself hands over the request: absent for a call through /invocations. */
   Bindings: Partial<HttpBindings>;
-  Variables: { principal: Principal };
+  Variables: {
+    principal: Principal;
+    /** The route that answers; not set before one is found. */
+    route?: RouteSpec;
+  };
 }
 
 /** Tokens for agent processes: they prove which session calls. A session has one at most, that of its process. */

@@ -1,4 +1,4 @@
-import type { RouteSpec } from 'claude-agent-protocol';
+import type { RouteOutput, RouteSpec } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
@@ -17,14 +17,45 @@ export type Input<R extends RouteSpec> = {
     : never;
 };
 
+/** An answer with a status or with headers of its own. */
+class Reply<S extends number, T> {
+  readonly status: S;
+  readonly body: T;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: S, body: T, headers: Readonly<Record<string, string>>) {
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+/** An answer with a status or with headers of its own. */
+export const reply = <const S extends number, T>(
+  status: S,
+  body: T,
+  headers: Readonly<Record<string, string>>,
+): Reply<S, T> => new Reply(status, body, headers);
+
+type Replies<R extends RouteSpec> = {
+  [S in keyof R['responses'] & number]: Reply<S, RouteOutput<R, S>>;
+};
+
+/** What a handler gives: the route's 200 body, a reply with one of its statuses, or, where it says so, a response. */
+type Answer<R extends RouteSpec> =
+  | RouteOutput<R>
+  | Replies<R>[keyof Replies<R>]
+  | (R extends { raw: true } ? Response : never);
+
 export type Handler<R extends RouteSpec> = (
   input: Input<R>,
   c: Context<HttpEnv>,
-) => Promise<Response | object> | Response | object;
+) => Promise<Answer<R>> | Answer<R>;
 
-/** Mounts a route of the contract: validates once, at this edge, and answers objects as JSON. */
-export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler: Handler<R>): void {
+/** Mounts a route of the contract: validates once, at this edge, and answers with JSON. */
+export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler: Handler<NoInfer<R>>): void {
   app.on(spec.method, spec.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+    c.set('route', spec);
     const input: Record<string, unknown> = {};
     if (spec.params) {
       const params = spec.params.safeParse(c.req.param());
@@ -42,7 +73,11 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
     const answer = await handler(input as Input<R>, c);
     // HEAD gets the headers of GET: nobody will read the stream that goes with them.
     if (c.req.method === 'HEAD' && answer instanceof Response) await answer.body?.cancel();
-    return answer instanceof Response ? answer : Response.json(answer);
+    if (answer instanceof Response) return answer;
+    if (answer instanceof Reply) {
+      return Response.json(answer.body, { status: answer.status, headers: { ...answer.headers } });
+    }
+    return Response.json(answer);
   });
 }
 

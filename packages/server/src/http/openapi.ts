@@ -1,18 +1,23 @@
-import { lenient, type RouteSpec, routes } from 'claude-agent-protocol';
-import { z } from 'zod';
+import { type ResponseSpec, type RouteSpec, routes } from 'claude-agent-protocol';
+import type { z } from 'zod';
+import { failuresOf, shareFailures } from './openapi/failures.ts';
+import { type Json, type Schemas, schemaOf } from './openapi/schemas.ts';
 
-type Json = Record<string, unknown>;
+interface Operation extends Json {
+  responses: Record<string, Json>;
+}
 
 /** The OpenAPI 3.1 document of the contract. */
 export function openApiDocument(version: string): Json {
-  const components: Record<string, Json> = {};
-  const paths: Record<string, Json> = {};
+  const schemas: Schemas = {};
+  const paths: Record<string, Record<string, Operation>> = {};
   for (const [operationId, spec] of Object.entries(routes) as [string, RouteSpec][]) {
     paths[spec.path] = {
       ...paths[spec.path],
-      [spec.method.toLowerCase()]: operation(operationId, spec, components),
+      [spec.method.toLowerCase()]: operation(operationId, spec, schemas),
     };
   }
+  const responses = shareFailures(Object.values(paths).flatMap((methods) => Object.values(methods)));
   return {
     openapi: '3.1.0',
     info: {
@@ -25,7 +30,8 @@ export function openApiDocument(version: string): Json {
     security: [{ bearer: [] }, { apiKey: [] }, {}],
     paths,
     components: {
-      schemas: Object.fromEntries(Object.entries(components).sort(([a], [b]) => (a < b ? -1 : 1))),
+      schemas: sorted(schemas),
+      responses: sorted(responses),
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
@@ -34,13 +40,17 @@ export function openApiDocument(version: string): Json {
   };
 }
 
-function operation(operationId: string, spec: RouteSpec, components: Record<string, Json>): Json {
+const sorted = (byName: Record<string, Json>): Record<string, Json> =>
+  Object.fromEntries(Object.entries(byName).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+function operation(operationId: string, spec: RouteSpec, schemas: Schemas): Operation {
   const parameters = [
-    ...parametersIn('path', spec.params, components),
-    ...parametersIn('query', spec.query, components),
+    ...parametersIn('path', spec.params, schemas),
+    ...parametersIn('query', spec.query, schemas),
     // Accept is described by the response's media types; OpenAPI wants it left out here.
-    ...parametersIn('header', spec.headers, components).filter((parameter) => parameter.name !== 'accept'),
+    ...parametersIn('header', spec.headers, schemas).filter((parameter) => parameter.name !== 'accept'),
   ];
+  const answers = Object.entries(spec.responses) as [string, ResponseSpec][];
   return {
     operationId,
     tags: [spec.tag],
@@ -49,101 +59,51 @@ function operation(operationId: string, spec: RouteSpec, components: Record<stri
     ...(spec.body && {
       requestBody: {
         required: spec.bodyRequired ?? true,
-        content: { 'application/json': { schema: schemaOf(spec.body, 'input', components) } },
+        content: { 'application/json': { schema: schemaOf(spec.body, 'input', schemas) } },
       },
     }),
-    responses: Object.fromEntries(
-      Object.entries(spec.responses).map(([status, { description, schema, media }]) => [
-        status,
-        {
-          description,
-          ...((schema || media) && {
-            content: Object.fromEntries(
-              (media ?? ['application/json']).map((type) => [
-                type,
-                schema && type.endsWith('json') ? { schema: schemaOf(schema, 'output', components) } : {},
-              ]),
-            ),
-          }),
-        },
-      ]),
-    ),
+    responses: {
+      ...Object.fromEntries(answers.map(([status, answer]) => [status, responseOf(answer, schemas)])),
+      ...failuresOf(spec, schemas),
+    },
     ...(spec.open && { security: [] }),
   };
 }
 
-function parametersIn(
-  place: string,
-  schema: z.ZodObject | undefined,
-  components: Record<string, Json>,
-): Json[] {
+function responseOf({ description, schema, frames, media, headers }: ResponseSpec, schemas: Schemas): Json {
+  const content = {
+    ...(schema && { 'application/json': { schema: schemaOf(schema, 'output', schemas) } }),
+    ...(frames && { 'text/event-stream': { schema: schemaOf(frames, 'output', schemas) } }),
+    ...(media !== undefined && { [media]: {} }),
+  };
+  return {
+    description,
+    ...(headers && {
+      headers: Object.fromEntries(
+        Object.entries(headers).map(([name, meaning]) => [
+          name,
+          { description: meaning, schema: { type: 'string' } },
+        ]),
+      ),
+    }),
+    ...(Object.keys(content).length > 0 && { content }),
+  };
+}
+
+function parametersIn(place: string, schema: z.ZodObject | undefined, schemas: Schemas): Json[] {
   if (!schema) return [];
   return Object.entries(schema.shape).map(([name, field]) => ({
     name,
     in: place,
     required: place === 'path' || !(field as z.ZodType).safeParse(undefined).success,
-    ...parameter(field as z.ZodType, components),
+    ...parameter(field as z.ZodType, schemas),
   }));
 }
 
 /** Its text is described as what it stands for: a whole number, most often. */
-function parameter(field: z.ZodType, components: Record<string, Json>): Json {
-  const read = schemaOf(field, 'output', components);
-  const schema = read.type === 'integer' ? read : schemaOf(field, 'input', components);
+function parameter(field: z.ZodType, schemas: Schemas): Json {
+  const read = schemaOf(field, 'output', schemas);
+  const schema = read.type === 'integer' ? read : schemaOf(field, 'input', schemas);
   const { description, ...form } = schema;
   return { ...(description !== undefined && { description }), schema: form };
-}
-
-/** A JSON schema in which every named part is a reference into `components`. */
-function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Record<string, Json>): Json {
-  const {
-    $schema: _,
-    $defs,
-    ...json
-  } = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (io === 'input' && zodSchema._zod.def.type === 'object') describeForm(zodSchema, jsonSchema);
-    },
-  }) as Json;
-  for (const [name, definition] of Object.entries(($defs as Record<string, Json>) ?? {})) {
-    components[name] = toReferences(definition);
-  }
-  // A schema with a name of its own is among the definitions already; here it is only referred to.
-  return toReferences(json);
-}
-
-/** What `form.ts` does with every request: null stands for absent, and a field that is not known is refused. */
-function describeForm(schema: z.core.$ZodType, json: Json): void {
-  const { properties = {}, required = [] } = json as {
-    properties?: Record<string, Json>;
-    required?: string[];
-  };
-  if (json.additionalProperties === undefined && !lenient.has(schema)) json.additionalProperties = false;
-  for (const [name, property] of Object.entries(properties)) {
-    if (required.includes(name) || allowsNull(property)) continue;
-    properties[name] = nullable(property);
-  }
-}
-
-function nullable(property: Json): Json {
-  if (typeof property.type === 'string' && !('enum' in property) && !('const' in property)) {
-    return { ...property, type: [property.type, 'null'] };
-  }
-  const { description, default: standard, ...form } = property;
-  return {
-    ...(description !== undefined && { description }),
-    ...(standard !== undefined && { default: standard }),
-    anyOf: [form, { type: 'null' }],
-  };
-}
-
-const allowsNull = ({ anyOf }: Json): boolean =>
-  Array.isArray(anyOf) && anyOf.some((each: Json) => each.type === 'null');
-
-/** `#/$defs/X` becomes `#/components/schemas/X`; the `id` that zod adds to a named schema is its name here. */
-function toReferences(schema: Json): Json {
-  const { id: _, ...rest } = schema;
-  return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
 }

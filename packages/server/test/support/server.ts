@@ -114,7 +114,10 @@ export async function startTestServer({
     stderr: () => stderr,
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
-      return exited;
+      const code = await exited;
+      const undeclared = /The route \S+ \S+ does not declare the problem \w+/.exec(stderr);
+      if (undeclared) throw new Error(undeclared[0]);
+      return code;
     },
     async kill() {
       child.kill('SIGKILL');

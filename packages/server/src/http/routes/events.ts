@@ -8,14 +8,12 @@ import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { sseResponse, startAfter, wantsJson } from '../sse.ts';
 
-const DEFAULT_LIMIT = 500;
-
 export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDeps): void {
   mount(app, routes.sessionEvents, async ({ params, query, headers }) => {
     const { id } = await sessions.get(params.session_id);
-    const after = startAfter(headers['last-event-id'], query.after) ?? 0;
+    const { limit } = query;
+    const after = startAfter(headers['last-event-id'], query.cursor ?? query.after) ?? 0;
     if (wantsJson(headers.accept)) {
-      const { limit = DEFAULT_LIMIT } = query;
       return page(await store.readEvents(id, after, limit + 1), limit, after, (event) => event.seq);
     }
     // An id beyond the end (of another database, say) must not hide what comes.
@@ -24,9 +22,9 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
   });
 
   mount(app, routes.allEvents, async ({ query, headers }) => {
-    const after = startAfter(headers['last-event-id'], query.after);
+    const { limit } = query;
+    const after = startAfter(headers['last-event-id'], query.cursor ?? query.after);
     if (wantsJson(headers.accept)) {
-      const { limit = DEFAULT_LIMIT } = query;
       const start = after ?? 0;
       return page(await store.readControlEvents(start, limit + 1), limit, start, (event) => event.cursor);
     }
@@ -36,7 +34,7 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
   });
 }
 
-/** One page; `more` holds one event beyond it if there are more. */
+/** One page, as `pageOf` makes them, but of the JSON that the store holds; `more` has one event beyond it if there is one. */
 function page(
   more: StoredEvent[],
   limit: number,
@@ -46,6 +44,8 @@ function page(
   const events = more.slice(0, limit);
   const last = events.at(-1);
   const next = last ? position(last) : after;
-  const json = `{"events":[${events.map(eventJson).join(',')}],"next_after":${next},"has_more":${more.length > limit}}`;
+  const hasMore = more.length > limit;
+  const place = `"next_after":${next},"next_cursor":${hasMore ? `"${next}"` : null},"has_more":${hasMore}`;
+  const json = `{"events":[${events.map(eventJson).join(',')}],${place}}`;
   return new Response(json, { headers: { 'content-type': 'application/json' } });
 }

@@ -7,7 +7,8 @@ import { readHistory } from '../../sessions/history.ts';
 import { turnView } from '../../sessions/views.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
-import { mount } from '../mount.ts';
+import { mount, reply } from '../mount.ts';
+import { offsetOf, pageOf } from '../page.ts';
 import { sseResponse } from '../sse.ts';
 
 export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
@@ -29,10 +30,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
 
     if (prefersAsync(headers.prefer)) {
       const accepted = { session_id: sessionId, turn_id: turn.id, state: turn.state };
-      return Response.json(accepted, {
-        status: 202,
-        headers: { ...more, 'preference-applied': 'respond-async' },
-      });
+      return reply(202, accepted, { ...more, 'preference-applied': 'respond-async' });
     }
     if (headers.accept?.includes('text/event-stream')) {
       const start = (await store.turnStart(turn.id)) ?? 1;
@@ -45,30 +43,40 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     if (result?.error?.code === 'agent_start_failed') {
       throw new AppError(result.error.code, result.error.message);
     }
-    return Response.json(result, { headers: more });
+    // A turn that has ended has one.
+    if (result === null) throw problem('internal_error');
+    return reply(200, result, more);
   });
 
   mount(app, routes.listMessages, async ({ params, query }) => {
-    const { limit, offset } = query;
+    const { limit, cursor } = query;
+    const offset = cursor === undefined ? query.offset : offsetOf(cursor);
     const session = await sessions.get(params.session_id);
     const record = session.record();
     const { conversation_id: conversationId } = query;
-    const messages = await readHistory({ store, agent }, record, { limit, offset, conversationId });
+    const messages = await readHistory({ store, agent }, record, {
+      limit: limit + 1,
+      offset,
+      conversationId,
+    });
     const conversations = await store.conversations(record.id);
     return {
-      messages,
+      ...pageOf('messages', messages, limit, () => String(offset + limit)),
       conversation_id: conversationId ?? record.conversationId,
       conversations: conversations.map(({ id }) => id),
     };
   });
 
   mount(app, routes.listTurns, async ({ params, query }) => {
-    const { limit, after, state } = query;
+    const { limit, state } = query;
+    const after = query.cursor ?? query.after;
     const { id } = await sessions.get(params.session_id);
     if (after !== undefined && !(await store.getTurn(id, after)))
-      throw problem('turn_not_found', { sessionId: id, id: after });
-    const turns = await store.listTurns({ sessionId: id, state, after, limit });
-    return { turns: turns.map(turnView) };
+      throw query.cursor === undefined
+        ? problem('turn_not_found', { sessionId: id, id: after })
+        : problem('cursor_invalid');
+    const turns = await store.listTurns({ sessionId: id, state, after, limit: limit + 1 });
+    return pageOf('turns', turns.map(turnView), limit, (last) => last.turn_id);
   });
 
   mount(app, routes.cancelTurn, async ({ params }) => {

@@ -1,12 +1,11 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import type { AgentProcess } from '../../agent/agent.ts';
-import { problem } from '../../errors.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
+import { named } from '../page.ts';
 
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   const { sessions, store, agent, folders, defaultModel } = deps;
@@ -32,16 +31,14 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const { cwd, ...rest } = query;
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
     const page = await sessions.list({ ...rest, cwd: folder });
-    return {
-      sessions: page.sessions.map(({ record, session }) =>
-        sessionView(
-          record,
-          session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep'),
-          defaultModel,
-        ),
+    const list = page.sessions.map(({ record, session }) =>
+      sessionView(
+        record,
+        session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep'),
+        defaultModel,
       ),
-      next_cursor: page.next,
-    };
+    );
+    return named('sessions', list, page.next);
   });
 
   mount(app, routes.listAvailable, async ({ query }) => {
@@ -65,7 +62,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       title,
       project,
     }));
-    return { sessions: list, total: page.total, next_cursor: page.next };
+    return { ...named('sessions', list, page.next), total: page.total };
   });
 
   for (const route of [routes.getSession, routes.getSessionStatus]) {
@@ -114,19 +111,14 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'interrupted' };
   });
 
-  mount(app, routes.listTasks, async ({ params }) => ({
-    tasks: (await sessions.get(params.session_id)).tasks(),
-  }));
+  mount(app, routes.listTasks, async ({ params }) =>
+    named('tasks', (await sessions.get(params.session_id)).tasks(), null),
+  );
 
   mount(app, routes.stopTask, async ({ params }) => {
     const session = await sessions.get(params.session_id);
     await session.stopTask(params.task_id);
     return { status: 'stopped' };
-  });
-
-  mount(app, routes.getServerInfo, async ({ params }) => {
-    const session = await sessions.getOpen(params.session_id);
-    return session.ask((process) => process.serverInfo());
   });
 
   mount(app, routes.respondHook, async ({ params, body: { request_id, output } }) => {
@@ -139,41 +131,6 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const session = await sessions.get(params.session_id);
     await session.respond('tool', request_id, answer);
     return { status: 'ok' };
-  });
-
-  mount(app, routes.listCommands, async ({ params }) => {
-    const session = await sessions.getOpen(params.session_id);
-    return { commands: await session.ask((live) => live.commands()) };
-  });
-
-  mount(app, routes.listModels, async ({ params }) => {
-    const session = await sessions.getOpen(params.session_id);
-    return { models: await session.ask((live) => live.models()) };
-  });
-
-  mount(app, routes.listAgents, async ({ params }) => {
-    const session = await sessions.getOpen(params.session_id);
-    return { agents: await session.ask((live) => live.agents()) };
-  });
-
-  const mcp = async (sessionId: string) => ({
-    servers: await (await sessions.getOpen(sessionId)).ask((live) => live.mcpServers()),
-  });
-
-  mount(app, routes.listMcp, ({ params }) => mcp(params.session_id));
-
-  mount(app, routes.reconnectMcp, async ({ params: { session_id, name } }) => {
-    const session = await sessions.getOpen(session_id);
-    await session.ask((live) => requireMcp(live, name));
-    await session.ask((live) => live.reconnectMcp(name));
-    return mcp(session_id);
-  });
-
-  mount(app, routes.toggleMcp, async ({ params: { session_id, name }, body: { enabled } }) => {
-    const session = await sessions.getOpen(session_id);
-    await session.ask((live) => requireMcp(live, name));
-    await session.ask((live) => live.toggleMcp(name, enabled));
-    return mcp(session_id);
   });
 
   mount(app, routes.getContext, async ({ params }) => {
@@ -190,10 +147,4 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const { costByKey, ...usage } = await store.totalUsage();
     return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(costByKey) };
   });
-}
-
-async function requireMcp(live: AgentProcess, name: string): Promise<void> {
-  const names = (await live.mcpServers()).map((server) => server.name);
-  if (names.includes(name)) return;
-  throw problem('mcp_server_not_found', { name, known: names });
 }

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { endpoints } from '../endpoints.ts';
+import { SessionEvent, StreamFrame } from '../frames.ts';
+import { queryInteger } from '../schemas/common.ts';
+import { page } from '../schemas/page.ts';
+import { route } from './route.ts';
+import { session } from './shared.ts';
+
+/** Both event routes stream, or give pages. */
+const request = {
+  query: z.object({
+    after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({
+      description: 'Start after this event number; `Last-Event-ID` and `cursor` go first',
+    }),
+    cursor: queryInteger(0, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'The `next_cursor` of the page before' }),
+    limit: queryInteger(1, 10_000).default(500).meta({ description: 'How many events a page has' }),
+  }),
+  headers: z.object({
+    accept: z.string().optional().meta({ description: '`application/json` gives pages' }),
+    'last-event-id': z.string().optional().meta({ description: 'The `id` of the last frame that was read' }),
+  }),
+};
+const EventPage = page('events', SessionEvent)
+  .extend({
+    next_after: z
+      .int()
+      .meta({ description: '`after` of the next page, also when there is nothing more yet' }),
+  })
+  .meta({ id: 'EventPage' });
+
+/** The event logs, as streams and as pages. */
+export const eventRoutes = {
+  sessionEvents: route({
+    ...endpoints.sessionEvents,
+    tag: 'events',
+    summary: "A session's events: a stream, or pages with `Accept: application/json`",
+    ...session,
+    ...request,
+    responses: {
+      200: {
+        description: 'SSE: `id` is the seq, `data` the event; live-only frames have no id',
+        schema: EventPage,
+        frames: StreamFrame,
+      },
+    },
+    problems: ['session_not_found'],
+    raw: true,
+  }),
+  allEvents: route({
+    ...endpoints.allEvents,
+    tag: 'events',
+    summary: "Every session's control events on one stream; starts now, or after a cursor",
+    ...request,
+    responses: {
+      200: {
+        description: 'SSE: `id` is a cursor over all sessions, `data` the event',
+        schema: EventPage,
+        frames: SessionEvent,
+      },
+    },
+    raw: true,
+  }),
+};

@@ -1,0 +1,26 @@
+import type { EndpointName } from '../endpoints.ts';
+import { agentRoutes } from './agent.ts';
+import { eventRoutes } from './events.ts';
+import { gatewayRoutes } from './gateway.ts';
+import { permissionRoutes } from './permissions.ts';
+import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
+import { serverRoutes } from './server.ts';
+import { sessionRoutes } from './sessions.ts';
+import { turnRoutes } from './turns.ts';
+
+/** Every route of the contract, by its name. */
+export const routes = {
+  ...sessionRoutes,
+  ...agentRoutes,
+  ...turnRoutes,
+  ...eventRoutes,
+  ...permissionRoutes,
+  ...serverRoutes,
+  ...gatewayRoutes,
+} as const satisfies Record<EndpointName, RouteSpec>;
+
+export type Routes = typeof routes;
+/** What a caller gives for a route of this name. */
+export type Input<N extends EndpointName> = RouteInput<Routes[N]>;
+/** What a route of this name answers. */
+export type Output<N extends EndpointName, S extends number = 200> = RouteOutput<Routes[N], S>;

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { endpoints } from '../endpoints.ts';
+import { queryInteger } from '../schemas/common.ts';
+import { page, pageQuery } from '../schemas/page.ts';
+import { PermissionRequest, RespondPermission } from '../schemas/permission.ts';
+import { route } from './route.ts';
+import { session } from './shared.ts';
+
+/** Questions that wait for an answer. */
+export const permissionRoutes = {
+  listPermissions: route({
+    ...endpoints.listPermissions,
+    tag: 'permissions',
+    summary: 'The approval inbox: every pending request of every session, oldest first',
+    query: z.object({
+      ...pageQuery,
+      limit: queryInteger(1, 1000).optional().meta({ description: 'How many a page has; default: all' }),
+    }),
+    responses: {
+      200: {
+        description:
+          '`cursor` continues without a gap in `GET /events?after=`; `next_cursor` is of this list',
+        schema: page('permissions', PermissionRequest)
+          .extend({ cursor: z.int() })
+          .meta({ id: 'PermissionPage' }),
+      },
+    },
+    problems: ['cursor_invalid'],
+  }),
+  respondPermission: route({
+    ...endpoints.respondPermission,
+    tag: 'permissions',
+    summary: 'Answer a permission request; the first answer wins',
+    ...session,
+    body: RespondPermission,
+    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    problems: ['session_not_found', 'permission_not_found', 'permission_already_settled', 'answer_invalid'],
+  }),
+};

@@ -1,0 +1,90 @@
+import type { z } from 'zod';
+import type { Endpoint } from '../endpoints.ts';
+import type { ProblemCode } from '../problems.ts';
+
+/** One answer of a route that is not a failure. */
+export interface ResponseSpec {
+  description: string;
+  /** The JSON body. */
+  schema?: z.ZodType;
+  /** The `data` of each frame, where the answer can be a stream of server-sent events. */
+  frames?: z.ZodType;
+  /** Media type of a body that is neither JSON nor a stream. */
+  media?: string;
+  /** Headers with a meaning of their own: name → description. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** A route as a value: the server mounts it, the client calls it, the documentation describes it. */
+export interface RouteSpec extends Endpoint {
+  summary: string;
+  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'server' | 'gateway';
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  headers?: z.ZodObject;
+  body?: z.ZodType;
+  /** False where an empty body stands for `{}`. */
+  bodyRequired?: boolean;
+  responses: { 200: ResponseSpec; 202?: ResponseSpec };
+  /** Failures of this route; `problemsOf` adds those of its kind. */
+  problems?: readonly ProblemCode[];
+  /** Failures come as Anthropic's envelope, with the statuses and types of `anthropic-errors.ts`. */
+  anthropic?: boolean;
+  /** True for the routes that are open even when the server has keys. */
+  open?: boolean;
+  /** The handler may answer with a response of its own making: a stream, or a body that is not JSON. */
+  raw?: boolean;
+}
+
+/** Keeps the literal types of a route. */
+export const route = <const R extends RouteSpec>(spec: R): R => spec;
+
+/** Checked of every request before its route is known; the body even where the route takes none. */
+const ALWAYS: readonly ProblemCode[] = [
+  'bad_target',
+  'bad_host',
+  'host_not_allowed',
+  'origin_not_allowed',
+  'method_not_allowed',
+  'body_incomplete',
+  'malformed_body',
+  'body_too_large',
+  'encoding_unknown',
+  'internal_error',
+];
+const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden'];
+const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
+const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
+
+/** Every code that a route can answer with: its own, and those of its kind. */
+export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
+  const codes = new Set([...(spec.problems ?? []), ...ALWAYS]);
+  const add = (more: readonly ProblemCode[]): void => more.forEach((code) => void codes.add(code));
+  if (!spec.open) add(WITH_KEY);
+  if (spec.method !== 'GET') add(WITH_CHANGE);
+  if (spec.params) add(['not_found']);
+  if (spec.query ?? spec.body) add(['validation_failed']);
+  if (spec.body) add(WITH_BODY);
+  if (spec.body && (spec.bodyRequired ?? true)) add(['body_missing']);
+  if (spec.tag !== 'server' || spec.params) add(['storage_failed']);
+  return codes;
+}
+
+/** What a caller gives for a route: only the parts that the route has. */
+export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }
+  ? { params: z.input<P> }
+  : unknown) &
+  (R extends { query: infer Q extends z.ZodType } ? { query?: z.input<Q> } : unknown) &
+  (R extends { headers: infer H extends z.ZodType } ? { headers?: z.input<H> } : unknown) &
+  (R extends { body: infer B extends z.ZodType }
+    ? R extends { bodyRequired: false }
+      ? { body?: z.input<B> }
+      : { body: z.input<B> }
+    : unknown);
+
+/** The JSON that a route answers with status `S` (200 unless told). */
+export type RouteOutput<R extends RouteSpec, S extends number = 200> = R['responses'] extends {
+  [K in S]: { schema: infer T extends z.ZodType };
+}
+  ? z.output<T>
+  : undefined;

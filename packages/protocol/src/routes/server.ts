@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { endpoints } from '../endpoints.ts';
+import { JsonObject, Timestamp } from '../schemas/common.ts';
+import { TotalUsage } from '../schemas/session.ts';
+import { route } from './route.ts';
+
+const page = { 200: { description: 'A page', media: 'text/html' } };
+
+/** The server itself: is it there, what did it use, what can it do. */
+export const serverRoutes = {
+  getUsage: route({
+    ...endpoints.getUsage,
+    tag: 'server',
+    summary: 'Tokens and cost of all sessions',
+    responses: { 200: { description: 'Sums so far', schema: TotalUsage } },
+    problems: ['storage_failed'],
+  }),
+  health: route({
+    ...endpoints.health,
+    tag: 'server',
+    summary: 'Is the server alive',
+    open: true,
+    responses: {
+      200: {
+        description: 'Yes',
+        schema: z.object({ status: z.literal('healthy'), active_sessions: z.int(), timestamp: Timestamp }),
+      },
+    },
+  }),
+  ping: route({
+    ...endpoints.ping,
+    tag: 'server',
+    summary: 'AgentCore health: busy while a turn or background work runs',
+    open: true,
+    responses: {
+      200: {
+        description: 'Alive',
+        schema: z.object({ status: z.enum(['Healthy', 'HealthyBusy']), time_of_last_update: z.int() }),
+      },
+    },
+  }),
+  ready: route({
+    ...endpoints.ready,
+    tag: 'server',
+    summary: 'Can the server take work',
+    responses: { 200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) } },
+    problems: ['not_ready'],
+  }),
+  invoke: route({
+    ...endpoints.invoke,
+    tag: 'server',
+    summary: 'One door to every other route',
+    body: z
+      .object({
+        path: z.string().optional(),
+        method: z.string().default('POST'),
+        payload: z.unknown().optional(),
+        path_params: z.record(z.string(), z.string()).optional(),
+      })
+      .meta({ id: 'Invocation' }),
+    responses: { 200: { description: "The target's own status and body" } },
+    problems: ['path_missing', 'path_params_missing', 'not_invocable', 'method_invalid', 'route_not_found'],
+    raw: true,
+  }),
+  openapi: route({
+    ...endpoints.openapi,
+    tag: 'server',
+    summary: 'This document',
+    responses: { 200: { description: 'OpenAPI 3.1', schema: JsonObject } },
+  }),
+  docs: route({ ...endpoints.docs, tag: 'server', summary: 'Swagger UI', responses: page, raw: true }),
+  redoc: route({ ...endpoints.redoc, tag: 'server', summary: 'ReDoc', responses: page, raw: true }),
+};

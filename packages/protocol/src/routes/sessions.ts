@@ -1,0 +1,234 @@
+import { z } from 'zod';
+import { endpoints } from '../endpoints.ts';
+import { INTERRUPT_SCOPES } from '../reasons.ts';
+import { RespondHook, RespondTool } from '../schemas/call.ts';
+import { ArgumentText, JsonObject, MetadataFilter, ModelName, SessionId } from '../schemas/common.ts';
+import { PermissionMode } from '../schemas/options.ts';
+import { page, pageOffset, pageQuery } from '../schemas/page.ts';
+import {
+  AvailableSession,
+  CreateSession,
+  ForkSession,
+  PatchSession,
+  RewindResult,
+  RewindSession,
+  Session,
+  SessionCreated,
+  SessionDetail,
+  SessionStatus,
+  Usage,
+} from '../schemas/session.ts';
+import { BackgroundTask } from '../schemas/task.ts';
+import { route } from './route.ts';
+import { ASKING, SHARED, STARTING, session } from './shared.ts';
+
+const folder = ['cwd_not_allowed', 'cwd_not_found'] as const;
+
+/** Sessions: created, listed, changed, closed; what they do and what they used. */
+export const sessionRoutes = {
+  createSession: route({
+    ...endpoints.createSession,
+    tag: 'sessions',
+    summary: 'Create a session, or resume one',
+    body: CreateSession,
+    bodyRequired: false,
+    responses: { 200: { description: 'The session is ready', schema: SessionCreated } },
+    problems: [...ASKING, ...SHARED, 'cwd_differs', 'options_need_restart', 'nothing_to_fork', 'cannot_fork'],
+  }),
+  listSessions: route({
+    ...endpoints.listSessions,
+    tag: 'sessions',
+    summary: 'List sessions, newest activity first',
+    query: z.object({
+      ...pageQuery,
+      status: z
+        .enum([...SessionStatus.options, 'all'])
+        .default('connected')
+        .meta({ description: 'Only sessions with this status' }),
+      cwd: ArgumentText.optional().meta({ description: 'Only sessions that work in this folder' }),
+      q: z.string().min(1).max(500).optional().meta({
+        description: 'Only sessions with this text in their title or in a message that was sent to them',
+      }),
+      metadata: MetadataFilter.optional().meta({
+        description: 'Only sessions whose metadata has these members, as JSON: `{"project":"x"}`',
+      }),
+    }),
+    responses: {
+      200: { description: 'One page', schema: page('sessions', Session).meta({ id: 'SessionPage' }) },
+    },
+    problems: [...folder, 'cursor_invalid'],
+  }),
+  listAvailable: route({
+    ...endpoints.listAvailable,
+    tag: 'sessions',
+    summary: "List everything that can be resumed, from the agent's transcripts on disk",
+    query: z.object({
+      ...pageQuery,
+      offset: pageOffset,
+      cwd: ArgumentText.optional().meta({ description: 'Only sessions that worked in this folder' }),
+    }),
+    responses: {
+      200: {
+        description: 'Newest first; `total` counts all pages',
+        schema: page('sessions', AvailableSession).extend({ total: z.int() }).meta({ id: 'AvailablePage' }),
+      },
+    },
+    problems: folder,
+  }),
+  getSession: route({
+    ...endpoints.getSession,
+    tag: 'sessions',
+    summary: 'Everything about one session',
+    ...session,
+    responses: { 200: { description: 'The session', schema: SessionDetail } },
+    problems: ['session_not_found'],
+  }),
+  getSessionStatus: route({
+    ...endpoints.getSessionStatus,
+    tag: 'sessions',
+    summary: 'What a session is doing and what it waits for',
+    ...session,
+    responses: { 200: { description: 'The session', schema: SessionDetail } },
+    problems: ['session_not_found'],
+  }),
+  patchSession: route({
+    ...endpoints.patchSession,
+    tag: 'sessions',
+    summary: 'Change title and metadata',
+    ...session,
+    body: PatchSession,
+    responses: { 200: { description: 'The session', schema: SessionDetail } },
+    problems: ['session_not_found'],
+  }),
+  closeSession: route({
+    ...endpoints.closeSession,
+    tag: 'sessions',
+    summary: 'Close a session: settle what waits, end its process',
+    ...session,
+    responses: {
+      200: {
+        description: 'Closed (also when it was closed before)',
+        schema: z.object({ status: z.literal('closed') }),
+      },
+    },
+    problems: ['session_not_found'],
+  }),
+  forkSession: route({
+    ...endpoints.forkSession,
+    tag: 'sessions',
+    summary: 'Branch the conversation into a new session',
+    ...session,
+    body: ForkSession,
+    bodyRequired: false,
+    responses: { 200: { description: 'The new session', schema: SessionCreated } },
+    problems: [...STARTING, ...SHARED, 'cwd_differs', 'nothing_to_fork', 'cannot_fork'],
+  }),
+  rewindSession: route({
+    ...endpoints.rewindSession,
+    tag: 'sessions',
+    summary: 'Undo file changes back to a message',
+    ...session,
+    body: RewindSession,
+    responses: { 200: { description: 'What was (or would be) undone', schema: RewindResult } },
+    problems: [...ASKING, 'session_busy'],
+  }),
+  setModel: route({
+    ...endpoints.setModel,
+    tag: 'sessions',
+    summary: 'Change the model; null is the default model',
+    ...session,
+    body: z.object({ model: ModelName.nullable().default(null) }).meta({ id: 'SetModel' }),
+    responses: {
+      200: {
+        description: 'Changed',
+        schema: z.object({ status: z.literal('ok'), model: z.string().nullable() }),
+      },
+    },
+    problems: ASKING,
+  }),
+  setPermissionMode: route({
+    ...endpoints.setPermissionMode,
+    tag: 'sessions',
+    summary: 'Change the permission mode',
+    ...session,
+    body: z.object({ mode: PermissionMode }).meta({ id: 'SetPermissionMode' }),
+    responses: {
+      200: { description: 'Changed', schema: z.object({ status: z.literal('ok'), mode: PermissionMode }) },
+    },
+    problems: ASKING,
+  }),
+  interrupt: route({
+    ...endpoints.interrupt,
+    tag: 'sessions',
+    summary:
+      'End the running turn and settle its permissions; with scope "all" background tasks and queue too',
+    ...session,
+    body: z
+      .object({
+        scope: z.enum(INTERRUPT_SCOPES).default('turn').meta({
+          description: '`turn`: the turn that runs. `all`: also background tasks and queued messages.',
+        }),
+      })
+      .meta({ id: 'Interrupt' }),
+    bodyRequired: false,
+    responses: {
+      200: { description: 'It has stopped', schema: z.object({ status: z.literal('interrupted') }) },
+    },
+    problems: ['session_not_found', 'session_closed', 'agent_refused', 'agent_not_answering'],
+  }),
+  listTasks: route({
+    ...endpoints.listTasks,
+    tag: 'sessions',
+    summary: 'What the agent does in the background',
+    ...session,
+    responses: { 200: { description: 'Oldest first', schema: page('tasks', BackgroundTask) } },
+    problems: ['session_not_found'],
+  }),
+  stopTask: route({
+    ...endpoints.stopTask,
+    tag: 'sessions',
+    summary: 'Stop one background task',
+    params: z.object({
+      session_id: SessionId,
+      task_id: z.string().min(1).max(256).meta({ description: 'Id of a background task' }),
+    }),
+    responses: {
+      200: { description: 'It has stopped', schema: z.object({ status: z.literal('stopped') }) },
+    },
+    problems: ['session_not_found', 'task_not_found', 'agent_refused', 'agent_not_answering'],
+  }),
+  respondHook: route({
+    ...endpoints.respondHook,
+    tag: 'sessions',
+    summary: "Decide a hook that waits: the agent's own hook output",
+    ...session,
+    body: RespondHook,
+    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    problems: ['session_not_found', 'call_not_found'],
+  }),
+  respondTool: route({
+    ...endpoints.respondTool,
+    tag: 'sessions',
+    summary: 'Give the result of a custom tool that waits',
+    ...session,
+    body: RespondTool,
+    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    problems: ['session_not_found', 'call_not_found'],
+  }),
+  getContext: route({
+    ...endpoints.getContext,
+    tag: 'sessions',
+    summary: 'What fills the context window',
+    ...session,
+    responses: { 200: { description: "The agent's own breakdown", schema: JsonObject } },
+    problems: ASKING,
+  }),
+  getSessionUsage: route({
+    ...endpoints.getSessionUsage,
+    tag: 'sessions',
+    summary: 'Tokens and cost of one session',
+    ...session,
+    responses: { 200: { description: 'Sums so far', schema: Usage } },
+    problems: ['session_not_found'],
+  }),
+};

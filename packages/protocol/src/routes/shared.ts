@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import type { ProblemCode } from '../problems.ts';
+import { SessionId } from '../schemas/common.ts';
+
+/** A route of one session. */
+export const session = { params: z.object({ session_id: SessionId }) };
+
+/** What keeps an agent from starting: the session's state, its folder, or what the configuration allows by now. */
+export const STARTING = [
+  'session_not_found',
+  'session_closed',
+  'server_stopping',
+  'cwd_not_allowed',
+  'cwd_not_found',
+  'cwd_gone',
+  'permission_mode_forbidden',
+  'bypass_needs_sandbox',
+  'trust_forbidden',
+  'unasked_not_allowed',
+  'callback_not_allowed',
+  'validation_failed',
+  'agent_start_failed',
+] as const satisfies readonly ProblemCode[];
+
+/** A question to the agent, which is started for it. */
+export const ASKING = [
+  ...STARTING,
+  'agent_refused',
+  'agent_not_answering',
+] as const satisfies readonly ProblemCode[];
+
+/** Another program may have the conversation. */
+export const SHARED = [
+  'conversation_in_use',
+  'conversation_diverged',
+] as const satisfies readonly ProblemCode[];

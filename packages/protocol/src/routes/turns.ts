@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { endpoints } from '../endpoints.ts';
+import { StreamFrame } from '../frames.ts';
+import { SessionId, TurnId } from '../schemas/common.ts';
+import {
+  HistoryMessage,
+  SendMessage,
+  Turn,
+  TurnAccepted,
+  TurnResult,
+  TurnState,
+} from '../schemas/message.ts';
+import { page, pageOffset, pageQuery } from '../schemas/page.ts';
+import { route } from './route.ts';
+import { SHARED, STARTING, session } from './shared.ts';
+
+const turn = { params: z.object({ session_id: SessionId, turn_id: TurnId }) };
+
+const sent = {
+  Location: 'The path of the turn',
+  'Idempotent-Replayed': '`true` when the key was used before and this is the turn of then',
+};
+
+/** Messages and the turns that they make. */
+export const turnRoutes = {
+  sendMessage: route({
+    ...endpoints.sendMessage,
+    tag: 'messages',
+    summary: 'Send a message: wait for the answer, stream it, or let it run',
+    ...session,
+    headers: z.object({
+      accept: z.string().optional().meta({ description: '`text/event-stream` streams the turn' }),
+      prefer: z.string().optional().meta({ description: '`respond-async` answers 202 at once' }),
+      'idempotency-key': z.string().min(1).max(255).optional().meta({
+        description: 'The same key and body give the same turn; another body is refused',
+      }),
+    }),
+    body: SendMessage,
+    responses: {
+      200: { description: 'How the turn ended', schema: TurnResult, frames: StreamFrame, headers: sent },
+      202: {
+        description: 'Accepted; the turn runs on',
+        schema: TurnAccepted,
+        headers: { ...sent, 'Preference-Applied': '`respond-async`' },
+      },
+    },
+    problems: [
+      ...STARTING,
+      ...SHARED,
+      'session_busy',
+      'idempotency_conflict',
+      'message_refused',
+      'turn_not_found',
+    ],
+    raw: true,
+  }),
+  listMessages: route({
+    ...endpoints.listMessages,
+    tag: 'messages',
+    summary: 'The history of the present conversation, or of an earlier one',
+    ...session,
+    query: z.object({
+      ...pageQuery,
+      offset: pageOffset,
+      conversation_id: z.string().optional().meta({ description: 'Another of the session’s conversations' }),
+    }),
+    responses: {
+      200: {
+        description: 'Oldest first; `conversations` lists those of the session, the present one last',
+        schema: page('messages', HistoryMessage)
+          .extend({ conversation_id: z.string(), conversations: z.array(z.string()) })
+          .meta({ id: 'HistoryPage' }),
+      },
+    },
+    problems: ['session_not_found', 'conversation_not_found', 'cursor_invalid'],
+  }),
+  listTurns: route({
+    ...endpoints.listTurns,
+    tag: 'messages',
+    summary: 'List turns, oldest first',
+    ...session,
+    query: z.object({
+      ...pageQuery,
+      after: TurnId.optional().meta({ description: 'Turns after this one; `cursor` goes first' }),
+      state: TurnState.optional().meta({ description: 'Only turns in this state' }),
+    }),
+    responses: { 200: { description: 'One page', schema: page('turns', Turn).meta({ id: 'TurnPage' }) } },
+    problems: ['session_not_found', 'turn_not_found', 'cursor_invalid'],
+  }),
+  getTurn: route({
+    ...endpoints.getTurn,
+    tag: 'messages',
+    summary: 'One turn and its result',
+    ...turn,
+    responses: { 200: { description: 'The turn', schema: Turn } },
+    problems: ['session_not_found', 'turn_not_found'],
+  }),
+  cancelTurn: route({
+    ...endpoints.cancelTurn,
+    tag: 'messages',
+    summary: 'Cancel a message that is still queued',
+    ...turn,
+    responses: {
+      200: { description: 'Cancelled; its waiting callers get the code `cancelled`', schema: Turn },
+    },
+    problems: ['session_not_found', 'turn_not_found', 'turn_not_queued'],
+  }),
+};
