@@ -33,6 +33,8 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['session.ts'],
       ['client.ts', 'stop-turns.ts', 'query-callbacks.ts'],
       ['query-options.ts'],
+      ['query-permissions.ts'],
+      ['query-run.ts'],
       ['query.ts'],
       ['index.ts'],
     ],

@@ -80,6 +80,9 @@ export type {
 } from './query-callbacks.ts';
 export type {
   CanUseTool,
+  ElicitationRequest,
+  ElicitationResult,
+  OnElicitation,
   PermissionResult,
   PermissionUpdate,
   QueryOptions,

@@ -30,6 +30,30 @@ export type CanUseTool = (
   },
 ) => Promise<PermissionResult>;
 
+/** A form of an MCP server that waits to be filled in, or an address to open; the same as the agent SDK's. */
+export interface ElicitationRequest {
+  serverName: string;
+  message: string;
+  mode?: 'form' | 'url';
+  url?: string;
+  elicitationId?: string;
+  requestedSchema?: Record<string, unknown>;
+  title?: string;
+  displayName?: string;
+  description?: string;
+}
+
+export interface ElicitationResult {
+  action: 'accept' | 'decline' | 'cancel';
+  content?: Record<string, string | number | boolean | string[]>;
+}
+
+/** Fills in a form; the same as the agent SDK's callback. `null` leaves the answer to another client. */
+export type OnElicitation = (
+  request: ElicitationRequest,
+  options: { signal: AbortSignal; requestId: string },
+) => Promise<ElicitationResult | null>;
+
 /** A message to the agent when the prompt is a stream; the same as the agent SDK's. */
 export interface UserPrompt {
   type: 'user';
@@ -69,6 +93,8 @@ export interface QueryOptions {
   hooks?: HookOptions;
   mcpServers?: Record<string, Field<'mcp_servers'>[string] | InProcessServer>;
   model?: string;
+  /** Without it forms are declined. */
+  onElicitation?: OnElicitation;
   outputFormat?: Field<'output_format'>;
   permissionMode?: PermissionMode;
   permissionPrompts?: Field<'permission_prompts'>;
@@ -113,6 +139,7 @@ const OTHERS: readonly string[] = [
   'canUseTool',
   'continue',
   'includePartialMessages',
+  'onElicitation',
   'allowDangerouslySkipPermissions',
   'enableFileCheckpointing',
   'executable',

@@ -191,15 +191,15 @@ function answerPermissions(
 
   const decide = async (request: PermissionRequest): Promise<void> => {
     if (open.has(request.request_id)) return;
-    const moot = new AbortController();
-    open.set(request.request_id, moot);
+    const superseded = new AbortController();
+    open.set(request.request_id, superseded);
     try {
-      const answer = await handler(request, { signal: moot.signal });
-      if (answer === undefined || moot.signal.aborted) return;
+      const answer = await handler(request, { signal: superseded.signal });
+      if (answer === undefined || superseded.signal.aborted) return;
       const body = typeof answer === 'boolean' ? { allowed: answer } : answer;
       await session.respond({ request_id: request.request_id, ...body });
     } catch (error) {
-      if (!moot.signal.aborted) onError(error);
+      if (!superseded.signal.aborted) onError(error);
     }
   };
 
@@ -217,6 +217,6 @@ function answerPermissions(
   });
   return () => {
     stop.abort();
-    for (const moot of open.values()) moot.abort();
+    for (const superseded of open.values()) superseded.abort();
   };
 }
