@@ -18,7 +18,7 @@ import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skipUnreadBody } from './unread.ts';
 
-/** The HTTP application (a slash at the end of a path means nothing): locks, limits, routes, and one place where errors become answers. */
+/** The HTTP application: authentication, limits, routes, and one place that turns errors into responses. A trailing slash is ignored. */
 export function createApp(deps: AppDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>({ strict: false });
 
@@ -43,7 +43,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       throw problem('body_too_large', { limit: deps.bodyLimitBytes, unpacked: false });
     },
   });
-  // Model calls carry whole conversations with their images; the gateway has a limit of its own.
+  // Model calls carry whole conversations with images; the gateway has its own limit.
   const unpack = unpackBody(deps.bodyLimitBytes);
   app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : limit(c, next)));
   app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : unpack(c, next)));

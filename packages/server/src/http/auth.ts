@@ -8,17 +8,17 @@ import type { ApiKey } from '../config.ts';
 import { problem } from '../errors.ts';
 
 /**
- * Who makes a request. The one place for roles, tenants and limits to come: every handler can read it with
+ * The caller of a request. Roles, tenants and limits will go here: every handler can read it with
  * `c.get('principal')`.
  */
 export type Principal =
   | { kind: 'local' }
   | { kind: 'key'; id: string }
-  /** The agent process of one session; it may use the gateway, nothing else. */
+  /** The agent process of one session; it may use the gateway only. */
   | { kind: 'session'; sessionId: string };
 
 export interface HttpEnv {
-  /** Where node:http itself hands over the request: absent for a call through /invocations. */
+  /** The request from node:http; absent for a call through /invocations. */
   Bindings: Partial<HttpBindings>;
   Variables: {
     principal: Principal;
@@ -27,15 +27,15 @@ export interface HttpEnv {
   };
 }
 
-/** Tokens for agent processes: they prove which session calls. A session has one at most, that of its process. */
+/** Tokens for agent processes, to identify the session of a call. A session has at most one, that of its process. */
 export interface SessionTokens {
   mint(sessionId: string): string;
   verify(token: string): string | undefined;
-  /** Makes a token worthless: its process is gone. */
+  /** Revokes the token of a process that is gone. */
   revoke(token: string): void;
 }
 
-/** Tells a token of ours from API keys, also when it is worth nothing any more. */
+/** Distinguishes our tokens from API keys, revoked ones included. */
 const SESSION_TOKEN = /^session-([0-9a-f-]{36})\.(.+)$/;
 
 export function createSessionTokens(): SessionTokens {
@@ -59,21 +59,21 @@ export function createSessionTokens(): SessionTokens {
   };
 }
 
-/** Compares in a time that does not depend on where two texts differ, nor on their lengths. */
+/** Compares in constant time: independent of where two texts differ and of their lengths. */
 function sameText(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** The id of the API key behind a request; null where none was needed. */
+/** The id of a request's API key; null where none is needed. */
 export const keyOf = (principal: Principal): string | null =>
   principal.kind === 'key' ? principal.id : null;
 
-/** A principal as the log names it. An agent's own token gets no further than the gateway. */
+/** A principal as the log names it. An agent's token opens nothing but the gateway. */
 export const answerer = (principal: Principal): ResolvedBy =>
   principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };
 
-/** Tells who sends a request, from its headers; undefined for nobody that is known here. */
+/** Identifies the caller of a request by its headers; undefined for an unknown caller. */
 export type Identify = (headers: {
   authorization?: string | undefined;
   'x-api-key'?: string | undefined;
@@ -84,10 +84,10 @@ export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens
     const given = credentialOf(headers);
     const sessionId = given === undefined ? undefined : tokens.verify(given);
     if (sessionId !== undefined) return { kind: 'session', sessionId };
-    // What is left of a closed session's agent has no account to spend from: it is nobody, also where no key is needed.
+    // A process left over from a closed session has no account to spend from, so it is rejected even without keys.
     if (given !== undefined && SESSION_TOKEN.test(given)) return undefined;
     if (apiKeys.length === 0) return { kind: 'local' };
-    // All keys are compared, whichever fits, so that the time tells nothing.
+    // All keys are compared even after a match, so that the time reveals nothing.
     const [fits] = apiKeys.filter(({ key }) => sameText(given ?? '', key));
     return fits && { kind: 'key', id: fits.id };
   };
@@ -97,11 +97,11 @@ export interface LockOptions {
   host: string;
   identify: Identify;
   peers: Peers;
-  /** Paths that are open to everybody. */
+  /** Paths that need no authentication. */
   openPaths: ReadonlySet<string>;
 }
 
-/** Lets in whom it should: first by where a request comes from, then by its key. */
+/** Authenticates requests: first by their origin, then by their key. */
 export function lock({ host, identify, peers, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
   const onLoopback = isLoopback(host);
   return async (c, next) => {
@@ -117,8 +117,8 @@ export function lock({ host, identify, peers, openPaths }: LockOptions): Middlew
       throw problem('unauthorized');
     }
     const socket = c.env?.incoming?.socket;
-    // A call through /invocations has none: the request around it was asked. Reading is let through: it decides
-    // nothing, an agent can read the store's file as well, and a stream should not wait for a look at /proc.
+    // A call through /invocations has none: the outer request was checked. Reads are allowed: they decide nothing, an
+    // agent can read the store's file anyway, and a stream should not wait for a scan of /proc.
     if (principal?.kind === 'local' && socket && !READS.has(c.req.method)) checkPeer(await peers.of(socket));
     c.set('principal', principal ?? { kind: 'local' });
     await next();
@@ -127,12 +127,12 @@ export function lock({ host, identify, peers, openPaths }: LockOptions): Middlew
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Where no key is needed, an agent could answer its own permission requests: it is told by its connection. */
+/** Without keys, an agent could answer its own permission requests; it is recognised by its connection. */
 function checkPeer(peer: Peer): void {
   if (peer === 'agent') {
     throw problem('agent_not_allowed');
   }
-  // Whoever does not wait for the answer cannot be told from an agent.
+  // A caller that has closed its connection cannot be told from an agent.
   if (peer === 'gone') {
     throw problem('peer_gone');
   }

@@ -4,12 +4,12 @@ import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { problemResponse } from './problems.ts';
 
-/** Takes compressed bodies: the same limit holds for what they become. */
+/** Accepts compressed bodies. The size limit applies to the decompressed body. */
 export function unpackBody(limit: number): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const encoding = c.req.header('content-encoding');
     if (encoding === undefined) return next();
-    // Not through `c.req`, which would keep the compressed bytes for whoever asks for the body's text.
+    // Not through `c.req`, which would cache the compressed bytes as the body.
     const { raw } = c.req;
     const unpacked = await decompressRequest(new Uint8Array(await raw.arrayBuffer()), encoding, limit);
     if ('problem' in unpacked) {

@@ -2,17 +2,17 @@ import { lenient } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import type { z } from 'zod';
 
-/** A request's value as its schema shall see it, and the fields in it that no schema knows. */
+/** A request's value as its schema should see it, and its unknown fields. */
 export interface Form {
   value: unknown;
   unknown: FieldError[];
 }
 
 /**
- * Reads a value beside its schema, at every depth, for two rules that hold in every route:
- * - An explicit `null` for an optional field means that it is absent; many clients (Python's among them) write
- *   every field that they have.
- * - A field that nobody knows is a mistake, most often in spelling: ignored, it would be an option without effect.
+ * Normalizes a value by its schema, at every depth, with two rules for all routes:
+ * - An explicit `null` for an optional field counts as absent: many clients (Python's among them) write every field
+ *   they have.
+ * - An unknown field is an error, most often a misspelling: ignored, it would be an option without effect.
  */
 export function readForm(schema: z.core.$ZodType, value: unknown, path: string): Form {
   const unknown: FieldError[] = [];
@@ -36,7 +36,7 @@ function read(schema: z.core.$ZodType, value: unknown, path: string[], unknown: 
     case 'union':
       return readUnion(def.options, value, path, unknown);
     case 'object':
-      // A form with a place for further fields keeps them; the others name what they do not know.
+      // A schema that allows further fields keeps them; the others report them.
       if (!def.catchall && !lenient.has(schema)) findUnknown(value, Object.keys(def.shape), path, unknown);
       return mapMembers(value, (item, key) => {
         const field = Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
@@ -49,7 +49,7 @@ function read(schema: z.core.$ZodType, value: unknown, path: string[], unknown: 
   }
 }
 
-/** The first form that fits says what is known; when none does, the schema's own words are the better ones. */
+/** The first matching alternative decides which fields are known; if none matches, the schema's own message is better. */
 function readUnion(
   options: readonly z.core.$ZodType[],
   value: unknown,
@@ -71,7 +71,7 @@ const parses = (schema: z.core.$ZodType, value: unknown): boolean =>
 
 const isOptional = (field: z.core.$ZodType): boolean => parses(field, undefined) && !parses(field, null);
 
-/** Members that become undefined are left out. Own members only, whatever they are called (`__proto__` too). */
+/** Drops members that become undefined. Own members only, whatever their name (`__proto__` too). */
 function mapMembers(value: unknown, change: (item: unknown, name: string) => unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(
@@ -93,9 +93,9 @@ function findUnknown(value: unknown, known: string[], path: string[], unknown: F
   }
 }
 
-/** The known name that a wrong one most likely means: the same but for case and underscores, or a slip or two. */
+/** The known name closest to a wrong one: equal but for case and underscores, or at most two typos away. */
 function nearest(given: string, known: readonly string[]): string | undefined {
-  // Nobody's slip is longer, and the distance costs the product of both lengths.
+  // No typo is longer, and the distance costs the product of both lengths.
   if (given.length > 64) return undefined;
   const plain = (text: string): string => text.replaceAll(/[_-]/g, '').toLowerCase();
   const [best] = known
@@ -104,7 +104,7 @@ function nearest(given: string, known: readonly string[]): string | undefined {
   return best && best.distance <= Math.max(1, Math.floor(given.length / 4)) ? best.candidate : undefined;
 }
 
-/** How many letters must be put in, left out or changed to make one text of the other (Levenshtein). */
+/** The Levenshtein distance of two texts. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (const [i, letter] of [...a].entries()) {

@@ -5,7 +5,7 @@ import { problemResponse } from './problems.ts';
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
 
-/** For what no route took: another method of a path that exists is told which methods there are. */
+/** For unmatched requests: a known path with another method gets 405 and the allowed methods. */
 export function answerUnrouted(app: Hono<HttpEnv>, c: Context<HttpEnv>): Response {
   const { method, path } = c.req;
   const mounted = METHODS.filter((each) => isMounted(app, each, path));
@@ -22,6 +22,6 @@ export function answerUnrouted(app: Hono<HttpEnv>, c: Context<HttpEnv>): Respons
   return response;
 }
 
-/** What is mounted for all methods is what every request passes through: no route. */
+/** Handlers for all methods are middleware, not routes. */
 const isMounted = (app: Hono<HttpEnv>, method: string, path: string): boolean =>
   app.router.match(method, path)[0].some(([[, route]]) => route.method !== 'ALL');

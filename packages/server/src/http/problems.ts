@@ -5,10 +5,10 @@ import { errorBody, errorType } from 'claude-agent-protocol/anthropic-errors';
 import { problems } from 'claude-agent-protocol/problems';
 import { AppError, messageOf, problem } from '../errors.ts';
 
-/** What a restart of the server or a store that failed takes at least; clients wait this long before they try again. */
+/** A restart, or the recovery of the store, takes at least this long; clients wait for it before they retry. */
 const RETRY_AFTER_SECONDS = 2;
 
-/** An error as an HTTP answer: problem details (RFC 9457), or Anthropic's envelope under `/v1/`. */
+/** Converts an error into a response: problem details (RFC 9457), or Anthropic's envelope under `/v1/`. */
 export function problemResponse(error: AppError, path: string): Response {
   const { status } = error;
   const headers: Record<string, string> =
@@ -35,7 +35,7 @@ export function problemResponse(error: AppError, path: string): Response {
   });
 }
 
-/** Anything thrown as an AppError; an unexpected error is a 500 that reveals nothing of the inside. */
+/** Converts anything thrown into an AppError; an unexpected error is a 500 without internals. */
 export function asAppError(error: unknown, onUnexpected: (error: unknown) => void): AppError {
   if (error instanceof AppError) return error;
   if (isHangUp(error)) return problem('body_incomplete');
@@ -44,12 +44,12 @@ export function asAppError(error: unknown, onUnexpected: (error: unknown) => voi
   return problem('internal_error');
 }
 
-/** The client went away while its body was read: nobody's mistake here, and nobody is left to be answered. */
+/** The client disconnected while its body was read: not an error, and there is nobody to answer. */
 const isHangUp = (error: unknown): boolean =>
   error instanceof Error &&
   (error.message === 'Client connection prematurely closed.' ||
     (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
 
-/** The database failed: full disk, broken file. */
+/** The database failed: full disk, damaged file. */
 export const isStorageError = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

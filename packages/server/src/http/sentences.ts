@@ -3,7 +3,7 @@ import type { z } from 'zod';
 
 type Issue = z.core.$ZodIssue;
 
-/** How a person calls the kinds of JSON that a schema expects. */
+/** Plain names for the JSON types that a schema expects. */
 const kinds: Readonly<Record<string, string>> = {
   string: 'a text',
   number: 'a number',
@@ -16,8 +16,8 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is wrong with one field, in words that name what is missing or what would fit; zod's own say "Invalid input"
- * for a field that is absent, and for one that fits none of several forms.
+ * Says what is wrong with one field: what is missing, or what would be valid. zod itself says "Invalid input" for an
+ * absent field, and for one that matches none of several alternatives.
  */
 export function fieldError(issue: Issue, value: unknown, where: string): FieldError {
   const { path, message } = explain(issue, value);
@@ -32,7 +32,7 @@ function explain(issue: Issue, root: unknown): { path: PropertyKey[]; message: s
     return { path, message: fits ? `is missing; it has to be ${fits}` : 'is missing' };
   }
   if (issue.code === 'invalid_union') {
-    // Of the forms that were tried, the one that got furthest is the one that was meant.
+    // The alternative that got furthest is most likely the intended one.
     const [furthest] = issue.errors
       .flat()
       .filter((inner) => inner.path.length > 0)
@@ -46,7 +46,7 @@ function explain(issue: Issue, root: unknown): { path: PropertyKey[]; message: s
   return { path, message: fits ? `has to be ${fits}, not ${kindOf(value)}` : issue.message };
 }
 
-/** What the schema expects, when the kind of the value is what is wrong. */
+/** The expected type, if the type is what is wrong. */
 function expectedBy(issue: Issue): string | undefined {
   if (issue.code === 'invalid_type') return kinds[issue.expected] ?? issue.expected;
   if (issue.code !== 'invalid_union') return undefined;

@@ -7,9 +7,9 @@ export function sseResponse(
     headers: {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
-      // Said outright, or the HTTP adapter first waits a timer's tick whether the body is a short one.
+      // Explicit, or the HTTP adapter first waits a timer tick to see whether the body is short.
       'transfer-encoding': 'chunked',
-      // nginx holds streams back unless told not to
+      // nginx buffers streams unless told not to
       'x-accel-buffering': 'no',
       ...headers,
     },
@@ -21,7 +21,7 @@ export function wantsJson(accept: string | undefined): boolean {
   return (accept ?? '').includes('application/json') && !accept?.includes('text/event-stream');
 }
 
-/** Where a reader left off: `Last-Event-ID` counts more than `?after=`, because it is newer. */
+/** The subscriber's cursor. `Last-Event-ID` overrides `?after=`, because it is newer. */
 export function startAfter(lastEventId: string | undefined, after: number | undefined): number | undefined {
   return lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : after;
 }

@@ -8,9 +8,9 @@ import {
 import { type AppError, problem } from '../errors.ts';
 import { problemResponse } from './problems.ts';
 
-/** node:http's server, whose requests all have a path for a target and a host that is one. */
+/** A node:http server that passes on only requests with a path as target and a valid host. */
 export function createHttpServer(listener: RequestListener): Server {
-  // A missing Host is answered here, with a sentence.
+  // We answer a missing Host ourselves, with a sentence.
   return createServer({ requireHostHeader: false }, (request, response) => {
     const wrong = straighten(request);
     if (wrong) void refuse(wrong, request, response);
@@ -25,7 +25,7 @@ async function refuse(
 ): Promise<void> {
   const answer = problemResponse(error, url);
   const text = await answer.text();
-  // What follows on this connection, a body say, is not worth reading.
+  // The rest of this connection, such as a body, is not worth reading.
   response.writeHead(answer.status, {
     ...Object.fromEntries(answer.headers),
     'content-length': Buffer.byteLength(text),
@@ -34,11 +34,11 @@ async function refuse(
   response.end(text);
 }
 
-/** Brings a request into its usual form (RFC 9112, 3.2). Gives what cannot be understood about it. */
+/** Normalizes a request's target and host (RFC 9112, 3.2). Returns what is invalid about them. */
 function straighten(request: IncomingMessage): AppError | undefined {
   const { url = '', headers } = request;
   if (!url.startsWith('/')) {
-    // The absolute form, as proxies are asked: its host counts, not the header's.
+    // The absolute form, as sent to proxies: its host counts, not the header's.
     const target = /^https?:/i.test(url) && !url.includes('\\') ? URL.parse(url) : null;
     if (!target || target.username || target.password) {
       return problem('bad_target', { backslash: false });
@@ -48,7 +48,7 @@ function straighten(request: IncomingMessage): AppError | undefined {
   } else if (url.includes('\\')) {
     return problem('bad_target', { backslash: true });
   } else if (headers.host === undefined && request.httpVersion === '1.0') {
-    // It knows no Host; what it means is the address that it reached.
+    // HTTP/1.0 has no Host; the address that it reached stands in.
     const { localAddress = '', localPort } = request.socket;
     setHost(request, `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`);
   }
@@ -63,7 +63,7 @@ function setHost(request: IncomingMessage, host: string): void {
   else rawHeaders[at + 1] = host;
 }
 
-/** A name or address, with a port perhaps, and nothing else. */
+/** A name or address with an optional port, and nothing else. */
 function isHost(host: string): boolean {
   const url = /[\s/?#\\@]/.test(host) ? null : URL.parse(`http://${host}/`);
   return url !== null && url.hostname !== '';

@@ -1,17 +1,17 @@
 import type { MiddlewareHandler } from 'hono';
 import type { HttpEnv } from './auth.ts';
 
-/** Node takes this much off a connection by itself. */
+/** Node reads this much of a connection by itself. */
 const HARMLESS_BYTES = 32 * 1024;
-/** Enough for an honest client that sent to the wrong place; who sends more is cut off. */
+/** Enough for an honest client with a wrong path or key; a longer body is cut off. */
 const PATIENCE_MS = 2_000;
 const PATIENCE_BYTES = 64 * 1024 * 1024;
 
 /**
- * An answer that comes before the request's body was read (an unknown path, a wrong key, a body over the
- * limit) leaves the connection in the middle of that body. Measured: the client's next request on it is cut
- * off after half a second, and a client that is still sending may never see the answer. So the rest is read
- * and thrown away first; when it does not end, the client is told that the connection does.
+ * A response sent before the request's body was read (an unknown path, a wrong key, a body over the limit) leaves the
+ * connection in the middle of that body. Measured: the client's next request on it is cut off after half a second, and
+ * a client that is still sending may never see the response. So the rest is read and discarded first; if it does not
+ * end, the response says that the connection closes.
  */
 export function skipUnreadBody(): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
@@ -26,7 +26,7 @@ export function skipUnreadBody(): MiddlewareHandler<HttpEnv> {
   };
 }
 
-/** Reads to the end. False: there is too much of it. */
+/** Reads to the end. False if the body is too long. */
 async function skip(body: ReadableStream<Uint8Array>): Promise<boolean> {
   const reader = body.getReader();
   const deadline = AbortSignal.timeout(PATIENCE_MS);

@@ -1,4 +1,4 @@
 import type { AgentEvents } from '../agent.ts';
 
-/** Whom a process asks. The rest of the events comes from its messages. */
+/** The events that a process asks through. The others come from its messages. */
 export type Asked = Pick<AgentEvents, 'onQuestion' | 'onCall'>;

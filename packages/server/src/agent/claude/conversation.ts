@@ -11,21 +11,21 @@ import { createResultReader } from './results.ts';
 import { createSpending } from './spending.ts';
 import type { ModelUsage } from './totals.ts';
 
-/** One process in conversation with us, from its first word on. */
+/** The conversation with one process, from its first message on. */
 export interface AgentConversation {
-  /** Settles when the process says nothing more. */
+  /** Settles when the process sends no more messages. */
   reading: Promise<void>;
-  /** Why the conversation broke off, in the SDK's words; empty when it did not. */
+  /** The SDK's reason if the conversation broke off, otherwise empty. */
   reported(): string;
-  /** Ends the process and what it started. */
+  /** Ends the process and everything it started. */
   close(): Promise<void>;
-  /** The process is ready: it becomes the session's. */
+  /** The process is ready: returns it as the session's. */
   ready(): AgentProcess;
 }
 
 /**
- * Listens to a process and hands on what it says.
- * @param saved the totals that the process goes on from
+ * Reads the messages of a process and dispatches them.
+ * @param saved the totals that the process starts from
  */
 export function converse(
   sdk: Query,

@@ -10,12 +10,12 @@ import { sdkOptions } from './options.ts';
 import { askForm, askHuman } from './questions.ts';
 import { guardedEnvironment } from './trust.ts';
 
-/** The end of a dead process is noticed this soon after its pipes break. */
+/** The exit of a dead process is noticed within this time after its pipes break. */
 const EXIT_NOTICE_MS = 100;
-/** A budget that is spent still needs a number, and the agent takes no 0. */
+/** A spent budget still needs a number, and the agent rejects 0. */
 const SPENT_USD = 0.000001;
 
-/** What a process is started with, and what is known of it before it says anything. */
+/** What a process is started with, and what is known about it before its first message. */
 export interface Host {
   link: ModelLink;
   /** The whole environment of the process. */
@@ -30,13 +30,13 @@ export interface Host {
 
 export interface HostDeps {
   processes: Processes;
-  /** Prepares the way of one process to its models. */
+  /** Connects one process to its models. */
   link(session: StartOptions): ModelLink;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
 
-/** Prepares a process: its options for the SDK, its environment, its way to the models. */
+/** Prepares a process: its SDK options, its environment and its connection to the models. */
 export async function prepareHost(deps: HostDeps, start: StartOptions, asked: Asked): Promise<Host> {
   const link = deps.link(start);
   const env = await guardedEnvironment(start, link.env);
@@ -45,7 +45,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
   const abort = new AbortController();
   const answers = createAnswerWatch();
   let owned: OwnedProcess | undefined;
-  // The SDK also withdraws its questions when the process dies; that is told by onExit, with the reason.
+  // The SDK also aborts its questions when the process dies; onExit reports that, with the reason.
   const moot = (signal: AbortSignal): AbortSignal => {
     const withdrawn = new AbortController();
     const tell = async (): Promise<void> => {
@@ -64,8 +64,8 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
     abort: () => abort.abort(),
     options: {
       ...given,
-      // The gateway holds a metered session to its budget, by real prices. The agent counts from its own start
-      // (measured: a resumed process gets the whole of what it is given), so it is given what is left.
+      // The gateway enforces the budget of a metered session with real prices. The agent counts from its own start
+      // (measured: a resumed process may spend all of its budget again), so it gets what is left.
       ...(!link.meter &&
         budget !== undefined && { maxBudgetUsd: Math.max(budget - start.spentUsd, SPENT_USD) }),
       env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
@@ -76,7 +76,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
       onElicitation: askForm(asked, moot),
       spawnClaudeCodeProcess(request) {
         owned = deps.processes.spawn(start.sessionId, request);
-        // Its streams are pipes, as asked for; ChildProcess is what the SDK documents as fitting.
+        // Its streams are pipes, and the SDK documents ChildProcess as acceptable.
         return owned.child as unknown as ReturnType<NonNullable<Options['spawnClaudeCodeProcess']>>;
       },
     },

@@ -19,15 +19,15 @@ import { transcripts } from './transcripts.ts';
 export interface ClaudeDeps extends HostDeps {
   /** The transcripts on disk. */
   library: Library;
-  /** What a call costs that the agent did not count itself. */
+  /** The price of a call that the agent did not count. */
   price: Price;
   /** Processes that are started before a session needs them. */
   spares: SparesOptions;
-  /** As long may a process take until it answers the initialize request (measured: 0.3 to 1 s). */
+  /** Time for a process to answer the initialize request (measured: 0.3 to 1 s). */
   startTimeoutMs?: number;
 }
 
-/** The agent through its SDK: this folder alone knows it. */
+/** The agent through its SDK. Only this folder knows the SDK. */
 export function createClaude(deps: ClaudeDeps): Agent {
   const { processes, library, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
   const spares = createSpares(deps, deps.spares);
@@ -39,7 +39,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
   ): Promise<AgentProcess> => {
     const host = await prepareHost(deps, options, events);
     if (options.parked) await askAgain(library.projects, options, options.parked);
-    // Read before the process starts: it writes its own when it ends.
+    // Read before the process starts: it writes its own totals when it ends.
     const saved =
       !options.resume || host.link.meter
         ? {}
@@ -50,7 +50,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
     try {
       await whenReady(sdk.initializationResult(), conversation.reading, signal, startTimeoutMs);
     } catch (error) {
-      // What closing makes the SDK say ("The operation was aborted") is not the reason.
+      // The SDK's error on close ("The operation was aborted") is not the reason.
       const reason = conversation.reported();
       await conversation.close();
       host.link.end();
@@ -83,14 +83,14 @@ export function createClaude(deps: ClaudeDeps): Agent {
   };
 }
 
-/** Makes a parked call ready to be asked again. @throws when its transcript cannot be written */
+/** Prepares a parked call so that the agent asks again. @throws when its transcript cannot be written */
 async function askAgain(
   projects: string,
   { conversationId: id, cwd, permissionMode }: StartOptions,
   parked: ParkedCall,
 ): Promise<void> {
   let path = await findTranscript(projects, id);
-  // Killed before it wrote a line.
+  // The process was killed before it wrote a line.
   path ??= await rebuildTranscript(projects, { id, cwd }, parked.said);
   await markDeferred(path, { id, cwd, permissionMode }, parked);
 }

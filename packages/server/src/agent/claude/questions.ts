@@ -13,10 +13,10 @@ const KINDS = new Map([
   ['ExitPlanMode', 'plan'],
 ] as const);
 
-/** Makes of the SDK's signal one that does not fire for the death of the process. */
+/** Turns the SDK's signal into one that does not fire when the process dies. */
 export type Moot = (signal: AbortSignal) => AbortSignal;
 
-/** Tools, questions to the user and plans, put to a human. */
+/** Asks a human about tool calls, questions to the user and plans. */
 export function askHuman(
   events: Asked,
   moot: Moot,
@@ -54,12 +54,12 @@ function permissionResult(
   return {
     behavior: 'allow',
     updatedInput: decision.updatedInput ?? toolInput,
-    // Verbatim: rebuilding suggestions is how others lost rules.
+    // Verbatim: rebuilt suggestions can lose rules.
     ...(decision.applySuggestions && { updatedPermissions: suggestions }),
   };
 }
 
-/** Forms of MCP servers, put to a human. */
+/** Asks a human to fill in forms of MCP servers. */
 export function askForm(events: Asked, moot: Moot): OnElicitation {
   return async (request, { signal }): Promise<ElicitationResult> => {
     const decision = await events.onQuestion({
@@ -68,7 +68,7 @@ export function askForm(events: Asked, moot: Moot): OnElicitation {
       toolInput: { ...request },
       toolUseId: null,
       agentId: null,
-      // The call that brought the form runs already: asked again, it would run twice.
+      // The call behind the form is already running: asked again, it would run twice.
       isAlone: false,
       suggestions: [],
       title: request.title ?? request.message,

@@ -1,8 +1,8 @@
 /**
  * Waits until a process is ready.
- * @param reading settles when the process says nothing more
- * @param signal gives the start up
- * @throws when the process ends first, the start is given up, or it takes too long
+ * @param reading settles when the process sends no more messages
+ * @param signal aborts the start
+ * @throws when the process exits first, the start is aborted, or it takes too long
  */
 export async function whenReady<T>(
   ready: Promise<T>,

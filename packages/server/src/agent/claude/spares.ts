@@ -10,50 +10,50 @@ import { createInbox } from './inbox.ts';
 import { whenReady } from './ready.ts';
 import { folderOptions, guardedEnvironment } from './trust.ts';
 
-/** A claim is answered in 150 to 370 ms. */
+/** Measured: a claim is answered in 150 to 370 ms. */
 const CLAIM_TIMEOUT_MS = 10_000;
-/** A spare starts when no start has been under way for so long: never beside one. */
+/** A spare starts after this long without a session start, so that it never competes with one. */
 const AFTER_STARTS_MS = 500;
-/** Pauses after a spare that could not be started; it doubles. */
+/** Backoff after a spare that could not be started; doubles each time. */
 const RETRY_MS = 5_000;
 const MAX_RETRY_MS = 300_000;
-/** A parked process takes 230 to 260 MB; the sessions that run should not have to swap for it. */
-const FREE_BYTES = 1024 ** 3;
+/** A spare takes 230 to 260 MB; running sessions should not have to swap for it. */
+const MIN_FREE_BYTES = 1024 ** 3;
 
 export interface SparesOptions {
-  /** How many are kept at most; 0 for none. */
+  /** The maximum number of spares; 0 for none. */
   count: number;
-  /** An empty folder of the server's own, in which they wait. */
+  /** An empty folder of the server, their working folder until they are claimed. */
   folder: string;
   onError(error: unknown): void;
 }
 
-/** A process that is not yet a session's. Its id becomes the session's. */
+/** A process without a session. Its id becomes the session's. */
 interface Spare {
   id: string;
   key: string;
   host: Host;
   process: SpareProcess;
-  /** From now on this session is asked. */
+  /** Directs the process's questions to a session. */
   bind(events: Asked): void;
-  /** Ends it, unclaimed. */
+  /** Ends it unclaimed. */
   discard(): Promise<void>;
 }
 
 export interface Spares {
-  /** Keeps a spare for a session that is being made, if one fits it. The next ones will be of its kind. */
+  /** Reserves a fitting spare, if there is one, for a session that is being created. The next spares will be of its kind. */
   reserve(session: SessionKind): Reservation | undefined;
   /** Starts spares for sessions of this kind. */
   expect(session: SessionKind): void;
   take(sessionId: string): Spare | undefined;
-  /** A session starts; to be told when that is over. */
+  /** Call this when a session starts, and the returned function when the start is over. */
   startBegins(): () => void;
   close(): Promise<void>;
 }
 
-/** Keeps processes ready for the kinds of sessions that were made last. */
+/** Keeps processes ready for the kinds of sessions that were created last. */
 export function createSpares(deps: HostDeps, { count, folder, onError }: SparesOptions): Spares {
-  /** What sessions are made of at present, the latest first; at most `count`. */
+  /** The kinds of recent sessions, the latest first; at most `count`. */
   let kinds: { key: string; session: SessionKind }[] = [];
   const waiting = new Map<string, Spare>();
   const reserved = new Map<string, Spare>();
@@ -81,7 +81,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
       await spare.discard();
     }
     const kind = kinds.find(({ key }) => !kept.some((spare) => spare.key === key));
-    if (isClosed || starting > 0 || !kind || process.availableMemory() < FREE_BYTES) return;
+    if (isClosed || starting > 0 || !kind || process.availableMemory() < MIN_FREE_BYTES) return;
     try {
       const spare = await park(kind.key, kind.session);
       if (isClosed) return await spare.discard();
@@ -92,7 +92,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
       retryMs = RETRY_MS;
       schedule(AFTER_STARTS_MS);
     } catch (error) {
-      // Sessions then start without.
+      // Sessions then start without a spare.
       onError(error);
       schedule(retryMs);
       retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
@@ -121,7 +121,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
     };
     try {
       const process = await prewarm({ options: { ...host.options, additionalDirectories: [] } });
-      // Told by `exited` and by the claim; alone it would end the server as an unhandled rejection.
+      // `exited` and the claim report it; unhandled, this rejection would end the server.
       process.claimed.catch(() => undefined);
       return {
         id,
@@ -186,22 +186,22 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
   };
 }
 
-/** What a spare can become by a claim: all else is fixed when it starts. */
+/** Whether a spare can become such a session: a claim sets few options, the rest is fixed at the start. */
 const isPlain = ({ options }: SessionKind): boolean =>
   ![options.mcp_servers, options.custom_tools, options.hooks, options.plugins].some(
     (given) => given !== undefined,
   );
 
-/** Sessions with the same key can be had from the same spare: it leaves out what a claim sets. */
+/** Sessions with the same key fit the same spare: the key leaves out what a claim sets. */
 function keyOf({ model, options }: SessionKind): string {
   const { agents: _, additional_directories: __, permission_timeout_seconds: ___, ...fixed } = options;
   return JSON.stringify([model ?? null, Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /**
- * Makes a spare the process of a session.
- * @returns undefined when it cannot become that: the session then starts without it
- * @throws when the start was given up
+ * Turns a spare into the process of a session.
+ * @returns undefined when it does not fit; the session then starts without it
+ * @throws when the start is aborted
  */
 export async function claimSpare(
   spare: Spare,
@@ -211,7 +211,7 @@ export async function claimSpare(
   signal: AbortSignal,
 ): Promise<AgentProcess | undefined> {
   const { host } = spare;
-  // What a folder's repository names goes into the environment, which is fixed.
+  // The guard against the folder's repository is in the environment, which is fixed.
   if (!isDeepStrictEqual(await guardedEnvironment(options, host.link.env), host.env)) {
     await spare.discard();
     return undefined;

@@ -8,7 +8,7 @@ import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { openApiDocument } from '../openapi.ts';
 
-/** The files that the two pages load, by their name here: from the installed packages, never from a CDN. */
+/** The files that the two pages load, by their name here: from installed packages, never from a CDN. */
 const ASSETS = new Map([
   ['swagger-ui.css', { file: 'swagger-ui-dist/swagger-ui.css', type: 'text/css; charset=utf-8' }],
   [
@@ -21,7 +21,7 @@ const ASSETS = new Map([
   ],
 ]);
 
-/** Whatever the two packages come to want one day: their pages load nothing from anybody else. */
+/** Whatever future versions of the two packages want: the pages load nothing from other hosts. */
 const FROM_HERE_ONLY =
   "default-src 'self' 'unsafe-inline' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -40,7 +40,7 @@ const page = (title: string, head: string, body: string): Response =>
 export function docRoutes(app: Hono<HttpEnv>, { version }: AppDeps): void {
   const require = createRequire(import.meta.url);
 
-  // Made when somebody asks: most servers are never asked.
+  // Built on first use: most servers never need it.
   let document: ReturnType<typeof openApiDocument> | undefined;
   mount(app, routes.openapi, () => {
     document ??= openApiDocument(version);

@@ -4,10 +4,10 @@ import type { Context, Hono } from 'hono';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 
-/** The gateway's endpoints: it reads and answers these requests itself, errors included. */
+/** The gateway's endpoints. The gateway reads and answers these requests itself, errors included. */
 export function gatewayRoutes(app: Hono<HttpEnv>, { gateway }: AppDeps): void {
-  // node's own request and response: web ones cost a model call 0.15 ms of processor time more. A call through
-  // /invocations has no socket of its own and takes those.
+  // Node's own request and response: web ones cost 0.15 ms more CPU per model call. A call through /invocations has no
+  // socket and uses those.
   const answer = async (c: Context<HttpEnv>): Promise<Response> => {
     const { incoming, outgoing } = c.env ?? {};
     if (!incoming || !outgoing) return gateway.fetch(c.req.raw);
@@ -18,6 +18,6 @@ export function gatewayRoutes(app: Hono<HttpEnv>, { gateway }: AppDeps): void {
     app.on(method, path, answer);
   }
   app.get('/v1/models/:id{.+}', answer);
-  // Claude Code looks here whether its base URL answers.
+  // Claude Code checks here whether its base URL answers.
   app.get('/', (c) => c.text('claude-agent-server: see /docs\n'));
 }

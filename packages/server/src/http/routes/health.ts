@@ -6,7 +6,7 @@ import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
 export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
-  // From memory: an answer must come even when the disk hangs.
+  // From memory: it must answer even when the disk hangs.
   mount(app, routes.health, () => ({
     status: 'healthy',
     active_sessions: sessions.countOpen(),
@@ -23,7 +23,7 @@ export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): 
       throw problem('not_ready', { why: 'shutting down' });
     }
     try {
-      // A write, because a full disk still reads.
+      // A write, because a full disk can still be read.
       await store.probe();
     } catch (error) {
       throw problem('not_ready', { why: 'store', said: String(error) });

@@ -4,14 +4,14 @@ import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import { mount } from '../mount.ts';
 
-/** Headers that mean something to the target; what describes the outer body stays behind. */
+/** Headers for the target, without those that describe the outer body. */
 const LEFT_BEHIND = new Set(['content-length', 'content-type', 'transfer-encoding', 'connection', 'expect']);
 
-/** One door to every other route: the request goes through the same application once more, in this process. */
+/** One route to all others: the request passes through the same application again, in this process. */
 export function invocationRoutes(app: Hono<HttpEnv>): void {
   mount(app, routes.invoke, ({ body }, c) => {
     const { path, path_params: given = {} } = body;
-    // Null stands for absent here as everywhere: no route takes null for a body.
+    // Null counts as absent, as everywhere: no route takes a null body.
     const payload = body.payload ?? undefined;
     if (!path) throw problem('path_missing');
     const method = body.method.toUpperCase();
@@ -40,12 +40,12 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
   });
 }
 
-/** The target's address: a concrete path, or a template whose placeholders `path_params` fills. */
+/** The target's address: a concrete path, or a template filled from `path_params`. */
 function targetUrl(path: string, params: Record<string, string>, base: string): URL {
   const missing: string[] = [];
   const filled = path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
     const value = Object.hasOwn(params, name) ? params[name] : undefined;
-    // An empty one would call the route before it: /sessions/ is /sessions.
+    // An empty one would match the parent route: /sessions/ is /sessions.
     if (value) return encodeURIComponent(value.toWellFormed());
     missing.push(name);
     return whole;
@@ -54,7 +54,7 @@ function targetUrl(path: string, params: Record<string, string>, base: string): 
     throw problem('path_params_missing', { path, missing });
   }
   try {
-    // Only the path may be chosen; the origin is always this server.
+    // The caller chooses only the path; the origin is always this server.
     return new URL(new URL(base).origin + (filled.startsWith('/') ? filled : `/${filled}`));
   } catch {
     throw problem('route_not_found', { route: path });
@@ -70,12 +70,12 @@ function isSelf(url: URL): boolean {
   }
 }
 
-/** A GET has no body: the members of its payload become query parameters. */
+/** A GET has no body, so the members of its payload become query parameters. */
 function addQuery(url: URL, payload: unknown): void {
   if (typeof payload !== 'object' || payload === null) return;
   for (const [name, value] of Object.entries(payload)) {
     if (value === null || value === undefined) continue;
-    // An object may not even have a text (its toString may be anything); as JSON the route can refuse it.
+    // An object may not convert to text (its toString can be anything); as JSON, the route can reject it.
     url.searchParams.set(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
   }
 }
