@@ -10,13 +10,16 @@ const apiKeySchema = z.strictObject({
     .describe('Dollars that requests with this key may cost in all'),
 });
 
-/** The keys of a configuration: for the gateway as a program of its own, and for a host with its own list. */
+/** The `keys` of a configuration, also for a host that has such a list of its own. */
 export const apiKeysSchema = z.array(apiKeySchema).superRefine((keys, context) => {
   const message = keyConflict(keys);
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 
-/** Two keys with one id would share an account, and one key with two ids would be the first; undefined without either. */
+/**
+ * Describes a conflict in a list of keys, undefined without one: two keys with the same id would share an account, and
+ * the same key under two ids would always count as the first.
+ */
 export function keyConflict(keys: readonly { id: string; key: string }[]): string | undefined {
   for (const [at, { id, key }] of keys.entries()) {
     const before = keys.slice(0, at);

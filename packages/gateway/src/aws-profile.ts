@@ -7,9 +7,9 @@ import type { Environment } from './environment.ts';
 type Section = Record<string, string | undefined>;
 
 /**
- * The access key of `AWS_PROFILE`, from the files that the AWS command line writes, in the variables that it stands
- * for; nothing when there is no profile, or a key in the environment already. Profiles that log in (SSO, roles) have
- * no key in these files.
+ * Reads the access key and region of `AWS_PROFILE` from the files of the AWS command line, as the variables that would
+ * set them. Empty without a profile, or with a key in the environment. Profiles that log in (SSO, roles) have no key in
+ * these files.
  */
 export function awsProfile(env: Environment): Environment {
   const name = env.AWS_PROFILE;
@@ -31,7 +31,7 @@ function sections(path: string): Record<string, Section | undefined> {
   try {
     return parse(readFileSync(path, 'utf8')) as Record<string, Section | undefined>;
   } catch {
-    // No such file: the profile may stand in the other one.
+    // A missing file: the profile may be in the other one.
     return {};
   }
 }

@@ -6,9 +6,9 @@ import { ConfigError } from './config-error.ts';
 import type { Environment } from './environment.ts';
 import { dialects } from './upstream/target.ts';
 
-// Only this file and aws-profile.ts read configuration files. All other code takes a GatewayConfig.
+// Only this file and aws-profile.ts read configuration files. All other code receives a GatewayConfig.
 
-const url = z.url({ protocol: /^https?$/, message: 'has to be an http or https URL' });
+const url = z.url({ protocol: /^https?$/, message: 'must be an http or https URL' });
 const positive = z.number().positive();
 
 const modelSchema = z.strictObject({
@@ -22,7 +22,7 @@ const modelSchema = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'The model behind a name that does not say it (an inference profile): for facts, prices and family',
+      'The model behind a name that does not tell (an inference profile): for facts, prices and family',
     ),
   echo_reasoning: z.boolean().optional().describe('Send `reasoning_content` back on tool turns'),
   prices: z
@@ -48,7 +48,7 @@ const providerSchema = z.strictObject({
   api_version: z.string().optional(),
   max_concurrency: z.number().int().positive().optional(),
   timeout_seconds: positive.optional().describe('Until the answer begins'),
-  idle_timeout_seconds: positive.optional().describe('Between two pieces of an answer'),
+  idle_timeout_seconds: positive.optional().describe('Between two chunks of an answer'),
   models: z.record(z.string(), modelSchema).optional(),
 });
 
@@ -65,7 +65,7 @@ const fileSchema = z.strictObject({
   $schema: z.string().optional(),
   providers: z.record(z.string().regex(/^[^/\s]+$/), providerSchema).default({}),
   models: z.record(z.string().min(1), routeSchema).default({}),
-  default_model: z.string().optional().describe('Serves names that nothing else knows'),
+  default_model: z.string().optional().describe('Serves names that match nothing else'),
   retries: z.number().int().min(0).max(10).default(2),
   cool_down_seconds: z.number().min(0).default(30),
   ping_seconds: positive.default(10),
@@ -75,17 +75,17 @@ const fileSchema = z.strictObject({
   max_body_mb: positive.default(64),
   keys: apiKeysSchema
     .default([])
-    .describe('Who may use the gateway when it runs on its own; without any, no key is needed'),
+    .describe('The keys that clients of the program need; without any, no key is needed'),
 });
 
 export type ProviderConfig = z.infer<typeof providerSchema>;
 export type Route = z.infer<typeof routeSchema>;
 export type ConfigFile = z.input<typeof fileSchema>;
 
-/** Everything the gateway is told. `env` is where provider keys and base URLs are looked up. */
+/** The whole configuration. Provider keys and base URLs are looked up in `env`. */
 export type GatewayConfig = Readonly<z.output<typeof fileSchema>> & { readonly env: Environment };
 
-/** Checks a configuration; throws a ConfigError whose sentence names the field. */
+/** Validates a configuration; throws a ConfigError that names the field. */
 export function createConfig(input: ConfigFile = {}, env: Environment = {}): GatewayConfig {
   const result = fileSchema.safeParse(input);
   if (!result.success) throw new ConfigError(`gateway configuration: ${z.prettifyError(result.error)}`);
@@ -96,7 +96,7 @@ export function createConfig(input: ConfigFile = {}, env: Environment = {}): Gat
 export function readConfigFile(path: string, env: Environment): GatewayConfig {
   let text: string;
   try {
-    // Editors on Windows begin a file with a byte order mark.
+    // Editors on Windows write a byte order mark.
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     throw new ConfigError(

@@ -1,12 +1,12 @@
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The program's own environment, for main.ts: the only place that reads it. */
+/** The environment of the process, for main.ts; no other code reads it. */
 export function processEnvironment(): Environment {
   return { ...process.env };
 }
 
-/** The proxies that requests to providers leave through, in the variables that curl and most others read. */
+/** The proxies for requests to providers, from the variables that curl and most other programs read. */
 export function proxiesOf(env: Environment): { http?: string; https?: string; except?: string } {
   const first = (...names: string[]) => names.map((name) => env[name]).find((value) => value);
   const http = first('http_proxy', 'HTTP_PROXY');

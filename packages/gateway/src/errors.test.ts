@@ -297,7 +297,7 @@ test('a body that is no request is a 400 that names the field', async () => {
     return [response.status, ((await response.json()) as { error: { message: string } }).error.message];
   };
   expect(await bad('{')).toEqual([400, 'The request body is not valid JSON.']);
-  expect(await bad('[]')).toEqual([400, 'The request body has to be a JSON object.']);
+  expect(await bad('[]')).toEqual([400, 'The request body must be a JSON object.']);
   expect(await bad('{}')).toEqual([400, 'model: Field required']);
   expect((await bad('{"model":"fake/m"}'))[1]).toContain('messages');
   expect(

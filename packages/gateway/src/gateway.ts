@@ -27,32 +27,32 @@ export interface GatewayOptions extends GatewayHooks {
   config: GatewayConfig;
   /** Answers for the models `demo`, `demo-…` and `demo/…`, without any upstream. */
   demo?: LocalModel;
-  /** How requests leave; for recording, replaying and tests. */
+  /** Sends the requests to upstreams; for recording, replaying and tests. */
   transport?: Transport;
-  /** Providers work without keys: for replaying, where nothing is really asked. */
+  /** Providers work without keys: for replaying, where no upstream is called. */
   keyless?: boolean;
-  /** The same as a fetch function. */
+  /** The same, as a fetch function. */
   fetch?: typeof fetch;
 }
 
 export interface Gateway {
   /** Answers a web-standard request: mount it under any server. */
   fetch(request: Request): Promise<Response>;
-  /** Answers a request of node:http itself, which is quicker: no Request, Response or web stream in between. */
+  /** Answers a request of node:http, which is faster: no Request, Response or web stream in between. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** What `GET /v1/models` lists. */
+  /** The list of `GET /v1/models`. */
   models(): CatalogueListing[];
-  /** Every provider, and what is missing for it to work. */
+  /** All providers, with what each of them still needs. */
   providers(): ProviderStatus[];
-  /** Tokens that fit into every upstream of a model; undefined when nobody knows, or the name is not served. */
+  /** The context window that all upstreams of a model have; undefined when it is unknown, or the name is not served. */
   contextOf(model: string): number | undefined;
-  /** Why a model cannot be served, and what to do about it; undefined when it can. */
+  /** Why a model cannot be served, and what to do; undefined when it can. */
   refusalOf(model: string): string | undefined;
-  /** Dollars for a model call, also for one that did not come through here; undefined when nobody knows a price. */
+  /** The dollars for a model call, whether or not it went through the gateway; undefined without a known price. */
   costOf(provider: string, model: string, usage: Usage): Promise<number | undefined>;
-  /** What of the configuration cannot work: `errors` never, `warnings` not until something is set. */
+  /** Problems of the configuration: `errors` cannot work at all, `warnings` not until something is set. */
   check(): { errors: string[]; warnings: string[] };
-  /** The sentence to stop with when one of these addresses (host:port) is also an upstream; undefined when none is. */
+  /** An error message when one of these addresses (host:port) is also an upstream; undefined when none is. */
   findSelf(addresses: readonly string[]): string | undefined;
   close(): void;
 }
@@ -78,7 +78,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     keyHint,
   });
 
-  /** Where the key of a provider is set. */
+  /** Tells where the key of a provider is set. */
   function keyHint(provider: string): string {
     const own = config.providers[provider];
     if (own?.api_key_env) return own.api_key_env;
@@ -107,10 +107,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       } catch (error) {
         await discard(result);
         if (response.headersSent) {
-          // The client sees an answer that breaks off; whoever mounts the gateway could only write a second head.
+          // The client sees a broken answer; an error thrown here would make the host write the headers again.
           options.log?.({
             level: 'error',
-            message: `an answer broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+            message: `an answer failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
           });
           return;
         }

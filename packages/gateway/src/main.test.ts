@@ -8,7 +8,7 @@ import { post } from './testing/gateway.ts';
 
 const children: ChildProcess[] = [];
 const folders: string[] = [];
-// At the very end: some of the tests run side by side.
+// After all tests, because some run concurrently.
 afterAll(async () => {
   for (const child of children.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -46,7 +46,7 @@ function run(args: string[], env: Record<string, string> = {}) {
   return { listening, exit, child };
 }
 
-test('the program prints where it listens, answers, and ends on SIGTERM', async () => {
+test('the program prints its address, answers, and ends on SIGTERM', async () => {
   const { listening, exit, child } = run(['--port', '0', '--demo']);
   const url = await listening;
   expect((await fetch(url, { method: 'HEAD' })).status).toBe(200);
@@ -69,7 +69,7 @@ test('`providers` says which key is missing', async () => {
   expect(output).toMatch(/^\d{3} providers, \d+ ready$/m);
 });
 
-/** What the program ends with, as its code and what it said. */
+/** The program's exit code and error output. */
 async function endOf(args: string[], env: Record<string, string> = {}): Promise<[number | null, string]> {
   const { code, errors } = await run(args, env).exit;
   return [code, errors];
@@ -90,7 +90,7 @@ test.concurrent.each([
   [['--host', '0.0.0.0', '--port', '0'], 'can be reached from other machines'],
   [['serve', 'extra'], 'serve takes no extra'],
   [['--wrong'], '--log-requests'],
-  [['--cassette', 'x'], '--cassette goes with record or replay'],
+  [['--cassette', 'x'], '--cassette is an option of record and replay'],
   [['replay'], 'replay --cassette <file>'],
   [['record', '--cassette', '/no/such/folder/tape'], 'cannot use the cassette'],
 ])('%j ends the program with a sentence', async (args, told) => {
@@ -110,7 +110,7 @@ test.concurrent.each([
   ]);
 });
 
-test('a port that is taken, and an upstream that is the gateway itself, are told at the start', async () => {
+test('a port in use, and an upstream that is the gateway itself, are errors at startup', async () => {
   const first = run(['--port', '0']);
   const { port } = new URL(await first.listening);
   expect(await endOf(['--port', port])).toEqual([1, expect.stringContaining('is in use')]);
@@ -123,7 +123,7 @@ test('a port that is taken, and an upstream that is the gateway itself, are told
   ]);
 });
 
-test('what is missing for a configured model is said at the start, and the rest works', async () => {
+test('a configured model that lacks its key is a warning at startup, and the rest works', async () => {
   const models = { haiku: 'groq/llama-3.3-70b-versatile', tiny: 'demo' };
   const config = configFile(`\uFEFF${JSON.stringify({ models })}`);
   const { listening, exit, child } = run(['--config', config, '--port', '0', '--log-requests']);
@@ -141,7 +141,7 @@ test('what is missing for a configured model is said at the start, and the rest 
   expect(JSON.parse(line)).toMatchObject({ requested_model: 'tiny', provider: 'demo', status: 200 });
 });
 
-test('a gateway without keys does not listen to web pages', async () => {
+test('a gateway without keys refuses web pages', async () => {
   const url = await run(['--port', '0', '--demo']).listening;
   const { port } = new URL(url);
   const status = (headers: Record<string, string>) =>

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=8 --heap-growing-percent=30
-// The first line bounds what a process grows to under load: V8's young generation, how far the heap grows between
-// collections, and the arenas of malloc, of which each thread would have its own. The live heap is 20 MB; without the
-// bounds 16 busy connections let the process grow to 300 MB, with them to 130 MB, at the same speed.
+// The first line bounds the memory under load: V8's young generation, the growth of the heap between collections, and
+// malloc's arenas, of which each thread would have its own. The live heap is 20 MB; with 16 busy connections the process
+// grows to 300 MB without the bounds and to 130 MB with them, at the same speed.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -24,16 +24,16 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
 const usage = `claude-agent-gateway: one Messages endpoint, every model
 
   claude-agent-gateway [options]              serve POST /v1/messages
-  claude-agent-gateway providers [options]    every provider, and what is missing for it
+  claude-agent-gateway providers [options]    all providers, and what each still needs
 
-  claude-agent-gateway record --cassette <file>    serve, and write every exchange with an upstream to a file
-  claude-agent-gateway replay --cassette <file>    serve from such a file: no keys, no cost, the same answers
+  claude-agent-gateway record --cassette <file>    serve, and record every exchange with an upstream
+  claude-agent-gateway replay --cassette <file>    serve from a recording, without keys or cost
 
   --host <address>    where to listen (127.0.0.1)
   --port <number>     0 takes any free port (4000)
   --config <file>     JSON; see the README of this package
   --demo              answer every model from the built-in demo model, offline
-  --log-requests      a line of JSON for each request: who, which model, tokens, dollars, time
+  --log-requests      log each request as a line of JSON: key, model, tokens, dollars, time
   --version, --help
 `;
 
@@ -70,9 +70,9 @@ function readOptions() {
   if (!/^\d+$/.test(values.port) || port > 65_535) {
     throw new ConfigError(`--port ${values.port} is not a port: give a number from 0 to 65535`);
   }
-  if (values.host === '') throw new ConfigError('--host needs an address, 127.0.0.1 say');
+  if (values.host === '') throw new ConfigError('--host needs an address, such as 127.0.0.1');
   if (values.cassette !== undefined && command !== 'record' && command !== 'replay') {
-    throw new ConfigError('--cassette goes with record or replay');
+    throw new ConfigError('--cassette is an option of record and replay');
   }
   return { ...values, port, command };
 }
@@ -83,7 +83,7 @@ function loadConfig(path: string | undefined, demo: boolean): GatewayConfig {
   return demo ? { ...config, models: { '*': 'demo', ...config.models } } : config;
 }
 
-/** What `record` and `replay` put between the gateway and its upstreams. */
+/** The transport of `record` and `replay`. */
 function cassetteOptions(
   command: string,
   file: string | undefined,
@@ -109,7 +109,7 @@ function build(config: GatewayConfig, options: Partial<GatewayOptions>, logReque
     config,
     demo: createDemoModel().fetch,
     log(entry) {
-      // What is told of every request is for who asked for that.
+      // Lines about every request only with --log-requests.
       if (entry.level !== 'debug' || logRequests) console.error(JSON.stringify({ at: at(), ...entry }));
     },
     ...(logRequests && {
@@ -120,7 +120,7 @@ function build(config: GatewayConfig, options: Partial<GatewayOptions>, logReque
   });
 }
 
-/** Stops where the configuration can never work; says what is missing where it cannot yet. */
+/** Stops on a configuration that can never work; warns about what is still missing. */
 function checkStart(gateway: Gateway, config: GatewayConfig, host: string): void {
   const { errors, warnings } = gateway.check();
   if (errors.length > 0) throw new ConfigError(errors.join('\n'));
@@ -156,7 +156,7 @@ async function serve(gateway: Gateway, host: string, port: number, open: boolean
       response.destroy();
     });
   });
-  // The client's requests run for minutes; Node would cut them off after five.
+  // Requests may run longer than the five minutes that Node allows.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

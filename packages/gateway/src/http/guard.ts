@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { foreignPage } from 'claude-agent-protocol/same-machine';
 import { type Failure, failure } from '../messages/errors.ts';
 
-/** Refuses web pages: a gateway without keys is for programs of this machine. */
+/** Refuses requests from web pages: a gateway without keys serves programs on this machine only. */
 export function refusePages({ headers: { host, origin } }: IncomingMessage): Failure | undefined {
   switch (foreignPage({ host, origin }, true)) {
     case 'host':

@@ -7,7 +7,7 @@ import { createReservations } from '../routing/reservations.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-/** The keys and budgets of a configuration, for the gateway as a program of its own; spending is kept in memory. */
+/** The hooks for the keys and budgets of a configuration; spending is kept in memory. */
 function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget' | 'onUsage'> {
   if (config.keys.length === 0) return {};
   const known = config.keys.map(({ id, key, budget_usd }) => ({
@@ -45,7 +45,7 @@ function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget
   };
 }
 
-/** A configuration's `keys` hold wherever the gateway is mounted, unless the host has a lock of its own. */
+/** A configuration's `keys` apply wherever the gateway is mounted, unless the host has its own `authorize`. */
 export function withKeys(config: GatewayConfig, hooks: GatewayHooks): GatewayHooks {
   if (hooks.authorize) return hooks;
   const keys = keysOf(config);

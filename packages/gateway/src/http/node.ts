@@ -4,7 +4,7 @@ import { type Answer, type Incoming, isWhole } from '../pipeline/answer.ts';
 import { clientGone, isAborted } from '../transport/transport.ts';
 import { type Received, readToEnd } from './received.ts';
 
-/** The request that node:http received; `gone` aborts when the client goes away before the answer is complete. */
+/** A request of node:http; `gone` aborts when the client disconnects before the answer is complete. */
 export function fromNode(request: IncomingMessage, response: ServerResponse): Received {
   const gone = new AbortController();
   response.once('close', () => {
@@ -24,13 +24,13 @@ export function fromNode(request: IncomingMessage, response: ServerResponse): Re
         let size = 0;
         request.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          // The rest is read and thrown away: a client that is still sending would not see the answer.
+          // The rest is read and dropped: a client that is still sending would not see the answer.
           if (size <= limit) chunks.push(chunk);
         });
         request.on('end', () =>
           resolve(size > limit ? undefined : chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)),
         );
-        // An upload that breaks off is an error here ("aborted") before it is a close.
+        // An aborted upload emits an error ("aborted") before it closes.
         request.on('error', (error) => reject(request.complete ? error : clientGone()));
         request.on('close', () => {
           if (!request.complete) reject(clientGone());
@@ -41,8 +41,7 @@ export function fromNode(request: IncomingMessage, response: ServerResponse): Re
 }
 
 /**
- * Writes an answer through node:http, minding how fast the client reads. Throws before anything is written when node
- * refuses a header.
+ * Writes an answer through node:http, at the client's pace. Throws before anything is written when Node refuses a header.
  */
 export async function toNode(answer: Answer, response: ServerResponse, gone: AbortController): Promise<void> {
   const { body, pingMs, isComplete } = answer;
@@ -64,24 +63,24 @@ export async function toNode(answer: Answer, response: ServerResponse, gone: Abo
       }, pingMs / 2)
     : undefined;
   try {
-    const pieces = body[Symbol.asyncIterator]();
-    for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    const chunks = body[Symbol.asyncIterator]();
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
       if (response.destroyed) {
-        await pieces.return?.();
+        await chunks.return?.();
         return;
       }
       if (isComplete?.()) {
-        // One write for the piece and the end.
+        // One write for the last chunk and the end.
         response.end(next.value);
         clearInterval(timer);
-        return await readToEnd(pieces, gone);
+        return await readToEnd(chunks, gone);
       }
       last = Date.now();
       if (!response.write(next.value)) await drained(response);
     }
     response.end();
   } catch (error) {
-    // The head has gone out: all that is left is to break off.
+    // The headers were sent: the only way left is to break the connection.
     response.destroy();
     if (!isAborted(error) && !gone.signal.aborted) throw error;
   } finally {

@@ -1,14 +1,14 @@
 import type { Incoming } from '../pipeline/answer.ts';
 
-/** A request, and the way to stop the work on it. */
+/** A request, and the controller that stops the work on it. */
 export interface Received {
   incoming: Incoming;
   gone: AbortController;
 }
 
 /**
- * How long an upstream may take to close an answer that the client has in full already. Its connection is kept for the
- * next request only if it does.
+ * The time that an upstream may take to close an answer that the client already has in full. Only then is its connection
+ * kept for the next request.
  */
 const closingMs = 1_000;
 
@@ -18,7 +18,7 @@ export async function readToEnd(chunks: AsyncIterator<unknown>, gone: AbortContr
   try {
     while (!(await chunks.next()).done);
   } catch {
-    // The client has everything it asked for.
+    // The client has the whole answer.
   } finally {
     clearTimeout(timer);
   }

@@ -18,11 +18,11 @@ interface RoutesOptions {
   log: GatewayHooks['log'];
 }
 
-/** From a request to its answer, failures included. */
+/** Routes a request and returns its answer, also for a failure. */
 export function createRoutes(options: RoutesOptions): (incoming: Incoming) => Promise<Answer> {
   async function dispatch(incoming: Incoming, requestId: string): Promise<Answer> {
     const path = incoming.path.length > 1 ? incoming.path.replace(/\/$/, '') : incoming.path;
-    // node:http itself leaves the body of an answer to HEAD out.
+    // node:http itself omits the body of an answer to HEAD.
     const method = incoming.method === 'HEAD' ? 'GET' : incoming.method;
     if (path === '/v1/messages' && method === 'POST') return options.messages(incoming, requestId);
     if (path === '/v1/messages/count_tokens' && method === 'POST')
@@ -38,11 +38,11 @@ export function createRoutes(options: RoutesOptions): (incoming: Incoming) => Pr
       await options.admit(incoming);
       const id = decoded(path.slice('/v1/models/'.length));
       const found = options.models().find((model) => model.id === id);
-      // A name need not be listed to be served: bare ones and those that a pattern matches.
+      // Names that are not listed may be served too: bare ones, and those that match a pattern.
       if (!found) options.resolve(id);
       return json(found ?? listed(id, ''));
     }
-    return refuse(404, `There is no ${method} ${path} here.`);
+    return refuse(404, `There is no endpoint ${method} ${path}.`);
   }
 
   return async (incoming) => {

@@ -20,7 +20,7 @@ const request = {
   messages: [{ role: 'user', content: 'Hi' }],
 };
 
-/** A gateway that lets one request at a time to its upstream. */
+/** A gateway that sends its upstream one request at a time. */
 async function setUp(fixture: (typeof fixtures)[number], answer: FakeAnswer, more: object = {}) {
   const upstream = await startUpstream(answer);
   const records: UsageRecord[] = [];
@@ -33,7 +33,7 @@ async function setUp(fixture: (typeof fixtures)[number], answer: FakeAnswer, mor
   const running = await startGateway(config, { onUsage });
   const gateway = createGateway({ config: createConfig(config), onUsage });
   closers.push(upstream.close, running.close, gateway.close);
-  /** The same through the web-standard door. */
+  /** The same through `gateway.fetch`. */
   const fetchFrom = (body: object) =>
     gateway.fetch(
       new Request('http://gateway.test/v1/messages', { method: 'POST', body: JSON.stringify(body) }),
@@ -42,7 +42,7 @@ async function setUp(fixture: (typeof fixtures)[number], answer: FakeAnswer, mor
 }
 
 describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %s', (_, fixture) => {
-  test('the client has the end of a message when it is there, though the upstream stays', async () => {
+  test('the client gets the end of a message at once, even if the upstream does not close', async () => {
     const { upstream, records, doors } = await setUp(fixture, (_request, response) => {
       response.writeHead(200, { 'content-type': fixture.contentType });
       response.write(fixture.stream({ text: 'all of it', usage }));
@@ -50,17 +50,17 @@ describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %
     const aborted = upstream.aborted.then(() => records.length);
     for (const ask of doors) {
       for (let at = 0; at < 2; at += 1) {
-        // The second gets the upstream's only place, though the first one's answer is still open there.
+        // The second request gets the only permit, though the upstream has not closed the first answer.
         expect(readEvents(await (await ask(request)).text()).at(-1)).toEqual({ type: 'message_stop' });
       }
     }
-    // It was booked when the client had it; the upstream is given a moment to close, and then left.
+    // It was booked when the client had it; then the upstream gets a second to close.
     expect(await aborted).toBeGreaterThan(0);
     await expect.poll(() => records.length).toBe(4);
     for (const record of records) expect(record).toMatchObject({ status: 200, error: undefined });
   });
 
-  test('an upstream that closes keeps its connection for the next request', async () => {
+  test('the connection of an upstream that closes its answer is reused', async () => {
     const sockets = new Set<unknown>();
     const { doors } = await setUp(fixture, (_request, response) => {
       sockets.add(response.socket);
@@ -68,11 +68,11 @@ describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %
       response.write(fixture.stream({ text: 'all of it', usage }), () => response.end());
     });
     for (const ask of doors) for (let at = 0; at < 5; at += 1) await (await ask(request)).text();
-    // One, and another where the next request was quicker than the end of the last answer.
+    // One, and another if the next request came before the end of the last answer.
     expect(sockets.size).toBeLessThanOrEqual(2 * doors.length);
   });
 
-  test('a client that leaves while there are only pings leaves nothing behind', async () => {
+  test('a client that disconnects while there are only pings leaves nothing behind', async () => {
     let answering = () => {};
     const { upstream, records, doors } = await setUp(
       fixture,
@@ -87,7 +87,7 @@ describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %
     for (const [at, ask] of doors.entries()) {
       const gone = (await ask(request)).body?.getReader();
       expect(Buffer.from((await gone?.read())?.value ?? []).toString()).toContain('event: ping');
-      // On a busy machine a ping may come before the upstream has the request.
+      // On a busy machine a ping may come before the upstream has received the request.
       await expect.poll(() => upstream.seen.length).toBe(at + 1);
       await gone?.cancel();
     }
@@ -103,7 +103,7 @@ describe.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('on %
   });
 });
 
-test('pieces that arrived together leave as one event', async () => {
+test('deltas that arrived together are sent as one event', async () => {
   const [chat] = fixtures.filter(({ name }) => name === 'openai-chat');
   if (!chat) throw new Error('no chat fixture');
   const input = { path: '/a/long/path/to/some/file' };
@@ -125,7 +125,7 @@ test('pieces that arrived together leave as one event', async () => {
   }
 });
 
-test('an answer whose headers cannot be written is an error, not a request without an end', async () => {
+test('an answer whose headers cannot be written is an error, not a request that hangs', async () => {
   const running = await startGateway(
     { providers: { fake: { api: 'anthropic', base_url: 'http://up.test', api_key: 'k' } }, retries: 0 },
     {

@@ -33,7 +33,7 @@ export function toResponse(answer: Answer, gone: AbortController): Response {
   const init = { status: answer.status, headers: answer.headers };
   if (isWhole(body)) return new Response(body as BodyInit, init);
   const encoder = new TextEncoder();
-  const pieces = body[Symbol.asyncIterator]();
+  const chunks = body[Symbol.asyncIterator]();
   let timer: NodeJS.Timeout | undefined;
   let last = Date.now();
   const stream = new ReadableStream<Uint8Array>({
@@ -48,12 +48,12 @@ export function toResponse(answer: Answer, gone: AbortController): Response {
     },
     async pull(controller) {
       try {
-        const next = await pieces.next();
+        const next = await chunks.next();
         last = Date.now();
         if (!next.done) {
           controller.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value);
           if (!answer.isComplete?.()) return;
-          void readToEnd(pieces, gone);
+          void readToEnd(chunks, gone);
         }
         clearInterval(timer);
         controller.close();
@@ -65,7 +65,7 @@ export function toResponse(answer: Answer, gone: AbortController): Response {
     async cancel() {
       clearInterval(timer);
       gone.abort();
-      await pieces.return?.(undefined);
+      await chunks.return?.(undefined);
     },
   });
   return new Response(stream, init);

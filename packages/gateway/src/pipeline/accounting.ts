@@ -16,9 +16,9 @@ interface Outcome {
   meter?: Meter | undefined;
 }
 
-/** The account of one request: opened when it was read, closed once. */
+/** The account of one request: opened when the request was read, closed once. */
 export interface Account {
-  /** Asks the budget; gives the sentence of a refusal, for which the account is closed. */
+  /** Asks the budget; returns the message of a refusal, after which the account is closed. */
   reserve(): Promise<string | undefined>;
   /** The answer has begun. */
   begin(): void;
@@ -53,7 +53,7 @@ function recordOf(
   };
 }
 
-/** Asks the host's budget and tells the host what requests came to. */
+/** Asks the host's budget before a request and reports the request's usage to the host. */
 export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
   /** Tells the host why a request was not answered. */
   function tellFailure(subject: Subject, error: unknown): void {
@@ -61,7 +61,7 @@ export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
     hooks.onFailure?.(subject, { status: error.failure.status, message: error.failure.message });
   }
 
-  /** Dollars that the input alone will cost; undefined when no price is known. */
+  /** The cost of the input alone in dollars; undefined without a known price. */
   async function leastCost(call: Call): Promise<number | undefined> {
     const { provider, model, dialect } = call.target;
     if (dialect === 'demo') return 0;
@@ -72,7 +72,7 @@ export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
     let firstAt: number | undefined;
     let release: (() => void) | undefined;
 
-    /** The price is looked up after the answer has gone out. */
+    /** The price is looked up after the answer was sent. */
     function close(outcome: Outcome): void {
       const { target, meter } = outcome;
       if (!hooks.onUsage) return void release?.();

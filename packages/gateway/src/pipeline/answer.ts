@@ -1,8 +1,8 @@
-/** A request, whichever server it came through. */
+/** A request, from node:http or a web-standard server. */
 export interface Incoming {
   method: string;
   path: string;
-  /** With its `?`, or empty. */
+  /** With the leading `?`; may be empty. */
   query: string;
   headers: Record<string, string>;
   body(limit: number): Promise<Uint8Array | undefined>;
@@ -12,11 +12,11 @@ export interface Incoming {
 export interface Answer {
   status: number;
   headers: Record<string, string>;
-  /** A stream consists of whole SSE events, so that a ping may be written between any two pieces. */
+  /** The chunks of a stream are whole SSE events, so that a ping may be written between any two. */
   body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
-  /** Whether the piece that was given last ends the stream for the client; more may come that nobody needs. */
+  /** Whether the last chunk completed the message for the client; anything after it can be dropped. */
   isComplete?: () => boolean;
-  /** A `ping` event is written after so long a silence. */
+  /** A `ping` event is written after this much silence. */
   pingMs?: number;
 }
 
@@ -31,7 +31,7 @@ export function streamHeaders(): Record<string, string> {
 export const isWhole = (body: Answer['body']): body is string | Uint8Array =>
   typeof body === 'string' || body instanceof Uint8Array;
 
-/** Ends an answer that nobody will read, so that what it holds (upstream, concurrency slot) is given back. */
+/** Abandons an answer that will not be read, which releases its upstream and permit. */
 export async function discard({ body }: Answer): Promise<void> {
   if (!isWhole(body)) await body[Symbol.asyncIterator]().return?.(undefined);
 }

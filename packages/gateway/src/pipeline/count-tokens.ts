@@ -10,7 +10,7 @@ interface CountTokensOptions {
   log: GatewayHooks['log'];
 }
 
-/** `POST /v1/messages/count_tokens`: counted upstream where that is possible, else estimated. */
+/** `POST /v1/messages/count_tokens`: counted upstream where possible, otherwise estimated. */
 export function createCountTokens({ receive, load, log }: CountTokensOptions) {
   return async (incoming: Incoming, requestId: string): Promise<Answer> => {
     const { call } = await receive(incoming, requestId);
@@ -19,7 +19,7 @@ export function createCountTokens({ receive, load, log }: CountTokensOptions) {
       const provider = await load(call.target.dialect);
       count = await provider.countTokens?.(call);
     } catch (error) {
-      // An upstream that cannot count is no reason to fail: the client only wants to know when to compact.
+      // Not a failure for the client, which only needs to know when to compact.
       log?.({
         level: 'info',
         message: `count_tokens estimated: ${error instanceof Error ? error.message : String(error)}`,

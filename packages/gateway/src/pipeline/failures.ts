@@ -1,7 +1,7 @@
 import { type Failure, failure, GatewayError } from '../messages/errors.ts';
 import type { LogEntry } from './hooks.ts';
 
-/** A GatewayError as the client will see it. Any other error is a fault of the gateway: logged, and a 500. */
+/** The failure of a GatewayError. Any other error is a bug of the gateway: logged, and a 500. */
 export function failureOf(error: unknown, requestId: string, log?: (entry: LogEntry) => void): Failure {
   if (error instanceof GatewayError) return error.failure;
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,21 +1,21 @@
-// What the host of a gateway is asked and told.
+// The hooks by which the gateway asks and informs its host.
 
-/** Who a request is from, as the host of the gateway knows it. */
+/** The sender of a request, as the host knows it. */
 export interface Subject {
   keyId?: string;
   sessionId?: string;
 }
 
-/** One request, for accounts and metrics. */
+/** The usage of one request, for accounts and metrics. */
 export interface UsageRecord {
   request_id: string;
   subject: Subject;
   session_id: string | undefined;
   agent_id: string | undefined;
   parent_agent_id: string | undefined;
-  /** The name that the client asked for. */
+  /** The model name in the request. */
   requested_model: string;
-  /** Who answered, and the model's name there. */
+  /** The provider that answered, and its name for the model. */
   provider: string | undefined;
   model: string | undefined;
   stream: boolean;
@@ -23,13 +23,13 @@ export interface UsageRecord {
   output_tokens: number;
   cache_read_input_tokens: number;
   cache_creation_input_tokens: number;
-  /** Dollars; undefined when nobody knows a price. */
+  /** Dollars; undefined without a known price. */
   cost_usd: number | undefined;
   latency_ms: number;
   /** Until the first event; undefined when there was none. */
   ttft_ms: number | undefined;
   status: number;
-  /** The type of the error that the client got, also in the middle of a stream; `aborted` when it went away. */
+  /** The type of the error that the client got, also in mid-stream; `aborted` when the client disconnected. */
   error: string | undefined;
 }
 
@@ -43,13 +43,13 @@ export interface LogEntry {
 }
 
 export interface GatewayHooks {
-  /** Who may use the gateway. Without it everybody may: for hosts that have asked already. */
+  /** Authorizes a request. Without this hook every request is allowed, for hosts that have authorized it already. */
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
-  /** Told why a request was not answered, in the words that the client gets: agents keep many of them to themselves. */
+  /** Called with the client's error message when a request fails: agents do not show all of them. */
   onFailure?: (subject: Subject, failure: { status: number; message: string }) => void;
-  /** Told of every request once it is over. */
+  /** Called for every request when it has ended. */
   onUsage?: (record: UsageRecord) => void;
-  /** Asked before each request; `estimate` gives what its input will cost, undefined when nobody knows a price. */
+  /** Asked before each request; `estimate` returns the cost of its input, undefined without a known price. */
   budget?: {
     check(
       subject: Subject,
@@ -60,5 +60,5 @@ export interface GatewayHooks {
 }
 
 export type Authorization = { ok: true; subject: Subject } | { ok: false };
-/** `release` is called once the request is over and `onUsage` was told of it. */
+/** `release` is called when the request has ended, after `onUsage`. */
 export type BudgetAnswer = { ok: true; release?: () => void } | { ok: false; message: string };

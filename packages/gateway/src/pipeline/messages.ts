@@ -31,14 +31,14 @@ export function createMessages(options: MessagesOptions) {
     if (call.dropped.size === 0) return;
     options.log?.({
       level: 'debug',
-      message: `left out, because the other side has no form for it: ${[...call.dropped].join(', ')}`,
+      message: `left out, because the other API has no equivalent: ${[...call.dropped].join(', ')}`,
       request_id: `req_${call.requestId}`,
       provider: target.provider,
       model: target.model,
     });
   }
 
-  /** Gives the slot back and closes the account. */
+  /** Releases the permit and closes the account. */
   function finish(
     call: Call,
     account: Account,
@@ -58,7 +58,7 @@ export function createMessages(options: MessagesOptions) {
     account.begin();
     const { reply } = routed;
     const { status, body, meter } = reply;
-    // Of an answer that streams only what is known by now; the log has the rest.
+    // For a streamed answer only what is known by now; the log has the rest.
     const dropped = [...call.dropped].join(', ');
     const headers = dropped === '' ? reply.headers : { ...reply.headers, 'x-gateway-dropped': dropped };
     if (isWhole(body)) {

@@ -5,8 +5,8 @@ import { isAborted } from '../transport/transport.ts';
 import { type Answer, discard, isWhole, streamHeaders } from './answer.ts';
 
 /**
- * A stream whose upstream is silent for long begins with pings, so that the client knows it is alive; an error then
- * comes as an event. Until then a failure still has its own status, and nothing is committed.
+ * When the upstream of a stream is silent for long, the stream begins with pings, so that the client knows it is alive,
+ * and a later error is sent as an event. Until then nothing is sent, and a failure still gets its own status.
  */
 export async function orPings(
   answer: Promise<Answer>,

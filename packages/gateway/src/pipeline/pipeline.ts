@@ -39,7 +39,7 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What happens to a request between its arrival and its answer, whichever server it came through. */
+/** The way of a request from its arrival to its answer. */
 export function createPipeline({ config, hooks, send, resolve, costOf, load, keyHint }: PipelineOptions) {
   const calibration = createCalibration();
   const accounting = createAccounting(hooks, costOf);

@@ -10,19 +10,19 @@ import type { Call, Reply } from '../upstream/call.ts';
 import { describeError, UpstreamError } from '../upstream/error.ts';
 import { streamHeaders } from './answer.ts';
 
-/** A reply whose beginning is there, so that it can be given to the client without a second thought. */
+/** A reply that has begun, so that its status and headers can be sent to the client. */
 export interface Prepared {
   status: number;
   headers: Record<string, string>;
   body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
   meter: Meter & { error?: string };
-  /** What the input was estimated at, for calibration; 0 when nobody estimated. */
+  /** The estimated input tokens, for calibration; 0 without an estimate. */
   estimate: number;
 }
 
 /**
- * Waits for the first piece of a reply, or for all of it when the client wants it whole. What fails until then is
- * thrown and may be tried again; what fails afterwards ends the stream with an `error` event.
+ * Waits for the first chunk of a reply, or for all of it when the client does not want a stream. A failure until then is
+ * thrown and can be retried; a later one ends the stream with an `error` event.
  */
 export async function prepare(call: Call, reply: Reply): Promise<Prepared> {
   const meter: Prepared['meter'] = createMeter();
@@ -48,7 +48,7 @@ export async function prepare(call: Call, reply: Reply): Promise<Prepared> {
     const headers = reply.stream ? { ...reply.headers, ...jsonHeaders() } : reply.headers;
     return { status: reply.status, headers, body, meter, estimate: 0 };
   }
-  // A stream was asked for and the upstream does not stream.
+  // The client wants a stream, but the upstream did not stream.
   const body = encodeEvents(messageToEvents(message));
   return { status: 200, headers: streamHeaders(), body, meter, estimate: 0 };
 }
@@ -66,7 +66,7 @@ async function* encoded(
 }
 
 const charactersPerToken = 4;
-/** Of a stream of Anthropic's: a token or two to a delta, with some 100 bytes around them. */
+/** In Anthropic's stream a delta has one or two tokens and some 100 bytes around them. */
 const streamBytesPerToken = 60;
 
 function lengthOf(delta: Delta): number {
@@ -87,7 +87,7 @@ function note(events: readonly StreamEvent[], meter: Prepared['meter']): void {
   }
 }
 
-/** Anthropic's bytes, in whole events; an error event where the upstream broke off. */
+/** Anthropic's bytes in whole events; an error event where the upstream broke off. */
 async function* passed(
   body: AsyncIterable<Uint8Array>,
   meter: Prepared['meter'],
@@ -95,7 +95,7 @@ async function* passed(
 ): AsyncGenerator<string | Uint8Array> {
   const bytes = createEventBytes(meter);
   let begun = false;
-  /** Comments before the first event: until then another upstream may still answer instead. */
+  /** Comments before the first event, held back because another upstream can still answer instead. */
   const held: Buffer[] = [];
   const broken = (why: string) => {
     const message = `${call.target.provider} ended its answer in the middle${why}.`;
@@ -103,7 +103,7 @@ async function* passed(
     meter.error = 'api_error';
     return encodeEvents([{ type: 'error', error: { type: 'api_error', message } }]);
   };
-  /** Whether the upstream has sent an error; before the first event it is one of the request's. */
+  /** Whether the upstream has sent an error; before the first event it fails the request. */
   const failed = (): boolean => {
     const error = bytes.error();
     if (!error) return false;
@@ -131,7 +131,7 @@ async function* passed(
       yield Buffer.concat(held);
     }
   } catch (error) {
-    // What breaks off behind the end is nobody's loss.
+    // A connection that breaks after the end of the message loses nothing.
     if (begun && (meter.complete || bytes.error())) return;
     if (!(error instanceof TransportError) || isAborted(error) || !begun) throw error;
     yield broken(`: ${error.message}`);
@@ -153,7 +153,7 @@ async function collect(
     collector.push(events);
   }
   const { message, error, complete } = collector.result();
-  // Nothing has gone to the client yet, so this can still be tried again.
+  // Nothing was sent to the client yet, so this can still be retried.
   if (error) throw new UpstreamError(describeError(error));
   if (!message || !complete) {
     throw new UpstreamError({ status: 502, message: 'the answer broke off', headers: {} });
@@ -177,7 +177,7 @@ function readMessage(bytes: Buffer, call: Call): AnswerMessage {
     const message = JSON.parse(bytes.toString()) as AnswerMessage;
     if (message?.type === 'message' && Array.isArray(message.content)) return message;
   } catch {
-    // Said below.
+    // Reported below.
   }
   const text = bytes.subarray(0, 200).toString();
   throw new UpstreamError({

@@ -11,7 +11,7 @@ import type { Target } from '../upstream/target.ts';
 import type { Incoming } from './answer.ts';
 import type { GatewayHooks, Subject } from './hooks.ts';
 
-/** A request that was read: who sends it, and what to call where. */
+/** A request that was read: its sender, its targets, and the call for them. */
 export interface ReceivedCall {
   subject: Subject;
   resolution: Resolution;
@@ -43,7 +43,7 @@ function sessionOf(subject: Subject, incoming: Incoming, { userId }: RequestBody
 
 const statusOfProblem = { unknown: 415, 'too-large': 413, damaged: 400 } as const;
 
-/** From a request to the call that it stands for: key, body, model. */
+/** Turns a request into a call: authorizes it, reads its body, resolves its model. */
 export function createReceiver(options: ReceiverOptions) {
   const { config, hooks, calibration } = options;
   const readBody = createBodyReader();
@@ -54,7 +54,7 @@ export function createReceiver(options: ReceiverOptions) {
     const result = await hooks.authorize(incoming.headers);
     if (result.ok) return result.subject;
     const told =
-      'The gateway does not know this key. Send its key as `x-api-key` or `Authorization: Bearer`.';
+      'The gateway does not know this key. Send one of its keys as `x-api-key` or `Authorization: Bearer`.';
     throw new GatewayError({ ...failure(401, told), final: true });
   }
 
@@ -98,7 +98,7 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   return {
-    /** Who sends a request; throws a 401 when its key is not known. */
+    /** The sender of a request; throws a 401 when its key is unknown. */
     admit,
     async receive(incoming: Incoming, requestId: string): Promise<ReceivedCall> {
       const subject = await admit(incoming);

@@ -11,17 +11,17 @@ export interface Call {
   query: string;
   signal: AbortSignal;
   send: Transport;
-  /** What a provider refused before, by provider and model: not sent again. */
+  /** Fields that upstreams have refused before, by provider and model: they are not sent again. */
   learned: Learned;
   inputTokens(): number;
   sessionId: string | undefined;
   requestId: string;
-  /** Kinds of things that were left out of the request or the answer, because the other side has no form for them. */
+  /** Kinds of content that were left out of the request or the answer, because the other API has no equivalent. */
   dropped: Set<string>;
 }
 
 export type Reply =
-  /** Anthropic's own bytes, to be handed on. */
+  /** Anthropic's own bytes, to be passed on. */
   | {
       kind: 'bytes';
       status: number;
@@ -34,6 +34,6 @@ export type Reply =
 
 export interface Provider {
   send(call: Call): Promise<Reply>;
-  /** Counts tokens upstream; undefined when this upstream cannot. */
+  /** Counts tokens upstream; undefined when the upstream cannot. */
   countTokens?(call: Call): Promise<number | undefined>;
 }

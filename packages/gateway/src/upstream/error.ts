@@ -2,20 +2,20 @@ import { statusOfType } from 'claude-agent-protocol/anthropic-errors';
 import { isObject } from '../messages/is-object.ts';
 import type { TransportError } from '../transport/transport.ts';
 
-/** What an upstream answered instead of a message. */
+/** An upstream's failure, in one form for all dialects. */
 export interface UpstreamFailure {
   status: number;
   message: string;
-  /** The upstream's own word for it (`context_length_exceeded`, say). */
+  /** The upstream's own code, such as `context_length_exceeded`. */
   code?: string;
-  /** The field of the request that it is about (`reasoning.summary`, say). */
+  /** The request's field that the failure is about, such as `reasoning.summary`. */
   param?: string;
   headers: Record<string, string>;
   /** The upstream speaks Anthropic's dialect: its own type is kept. */
   type?: string;
 }
 
-/** Thrown by a provider before the first event; the routing decides what happens next. */
+/** Thrown by a provider before the first event; the router decides what happens next. */
 export class UpstreamError extends Error {
   readonly upstream: UpstreamFailure;
   constructor(upstream: UpstreamFailure) {
@@ -24,7 +24,7 @@ export class UpstreamError extends Error {
   }
 }
 
-/** Reads the error out of an upstream's body, whatever its shape. */
+/** Reads the error in an upstream's body, in any of the known shapes. */
 export function readError(status: number, headers: Record<string, string>, text: string): UpstreamFailure {
   let body: unknown;
   try {
@@ -47,7 +47,7 @@ export function readError(status: number, headers: Record<string, string>, text:
   };
 }
 
-/** Gemini and xAI answer 400 to a key that is wrong or has expired. */
+/** Gemini and xAI answer 400 to an invalid or expired key. */
 function isKeyInvalid(error: unknown): boolean {
   if (!isObject(error)) return false;
   const details: unknown[] = Array.isArray(error.details) ? error.details : [];
@@ -59,7 +59,7 @@ function isKeyInvalid(error: unknown): boolean {
   );
 }
 
-/** The error object of a body or of a chunk in mid-stream. */
+/** Reads the error object of a body, or of a chunk in mid-stream. */
 export function describeError(error: unknown): UpstreamFailure {
   if (typeof error === 'string') return { status: 502, message: error, headers: {} };
   if (!isObject(error)) return { status: 502, message: 'the upstream sent an error', headers: {} };
@@ -83,7 +83,7 @@ export function describeError(error: unknown): UpstreamFailure {
   };
 }
 
-/** The words of others than Anthropic for a status: in mid-stream an error comes without one. */
+/** Other providers' error types by the status they mean: in mid-stream an error has no status. */
 const statusOf: ReadonlyMap<string, number> = new Map([
   ['validationException', 400],
   ['ValidationException', 400],
@@ -103,12 +103,12 @@ const statusOf: ReadonlyMap<string, number> = new Map([
 
 const statusOfWord = (word: string): number | undefined => statusOfType(word) ?? statusOf.get(word);
 
-/** Claude's 400 to a turn with tool calls that does not begin with its thoughts, though thinking is on. */
+/** Claude's 400 when thinking is on and a turn with tool calls does not begin with a thinking block. */
 export const thinkingMissing = /expected `?thinking`? or `?redacted_thinking/i;
-/** Claude's 400 to thoughts that another has signed, or of which some were left out. */
+/** Claude's 400 when thinking blocks have a foreign signature, or some of them are missing. */
 export const thoughtsRefused = /signature|thinking`? blocks[^.]* cannot be modified/i;
 
-/** A failure of the connection, as if the upstream had answered it. */
+/** A failure of the connection, as the status that a proxy would answer. */
 export function fromTransport(error: TransportError, provider: string): UpstreamFailure {
   if (error.kind === 'timeout') {
     return { status: 504, message: `${provider} did not answer in time (${error.message})`, headers: {} };

@@ -2,7 +2,7 @@ import { type Failure, failure } from '../messages/errors.ts';
 import type { UpstreamFailure } from './error.ts';
 import { isOverflow, type OverflowFacts, overflowMessage } from './overflow.ts';
 
-/** Seconds to wait, from any of the headers that providers use. */
+/** The seconds to wait before a retry, from any of the headers that providers use. */
 export function retryAfter(headers: Record<string, string>, now: number = Date.now()): number | undefined {
   const milliseconds = Number(headers['retry-after-ms']);
   if (milliseconds > 0) return Math.ceil(milliseconds / 1000);
@@ -14,7 +14,7 @@ export function retryAfter(headers: Record<string, string>, now: number = Date.n
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
 }
 
-/** What the client is told about an upstream's failure. */
+/** Converts an upstream's failure to the failure that the client gets. */
 export function toFailure(
   upstream: UpstreamFailure,
   provider: string,
@@ -28,7 +28,7 @@ export function toFailure(
   switch (status) {
     case 401: {
       const hint = `${says} (Check the key that the gateway has for ${provider}: ${keyHint}.)`;
-      // To Claude Code a 401 is its own key's fault, which it reads anew and tries for minutes; this one is not.
+      // Claude Code blames its own key for a 401, reads it again and retries for minutes; this stops it.
       return { ...failure(401, hint), final: true };
     }
     case 402:

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLearned } from './learned.ts';
 
-test('what a model refused is known of it alone, and for an hour', () => {
+test('a refusal is remembered for that model alone, for an hour', () => {
   let now = 0;
   const learned = createLearned(() => now);
   learned.learn('one/m', 'top_k');
@@ -15,7 +15,7 @@ test('what a model refused is known of it alone, and for an hour', () => {
   expect(learned.refused('one/m').size).toBe(0);
 });
 
-test('any number of model names takes a bounded room, and the newest stay', () => {
+test('the number of remembered models is bounded, and the newest stay', () => {
   const learned = createLearned(() => 0);
   for (let n = 0; n < 1_500; n += 1) learned.learn(`one/m${n}`, 'top_k');
   const known = Array.from({ length: 1_500 }, (_, n) => learned.refused(`one/m${n}`).size);

@@ -1,12 +1,12 @@
-/** What upstreams refused before, by provider and model, so that it is not sent again for a while. */
+/** Remembers what upstreams have refused, by provider and model, so that it is not sent again for a while. */
 export interface Learned {
   refused(key: string): ReadonlySet<string>;
   learn(key: string, field: string): void;
 }
 
-/** Clients name the models, so their number is bounded; the fields of one are few, they are the gateway's own list. */
+/** Clients choose the model names, so their number is bounded. Each has few fields, all from the gateway's own list. */
 const maxKeys = 1_000;
-/** A provider that learns a parameter, or a lesson that was wrong, costs no more than this. */
+/** The time after which a refused parameter is tried again, in case the provider now accepts it or the lesson was wrong. */
 const hour = 3_600_000;
 
 const nothing: ReadonlySet<string> = new Set();

@@ -3,10 +3,10 @@ import type { UpstreamFailure } from './error.ts';
 const overflowWords =
   /context[_ ]length|context window|maximum context|max(imum)? (prompt|context|model) length|prompt is too long|prompt too long|too many (input )?tokens|input is too long|input length|input token count|reduce the length|available context size|exceeds? the (model'?s )?(context|max(imum)? (number of )?(input )?tokens)|exceed_context_size|too large for model|input tokens exceeded|too_many_prompt_tokens|exceeded model token limit|exceeds max length|prompt token count of|`inputs` (tokens \+|must have less than)/i;
 
-/** Too many tokens in a minute, not in a prompt; `rate` is part of many a word (`generate`). */
+/** Too many tokens per minute, not in a prompt. (`rate` is also part of other words, such as `generate`.) */
 const rateWords = /\brate\b|\brate_?limit|quota|per minute|\bTPM\b/i;
 
-/** Whether an upstream refuses a prompt because it is too long. */
+/** Whether an upstream refused a prompt because it is too long. */
 export function isOverflow(upstream: UpstreamFailure): boolean {
   if (
     upstream.status !== 400 &&
@@ -29,7 +29,7 @@ interface Numbers {
 const number = '([\\d][\\d,_]*)';
 const toNumber = (text: string | undefined): number => Number((text ?? '0').replace(/[,_]/g, ''));
 
-/** The parts of a total: "7000 in the messages, 500 in the functions, 2000 in the completion". */
+/** Parses the parts of a total: "7000 in the messages, 500 in the functions, 2000 in the completion". */
 function addParts(text: string): Omit<Numbers, 'limit'> {
   let input = 0;
   let output: number | undefined;
@@ -49,7 +49,7 @@ const withParts = new RegExp(
 const limitFirst = ([limit = 0, input = 0]: number[]): Numbers => ({ input, output: undefined, limit });
 const inputFirst = ([input = 0, limit = 0]: number[]): Numbers => ({ input, output: undefined, limit });
 
-/** How providers say both numbers, each with its own order. */
+/** How providers state both numbers, each in its own order. */
 const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
   {
     pattern: new RegExp(
@@ -63,7 +63,7 @@ const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
     pattern: new RegExp(`prompt token count of ${number} exceeds the limit of ${number}`, 'i'),
     read: inputFirst,
   },
-  // Kimi says the limit alone.
+  // Kimi states only the limit.
   {
     pattern: new RegExp(`exceeded model token limit:? ${number}`, 'i'),
     read: ([limit = 0]) => ({ input: 0, output: undefined, limit }),
@@ -126,19 +126,19 @@ function numbersIn(message: string): Numbers | undefined {
   return undefined;
 }
 
-/** What the gateway knows by itself, for an upstream that gives no numbers. */
+/** The gateway's own numbers, for an upstream that states none. */
 export interface OverflowFacts {
   inputTokens: number;
   maxTokens: number | undefined;
   context: number | undefined;
 }
 
-/** The sentence that makes the client compact or ask for less: it reads the numbers. */
+/** The message that makes the client compact, or ask for less output: it parses the numbers. */
 export function overflowMessage(message: string, facts: OverflowFacts): string {
   const found = numbersIn(message);
   const limit = found?.limit ?? facts.context ?? facts.inputTokens;
   const output = found?.output ?? (found && found.input < limit ? facts.maxTokens : undefined);
-  // A provider that counts prompt and answer together: the prompt alone would fit.
+  // The provider counts prompt and answer together, and the prompt alone would fit.
   if (
     found &&
     found.input > 0 &&

@@ -1,4 +1,4 @@
-/** The families of upstream protocols that the gateway speaks. */
+/** The upstream protocols that the gateway speaks. */
 export const dialects = [
   'anthropic',
   'openai-chat',
@@ -13,18 +13,18 @@ export const dialects = [
 /** One of them, or the built-in demo model. */
 export type Dialect = (typeof dialects)[number] | 'demo';
 
-/** Those that are left to the AI SDK's packages. */
+/** The dialects that the AI SDK's packages speak for the gateway. */
 export type AiSdkDialect = Exclude<Dialect, 'anthropic' | 'openai-chat' | 'openai-responses' | 'demo'>;
 
-/** What the catalogue or the configuration knows about a model. */
+/** Facts about a model, from the catalogue or the configuration. */
 export interface ModelFacts {
   context?: number;
   output?: number;
-  /** False: known not to be read (the configuration says so, or the provider did). Undefined is not known, and sent. */
+  /** False when the model is known not to read images (by configuration or refusal). When undefined, they are sent. */
   images?: boolean;
   pdf?: boolean;
   reasoning?: boolean;
-  /** The model behind a name that does not say it: an inference profile at Bedrock. */
+  /** The model behind a name that does not tell, such as an inference profile at Bedrock. */
   baseModel?: string;
   /** The provider wants `reasoning_content` back on tool turns. */
   echoReasoning?: boolean;
@@ -39,14 +39,14 @@ export interface ModelFacts {
  */
 export type ThinkingStyle = 'effort' | 'switch' | 'openrouter' | 'qwen';
 
-/** What requests of Chat Completions differ in from one provider to the other. */
+/** The differences between providers of Chat Completions. */
 interface ChatSettings {
-  /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
+  /** OpenAI's own servers, or Azure's: newer parameters, stricter rules. */
   openai: boolean;
-  /** Azure's older addresses want one. */
+  /** Required by Azure's older addresses. */
   apiVersion: string | undefined;
   thinking: ThinkingStyle;
-  /** Ids of tool calls have to be nine letters or digits. */
+  /** Ids of tool calls must be nine letters or digits. */
   shortIds: boolean;
 }
 
@@ -57,17 +57,17 @@ export interface VertexSettings {
   credentials: string | undefined;
 }
 
-/** An AWS access key, with which requests are signed. */
+/** The AWS access key that signs requests. */
 export interface AccessKey {
   id: string;
   secret: string;
   sessionToken: string | undefined;
 }
 
-/** What the requests of each dialect need besides address and headers. */
+/** The settings of each dialect, besides address and headers. */
 interface DialectSettings {
   anthropic: {
-    /** Anthropic itself, the only one that gets billing and beta headers. */
+    /** Anthropic itself, which alone gets billing and beta headers. */
     firstParty: boolean;
   };
   'openai-chat': ChatSettings;
@@ -75,7 +75,7 @@ interface DialectSettings {
   google: { key: string | undefined };
   'google-vertex': VertexSettings & {
     key: string | undefined;
-    /** One of the open models there, which speak Chat Completions. */
+    /** An open model, which speaks Chat Completions. */
     openModels: boolean;
   };
   'google-vertex-anthropic': VertexSettings;
@@ -84,15 +84,15 @@ interface DialectSettings {
   demo: Record<never, never>;
 }
 
-/** The part of a target that is the same in every dialect. */
+/** The part of a target that all dialects share. */
 export interface TargetBase {
   provider: string;
   model: string;
   baseUrl: string;
-  /** Sent with each request; the credential is among them. Never logged. */
+  /** Sent with each request, the credential included. Never logged. */
   headers: Record<string, string>;
   facts: ModelFacts;
-  /** Parameters that this upstream is known to refuse. */
+  /** Parameters that the upstream is known to refuse. */
   refuses: readonly string[];
   timeoutMs: number;
   idleTimeoutMs: number;
