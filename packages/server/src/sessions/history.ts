@@ -21,6 +21,12 @@ export interface HistoryQuery {
   conversationId?: string | undefined;
 }
 
+export interface History {
+  messages: HistoryMessage[];
+  /** Ids of all conversations of the session, oldest first. */
+  conversations: string[];
+}
+
 /**
  * The history of a session's conversation, from the log: the agent's transcript forgets what was compacted, and may be
  * gone. Only what was said before the session's log began comes from the transcript.
@@ -30,15 +36,16 @@ export async function readHistory(
   { store, agent }: HistoryDeps,
   record: SessionRecord,
   { limit, offset, conversationId = record.conversationId }: HistoryQuery,
-): Promise<HistoryMessage[]> {
+): Promise<History> {
   const all = await store.conversations(record.id);
+  const conversations = all.map(({ id }) => id);
   const index = all.findIndex(({ id }) => id === conversationId);
   const conversation = all[index];
   if (!conversation) {
     throw problem('conversation_not_found', {
       sessionId: record.id,
       id: conversationId,
-      known: all.map(({ id }) => id),
+      known: conversations,
     });
   }
   const after = conversation.afterSeq;
@@ -49,8 +56,9 @@ export async function readHistory(
     ? beforeTheLog(await agent.history(conversation.id), await logged(ANCHORS, 0))
     : [];
   const page = before.slice(offset, offset + limit).map(fromTranscript);
-  if (page.length === limit) return page;
-  return [...page, ...(await logged(limit - page.length, Math.max(0, offset - before.length)))];
+  const rest = limit - page.length;
+  const later = rest > 0 ? await logged(rest, Math.max(0, offset - before.length)) : [];
+  return { messages: [...page, ...later], conversations };
 }
 
 /** The part of a transcript that is older than the log. */

@@ -24,7 +24,7 @@ export async function readyTranscript(deps: Deps, record: SessionRecord): Promis
   if (!record.hasTranscript && record.messageCount === 0) return { resume: false, lost: undefined };
   // A server that was killed early may not know of a transcript that is there.
   if (await deps.agent.transcript(id)) return { resume: true, lost: undefined };
-  const all = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
+  const { messages: all } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
   // What a compaction replaced is not told again.
   const said = all.slice(
     Math.max(

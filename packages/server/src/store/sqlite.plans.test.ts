@@ -39,11 +39,6 @@ const EXCEPTIONS: Exception[] = [
     why: 'the index holds only the sessions that are wanted',
   },
   {
-    sql: "where state = 'pending'",
-    plan: 'SCAN permissions USING INDEX permissions_pending',
-    why: 'the index holds only the requests that are wanted',
-  },
-  {
     sql: "where wait_for = 'background'",
     plan: 'SCAN turns USING INDEX turns_unsettled',
     why: 'the index holds only the turns that are wanted',
@@ -55,6 +50,7 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['from sessions where (last_activity, id) < (?, ?) order by', 'sessions_by_time'],
   ['from sessions where (last_activity, id) < (?, ?) and status = ? order by', 'sessions_by_activity'],
   ['from sessions where (last_activity, id) < (?, ?) and cwd = ? order by', 'sessions_by_folder'],
+  ["from permissions where state = 'pending' and position > ? order by", 'permissions_pending'],
   ["from events where cursor > ? and type <> 'agent.message'", 'events_control'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
 ];

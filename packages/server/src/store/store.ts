@@ -179,6 +179,15 @@ export type Change =
 /** `refused` is the index of the change whose condition did not hold; nothing of that write was kept. */
 export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; refused: number };
 
+/** Pending permission requests. */
+export interface PendingPage {
+  permissions: PermissionRecord[];
+  /** Where the next page begins; null on the last one. */
+  next: string | null;
+  /** Cursor of the newest event at that moment. */
+  cursor: number;
+}
+
 /** Filters and page of a list of sessions. */
 export interface SessionQuery {
   status: SessionStatus | 'all';
@@ -240,8 +249,14 @@ export interface Store {
   unsettledTurns(): Promise<TurnRecord[]>;
 
   getPermission(sessionId: string, id: string): Promise<PermissionRecord | undefined>;
-  /** Those of all sessions, oldest first, and the cursor of the newest event at that same moment. */
-  pendingPermissions(): Promise<{ permissions: PermissionRecord[]; cursor: number }>;
+  /**
+   * Those of all sessions, oldest first: all of them, or one page.
+   * @throws AppError 422 for a cursor that no page returned
+   */
+  pendingPermissions(page?: {
+    limit?: number | undefined;
+    cursor?: string | undefined;
+  }): Promise<PendingPage>;
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;

@@ -35,7 +35,10 @@ const questions: Record<
   openTurns: (store) => [store.openTurns('queued'), store.openTurns('running')],
   unsettledTurns: (store) => [store.unsettledTurns()],
   getPermission: (store, id) => [store.getPermission(id, id)],
-  pendingPermissions: (store) => [store.pendingPermissions()],
+  pendingPermissions: (store) => [
+    store.pendingPermissions(),
+    store.pendingPermissions({ limit: 50, cursor: '7' }),
+  ],
   readEvents: (store, id) => [store.readEvents(id, 0, 50)],
   history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
   turnStart: (store, id) => [store.turnStart(id)],

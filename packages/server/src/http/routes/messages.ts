@@ -54,16 +54,15 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
     const session = await sessions.get(params.session_id);
     const record = session.record();
     const { conversation_id: conversationId } = query;
-    const messages = await readHistory({ store, agent }, record, {
+    const { messages, conversations } = await readHistory({ store, agent }, record, {
       limit: limit + 1,
       offset,
       conversationId,
     });
-    const conversations = await store.conversations(record.id);
     return {
       ...pageOf('messages', messages, limit, () => String(offset + limit)),
       conversation_id: conversationId ?? record.conversationId,
-      conversations: conversations.map(({ id }) => id),
+      conversations,
     };
   });
 

@@ -30,11 +30,38 @@ export function describePermissions(subject: Subject): void {
       const [a, b] = [await subject.newSession(), await subject.newSession()];
       const asked = [a, b, a].map((session) => samplePermission(session.id));
       for (const permission of asked) await subject.store.write([{ kind: 'insert-permission', permission }]);
-      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, cursor: 0 });
+      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, next: null, cursor: 0 });
       await subject.store.write([sampleEvent(a.id)]);
       const cursor = await subject.store.lastCursor();
       expect(cursor).toBeGreaterThan(0);
-      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, cursor });
+      expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, next: null, cursor });
+    });
+
+    test('pending ones are listed page by page, though earlier ones are answered in between', async () => {
+      const { id } = await subject.newSession();
+      const asked = Array.from({ length: 5 }, () => samplePermission(id));
+      for (const permission of asked) await subject.store.write([{ kind: 'insert-permission', permission }]);
+      const first = await subject.store.pendingPermissions({ limit: 2 });
+      expect(first.permissions).toEqual(asked.slice(0, 2));
+      await subject.store.write(
+        first.permissions.map((permission) => ({
+          kind: 'settle-permission',
+          id: permission.id,
+          state: 'denied',
+          reason: 'answered',
+          resolvedAt: AT,
+          resolvedBy: null,
+        })),
+      );
+      const page = (limit: number, cursor: string | null) =>
+        subject.store.pendingPermissions({ limit, cursor: cursor ?? '' });
+      const second = await page(2, first.next);
+      expect(second.permissions).toEqual(asked.slice(2, 4));
+      expect(await page(2, second.next)).toMatchObject({ permissions: asked.slice(4), next: null });
+      expect(await page(3, first.next)).toMatchObject({ permissions: asked.slice(2), next: null });
+      for (const cursor of ['', 'x', '-1', '1.5', '9'.repeat(30)]) {
+        await expect(page(2, cursor)).rejects.toMatchObject({ code: 'cursor_invalid', status: 422 });
+      }
     });
 
     test('the first of ten concurrent answers wins, and only its event is kept', async () => {

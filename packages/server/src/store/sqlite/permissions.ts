@@ -1,3 +1,4 @@
+import { problem } from '../../errors.ts';
 import { permissionFromRow } from '../rows.ts';
 import type { Store } from '../store.ts';
 import { lastCursor } from './events.ts';
@@ -10,8 +11,24 @@ export const permissionReads = (sql: Statements): Pick<Store, 'getPermission' | 
     return row && permissionFromRow(row);
   },
 
-  async pendingPermissions() {
-    const rows = sql.all("select * from permissions where state = 'pending' order by position");
-    return { permissions: rows.map(permissionFromRow), cursor: lastCursor(sql) };
+  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor } = {}) {
+    // By position, not by number: requests of an earlier page may be answered in between.
+    const rows = sql.all(
+      "select * from permissions where state = 'pending' and position > ? order by position limit ?",
+      positionOf(cursor),
+      limit + 1,
+    );
+    const page = rows.slice(0, limit);
+    return {
+      permissions: page.map(permissionFromRow),
+      next: rows.length > limit ? String(page.at(-1)?.position) : null,
+      cursor: lastCursor(sql),
+    };
   },
 });
+
+function positionOf(cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  if (!/^\d{1,15}$/.test(cursor)) throw problem('cursor_invalid');
+  return Number(cursor);
+}
