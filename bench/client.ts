@@ -1,12 +1,12 @@
 /**
  * How long the terminal client takes from its start to the prompt, against `node -e 0` in the same run, and how large
- * it is once installed. To reach: at most 2.5 times `node -e 0`, under 10 MB.
+ * it is once installed. To reach: at most 2.0 times `node -e 0`, under 10 MB.
  *
  * Measured on the built package, as people install it (this script builds
  * it). The prompt is there when its first bytes reach the terminal; `script` gives the program a real one.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const PROGRAM = join(REPOSITORY, 'packages/cli/dist/main.js');
+const LIMIT = 2;
 /** The input line: from here on one can type. */
 const PROMPT = '> Type a message';
 
@@ -73,12 +74,16 @@ export async function benchClient(rounds = 30): Promise<void> {
   console.log(row('node -e 0', times.bare));
   console.log(row('claude-agent --version', times.version));
   console.log(row('claude-agent to the prompt', times.prompt));
-  const parts = ['packages/client/dist', 'node_modules/zod'];
-  const size = parts.reduce((sum, part) => sum + folderSize(join(REPOSITORY, part)), 0);
-  console.log(`installed with zod           ${(size / 1024 / 1024).toFixed(1).padStart(8)} MB`);
+  const size = [...installed(join(REPOSITORY, 'packages/cli'))].reduce(
+    (sum, folder) => sum + folderSize(folder),
+    0,
+  );
+  console.log(`installed                    ${(size / 1024 / 1024).toFixed(1).padStart(8)} MB`);
   const ratio = median(times.prompt) / bare;
   console.log(
-    ratio <= 2.5 ? 'reached: at most 2.5x' : `NOT reached: ${ratio.toFixed(2)}x instead of at most 2.5x`,
+    ratio <= LIMIT
+      ? `reached: at most ${LIMIT}x`
+      : `NOT reached: ${ratio.toFixed(2)}x instead of at most ${LIMIT}x`,
   );
 }
 
@@ -105,6 +110,21 @@ async function measure(rounds: number): Promise<Times> {
   server.close();
   rmSync(home, { recursive: true, force: true });
   return times;
+}
+
+/** The folders that an installation of a package consists of: what it publishes, and its dependencies whole. */
+function installed(folder: string, found = new Set<string>()): Set<string> {
+  const ours = folder.startsWith(join(REPOSITORY, 'packages')) && !folder.includes('node_modules');
+  found.add(ours ? join(folder, 'dist') : folder);
+  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    dependencies?: Record<string, string>;
+  };
+  for (const name of Object.keys(dependencies)) {
+    const nested = join(folder, 'node_modules', name);
+    const from = realpathSync(existsSync(nested) ? nested : join(REPOSITORY, 'node_modules', name));
+    if (!found.has(from) && !found.has(join(from, 'dist'))) installed(from, found);
+  }
+  return found;
 }
 
 function folderSize(folder: string): number {

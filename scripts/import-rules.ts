@@ -49,6 +49,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['usage-table.ts'],
       ['chat/'],
       ['commands/'],
+      ['program.ts'],
       ['main.ts'],
     ],
   },
@@ -115,7 +116,7 @@ const WITHOUT_ZOD = [
   'packages/protocol/src/same-machine.ts',
   'packages/protocol/src/session-options.ts',
   'packages/client/src/index.ts',
-  'packages/cli/src/main.ts',
+  'packages/cli/src/program.ts',
 ];
 
 /** The package that a file belongs to, as its folder. */
