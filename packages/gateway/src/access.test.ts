@@ -48,8 +48,8 @@ async function setUp() {
   return { upstream, running, records, recorded, how, file };
 }
 
-describe('who may', () => {
-  test('the key counts in either header, and without one nothing is served', async () => {
+describe('access', () => {
+  test('needs a key in either header', async () => {
     const { upstream, running } = await setUp();
     expect((await post(running.url, body)).status).toBe(401);
     expect((await post(running.url, body, { 'x-api-key': 'wrong' })).status).toBe(401);
@@ -60,7 +60,7 @@ describe('who may', () => {
     expect(JSON.stringify(upstream.seen)).not.toContain('bob-secret-key');
   });
 
-  test('the keys of a configuration hold where the gateway is embedded without a word of them, with their budgets', async () => {
+  test('needs a key of the configuration, with its budget, in an embedded gateway too', async () => {
     const { upstream, file } = await setUp();
     const records: UsageRecord[] = [];
     const gateway = createGateway({ config: createConfig(file), onUsage: (record) => records.push(record) });
@@ -105,7 +105,7 @@ describe('who may', () => {
     expect(records[0]).toMatchObject({ subject: { keyId: 'ann' }, cost_usd: 0.002, status: 200 });
   });
 
-  test('requests at once do not each see the same rest of a budget', async () => {
+  test('concurrent requests do not share the same rest of a budget', async () => {
     const { upstream, running } = await setUp();
     // About 1,000 tokens: a tenth of a cent of the 0.3 there are, before any of them is answered.
     const large = { ...body, messages: [{ role: 'user', content: 'word '.repeat(640) }] };
@@ -118,7 +118,7 @@ describe('who may', () => {
     expect(upstream.seen).toHaveLength(statuses.filter((status) => status === 200).length);
   });
 
-  test('a model without a price is refused where a budget has to be held, with what to set', async () => {
+  test('a model without a price is refused to a key with a budget, with the setting to add', async () => {
     const { upstream, running } = await setUp();
     const unpriced = { ...body, model: 'fake/unheard-of' };
     const refused = await post(running.url, unpriced, { 'x-api-key': 'ann-secret-key' });
@@ -128,7 +128,7 @@ describe('who may', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  test('the record of a failure names who failed', async () => {
+  test('the record of a failure names the provider', async () => {
     const { running, records, recorded, how } = await setUp();
     how.answer = (_, response) => sendJson(response, 401, { error: { message: 'wrong key' } });
     const done = recorded();
@@ -138,7 +138,7 @@ describe('who may', () => {
     expect(records[0]).toMatchObject({ provider: 'fake', model: 'm', status: 401, cost_usd: 0 });
   });
 
-  test('an answer that its client left is booked with what was written until then', async () => {
+  test('an answer whose client disconnected is booked with its output so far', async () => {
     const { running, records, recorded, how } = await setUp();
     const chat = dialectFixtures.find(({ name }) => name === 'openai-chat');
     const text = 'word '.repeat(4_000);
@@ -157,7 +157,7 @@ describe('who may', () => {
     expect(records[0]?.cost_usd).toBeGreaterThan(0.001);
   });
 
-  test('the record of a request names session, subagent and what it used', async () => {
+  test('the record of a request names session, subagent and usage', async () => {
     const { running, records, recorded } = await setUp();
     const done = recorded();
     await post(running.url, body, {
@@ -182,7 +182,7 @@ describe('who may', () => {
   });
 });
 
-test('a body can name neither a base URL nor a key', async () => {
+test('a body cannot set a base URL or a key', async () => {
   const trap = await startUpstream((_, response) => sendJson(response, 200, answer));
   closers.push(trap.close);
   const { upstream, running } = await setUp();
@@ -203,7 +203,7 @@ test('a body can name neither a base URL nor a key', async () => {
   expect(upstream.seen[0]?.text).not.toMatch(/stolen|evil|api_base|litellm/);
 });
 
-test('no key is ever logged, whatever an upstream does with it', async () => {
+test('keys are never logged, whatever an upstream does with them', async () => {
   for (const fixture of dialectFixtures) {
     const entries: LogEntry[] = [];
     const upstream = await startUpstream((_, response) => {

@@ -32,7 +32,7 @@ export function keyConflict(keys: readonly { id: string; key: string }[]): strin
   return undefined;
 }
 
-/** The key that a request carries. `Authorization: Bearer` wins over `x-api-key` when it carries both. */
+/** The key of a request. If it carries both headers, `Authorization: Bearer` wins over `x-api-key`. */
 export function credentialOf(headers: {
   authorization?: string | undefined;
   'x-api-key'?: string | undefined;

@@ -217,7 +217,7 @@ test('an upstream that cannot be reached is a 502 that names it', async () => {
   expect(await response.text()).toContain('fake cannot be reached');
 });
 
-test('an upstream that never answers is a time-out', async () => {
+test('an upstream that never answers is a timeout', async () => {
   const { running } = await failing(chat, () => {}, { timeout_seconds: 0.1 });
   const response = await post(running.url, request);
   expect(response.status).toBe(504);
@@ -239,7 +239,7 @@ test('an upstream that falls silent in mid-answer ends in an error event', async
   expect(events.at(-1)).toMatchObject({ type: 'error', error: { type: 'timeout_error' } });
 });
 
-test('an upstream that slams the door in the middle of its answer', async () => {
+test('an upstream that closes the connection in mid-answer', async () => {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', () => {
@@ -290,7 +290,7 @@ test('an upstream error in the middle of a stream keeps its kind', async () => {
   await expect(stream.finalMessage()).rejects.toThrow(/rate_limit_error.*quota/s);
 });
 
-test('a body that is no request is a 400 that names the field', async () => {
+test('an invalid body is a 400 that names the field', async () => {
   const { running, upstream } = await failing(chat, () => {});
   const bad = async (body: string) => {
     const response = await fetch(`${running.url}/v1/messages`, { method: 'POST', body });

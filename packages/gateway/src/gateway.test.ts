@@ -155,7 +155,7 @@ describe('pass-through', () => {
     'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":9}}\n\n' +
     'event: message_stop\ndata: {"type":"message_stop"}\n\n';
 
-  test('hands on the bytes of a stream untouched, and counts its usage', async () => {
+  test('passes the bytes of a stream through unchanged, and counts its usage', async () => {
     const { running, recorded } = await setUp((_, response) => sendSse(response, bytes), 'anthropic');
     const response = await post(running.url, { ...request, stream: true });
     expect(await response.text()).toBe(bytes);
@@ -174,7 +174,7 @@ describe('pass-through', () => {
     expect(checkStream(events)).toEqual([]);
   });
 
-  test('takes comments before the first event for what they are', async () => {
+  test('does not take comments for the first event', async () => {
     const said = `: PROCESSING\n\n${bytes}`;
     const { running } = await setUp((_request, response, nth) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -189,7 +189,7 @@ describe('pass-through', () => {
     expect(await second.text()).toContain('not a message stream');
   });
 
-  test('hands on an overload also where it does not understand the request itself', async () => {
+  test('passes an overload on, although it does not understand the request itself', async () => {
     const { running } = await setUp((_request, response) => {
       const error = { type: 'overloaded_error', message: 'Overloaded' };
       sendJson(response, 529, { type: 'error', error }, { 'retry-after': '7' });
@@ -204,7 +204,7 @@ describe('pass-through', () => {
     expect(response.headers.get('retry-after')).toBe('7');
   });
 
-  test('keeps billing and beta headers from everyone but Anthropic', async () => {
+  test('sends billing and beta headers to Anthropic only', async () => {
     const { running, upstream } = await setUp((_, response) => sendSse(response, bytes), 'anthropic');
     await post(
       running.url,

@@ -158,7 +158,7 @@ test('a gateway without keys refuses web pages', async () => {
   expect(await status({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
 });
 
-test('`--version` is that of the package', async () => {
+test('`--version` prints the version of the package', async () => {
   const { code, output } = await run(['--version']).exit;
   expect([code, output]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
 });

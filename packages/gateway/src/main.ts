@@ -127,8 +127,8 @@ function checkStart(gateway: Gateway, config: GatewayConfig, host: string): void
   for (const message of warnings) console.error(JSON.stringify({ level: 'warn', message }));
   if (config.keys.length === 0 && !isLoopback(host)) {
     throw new ConfigError(
-      `${host} can be reached from other machines, where anybody could spend what your keys pay for: give the ` +
-        'configuration `keys`, or listen on 127.0.0.1',
+      `${host} can be reached from other machines, and anyone there could spend your money: add \`keys\` to the ` +
+        'configuration, or listen on 127.0.0.1',
     );
   }
 }
@@ -193,7 +193,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const told = error instanceof ConfigError || (error as { code?: string }).code !== undefined;
-  console.error(told ? (error as Error).message : error);
+  const isExpected = error instanceof ConfigError || (error as { code?: string }).code !== undefined;
+  console.error(isExpected ? (error as Error).message : error);
   process.exit(1);
 });

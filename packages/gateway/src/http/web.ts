@@ -3,7 +3,7 @@ import { type Answer, isWhole } from '../pipeline/answer.ts';
 import { clientGone } from '../transport/transport.ts';
 import { type Received, readToEnd } from './received.ts';
 
-/** A web-standard request; `gone` aborts when its signal does, or its answer is cancelled. */
+/** Receives a web-standard request; `gone` aborts when its signal does, or when its answer is cancelled. */
 export function fromRequest(request: Request): Received {
   const gone = new AbortController();
   if (request.signal.aborted) gone.abort();

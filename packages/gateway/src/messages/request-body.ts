@@ -28,8 +28,8 @@ const wanted = ['model', 'stream', 'metadata', 'tools'] as const;
 type ReadBody = (bytes: Buffer) => RequestBody;
 
 /**
- * An agent sends the same 30 KB of tools with every request. They are parsed once into frozen objects, which every later
- * request shares, so that a translation can cache its result (`providers/shared/remember.ts`).
+ * An agent sends the same 30 KB of tools with every request. They are parsed once into frozen objects, which every
+ * later request shares, so that a translation can cache its result (`providers/shared/memoize.ts`).
  *
  * Parsing the whole body of every request instead was measured at 16 connections: 0.15 ms of processor time instead of
  * 0.10 for a pass-through, and 0.60 instead of 0.17 for a translation, where the tools are then converted each time.

@@ -20,7 +20,7 @@ const azure = { AZURE_API_KEY: 'k', AZURE_RESOURCE_NAME: 'res' };
 const vertex = { GOOGLE_VERTEX_PROJECT: 'p', GOOGLE_VERTEX_LOCATION: 'europe-west1' };
 const neon = { NEON_AI_GATEWAY_TOKEN: 'k', NEON_AI_GATEWAY_BASE_URL: 'https://n.example' };
 
-describe('models with an address of their own', () => {
+describe('models with their own address', () => {
   test.each([
     [
       'amazon-bedrock/openai.gpt-oss-120b',
@@ -69,7 +69,7 @@ describe('models with an address of their own', () => {
     expect(targetOf(name, env as Record<string, string>)).toMatchObject({ dialect, baseUrl });
   });
 
-  test('every one of them is an address once the variables of its provider are set', () => {
+  test('all addresses are valid once the variables of their providers are set', () => {
     const env = Object.fromEntries(
       [...catalogue.providers.values()].flatMap((provider) => provider.env.map((name) => [name, 'x'])),
     );
@@ -88,7 +88,7 @@ describe('models with an address of their own', () => {
     }
   });
 
-  test('what they need is asked for by name, and only of them', () => {
+  test('missing variables are named, and only for these models', () => {
     const key = { AZURE_API_KEY: 'k', AZURE_API_BASE: '' };
     expect(() => targetOf('azure/claude-haiku-4-5', key)).toThrow(/set AZURE_RESOURCE_NAME where/);
     expect(() => targetOf('google-vertex/deepseek-ai/deepseek-v3.2-maas', {})).toThrow(
@@ -100,7 +100,7 @@ describe('models with an address of their own', () => {
     expect(targetOf('amazon-bedrock/anthropic.claude-3', access).dialect).toBe('amazon-bedrock');
   });
 
-  test('a base URL that the user has set wins, with the dialect that is spoken there', () => {
+  test('a base URL set by the user wins, with the dialect of its provider', () => {
     expect(
       targetOf('zenmux/anthropic/claude-3.5-haiku', {
         ZENMUX_API_KEY: 'k',
@@ -120,14 +120,14 @@ describe('models with an address of their own', () => {
     ).toMatchObject({ dialect: 'openai-chat', baseUrl: 'https://res.openai.azure.com/openai/v1' });
   });
 
-  test('the region of the configuration is meant, not that of the environment', () => {
+  test('the region of the configuration wins over the environment', () => {
     const config: ConfigFile = { providers: { 'amazon-bedrock': { region: 'us-west-2' } } };
     expect(targetOf('amazon-bedrock/openai.gpt-oss-120b', bedrock, config).baseUrl).toBe(
       'https://bedrock-mantle.us-west-2.api.aws/v1',
     );
   });
 
-  test('Azure gets its key in the one header that each of its paths reads', () => {
+  test('Azure gets its key in the header that each path reads', () => {
     expect(targetOf('azure/claude-haiku-4-5', azure).headers).toEqual({ 'x-api-key': 'k' });
     expect(targetOf('azure/deepseek-v4-pro', azure).headers).toEqual({ 'api-key': 'k' });
   });
@@ -170,7 +170,7 @@ describe('keys that no header can hold', () => {
     expect(text + JSON.stringify(logged)).not.toContain('secret');
   });
 
-  test('the newline at the end of a key from a file is no part of it', () => {
+  test('a newline at the end of a key is removed', () => {
     expect(targetOf('openai/gpt-4.1', { OPENAI_API_KEY: 'sk-1\r\n' }).headers).toEqual({
       authorization: 'Bearer sk-1',
     });

@@ -1,8 +1,8 @@
 import type { GatewayConfig } from '../config.ts';
 
 /**
- * The model that a name stands for: what the configuration says, or what an inference profile's ARN ends with
- * (`arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-…`). Other names stand for themselves.
+ * The model behind a name: from the configuration, or the end of an inference profile's ARN
+ * (`arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-…`), else the name itself.
  */
 export function baseModelOf(config: GatewayConfig, provider: string, model: string): string {
   return (

@@ -7,7 +7,7 @@ export interface Prices {
   output: number;
   cacheRead: number | undefined;
   cacheWrite: number | undefined;
-  /** Dearer prices that hold for a request with more input than this. */
+  /** Higher prices for requests with more input than this. */
   tiers: { above: number; prices: Prices }[];
 }
 
@@ -34,7 +34,7 @@ export interface CatalogueProvider {
 export interface Catalogue {
   date: string;
   providers: ReadonlyMap<string, CatalogueProvider>;
-  /** The provider that a bare model name belongs to; undefined when no maker of models has it. */
+  /** The provider of a bare model name; undefined when it is unknown. */
   providerOf(model: string): string | undefined;
 }
 
@@ -55,7 +55,7 @@ interface File {
   >;
 }
 
-/** Whose name a bare model is taken for, in this order: the makers first, then those who run others' models. */
+/** The providers that bare model names are looked up at, in this order: makers of models first, then hosts. */
 const makers = [
   'anthropic',
   'openai',
@@ -105,8 +105,8 @@ function modelOf(id: string, row: Row): CatalogueModel {
     facts: {
       ...(context > 0 ? { context } : {}),
       ...(output > 0 ? { output } : {}),
-      // What the catalogue does not list is not known, rather than known to be missing: it lists no PDFs for models
-      // that take them. The provider says no itself, and the gateway remembers it (shared/media-lessons.ts).
+      // Abilities that are not listed are unknown, not missing: some models take PDFs without being listed for it. The
+      // provider refuses if need be, and the gateway learns that (providers/shared/media-lessons.ts).
       ...(abilities.includes('i') && { images: true }),
       ...(abilities.includes('p') && { pdf: true }),
       reasoning: abilities.includes('r'),
@@ -118,7 +118,7 @@ function modelOf(id: string, row: Row): CatalogueModel {
   };
 }
 
-/** Reads the snapshot of models.dev that lies beside this file (17 ms once). */
+/** Reads the snapshot of models.dev beside this file (17 ms, once). */
 export function loadCatalogue(): Catalogue {
   const file = JSON.parse(readFileSync(new URL('./catalogue.json', import.meta.url), 'utf8')) as File;
   const providers = new Map<string, CatalogueProvider>();

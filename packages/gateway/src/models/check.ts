@@ -6,8 +6,8 @@ import type { Resolution } from './resolve.ts';
 type Resolve = (name: string) => Resolution;
 
 /**
- * What of a configuration cannot work. Said at the start, because the agent shows its user none of the sentences that
- * a missing model is answered with.
+ * Finds the problems of a configuration. They are reported at the start, because the agent does not show its user the
+ * error of a missing model.
  */
 export function checkConfig(config: GatewayConfig, registry: ProviderRegistry, resolve: Resolve) {
   const errors: string[] = [];
@@ -17,14 +17,14 @@ export function checkConfig(config: GatewayConfig, registry: ProviderRegistry, r
       resolve(target);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      // 400: known, and something has to be set first.
+      // 400: the model is known, but a setting is missing.
       const list = error.failure.status === 404 ? errors : warnings;
       list.push(`${field}: ${error.failure.message}`);
     }
   };
   for (const [name, route] of Object.entries(config.models)) {
     const targets = typeof route === 'string' ? [route] : Array.isArray(route) ? route : route.targets;
-    // What a pattern stands for is known with the first request only.
+    // The models behind a pattern are not known yet.
     if (!name.includes('*')) look(`models.${name}`, name);
     for (const target of targets)
       if (!target.includes('*') && target !== name) look(`models.${name}`, target);
@@ -37,7 +37,7 @@ export function checkConfig(config: GatewayConfig, registry: ProviderRegistry, r
   return { errors: [...new Set(errors)], warnings: [...new Set(warnings)] };
 }
 
-/** Why a model cannot be served, and what to do about it; undefined when it can. */
+/** Why a model cannot be served, and what to do about it; undefined when it can be. */
 export function refusalOf(resolve: Resolve, model: string): string | undefined {
   try {
     resolve(model);
@@ -48,7 +48,7 @@ export function refusalOf(resolve: Resolve, model: string): string | undefined {
   }
 }
 
-/** Tokens that fit into each of a model's targets; undefined when nobody knows. */
+/** The smallest context window among a model's targets; undefined when unknown. */
 export function contextOf(resolve: Resolve, model: string): number | undefined {
   try {
     const known = resolve(model).targets.flatMap(({ facts }) => (facts.context ? [facts.context] : []));
@@ -58,7 +58,7 @@ export function contextOf(resolve: Resolve, model: string): number | undefined {
   }
 }
 
-/** Whether an upstream is this gateway itself: such a configuration would call itself for ever. */
+/** Finds an upstream that is this gateway itself, which would be an endless loop. */
 export function findSelf(registry: ProviderRegistry, addresses: readonly string[]): string | undefined {
   const own = new Set(addresses.map((address) => normal(new URL(`http://${address}`))));
   for (const provider of registry.list()) {
@@ -66,14 +66,14 @@ export function findSelf(registry: ProviderRegistry, addresses: readonly string[
     if (own.has(normal(new URL(provider.baseUrl)))) {
       return (
         `The upstream of ${provider.id} is ${provider.baseUrl}, which is this gateway itself: every request would ` +
-        'call itself for ever. Unset the variable or the base_url that says so, or point it at the real provider.'
+        'loop. Unset that variable or base_url, or point it at the real provider.'
       );
     }
   }
   return undefined;
 }
 
-/** All the names of this machine are one. */
+/** Host and port, with one name for all loopback and wildcard addresses. */
 function normal(url: URL): string {
   const local = ['localhost', '127.0.0.1', '[::1]', '0.0.0.0', '[::]'].includes(url.hostname);
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');

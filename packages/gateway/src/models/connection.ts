@@ -5,7 +5,7 @@ import { usableHeaders, usableKey } from './credentials.ts';
 import { packageDialect, profileOf } from './profiles/index.ts';
 import type { CloudSettings, Profile, ProfileContext } from './profiles/profile.ts';
 
-/** How a provider is reached, for one of its models. */
+/** Address and credentials of a provider, for one of its models. */
 export interface Connection {
   dialect: Dialect;
   baseUrl: string | undefined;
@@ -16,7 +16,7 @@ export interface Connection {
   headers: Record<string, string>;
   cloud: CloudSettings | undefined;
   isOpenModel: boolean;
-  /** What to set: names, and for a key that is set but cannot be sent, why. */
+  /** The names of missing settings; for a key that is set but unusable, also the reason. */
   missing: string[];
   keyless: boolean;
   explicitUrl: boolean;
@@ -32,17 +32,17 @@ interface Connector {
 
 const variable = /\$\{(\w+)\}/g;
 
-/** Stands in for an address that a replay never asks. */
+/** A placeholder for addresses that a replay does not need. */
 const replayUrl = 'http://replay.invalid';
 
-/** The key, or Anthropic's other credential; `lacksKey` when there is neither, nor one that cannot be used. */
+/** The key, or Anthropic's other credential. `lacksKey`: neither is set (an unusable key counts as set). */
 interface Credential {
   key: string | undefined;
   bearer: string | undefined;
   lacksKey: boolean;
 }
 
-/** Puts together address and credentials from the configuration, the environment, the profile and the catalogue. */
+/** Determines addresses and credentials from configuration, environment, profile and catalogue. */
 export function createConnector(config: GatewayConfig, catalogue: Catalogue, keyless: boolean): Connector {
   const { env } = config;
 
@@ -66,7 +66,7 @@ export function createConnector(config: GatewayConfig, catalogue: Catalogue, key
     const known = profileOf(id).baseUrlNames;
     if (known) return known;
     const prefixes = new Set(keyNames(id).map((key) => key.replace(/_(API_)?(KEY|TOKEN)$/, '')));
-    // Neon's variable is only the beginning of its addresses.
+    // Neon's variable is only the first part of its addresses.
     return [...prefixes]
       .flatMap((prefix) => [`${prefix}_BASE_URL`, `${prefix}_API_BASE`])
       .filter((name) => !listed?.api?.includes(`\${${name}}`));
@@ -93,7 +93,7 @@ export function createConnector(config: GatewayConfig, catalogue: Catalogue, key
     };
   }
 
-  /** An address of the catalogue, with the names in it replaced by what they stand for here. */
+  /** An address of the catalogue with its variables filled in. */
   function expand(address: string, cloud: CloudSettings | undefined, missing: string[]): string {
     return address.replace(variable, (_, name: string, at: number) => {
       const value = cloud?.variables[name] ?? first([name]);
@@ -113,7 +113,7 @@ export function createConnector(config: GatewayConfig, catalogue: Catalogue, key
     baseUrl: string | undefined,
   ): Dialect {
     if (own.api) return own.api;
-    // A model's package belongs to its address, if it has one: elsewhere its provider's dialect is spoken.
+    // A model's package goes with the model's own address; at other addresses the provider's dialect is spoken.
     if (model?.npm && (model.api === address || profile.hasFixedPaths)) {
       const spoken = packageDialect(model.npm);
       return profile.hasOpenModels && profile.dialect && spoken === 'openai-chat' ? profile.dialect : spoken;
@@ -131,8 +131,8 @@ export function createConnector(config: GatewayConfig, catalogue: Catalogue, key
     const context: ProfileContext = { own, key, first, missing };
 
     const given = own.base_url ?? first(baseUrlNames(id, listed));
-    // What the user has set holds for all of a provider's models: an address that the catalogue knows for one of them
-    // would lead past it.
+    // The user's address applies to all models of the provider, including those with their own address in the
+    // catalogue.
     const address = given === undefined && own.api === undefined ? model?.api : undefined;
     const home = own.api && profileOf(own.api).isOnlyPlace ? profileOf(own.api) : undefined;
     let baseUrl = given ?? profile.baseUrl ?? home?.baseUrl;

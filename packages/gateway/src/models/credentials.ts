@@ -1,6 +1,6 @@
 /**
- * A key without the newline that a file leaves at its end. One that no header can hold is reported here, by the name of
- * where it came from: sent, it would turn up in the error message of whoever builds the header, and so at the client.
+ * A key without surrounding white space, such as a file's last newline. A key that no header can hold is reported here
+ * by the name of its variable: otherwise the key would appear in an error message, and so at the client.
  */
 export function usableKey(name: string, raw: string | undefined, missing: string[]): string | undefined {
   const key = raw?.trim();
@@ -10,7 +10,7 @@ export function usableKey(name: string, raw: string | undefined, missing: string
   return undefined;
 }
 
-/** The configuration's own headers, with the same care: a key may be in any of them. */
+/** The configuration's own headers, checked in the same way: any of them may hold a key. */
 export function usableHeaders(
   provider: string,
   headers: Readonly<Record<string, string>>,

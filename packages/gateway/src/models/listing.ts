@@ -4,7 +4,7 @@ import type { Catalogue } from './catalogue.ts';
 import { profileOf } from './profiles/index.ts';
 import type { ProviderRegistry } from './providers.ts';
 
-/** One model in the form of Anthropic's list. */
+/** One model in Anthropic's list format. */
 export interface CatalogueListing {
   type: 'model';
   id: string;
@@ -14,13 +14,13 @@ export interface CatalogueListing {
 
 const unknownDate = '1970-01-01T00:00:00Z';
 
-/** One model of the list; `released` is a date or the beginning of one. */
+/** An entry of the list; `released` may be a partial date. */
 export function listed(id: string, released: string): CatalogueListing {
   const created_at = released ? `${released.padEnd(10, '-01').slice(0, 10)}T00:00:00Z` : unknownDate;
   return { type: 'model', id, display_name: id, created_at };
 }
 
-/** The models that can be used now: the configuration's names, then those of every provider that is ready. */
+/** The models that are ready to use: the configuration's names, then those of the providers with credentials. */
 export function listModels(
   config: GatewayConfig,
   catalogue: Catalogue,
@@ -34,7 +34,7 @@ export function listModels(
     for (const model of Object.keys(config.providers[status.id]?.models ?? {}))
       add(`${status.id}/${model}`, '');
     const known = catalogue.providers.get(status.id);
-    // Local servers and cloud accounts have only what their owner put there; a listing would be a guess.
+    // Local servers and cloud accounts have only the models that their owners installed: a list would be a guess.
     if (!known || status.keyless) continue;
     for (const id of known.modelIds()) {
       const model = known.model(id);
@@ -45,7 +45,7 @@ export function listModels(
   return list;
 }
 
-/** A page in Anthropic's manner: `limit` (20), `after_id`, `before_id`. */
+/** A page in Anthropic's format: `limit` (default 20), `after_id`, `before_id`. */
 export function pageOf(list: readonly CatalogueListing[], query: URLSearchParams) {
   const asked = Number(query.get('limit') ?? 20);
   const limit = Number.isInteger(asked) ? Math.min(Math.max(asked, 1), 1_000) : 20;
@@ -67,7 +67,7 @@ export function pageOf(list: readonly CatalogueListing[], query: URLSearchParams
   };
 }
 
-/** A cursor that names nothing would give the first page again, and a reader that goes round for ever. */
+/** An unknown cursor is refused: with the first page instead, a reader would loop. */
 function positionOf(list: readonly CatalogueListing[], id: string, name: string): number {
   const at = list.findIndex((model) => model.id === id);
   return at >= 0 ? at : refuse(400, `${name}: there is no model ${id} in this list. Start again without it.`);

@@ -5,16 +5,15 @@ import type { Catalogue, Prices } from './catalogue.ts';
 import { profileOf } from './profiles/index.ts';
 
 /**
- * The share of the catalogue's price below which genai-prices is not believed. Of the 778 models that
- * both know genai-prices is more than 30 % below for 53: it takes the model of another provider for it
- * (`azure/deepseek-r1`: DeepSeek's own 0.55 instead of Azure's 1.35), or a price that no longer holds. A budget that
- * counts too little is no budget, so the catalogue's price is taken then.
+ * Below this share of the catalogue's price, genai-prices is assumed to be wrong. For 53 of the 778 models in both it
+ * is more than 30 % lower: it has the price of another provider (`azure/deepseek-r1`: DeepSeek's own 0.55 instead of
+ * Azure's 1.35) or an old one. A budget must not count too little, so the catalogue's price is used then.
  */
 const soundShare = 0.7;
 
 /**
- * What a request cost in dollars: the configuration's price, else @pydantic/genai-prices, else the catalogue
- * (and where genai-prices is far below it); undefined when nobody knows.
+ * The cost of a request in dollars, by the first of: the configuration's price, @pydantic/genai-prices (unless it is
+ * far below the catalogue), the catalogue. Undefined when the price is unknown.
  */
 export type CostOf = (provider: string, model: string, usage: Usage) => Promise<number | undefined>;
 
@@ -34,7 +33,7 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
         usage,
       );
     }
-    // 2 MB of data: loaded with the first answer that has to be priced.
+    // 2 MB of data, loaded when the first answer is priced.
     const { calcPrice } = await import('@pydantic/genai-prices');
     const ask = (used: Usage) =>
       calcPrice(
@@ -51,7 +50,7 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
     const listed = catalogue.providers.get(provider)?.model(model)?.prices;
     if (price === undefined || listed === undefined) return price ?? (listed && byPrices(listed, usage));
     const plain = uncached(usage);
-    // Asking costs 30 µs, and mostly no cache is in play.
+    // A look-up costs 30 µs; most requests without a cache need only one.
     const quoted = plain.input_tokens === usage.input_tokens ? price : (ask(plain) ?? 0);
     return quoted < soundShare * byPrices(listed, plain) ? byPrices(listed, usage) : price;
   };
@@ -60,7 +59,7 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
 const inputOf = (usage: Usage) =>
   usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
 
-/** The same tokens without any cache, whose prices many entries of the catalogue lack. */
+/** The same tokens without a cache: many entries of the catalogue have no cache prices. */
 function uncached(usage: Usage): Usage {
   return {
     ...usage,

@@ -10,34 +10,34 @@ export interface ProviderStatus {
   id: string;
   name: string;
   ready: boolean;
-  /** What to set, when it is not ready: names, and for a key that is set but cannot be sent, why. */
+  /** The names of missing settings; for a key that is set but unusable, also the reason. */
   missing: string[];
   /** The variables that may hold its key. */
   keyNames: readonly string[];
-  /** Where somebody has given it a credential, or an entry in the configuration: a name, never a value. */
+  /** The name (never the value) of the variable or setting by which the user configured it. */
   given: string | undefined;
   keyless: boolean;
   baseUrl: string | undefined;
-  /** The address was set by the user; the others are the providers' own, or a local server's usual one. */
+  /** The user set the address; otherwise it is the provider's own, or a local server's default. */
   explicitUrl: boolean;
   models: number;
 }
 
-/** Everything that is known about providers: the configuration, then the environment, then the catalogue. */
+/** All knowledge about providers, from configuration, environment, profiles and catalogue. */
 export interface ProviderRegistry {
   has(id: string): boolean;
   canonical(id: string): string;
-  /** With a model's name, what this model needs: some have an address of their own. */
+  /** With a model's name, the status for that model: some have their own address. */
   status(id: string, model?: string): ProviderStatus;
   list(): ProviderStatus[];
   /**
    * The target for a model of a provider that is ready.
-   * @param spoken the dialect that the request's name asks for
+   * @param spoken the dialect that the name in the request asks for
    */
   target(provider: string, model: string, spoken?: Dialect): Target;
 }
 
-/** Names that have a meaning of their own on many machines: they do not say that somebody wants models from there. */
+/** Common on machines whose users do not use the provider's models: they do not show that it is configured. */
 const commonNames = new Set(['GITHUB_TOKEN', 'GITLAB_TOKEN', 'CLOUDFLARE_API_TOKEN', 'DATABRICKS_TOKEN']);
 
 export function createProviderRegistry(
@@ -141,7 +141,7 @@ const usualHeaders = (key: string, dialect: Dialect): Record<string, string> => 
   authorization: `Bearer ${key}`,
 });
 
-/** The target with what its dialect needs besides address and headers. */
+/** The target with the settings of its dialect. */
 function inDialect(dialect: Dialect, base: TargetBase, connection: Connection): Target {
   const { key, cloud, baseUrl, apiVersion, isOpenModel } = connection;
   const id = base.provider;

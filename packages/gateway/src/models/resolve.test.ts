@@ -167,7 +167,7 @@ describe('names', () => {
     expect(targetOf('best', {}, config).model).toBe('huge');
   });
 
-  test('a wildcard may send a name to its own provider without going round for ever', () => {
+  test('a wildcard may lead to a name that it matches itself, without a loop', () => {
     const config: ConfigFile = { models: { '*': 'openai/*' } };
     expect(targetOf('gpt-4', { OPENAI_API_KEY: 'k' }, config)).toMatchObject({
       provider: 'openai',
@@ -175,7 +175,7 @@ describe('names', () => {
     });
   });
 
-  test('a second account of a provider, under a name of its own', () => {
+  test('a second account of a provider has its own id', () => {
     const config: ConfigFile = {
       providers: {
         'bedrock-eu': { api: 'amazon-bedrock', region: 'eu-central-1' },
@@ -193,13 +193,13 @@ describe('names', () => {
     expect(targetOf('openai-team/x', {}, config).settings).toMatchObject({ openai: true });
   });
 
-  test('of several targets those that are not configured are passed over', () => {
+  test('targets that are not configured are skipped', () => {
     const config: ConfigFile = { models: { best: ['anthropic/claude-opus-4-5', 'openai/gpt-4.1'] } };
     expect(targetOf('best', { OPENAI_API_KEY: 'k' }, config).provider).toBe('openai');
     expect(() => targetOf('best', {}, config)).toThrow(/ANTHROPIC_API_KEY/);
   });
 
-  test('a provider that is not configured is an error that says what to set', () => {
+  test('a provider that is not configured is an error with the settings that it needs', () => {
     let error: unknown;
     try {
       resolver({})('gpt-4');
@@ -225,7 +225,7 @@ test('more than a hundred providers need only their key', () => {
   expect(ready.length).toBeGreaterThan(200);
 });
 
-test('an upstream that is the gateway itself is found, under any name of this machine', () => {
+test('an upstream that is the gateway itself is found by any name of this machine', () => {
   const gateway = createGateway({
     config: createConfig({}, { ANTHROPIC_BASE_URL: 'http://localhost:4000', ANTHROPIC_API_KEY: 'k' }),
   });

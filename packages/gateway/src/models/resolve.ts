@@ -7,11 +7,11 @@ import type { ProviderRegistry } from './providers.ts';
 
 export interface Resolution {
   targets: Target[];
-  /** Sessions are spread over the targets instead of taking them in order. */
+  /** Spread sessions over the targets instead of trying the targets in order. */
   spread: boolean;
 }
 
-/** From the name in a request to the upstreams that can serve it, the preferred one first. */
+/** Resolves the model name of a request to the upstreams that can serve it, the preferred one first. */
 export function createResolver(
   config: GatewayConfig,
   catalogue: Catalogue,
@@ -24,7 +24,7 @@ export function createResolver(
     .sort(([a], [b]) => b.length - a.length)
     .map(([pattern, route]) => ({ pattern, match: wildcard(pattern), route }));
 
-  /** Each entry is followed once at most: `*` may stand for `openai/*` without going round for ever. */
+  /** Follows each entry once at most, so that `*` may lead to `openai/*` without a loop. */
   function routeFor(
     name: string,
     used: readonly string[],
@@ -39,7 +39,7 @@ export function createResolver(
     return undefined;
   }
 
-  /** Targets whose provider is not configured are passed over as long as there is another. */
+  /** Skips targets whose provider is not configured, unless there are no others. */
   function usable(list: (() => Target[])[]): Target[] {
     const targets: Target[] = [];
     let refused: unknown;
@@ -92,7 +92,7 @@ export function createResolver(
 
   function ready(provider: string, name: string): Target {
     const { model, spoken } = withoutRoute(provider, name);
-    // Some providers have the model's name in the path of their URL.
+    // Some providers have the model's name in the URL path.
     if (!/^[\w.:@/+,~ -]{1,256}$/.test(model) || model.includes('..')) {
       refuse(400, `model: ${JSON.stringify(model.slice(0, 80))} is not a model name.`);
     }
@@ -111,14 +111,14 @@ export function createResolver(
     const cached = cache.get(name);
     if (cached) return cached;
     const resolution = resolve(name, []);
-    // Names come from clients: without a bound anyone could fill the memory.
+    // Clients choose the names; without a bound they could fill the memory.
     if (cache.size >= 1_000) cache.clear();
     cache.set(name, resolution);
     return resolution;
   };
 }
 
-/** A model's name without LiteLLM's route inside its provider, and the dialect that the route asks for. */
+/** Splits LiteLLM's route inside a provider off a model name, and returns the dialect that the route selects. */
 function withoutRoute(provider: string, name: string): { model: string; spoken?: Dialect } {
   for (const [prefix, spoken] of profileOf(provider).routes ?? []) {
     if (name.startsWith(prefix)) return { model: name.slice(prefix.length), ...(spoken && { spoken }) };
@@ -126,7 +126,7 @@ function withoutRoute(provider: string, name: string): { model: string; spoken?:
   return { model: name };
 }
 
-/** `claude-*` and the like; gives what the first `*` stands for. */
+/** A matcher for patterns such as `claude-*`; it returns the text matched by the first `*`. */
 function wildcard(pattern: string): (name: string) => string | undefined {
   const escaped = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const expression = new RegExp(`^${escaped.join('(.*)')}$`);

@@ -72,7 +72,7 @@ describe('an inference profile', () => {
     ).toBeGreaterThan(2);
   });
 
-  test('is told so when nobody says what is behind it', () => {
+  test('with an unknown model is refused with that reason', () => {
     expect(isClaude(targetOf(`bedrock/${own}`, env))).toBe(false);
   });
 
@@ -107,7 +107,7 @@ describe('AWS_PROFILE', () => {
     });
   });
 
-  test('gives way to a key in the environment, and to a region', () => {
+  test('yields to a key and a region in the environment', () => {
     const own = { AWS_ACCESS_KEY_ID: 'AKIAOWN', AWS_SECRET_ACCESS_KEY: 'own', AWS_REGION: 'us-west-2' };
     const { settings: used } = targetOf('bedrock/amazon.nova-pro-v1:0', {
       ...env,
@@ -117,13 +117,13 @@ describe('AWS_PROFILE', () => {
     expect(used).toMatchObject({ accessKey: { id: 'AKIAOWN', secret: 'own' }, region: 'us-west-2' });
   });
 
-  test('of a login has no key, and the error says what is missing', () => {
+  test('of a login has no key, and the error names what is missing', () => {
     expect(() => targetOf('bedrock/amazon.nova-pro-v1:0', { ...env, AWS_PROFILE: 'login' })).toThrow(
       /AWS_ACCESS_KEY_ID/,
     );
   });
 
-  test('signs what goes out, as it goes out', async () => {
+  test('signs the body that is really sent', async () => {
     const upstream = await startUpstream((_, response) => sendJson(response, 400, { message: 'noted' }));
     const running = await startGateway(
       { providers: { 'amazon-bedrock': { base_url: upstream.url } }, retries: 0 },

@@ -20,14 +20,14 @@ interface Outcome {
 export interface Account {
   /** Asks the budget; returns the message of a refusal, after which the account is closed. */
   reserve(): Promise<string | undefined>;
-  /** The answer has begun. */
+  /** Notes the time of the first event. */
   begin(): void;
   close(outcome: Outcome): void;
   /** Closes the account of a request that was not answered. */
   fail(error: unknown): void;
 }
 
-/** A request for the host's accounts, without its times and its cost. */
+/** The usage record of a request, without times and cost. */
 function recordOf(
   call: Call,
   subject: Subject,

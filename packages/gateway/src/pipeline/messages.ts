@@ -65,8 +65,8 @@ export function createMessages(options: MessagesOptions) {
       finish(call, account, routed, true);
       return { status, headers, body };
     }
-    // The account is closed when the message is complete, not when the upstream closes: the agent's next request
-    // follows at once, and its budget has to know.
+    // The account is closed when the message is complete, not when the upstream closes: the agent sends its next
+    // request immediately, and that has to see the new budget.
     const isComplete = () => meter.complete;
     const end = (done: boolean) =>
       finish(call, account, routed, meter.complete || (done && !call.signal.aborted));

@@ -85,7 +85,7 @@ const marksOf = (value: unknown, kind: string) =>
   [...JSON.stringify(value).matchAll(new RegExp(`<${kind}\\d+>`, 'g'))].map((match) => match[0]);
 
 describe.each(converters)('%s', (name, convert) => {
-  test('nothing of a conversation is lost, doubled or out of order', () => {
+  test('nothing in a conversation is lost, duplicated or out of order', () => {
     fc.assert(
       fc.property(conversation, (request) => {
         const out = convert(request);
@@ -135,8 +135,8 @@ describe.each(converters)('%s', (name, convert) => {
 
 const hello: Message[] = [{ role: 'user', content: 'Hi' }];
 
-describe('what a request turns into', () => {
-  test('the billing note stays away from other providers', () => {
+describe('a converted request', () => {
+  test('the billing note is not sent to other providers', () => {
     const request: MessagesRequest = {
       model: 'm',
       system: [
@@ -151,7 +151,7 @@ describe('what a request turns into', () => {
     }
   });
 
-  test('max_tokens is what the model can write, in the words of each dialect', () => {
+  test('max_tokens is limited to the model’s maximum in each dialect', () => {
     const request: MessagesRequest = { model: 'm', max_tokens: 32_000, messages: hello };
     expect(chat(request).max_tokens).toBe(8_000);
     expect(chat(request, { openai: true })).toMatchObject({ max_completion_tokens: 8_000 });
@@ -189,7 +189,7 @@ describe('what a request turns into', () => {
     expect(JSON.stringify(alone)).toContain('Hidden');
   });
 
-  test('a tool of Anthropic’s servers is left out beside others and refused by name alone', () => {
+  test('a tool of Anthropic’s servers is left out beside others, and refused by name when alone', () => {
     const search = { type: 'web_search_20250305', name: 'web_search' };
     const own = { name: 'Read', input_schema: {} };
     expect(JSON.stringify(chat({ model: 'm', messages: hello, tools: [own, search] }).tools)).not.toContain(
@@ -237,7 +237,7 @@ describe('what a request turns into', () => {
     ]);
   });
 
-  test('what a model cannot see is refused from the user and noted from a tool', () => {
+  test('media that a model does not support are refused from the user, and noted in tool results', () => {
     const image: ContentBlock = {
       type: 'image',
       source: { type: 'base64', media_type: 'image/png', data: 'AAAA' },
@@ -299,7 +299,7 @@ describe('what a request turns into', () => {
     });
   });
 
-  test('parallel calls and results in a message each, once merged, become calls with their results', () => {
+  test('parallel calls and results in separate messages are merged into calls with their results', () => {
     const [first, second] = ['toolu_aaaaaaaaaaaa', 'toolu_bbbbbbbbbbbb'];
     const call = (id: string): ContentBlock => ({ type: 'tool_use', id, name: 'Read', input: { id } });
     const result = (id: string): ContentBlock => ({

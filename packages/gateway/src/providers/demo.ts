@@ -3,7 +3,7 @@ import type { Call, Provider } from '../upstream/call.ts';
 import { readError, UpstreamError } from '../upstream/error.ts';
 import type { Target } from '../upstream/target.ts';
 
-/** Answers Messages requests in this process: the built-in demo model, or a test's own. */
+/** Answers Messages requests in this process: the built-in demo model, or that of a test. */
 export type LocalModel = (request: Request) => Promise<Response> | Response;
 
 export const demoTarget: Target<'demo'> = {

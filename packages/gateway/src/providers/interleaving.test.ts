@@ -150,7 +150,7 @@ describe.each([
   ['Responses', responses],
   ['AI SDK parts', parts],
 ] as const)('%s', (_, source) => {
-  test('blocks woven together in any order come out whole and in Anthropic order', () => {
+  test('interleaved blocks come out whole and in Anthropic’s order', () => {
     const lengths = source(createSequencer({ id: 'm', model: 'm', inputTokens: 5 })).strands.map(
       (strand) => strand.length,
     );

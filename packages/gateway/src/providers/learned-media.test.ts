@@ -68,7 +68,7 @@ describe.each([
   ['openrouter', 404, { error: { message: 'No endpoints found that support image input', code: 404 } }],
   ['vllm', 400, { object: 'error', message: 'text-only is not a multimodal model', code: 400 }],
 ])('a refusal of images by %s', (provider, status, body) => {
-  test('leaves them out of tool results from then on, and is told to who sends one', async () => {
+  test('leaves them out of later tool results, and is reported to a user who sends one', async () => {
     const { ask, seen } = await setUp(provider, 'openai-chat', (text) =>
       text.includes('image_url') ? [status, body] : undefined,
     );
@@ -90,7 +90,7 @@ describe.each([
   });
 });
 
-test('a refusal about something else teaches nothing about images', async () => {
+test('a refusal about something else has no lesson about images', async () => {
   const { ask, seen } = await setUp('vllm', 'openai-chat', () => [
     400,
     { error: { message: 'temperature is not supported: 9' } },

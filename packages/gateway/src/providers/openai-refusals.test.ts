@@ -47,7 +47,7 @@ async function setUp(
 const effortOf = (body: Body) => (body.reasoning as { effort?: string } | undefined)?.effort;
 
 describe('Responses', () => {
-  test('thinking that is off becomes the least effort that the model takes', async () => {
+  test('thinking off becomes the lowest effort that the model accepts', async () => {
     const { ask, last, seen } = await setUp('openai', 'openai-responses', (body) =>
       effortOf(body) === 'none'
         ? {
@@ -66,7 +66,7 @@ describe('Responses', () => {
     expect(seen).toHaveLength(4);
   });
 
-  test('an organisation that is not verified gets its answers without summaries', async () => {
+  test('an organisation that is not verified gets answers without summaries', async () => {
     const { ask, last } = await setUp('openai', 'openai-responses', (body) =>
       (body.reasoning as { summary?: string } | undefined)?.summary
         ? {
@@ -85,7 +85,7 @@ describe('Responses', () => {
 });
 
 describe('Chat Completions', () => {
-  test('an effort that is refused is replaced, in as many steps as it takes', async () => {
+  test('a refused effort is replaced, in several steps if necessary', async () => {
     const { ask, last, seen } = await setUp('openai', 'openai-chat', (body) =>
       body.reasoning_effort === 'medium'
         ? undefined
@@ -100,7 +100,7 @@ describe('Chat Completions', () => {
     expect(seen).toHaveLength(3);
   });
 
-  test('what one client did wrong is told to it and taken from nobody', async () => {
+  test('a mistake of one client is reported to it, and does not affect others', async () => {
     const { ask, last, seen } = await setUp('x', 'openai-chat', (body) =>
       Number(body.temperature) > 2
         ? {
@@ -116,7 +116,7 @@ describe('Chat Completions', () => {
     expect(seen).toHaveLength(2);
   });
 
-  test('a choice of tools is refused to the client rather than left out', async () => {
+  test('a refused choice of tools is reported to the client, not left out', async () => {
     const { ask, last } = await setUp('x', 'openai-chat', (body) =>
       body.tool_choice === undefined ? undefined : { message: 'tool_choice is not supported' },
     );
@@ -129,7 +129,7 @@ describe('Chat Completions', () => {
     expect(await ask('m', { tools, tool_choice: { type: 'auto' } })).toBe(200);
   });
 
-  test('a probe reaches a reasoning model behind a deployment’s own name', async () => {
+  test('a probe reaches a reasoning model behind a deployment name', async () => {
     const { ask, last } = await setUp('azure', 'openai-chat', (body) => {
       if ('max_tokens' in body) {
         return {

@@ -105,7 +105,7 @@ describe.each(strictProviders.map((provider) => [provider.name, provider] as con
   );
 });
 
-test('the upstreams of these tests refuse a conversation that comes without what they gave', async () => {
+test('the upstreams of these tests refuse a conversation without their own data', async () => {
   for (const provider of strictProviders) {
     const { running, upstream } = await setUp(provider);
     const model = `${provider.id}/${provider.model}`;

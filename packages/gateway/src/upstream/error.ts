@@ -11,7 +11,7 @@ export interface UpstreamFailure {
   /** The request's field that the failure is about, such as `reasoning.summary`. */
   param?: string;
   headers: Record<string, string>;
-  /** The upstream speaks Anthropic's dialect: its own type is kept. */
+  /** The error type, when the upstream speaks Anthropic's dialect. */
   type?: string;
 }
 

@@ -104,7 +104,8 @@ const forms: { pattern: RegExp; read(groups: number[]): Numbers }[] = [
     pattern: new RegExp(`contains ${number} tokens.*?with ${number} maximum`, 'i'),
     read: inputFirst,
   },
-  // Mistral: "Prompt contains N tokens ... M maximum context length"; llama.cpp: "request (N tokens) exceeds ... (M tokens)".
+  // Mistral: "Prompt contains N tokens ... M maximum context length"; llama.cpp: "request (N tokens) exceeds ... (M
+  // tokens)".
   {
     pattern: new RegExp(`(?:contains|request) \\(?${number} tokens\\D+${number}`, 'i'),
     read: inputFirst,

@@ -4,15 +4,15 @@ interface Service {
   resource: string;
   domain: string;
   versions: readonly string[];
-  /** What is missing, when there is no address. */
+  /** Reported as missing when there is no address. */
   missing: string;
 }
 
-/** What both services share: Azure's paths and headers. */
+/** Azure's paths and headers, which both services share. */
 function service(of: Service): Profile {
   return {
     hasFixedPaths: true,
-    // Azure would take `Authorization` for a token of its directory.
+    // Azure would take `Authorization` for an Entra token.
     credentialHeaders: (key, dialect) =>
       dialect === 'anthropic' ? { 'x-api-key': key } : { 'api-key': key },
     address: (given, dialect, context) => address(of, given, dialect === 'anthropic', context),
@@ -20,8 +20,8 @@ function service(of: Service): Profile {
 }
 
 /**
- * Azure's v1 API takes a deployment as `model`; with an API version set, the older address of a deployment is used.
- * Claude has a path of its own beside them.
+ * Azure's v1 API takes a deployment as `model`. With an API version, the older address of a deployment is used. Claude
+ * has its own path.
  */
 function address(
   { resource, domain, versions, missing: name }: Service,

@@ -8,7 +8,7 @@ function cloud(dialect: Dialect, { own, key, first, missing }: ProfileContext): 
   const region =
     own.region ?? first(['AWS_REGION', 'AWS_REGION_NAME', 'AWS_DEFAULT_REGION']) ?? defaultRegion;
   const settings: CloudSettings = { region, variables: { AWS_REGION: region } };
-  // With a key that cannot be used there is no need of another credential, but of a better key.
+  // An unusable key is reported already; other credentials would not help.
   if (key || missing.length > 0) return settings;
   // Only Amazon's package can sign with an access key; other endpoints take a key only.
   if (dialect !== 'amazon-bedrock') {

@@ -1,6 +1,6 @@
 import type { Profiles } from './profile.ts';
 
-/** Providers of Chat Completions that differ in address, variables and names only. */
+/** Providers of Chat Completions with nothing special but address, variables and names. */
 export const compatible: Profiles = {
   groq: { baseUrl: 'https://api.groq.com/openai/v1' },
   xai: { baseUrl: 'https://api.x.ai/v1', pricingName: 'x-ai' },

@@ -24,7 +24,7 @@ const profiles: Profiles = {
   ...compatible,
 };
 
-/** Providers that only the catalogue has, by what others call them. */
+/** Aliases of providers without a profile. */
 const catalogueAliases: Readonly<Record<string, string>> = {
   dashscope: 'alibaba',
   friendliai: 'friendli',
@@ -45,19 +45,19 @@ const none: Profile = {};
 /** The ids of all providers that have a profile. */
 export const profiledIds: readonly string[] = Object.keys(profiles);
 
-/** What is special about a provider; an empty profile when nothing is. */
+/** The profile of a provider; empty for most. */
 export function profileOf(id: string): Profile {
   return Object.hasOwn(profiles, id) ? (profiles[id] ?? none) : none;
 }
 
-/** The id that another name stands for; undefined when it is no known alias. */
+/** The id behind an alias; undefined for an unknown alias. */
 export const canonicalId = (alias: string): string | undefined => aliases.get(alias);
 
 /** Whether an address is that of OpenAI's, or Anthropic's, own service. */
 export const isHomeOf = (id: 'openai' | 'anthropic', baseUrl: string | undefined): boolean =>
   baseUrl !== undefined && baseUrl === profileOf(id).baseUrl;
 
-/** Families of providers that are asked for thinking in their own way: ids, or the beginnings of several. */
+/** Families of providers with their own way of asking for thinking, by id or prefix. */
 const thinkingStyles: readonly (readonly [RegExp, ThinkingStyle])[] = [
   [/^(deepseek|moonshotai|kimi|zai|zhipuai|xiaomi|volcengine|doubao|bytedance)(-|$)/, 'switch'],
   [/^openrouter$/, 'openrouter'],

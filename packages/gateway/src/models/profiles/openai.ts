@@ -8,8 +8,8 @@ export const openai: Profiles = {
       ['responses/', 'openai-responses'],
       ['chat/', 'openai-chat'],
     ],
-    // OpenAI's reasoning models take tools together with reasoning only in Responses; a server that stands in for
-    // OpenAI (OPENAI_BASE_URL) is more likely to have Chat Completions.
+    // OpenAI's reasoning models combine tools and reasoning only in Responses. Servers that replace OpenAI
+    // (OPENAI_BASE_URL) are more likely to have Chat Completions.
     dialectFor: (address, reasoning) =>
       reasoning && address?.replace(/\/+$/, '') === baseUrl ? 'openai-responses' : 'openai-chat',
     baseUrl,

@@ -1,12 +1,12 @@
 import { isObject } from '../../messages/is-object.ts';
 import { asBuffer } from '../../transport/transport.ts';
 
-/** The kinds of pieces that the provider's package knows; one of another kind (a search's own result) fails it. */
+/** The kinds of deltas that the provider's package knows. Any other kind (a search result) makes it fail. */
 const known = ['text', 'citation', 'toolUse', 'reasoningContent'];
 
 /**
- * Amazon's binary event stream without pieces of unknown kinds: what nobody here reads cannot lose an answer. A frame is
- * its length (4 bytes), the length of its headers (4), a checksum (4), headers, payload, checksum (4).
+ * Filters unknown kinds of deltas out of Amazon's binary event stream: they must not make an answer fail. A frame
+ * consists of its length (4 bytes), the length of its headers (4), a checksum (4), headers, payload, checksum (4).
  */
 export async function* knownFrames(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let rest: Buffer = Buffer.alloc(0);
@@ -15,7 +15,7 @@ export async function* knownFrames(body: AsyncIterable<Uint8Array>): AsyncGenera
     const frames: Buffer[] = [];
     while (rest.length >= 12) {
       const length = rest.readUInt32BE(0);
-      // No frame at all: the package will say so.
+      // Not a frame: the package will report it.
       if (length < 16) break;
       if (rest.length < length) break;
       const frame = rest.subarray(0, length);

@@ -88,7 +88,7 @@ describe('a conversation with tool calls at Bedrock', () => {
     expect(toolConfig?.toolChoice).toEqual({ auto: {} });
   });
 
-  test('leaves the tool for a structured answer alone where the package makes one', async () => {
+  test('leaves the structured answer to the package where that has a tool for it', async () => {
     const { ask, last } = await bedrock();
     await ask({ messages: history(), tools, tool_choice: { type: 'none' }, ...schema }, 'other');
     expect(last().messages[1]?.content).toMatchObject([{ toolUse: { toolUseId: id } }]);
@@ -96,7 +96,7 @@ describe('a conversation with tool calls at Bedrock', () => {
     expect(JSON.stringify(last())).not.toContain('must not be used');
   });
 
-  test('is offered nothing where nothing was called', async () => {
+  test('is offered no tools when none were called', async () => {
     const { ask, last } = await bedrock();
     await ask({ messages: [{ role: 'user', content: 'Hi' }], tools, tool_choice: { type: 'none' } });
     expect(last()).not.toHaveProperty('toolConfig');
@@ -146,7 +146,7 @@ describe('one tool at a time', () => {
     expect(last().additionalModelRequestFields?.tool_choice).toEqual(choice);
   });
 
-  test('is asked of Claude at Vertex, and nothing of Gemini', () => {
+  test('is requested from Claude at Vertex, but not from Gemini', () => {
     const choice: MessagesRequest['tool_choice'] = { type: 'auto', disable_parallel_tool_use: true };
     expect(convert({ tool_choice: choice }).providerOptions).toEqual({
       anthropic: { disableParallelToolUse: true },
@@ -167,13 +167,13 @@ describe('thinking for Claude at Vertex', () => {
     return { options: providerOptions?.anthropic, maxOutputTokens, reasoning };
   };
 
-  test('is a budget within the limit, which the package adds to what it is given', () => {
+  test('is a budget within the limit, which the package adds to its own', () => {
     const { options, maxOutputTokens } = asked({ type: 'adaptive' }, 'claude-sonnet-4-5@20250929', 'high');
     expect(options).toEqual({ thinking: { type: 'enabled', budgetTokens: 24_000 } });
     expect(maxOutputTokens).toBe(8_000);
   });
 
-  test('is adaptive since 4.6, off where it is off, and not mentioned where it is not', () => {
+  test('is adaptive since 4.6, off when it is off, and unset when it is unset', () => {
     const { options } = asked({ type: 'adaptive', display: 'omitted' }, 'claude-opus-4-6', 'low');
     expect(options).toEqual({ thinking: { type: 'adaptive', display: 'omitted' }, effort: 'low' });
     expect(asked({ type: 'disabled' }, 'claude-opus-4-6')).toMatchObject({ reasoning: 'none' });
@@ -181,7 +181,7 @@ describe('thinking for Claude at Vertex', () => {
   });
 });
 
-describe('thoughts that Anthropic signed', () => {
+describe('thinking blocks signed by Anthropic', () => {
   const thought: ContentBlock = { type: 'thinking', thinking: 'hm', signature: 'SIG' };
   const hidden: ContentBlock = { type: 'redacted_thinking', data: 'SECRET' };
   const foreign: ContentBlock = {
@@ -190,7 +190,7 @@ describe('thoughts that Anthropic signed', () => {
     signature: encodeProvenance({ from: 'other', data: { bedrock: { signature: 'X' } } }),
   };
 
-  test('go along to Claude at Bedrock', async () => {
+  test('are sent to Claude at Bedrock', async () => {
     const { ask, last } = await bedrock();
     await ask({ messages: history(id, [thought, foreign]), tools });
     expect(last().messages[1]?.content).toMatchObject([
@@ -199,7 +199,7 @@ describe('thoughts that Anthropic signed', () => {
     ]);
   });
 
-  test('go along to Claude at Vertex', () => {
+  test('are sent to Claude at Vertex', () => {
     const { prompt } = convert({ messages: history(id, [thought, hidden, foreign]) });
     expect(prompt[1]).toMatchObject({
       content: [
@@ -210,7 +210,7 @@ describe('thoughts that Anthropic signed', () => {
     });
   });
 
-  test('stay away from other models at Bedrock', async () => {
+  test('are not sent to other models at Bedrock', async () => {
     const { ask, last } = await bedrock();
     await ask({ messages: history(id, [thought]), tools }, 'other');
     expect(JSON.stringify(last())).not.toContain('SIG');
@@ -239,7 +239,7 @@ describe('thoughts that Anthropic signed', () => {
   });
 });
 
-test.each(['image', 'document'] as const)('%s: a URL that is none is a 400 that names the block', (type) => {
+test.each(['image', 'document'] as const)('%s: an invalid URL is a 400 that names the block', (type) => {
   const block: ContentBlock = { type, source: { type: 'url', url: 'not a url' } };
   expect(() => convert({ messages: [{ role: 'user', content: [block] }] }, { dialect: 'google' })).toThrow(
     new RegExp(`${type} block's .source.url. is not a valid URL: not a url`),

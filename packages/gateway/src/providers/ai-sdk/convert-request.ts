@@ -35,7 +35,7 @@ type ConvertedRequest = LanguageModelV4CallOptions & { notes: WireNotes };
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart;
 
-/** Providers whose tool results can hold images; for the others they follow in the user's message. */
+/** Providers whose tool results can hold images; at others the images follow in the user's message. */
 const imagesInResults: readonly Dialect[] = ['amazon-bedrock', 'google-vertex-anthropic'];
 
 /** Anthropic's own platforms allow no others (Bedrock's and Vertex's `tool_use.id`). */
@@ -102,9 +102,9 @@ function mergeOptions(
 const noTools = 'The tools must not be used in this turn. Answer without them.';
 
 /**
- * Bedrock's package takes all calls and results out of a conversation that offers no tools. So tools are offered, and
- * the model is told in words to leave them alone: the request's own, or stand-ins for those that were called.
- * Undefined where the history is safe.
+ * Bedrock's package removes all calls and results from a conversation without tools. So tools are offered (the
+ * request's own, or stand-ins for those that were called) and a reminder tells the model not to use them. Undefined
+ * when that is not needed.
  */
 function mutedTools(request: MessagesRequest, options: AiSdkOptions): Tool[] | undefined {
   if (options.dialect !== 'amazon-bedrock') return undefined;
@@ -115,7 +115,8 @@ function mutedTools(request: MessagesRequest, options: AiSdkOptions): Tool[] | u
     for (const block of blocksOf(content)) if (block.type === 'tool_use') called.add(block.name);
   }
   if (called.size === 0) return undefined;
-  // For a schema the package has other models call a tool of its own, which keeps the history and has to be the only one.
+  // For a schema, the package makes other models call its own tool. That keeps the history, and has to be the only
+  // tool.
   if (answerSchema(request) && !isClaude(options)) return [];
   if (offered.length > 0) return offered;
   return [...called].map((name) => ({ name, description: 'Not available any more.' }));
@@ -151,7 +152,7 @@ function convertMessages(
     output,
   });
 
-  /** Every call gets its result: providers refuse the conversation otherwise, and an interrupted turn has none. */
+  /** Adds missing results: providers refuse calls without one, and an interrupted turn has none. */
   function push(results: LanguageModelV4ToolResultPart[]): void {
     const missing = open.map((call) =>
       result(call, { type: 'error-text', value: 'No result: interrupted.' }),
@@ -209,7 +210,7 @@ function convertMessages(
   return out;
 }
 
-/** Bedrock caches only where it is told to, and only for Claude and Nova. */
+/** Bedrock caches only at marked points, and only for Claude and Nova. */
 function cachePoint(options: AiSdkOptions): { providerOptions?: SharedV4ProviderOptions } {
   if (options.dialect === 'amazon-bedrock' && /anthropic\.claude|amazon\.nova/.test(options.model)) {
     return { providerOptions: { bedrock: { cachePoint: { type: 'default' } } } };
@@ -256,7 +257,7 @@ function convertAssistant(
   return { message: content.length > 0 ? { role: 'assistant', content } : undefined, calls };
 }
 
-/** Cohere has the thoughts and the words beside a turn's calls in one place, which its package leaves empty. */
+/** Cohere has one field for a turn's thoughts and its text beside calls; its package leaves it empty. */
 function notePlan(
   { message, calls }: { message: LanguageModelV4Message | undefined; calls: string[] },
   notes: WireNotes,
@@ -296,7 +297,7 @@ function convertResult(
   if (parts.every((part) => part.type === 'text')) {
     const text = parts.map((part) => part.text).join('\n');
     const said = text === '' ? '(no output)' : text;
-    // Bedrock and Claude have a mark for it, the others words only.
+    // Bedrock and Claude have a flag for it; for others it is part of the text.
     const value = block.is_error && !imagesInResults.includes(options.dialect) ? `Error: ${said}` : said;
     return { output: { type: block.is_error ? 'error-text' : 'text', value }, media };
   }
@@ -313,7 +314,7 @@ function userParts(block: ContentBlock, options: AiSdkOptions): UserPart[] {
   return text === '' ? [] : [{ type: 'text', text }];
 }
 
-/** Fetching an address of a client's choice is not the gateway's to do; these are the provider's own. */
+/** The gateway does not fetch URLs that a client chose; these are fetched by the provider. */
 function takesUrl(url: string, dialect: Dialect): boolean {
   switch (dialect) {
     case 'google':
@@ -329,7 +330,7 @@ function takesUrl(url: string, dialect: Dialect): boolean {
   }
 }
 
-/** Undefined when the model is known not to read it. */
+/** Undefined when the model is known not to support it. */
 function convertMedia(
   block: Extract<ContentBlock, { type: 'image' | 'document' }>,
   options: AiSdkOptions,

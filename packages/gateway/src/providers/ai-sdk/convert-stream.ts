@@ -20,13 +20,13 @@ interface PartReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
   stopSequences: readonly string[];
-  /** Told of what has no form in Anthropic's format. */
+  /** Called with the kind of content that Anthropic's format cannot express. */
   drop(kind: string): void;
   noteDropped(): void;
   fail(failure: UpstreamFailure): void;
 }
 
-/** Ends that look like one: Gemini's calls that came to nothing, Bedrock's malformed ones, Cohere's time-out. */
+/** Finish reasons that are failures: Gemini's and Bedrock's malformed calls, Cohere's timeout. */
 const failedEnds =
   /^(malformed_(function_call|tool_use|model_output|response)|timeout|error|missing_thought_signature)$/i;
 const callsThatFailed = /^(unexpected_tool_call|too_many_tool_calls)$/i;
@@ -80,7 +80,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
     if (unified === 'error' || isFailure(raw, sequencer.hasTools())) {
       return void fail(`the answer ended with ${raw ?? 'an error'}`);
     }
-    // The packages end a stream that broke off with this, as if nothing had happened.
+    // The packages report a stream that broke off with these reasons, not as an error.
     if (unified === 'interrupted' || (unified === 'other' && raw === undefined)) {
       return void fail(`${provider} ended its answer in the middle.`);
     }
@@ -164,7 +164,7 @@ export function createPartReader(options: PartReaderOptions): PartReader {
 
 function convertUsage(usage: LanguageModelV4Usage): Partial<Usage> {
   const { total, cacheWrite = 0 } = usage.inputTokens;
-  // Cohere's package hands on what was cached in `raw` only, and counts it with the rest.
+  // Cohere's package reports cached tokens in `raw` only, and includes them in the total.
   const unread = Number(usage.raw?.cached_tokens ?? 0);
   const cacheRead = usage.inputTokens.cacheRead ?? unread;
   const noCache = unread > 0 ? undefined : usage.inputTokens.noCache;

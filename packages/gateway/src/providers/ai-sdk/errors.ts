@@ -5,13 +5,13 @@ import { describeError, fromTransport, readError, type UpstreamFailure } from '.
 const googleCredentials =
   /could not load the default credentials|error code invalid_|invalid_grant|invalid_client/i;
 
-/** An error of a provider package as the upstream failure that it stands for. */
+/** Converts an error of a provider's package to an upstream failure. */
 export function describeSdkError(error: unknown, provider: string): UpstreamFailure {
   const transport = error instanceof TransportError ? error : (error as { cause?: unknown } | null)?.cause;
   if (transport instanceof TransportError) return fromTransport(transport, provider);
   if (APICallError.isInstance(error)) {
     const status = error.statusCode ?? 502;
-    // A 200 whose body the package could not read is the upstream's fault.
+    // The package could not read the body of a 200: the upstream is at fault.
     if (status < 400) return { status: 502, message: `${provider} sent something unreadable`, headers: {} };
     const read = readError(status, error.responseHeaders ?? {}, error.responseBody ?? '');
     return error.responseBody ? read : { ...read, message: error.message };
@@ -26,7 +26,7 @@ export function describeSdkError(error: unknown, provider: string): UpstreamFail
       headers: {},
     };
   }
-  // Google's library, before anything is sent: another attempt finds the same credentials, or the same lack of them.
+  // From Google's library, before anything is sent: a retry would find the same credentials.
   if (error instanceof Error && googleCredentials.test(error.message)) {
     return { status: 401, message: error.message, headers: {} };
   }

@@ -18,14 +18,14 @@ import { loadFactory, type ModelFactory } from './models.ts';
 import { isClaude } from './thinking.ts';
 import { packNotes } from './wire.ts';
 
-/** The thoughts in the history are not this Claude's own, or those that it wants are missing. */
+/** Claude refuses foreign thinking blocks in the history, or misses its own. */
 function isAboutThoughts({ status, message }: UpstreamFailure): boolean {
   return status === 400 && (thoughtsRefused.test(message) || thinkingMissing.test(message));
 }
 
 const withoutThinking = 'without-thinking';
 
-/** Llama and Pixtral at Bedrock take no text beside the results of tools. */
+/** Llama and Pixtral at Bedrock refuse text beside tool results. */
 const order = /tool result blocks cannot be provided in the same turn|roles must alternate/i;
 
 function teach(upstream: UpstreamFailure, prompt: string): Lesson | undefined {
@@ -37,7 +37,7 @@ function teach(upstream: UpstreamFailure, prompt: string): Lesson | undefined {
 
 type Parts = ReadableStream<LanguageModelV4StreamPart>;
 
-/** Asks the provider's package; what it makes of a refusal is an UpstreamError. */
+/** Starts a stream of the provider's package; refusals become UpstreamErrors. */
 function open(call: Call, dialect: AiSdkDialect, createModel: ModelFactory): Promise<Parts> {
   const { target } = call;
   const request = call.body.request();
@@ -95,7 +95,7 @@ async function* read(
   if (events.length > 0) yield events;
 }
 
-/** The providers whose protocol is left to the AI SDK's package for it, loaded on first use. */
+/** A provider that uses the AI SDK's package for its protocol, loaded on first use. */
 export async function createAiSdkProvider(dialect: AiSdkDialect): Promise<Provider> {
   const createModel = await loadFactory(dialect);
   return {

@@ -6,7 +6,7 @@ interface Stop {
   sequence: string | null;
 }
 
-/** A provider's finish reason. Some say in their own word that a stop sequence was met, though not which. */
+/** Maps a provider's finish reason. Some report that a stop sequence was met, but not which one. */
 export function mapStopReason(finish: LanguageModelV4FinishReason, stopSequences: readonly string[]): Stop {
   const raw = finish.raw?.toLowerCase() ?? '';
   if (raw === 'stop_sequence' && stopSequences.length > 0) {

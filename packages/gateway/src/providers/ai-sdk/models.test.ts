@@ -49,7 +49,7 @@ const ask = (url: string, model: string) =>
     messages: [{ role: 'user', content: 'Go' }],
   });
 
-test('a model at an address of its own does not lead the others of its provider there', async () => {
+test('a model with its own address does not affect the other models of its provider', async () => {
   const sent: Sent[] = [];
   const env = { AWS_BEARER_TOKEN_BEDROCK: 'k', AWS_REGION: 'eu-west-1' };
   const running = await startGateway({ retries: 0 }, { env, transport: answering(sent) });

@@ -11,7 +11,7 @@ interface SdkProvider {
   languageModel(model: string): LanguageModelV4;
 }
 
-/** Loads a provider's package and says how to make one of its models. */
+/** Loads a provider's package and returns a factory for its models. */
 export async function loadFactory(dialect: AiSdkDialect): Promise<ModelFactory> {
   switch (dialect) {
     case 'google': {
@@ -48,7 +48,7 @@ export async function loadFactory(dialect: AiSdkDialect): Promise<ModelFactory> 
   }
 }
 
-/** The package for open models writes options that are meant for Gemini into the request's body as they are. */
+/** Removes options for Gemini: the package for open models would copy them into the request's body. */
 function withoutOptions(model: LanguageModelV4): LanguageModelV4 {
   return {
     specificationVersion: model.specificationVersion,
@@ -61,8 +61,8 @@ function withoutOptions(model: LanguageModelV4): LanguageModelV4 {
 }
 
 /**
- * Makes each provider once for each of its addresses. Vertex's package keeps Google's access token in it: made anew for
- * each request, every model call would wait for a token first.
+ * Caches one provider for each address: Vertex's package keeps Google's access token in it, and a new provider would
+ * have to fetch a token before each request.
  */
 function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
   const made = new Map<string, SdkProvider>();
@@ -77,7 +77,7 @@ function modelsOf(create: (call: Call) => SdkProvider): ModelFactory {
 
 function common(call: Call, dialect: AiSdkDialect) {
   const { baseUrl, timeoutMs, idleTimeoutMs, headers } = call.target;
-  // The package writes its own credential header; what else the configuration adds goes along.
+  // The package writes its own credential header; the configuration's other headers are kept.
   const { authorization: _authorization, ...extra } = headers;
   return {
     fetch: transportFetch(wireTransport(call.send, dialect, call.target), { timeoutMs, idleTimeoutMs }),
@@ -101,9 +101,9 @@ function bedrock(call: Call) {
   return {
     ...common(call, 'amazon-bedrock'),
     region,
-    // With an access key the request is signed behind the package (wire.ts), which wants a key of some kind.
+    // With an access key, wire.ts signs the request after the package, which still needs a value here.
     apiKey: key ?? 'signed-later',
-    // A profile's name does not tell the package that there is a Claude behind it.
+    // The package cannot tell from an inference profile's name that it is a Claude.
     ...(isClaude(call.target) && { modelFamily: 'anthropic' as const }),
   };
 }

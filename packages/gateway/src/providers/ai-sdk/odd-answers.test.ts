@@ -26,7 +26,7 @@ describe('Gemini', () => {
     candidates: [{ content: { parts }, finishReason }],
   });
 
-  test('a detail that nobody needs cannot lose an answer', async () => {
+  test('an odd detail that is not needed does not make an answer fail', async () => {
     const usageMetadata = {
       promptTokenCount: 5,
       candidatesTokenCount: 2,
@@ -41,7 +41,7 @@ describe('Gemini', () => {
     expect(outcome.message?.usage).toMatchObject({ input_tokens: 5, output_tokens: 2 });
   });
 
-  test('data lines without a blank line between them', async () => {
+  test('data lines may have no blank line between them', async () => {
     const lines = [candidate([{ text: 'a' }]), candidate([{ text: 'b' }], 'STOP')];
     odd.answer = raw(lines.map((line) => `data: ${JSON.stringify(line)}\n`).join(''));
     expect(blocks(await odd.ask('gem/m', { stream: true }))).toEqual([['text', 'ab']]);
@@ -60,7 +60,7 @@ describe('Gemini', () => {
     },
   );
 
-  test('a signature of a text goes back with it', async () => {
+  test('the signature of a text goes back with it', async () => {
     const calls = { functionCall: { name: 'Read', args: {} } };
     odd.answer = sse([
       candidate(
@@ -82,7 +82,7 @@ describe('Gemini', () => {
     }
   });
 
-  test('code that the provider ran is left out, and said', async () => {
+  test('code that the provider ran is dropped and reported', async () => {
     const code = { executableCode: { language: 'PYTHON', code: 'print(1)' } };
     odd.answer = sse([
       candidate([code, { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } }], 'STOP'),
@@ -96,7 +96,7 @@ describe('Gemini', () => {
 describe('images by URL', () => {
   const source = { type: 'url', url: 'https://pictures.test/a.png' };
   test.each(['gem/m', 'bed/m'])(
-    '%s: are refused in the gateway’s words, in a result left out',
+    '%s: are refused by the gateway, and left out of tool results',
     async (model) => {
       odd.answer = (_, response) => sendJson(response, 400, { message: 'noted' });
       const image = { type: 'image', source };
@@ -131,7 +131,7 @@ describe('Cohere', () => {
       delta: { finish_reason, usage: { tokens: { input_tokens: 5, output_tokens: 2 } } },
     });
 
-  test('its plan is thinking, and goes back as its plan; a failed result says so', async () => {
+  test('its plan is thinking, and goes back as its plan; a failed result is marked', async () => {
     odd.answer = sse([
       event('message-start', { id: 'x' }),
       plan('I will '),
@@ -155,7 +155,7 @@ describe('Cohere', () => {
     ]);
   });
 
-  test('a time-out is no end', async () => {
+  test('a timeout is an error, not an end', async () => {
     odd.answer = sse([event('message-start', { id: 'x' }), end('TIMEOUT')]);
     expect(await odd.ask('co/m', { stream: false })).toMatchObject({ status: 502 });
   });
@@ -182,7 +182,7 @@ describe('Bedrock', () => {
     expect(await odd.ask('bed/m', { stream: false })).toMatchObject({ status, error: { type } });
   });
 
-  test('a piece of a kind that nobody knows cannot lose an answer', async () => {
+  test('a delta of an unknown kind does not make an answer fail', async () => {
     const delta = (value: unknown) =>
       ['contentBlockDelta', { contentBlockIndex: 0, delta: value }] as [string, unknown];
     odd.answer = frames(
@@ -195,7 +195,7 @@ describe('Bedrock', () => {
     expect(blocks(await odd.ask('bed/m', { stream: true }))).toEqual([['text', 'so it is']]);
   });
 
-  test('a result that failed has its status', async () => {
+  test('a failed result has its status', async () => {
     odd.answer = (_, response) => sendJson(response, 400, { message: 'noted' });
     const use = { type: 'tool_use', id: 'toolu_abcdefghijkl', name: 'Read', input: {} };
     const result = { type: 'tool_result', tool_use_id: use.id, content: 'no such file', is_error: true };

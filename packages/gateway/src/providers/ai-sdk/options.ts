@@ -1,13 +1,13 @@
 import type { AiSdkDialect, ModelFacts } from '../../upstream/target.ts';
 
-/** What a request is converted for. */
+/** The target of a conversion. */
 export interface AiSdkOptions {
   provider: string;
   dialect: AiSdkDialect;
   model: string;
   facts: ModelFacts;
-  /** Sent once more after a refusal: without the thoughts of the history, and without the wish for new ones. */
+  /** For the retry after a refusal: without thinking blocks in the history, and with thinking off. */
   withoutThinking?: boolean;
-  /** What this upstream has refused before. */
+  /** Earlier refusals of this upstream. */
   refused?: ReadonlySet<string>;
 }

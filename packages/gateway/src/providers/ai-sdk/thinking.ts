@@ -16,7 +16,7 @@ interface ThinkingOptions {
   providerOptions?: SharedV4ProviderOptions;
 }
 
-/** Claude at Bedrock or Vertex. An inference profile's name need not say so: then the configuration does. */
+/** Claude at Bedrock or Vertex. For an inference profile with an opaque name, the configuration says so. */
 export function isClaude({ dialect, model, facts }: ThinkingTarget): boolean {
   const name = facts.baseModel ?? model;
   return (
@@ -26,8 +26,8 @@ export function isClaude({ dialect, model, facts }: ThinkingTarget): boolean {
 }
 
 /**
- * How a Claude takes thinking, by its name: up to 3.5 not at all, up to 4.5 by a budget, 4.6 by either, since 4.7 (and
- * under names that say no version) `adaptive` only.
+ * How a Claude model takes thinking settings, by version: until 3.5 none, until 4.5 a budget, 4.6 either, since 4.7
+ * (and without a version in the name) only `adaptive`.
  */
 export function claudeForm(model: string): 'none' | 'budget' | 'both' | 'adaptive' {
   const found = /claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2})(?!\d))?/.exec(model);
@@ -39,8 +39,8 @@ export function claudeForm(model: string): 'none' | 'budget' | 'both' | 'adaptiv
 }
 
 /**
- * @param limit the answer's limit, which thinking is a part of: Claude's packages add the budget to what they are
- * given, so they are given the rest
+ * @param limit the answer's token limit, which includes thinking. Claude's packages add the budget to their own limit,
+ * so they get the limit without it.
  */
 export function thinkingOptions(
   request: MessagesRequest,
@@ -75,7 +75,7 @@ function claude(
 ): ThinkingOptions {
   const form = claudeForm(facts.baseModel ?? model);
   if (form === 'none' || wish.mode === 'unset') return {};
-  // Some newer ones cannot be told to stop; the packages know which.
+  // For some newer models thinking cannot be turned off; the packages know which.
   if (wish.mode === 'off') return { reasoning: 'none' };
   const atBedrock = dialect === 'amazon-bedrock';
   if (form === 'budget' || (form === 'both' && wish.budget !== undefined)) {

@@ -5,9 +5,9 @@ import type { ContentBlock } from '../../messages/types.ts';
 import type { AiSdkOptions } from './options.ts';
 import { isClaude } from './thinking.ts';
 
-// The way back of what a provider gave with its thoughts, texts and calls.
+// Returns to a provider what came with its thoughts, texts and calls.
 
-/** What goes back with a thought; undefined when the thought is somebody else's. */
+/** The metadata to send back with a thought; undefined for another provider's thought. */
 export function thoughtOptions(
   signature: string | undefined,
   options: AiSdkOptions,
@@ -19,12 +19,13 @@ export function thoughtOptions(
     if (isObject(provenance.data)) return provenance.data as SharedV4ProviderOptions;
     return options.dialect === 'cohere' ? {} : undefined;
   }
-  // Anthropic's own signature, which holds on all its platforms. A look-alike's is refused, and then left out.
+  // Anthropic's own signature, which is valid on all its platforms. A foreign one is refused, and left out of the
+  // retry.
   if (!isClaude(options) || options.facts.reasoning === false) return undefined;
   return options.dialect === 'amazon-bedrock' ? { bedrock: { signature } } : { anthropic: { signature } };
 }
 
-/** What the provider wants back with the text before it (Gemini's thought signatures). */
+/** The metadata to send back with the preceding text (Gemini's thought signatures). */
 export function textMetadata(data: string, provider: string): SharedV4ProviderOptions | undefined {
   const provenance = decodeProvenance(data);
   if (provenance?.from !== provider || provenance.part !== 'text' || !isObject(provenance.data))
@@ -32,14 +33,14 @@ export function textMetadata(data: string, provider: string): SharedV4ProviderOp
   return provenance.data as SharedV4ProviderOptions;
 }
 
-/** The same for one that Anthropic keeps to itself; Bedrock has it in another form, and the turn goes without. */
+/** The same for redacted thinking. Bedrock has another format for it, and gets the turn without. */
 export function redactedOptions(data: string, options: AiSdkOptions): SharedV4ProviderOptions | undefined {
   const native = options.dialect === 'google-vertex-anthropic' && decodeProvenance(data) === undefined;
   if (!native || options.withoutThinking || options.facts.reasoning === false) return undefined;
   return { anthropic: { redactedData: data } };
 }
 
-/** What the provider wants back with a tool call (Gemini's thought signatures), kept in redacted thinking. */
+/** The metadata to send back with tool calls (Gemini's thought signatures), kept in redacted thinking. */
 export function toolMetadata(
   blocks: readonly ContentBlock[],
   provider: string,

@@ -83,7 +83,7 @@ const ask = (model: string) =>
     tools: [{ name: 'Read', input_schema: { type: 'object', properties: {} } }],
   });
 
-test('credentials that Google refuses are told as that, before anything is sent', async () => {
+test('credentials that Google refuses are reported before anything is sent', async () => {
   exchange = { status: 400, body: { error: 'invalid_grant', error_description: 'this workload is unknown' } };
   upstream.seen.length = 0;
   const response = await ask('stranger/claude-x');

@@ -7,17 +7,17 @@ import { type AiSdkDialect, settingsOf, type Target } from '../../upstream/targe
 import { separated } from '../shared/stream.ts';
 import { knownFrames } from './bedrock-frames.ts';
 
-// The provider packages leave out, or choke on, some of what their providers say and want. What passes between a
-// package and its provider is put right here, in the provider's own JSON.
+// The provider packages drop some of what their providers send and need, and fail on other parts. The JSON between a
+// package and its provider is corrected here.
 
-/** Carries `WireNotes` from the conversion to here: a header is all that a package hands on as it is. */
+/** Carries `WireNotes` from the conversion to here: packages pass on only headers unchanged. */
 const notesHeader = 'x-gateway-notes';
 
-/** What a package has no words for. */
+/** What a package's options cannot express. */
 export interface WireNotes {
   /** Ids of tool calls that failed. */
   errors?: string[];
-  /** The text beside a turn's calls, by the id of the first of them. */
+  /** The text beside a turn's calls, by the id of the first call. */
   plans?: Record<string, string>;
 }
 
@@ -63,7 +63,7 @@ function markErrors(messages: readonly JsonObject[], errors: ReadonlySet<string>
   }
 }
 
-/** Cohere's `tool_plan`: what the model said before its calls. Its package leaves that out of the history. */
+/** Cohere's `tool_plan`: the model's text before its calls. Its package omits it from the history. */
 function addPlans(messages: readonly JsonObject[], plans: Readonly<Record<string, string>>): void {
   for (const message of messages) {
     const [first]: unknown[] = Array.isArray(message.tool_calls) ? message.tool_calls : [];
@@ -72,7 +72,7 @@ function addPlans(messages: readonly JsonObject[], plans: Readonly<Record<string
   }
 }
 
-/** The package signs before its request comes here, and what is changed afterwards is refused; so it signs here. */
+/** Signs a request for AWS. The package's own signature would not cover the changes made here. */
 async function signed(request: UpstreamRequest, target: Target): Promise<UpstreamRequest> {
   const { key, accessKey, region } = settingsOf(target, 'amazon-bedrock');
   if (!accessKey || key) return request;
@@ -104,7 +104,7 @@ function patchResponse(response: UpstreamResponse, dialect: AiSdkDialect): Upstr
     : response;
 }
 
-/** Rewrites the JSON of each event; what is no JSON object stays as it is. */
+/** Rewrites the JSON object of each event; other data is passed through. */
 async function* mapEvents(
   body: AsyncIterable<Uint8Array>,
   change: (data: JsonObject) => unknown[],
@@ -137,12 +137,12 @@ async function* mapEvents(
 }
 
 /**
- * Gemini's answer without what nobody here reads: the package checks all of it, and one odd detail (a modality without
- * a count) loses the whole answer.
+ * Gemini's answer without the fields that the gateway does not need: the package validates everything, and one odd
+ * detail (a modality without a count) would lose the whole answer.
  */
 function onlyNeeded(data: JsonObject): JsonObject {
   const { usageMetadata, candidates, ...rest } = data;
-  // Open models at Vertex answer in Chat Completions, and errors have a form of their own.
+  // Open models at Vertex answer in Chat Completions, and errors have their own format.
   if (candidates === undefined && usageMetadata === undefined && rest.promptFeedback === undefined)
     return data;
   return {
@@ -167,7 +167,7 @@ function neededCandidate({ content, finishReason, groundingMetadata }: JsonObjec
   };
 }
 
-/** Enough to know that there were sources. */
+/** Just enough to show that there were sources. */
 function neededGrounding({ groundingChunks }: JsonObject): JsonObject {
   const chunks = (Array.isArray(groundingChunks) ? groundingChunks : []).flatMap((chunk) =>
     isObject(chunk) && isObject(chunk.web) && typeof chunk.web.uri === 'string'
@@ -184,10 +184,10 @@ function neededGrounding({ groundingChunks }: JsonObject): JsonObject {
   return { groundingChunks: chunks };
 }
 
-/** Far from the indices of real content. */
+/** Above all indices of real content. */
 const planIndex = 9_999;
 
-/** What Cohere's model plans before its calls, which the package passes over, as the thinking that it is. */
+/** Turns Cohere's plan before its calls, which the package ignores, into thinking. */
 function createPlanReader(): (data: JsonObject) => JsonObject[] {
   let isOpen = false;
   const part = (type: string, delta?: JsonObject) => ({

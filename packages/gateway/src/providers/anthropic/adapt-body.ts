@@ -5,7 +5,7 @@ import type { JsonObject } from '../../messages/types.ts';
 /** Fields that need a beta header, which only Anthropic gets. */
 const betaFields = ['context_management', 'mcp_servers', 'container', 'speed', 'betas'];
 
-/** Lessons of one conversation: its history is sent without thoughts, or without the wish for new ones. */
+/** Lessons for one conversation: send its history without thinking blocks, or turn thinking off. */
 export const ownThoughts = 'the thoughts of the history';
 export const thinkingMode = 'the thinking mode';
 
@@ -16,7 +16,7 @@ interface AdaptOptions {
   refused: ReadonlySet<string>;
 }
 
-/** A copy of the body for an upstream that is not the one the conversation began with, or not Anthropic itself. */
+/** A copy of the body for an upstream other than Anthropic, or other than the one that began the conversation. */
 export function adaptBody(body: JsonObject, options: AdaptOptions): JsonObject {
   const out: JsonObject = { ...body, model: options.model };
   if (Array.isArray(body.messages)) {
@@ -43,7 +43,7 @@ export function adaptBody(body: JsonObject, options: AdaptOptions): JsonObject {
   return out;
 }
 
-/** Thinking that another provider signed is a 400 at Anthropic, and unsigned thinking too. */
+/** Anthropic refuses thinking blocks that are unsigned or signed by another provider. */
 function withoutForeignThinking(message: unknown, all: boolean): unknown {
   if (!isObject(message) || !Array.isArray(message.content)) return message;
   const content = message.content.filter((block) => {
@@ -57,11 +57,11 @@ function withoutForeignThinking(message: unknown, all: boolean): unknown {
     return true;
   });
   if (content.length === message.content.length) return message;
-  // A message must not become empty: the turn was only thinking.
+  // A turn of nothing but thinking must not become empty.
   return { ...message, content: content.length > 0 ? content : [{ type: 'text', text: '(thinking)' }] };
 }
 
-/** Without `thinking` an edit that clears old thoughts is a 400 too. */
+/** Edits that clear old thinking are refused too when thinking is off. */
 function dropThinkingMode(body: JsonObject): void {
   delete body.thinking;
   const management = body.context_management;
@@ -73,7 +73,7 @@ function dropThinkingMode(body: JsonObject): void {
   else delete body.context_management;
 }
 
-/** A `system` message inside `messages` is Anthropic's own extension; tool references are too. */
+/** `system` messages inside `messages`, and tool references, are extensions of Anthropic's. */
 function systemAsUser(message: unknown): unknown {
   if (!isObject(message)) return message;
   if (message.role === 'system') return { ...message, role: 'user' };

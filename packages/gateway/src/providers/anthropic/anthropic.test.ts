@@ -85,14 +85,14 @@ test.each([
   expect(last?.messages).toMatchObject([{}, { content: [call] }, {}]);
 });
 
-test('a turn with thoughts of its own keeps them, byte for byte', async () => {
+test('a turn with its own thinking blocks keeps them, byte for byte', async () => {
   const { upstream, running } = await setUp(strictly);
   const body = { model: 'claude-sonnet-4-5', ...conversation('SIG') };
   expect((await post(running.url, body)).status).toBe(200);
   expect(upstream.seen.map(({ text }) => text)).toEqual([JSON.stringify(body)]);
 });
 
-test('a refusal that stays is told, not repeated for ever', async () => {
+test('a refusal that does not go away is reported, not retried without end', async () => {
   const { upstream, running } = await setUp((_request, response) =>
     sendJson(response, 400, {
       type: 'error',
@@ -106,7 +106,7 @@ test('a refusal that stays is told, not repeated for ever', async () => {
 
 const short = { max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] };
 
-test('headers about the upstream’s connection stay with it', async () => {
+test('headers about the upstream’s connection are not forwarded', async () => {
   const { running } = await setUp((_request, response) => {
     response.writeHead(200, {
       'content-type': 'application/json',
@@ -130,7 +130,7 @@ test('headers about the upstream’s connection stay with it', async () => {
   expect(response.headers.get('x-ratelimit')).toBe('5');
 });
 
-test('headers that the client’s `connection` names stay with the client', async () => {
+test('headers that the client’s `connection` names are not forwarded', async () => {
   const { upstream, running } = await setUp((_request, response) => sendJson(response, 200, message), 'c');
   // The built-in fetch does not let a caller set `connection`.
   await new Promise<void>((resolve, reject) => {
@@ -145,7 +145,7 @@ test('headers that the client’s `connection` names stay with the client', asyn
   expect(upstream.seen[0]?.headers).not.toHaveProperty('x-hop');
 });
 
-describe('an error in the first piece of a stream that began as a 200', () => {
+describe('an error in the first chunk of a 200 stream', () => {
   const error =
     'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n';
   const start = `event: message_start\ndata: ${JSON.stringify({ type: 'message_start', message })}\n\n`;
@@ -174,7 +174,7 @@ describe('an error in the first piece of a stream that began as a 200', () => {
     }
   });
 
-  test.each(kinds)('%s: is tried again, then sent to the next target', async (_, first) => {
+  test.each(kinds)('%s: is retried, then sent to the next target', async (_, first) => {
     const upstream = await startUpstream((seen, response) =>
       sendSse(response, seen.path.startsWith('/second') ? whole : first),
     );

@@ -7,7 +7,7 @@ import { lessonOf } from '../shared/refusals.ts';
 import { post, sendAndLearn } from '../shared/send-and-learn.ts';
 import { adaptBody, ownThoughts, thinkingMode } from './adapt-body.ts';
 
-/** About one connection, in either direction; its `connection` header may name more. */
+/** Headers of one connection, in either direction; `connection` may name more. */
 const hopByHop = [
   'connection',
   'content-length',
@@ -20,7 +20,7 @@ const hopByHop = [
   'upgrade',
 ];
 
-/** Never handed on to the upstream: about this connection, or about who the client is to us. */
+/** Not forwarded to the upstream: headers about this connection, and the client's credentials. */
 const dropped = new Set([
   ...hopByHop,
   'proxy-authorization',
@@ -37,7 +37,7 @@ const dropped = new Set([
 /** Optional fields that an imitation may refuse; the request is then sent without them. */
 const optional = ['context_management', 'thinking', 'output_config', 'metadata', 'service_tier', 'top_k'];
 
-/** The headers that a `connection` header names, in small letters: a header that came twice is a list. */
+/** The lower-case names in the `connection` header; a repeated header is an array. */
 function namedByConnection(headers: Record<string, string | string[]>): Set<string> {
   const names = String(headers.connection ?? '').split(',');
   return new Set(names.map((name) => name.trim().toLowerCase()));
@@ -71,7 +71,7 @@ function url(call: Call, path: string): string {
   return `${root}${path}${settingsOf(call.target, 'anthropic').firstParty ? call.query : ''}`;
 }
 
-/** The request's bytes, touched only where they have to be. */
+/** The request's own bytes if possible, else an adapted copy. */
 function upstreamBody(call: Call, refused: ReadonlySet<string>): Uint8Array | string {
   const { body, target } = call;
   const { firstParty } = settingsOf(target, 'anthropic');
@@ -84,12 +84,12 @@ function upstreamBody(call: Call, refused: ReadonlySet<string>): Uint8Array | st
   return JSON.stringify(adapted);
 }
 
-/** What a 400 is about, when the conversation began at another provider. */
+/** The lesson of a 400 for a conversation that began at another provider. */
 function thinkingLesson({ status, message }: UpstreamFailure): string | undefined {
   if (status !== 400) return undefined;
-  // While thinking is on, an assistant's turn with tool calls has to begin with thoughts, and those are not its own.
+  // With thinking on, assistant turns with tool calls must begin with this provider's own thinking blocks.
   if (thinkingMissing.test(message)) return thinkingMode;
-  // That provider speaks Anthropic's dialect too, and its signatures are its own.
+  // The other provider speaks Anthropic's dialect too, with its own signatures.
   return thoughtsRefused.test(message) ? ownThoughts : undefined;
 }
 
@@ -107,10 +107,10 @@ function postMessages(call: Call, path: string): Promise<UpstreamResponse> {
   });
 }
 
-/** Never handed on to the client. */
+/** Not forwarded to the client. */
 const withheld = new Set([...hopByHop, 'content-encoding', 'set-cookie']);
 
-/** Anthropic, and everyone who speaks its dialect: bytes through. */
+/** Anthropic and others that speak its dialect: bytes are passed through. */
 export const anthropic: Provider = {
   async send(call: Call): Promise<Reply> {
     const response = await postMessages(call, '/messages');

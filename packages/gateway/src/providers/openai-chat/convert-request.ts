@@ -35,7 +35,7 @@ interface ChatOptions {
   facts: ModelFacts;
   /** OpenAI's own servers (or Azure's): newer parameters, stricter rules. */
   openai: boolean;
-  /** How it is asked for thinking; by effort when it is not said. */
+  /** How to ask for thinking (default: by effort). */
   thinking?: ThinkingStyle;
   /** Ids of tool calls have to be nine letters or digits. */
   shortIds?: boolean;
@@ -43,7 +43,7 @@ interface ChatOptions {
   refused?: ReadonlySet<string>;
   stream: boolean;
   sessionId?: string | undefined;
-  /** `convertTool`, or something that keeps what it made. */
+  /** `convertTool`, or a memoized version of it. */
   toTool?: (tool: Tool) => JsonObject;
 }
 
@@ -60,8 +60,8 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
   const reasoning = options.facts.reasoning === true;
   if (limit !== undefined) {
     const modern = (options.openai && reasoning) || refused.has('max_tokens');
-    // OpenAI's reasoning models answer 400 to a limit that leaves no room to think (`max_tokens: 1` as a probe). Nobody
-    // knows what is behind the name of an Azure deployment, but only those refuse `max_tokens`.
+    // OpenAI's reasoning models refuse a limit that leaves no room to think (`max_tokens: 1` as a probe). The model
+    // behind an Azure deployment is unknown, but only reasoning models refuse `max_tokens`.
     const value = options.openai && modern ? Math.max(limit, 16) : limit;
     put(modern && !refused.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens', value);
   }
@@ -77,7 +77,7 @@ export function convertRequest(request: MessagesRequest, options: ChatOptions): 
   if (tools.length > 0) {
     body.tools = tools.map(options.toTool ?? convertTool);
     const choice = request.tool_choice;
-    // Only `auto` may be left out; without another choice the model would answer something else.
+    // Only `auto` may be left out; any other choice changes the answer.
     if (choice?.type === 'any') body.tool_choice = 'required';
     else if (choice?.type === 'none') body.tool_choice = 'none';
     else if (choice?.type === 'tool') {
@@ -114,7 +114,7 @@ export function convertTool(tool: Tool): JsonObject {
   };
 }
 
-/** Every tool call that has an answer, and the ids in the order of the conversation. */
+/** The ids of all tool calls, in the order of the conversation. */
 function toolIds(messages: readonly Message[]): string[] {
   const ids: string[] = [];
   for (const message of messages) {
@@ -135,7 +135,7 @@ function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMe
   const system = systemTexts(request).join('\n\n');
   if (system !== '') out.push({ role: 'system', content: system });
 
-  /** Chat Completions refuses a call without a result, which an interrupted turn leaves behind. */
+  /** Adds missing results: Chat Completions refuses calls without one, and an interrupted turn has none. */
   function settle(): void {
     for (const call of open)
       out.push({ role: 'tool', tool_call_id: id(call), content: 'No result: interrupted.' });
@@ -146,7 +146,7 @@ function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMe
     if (message.role === 'system') {
       settle();
       const text = joinTexts(message.content);
-      // Only OpenAI's own models know a system message in the middle; chat templates elsewhere refuse it.
+      // Only OpenAI's own models accept a system message in the middle; chat templates elsewhere refuse it.
       if (text === '') continue;
       out.push(
         options.openai ? { role: 'system', content: text } : { role: 'user', content: wrapSystem(text) },
@@ -164,7 +164,7 @@ function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMe
       }
       settle();
       if (parts.length > 0) {
-        // Some templates know no user's word behind a tool's result: a word of the assistant stands between.
+        // Some templates refuse a user message after a tool result: an assistant message goes between them.
         if (out.at(-1)?.role === 'tool' && options.refused?.has('user-after-tool')) {
           out.push({ role: 'assistant', content: bridge });
         }
@@ -190,7 +190,7 @@ function simplest(parts: ChatPart[]): string | ChatPart[] {
   return parts.every((part) => part.type === 'text') ? parts.map((part) => part.text).join('\n\n') : parts;
 }
 
-/** What of a turn's own thoughts goes back, in the provider's own fields. */
+/** The thoughts of a turn that go back to their provider, in its own fields. */
 function reasoningOf(blocks: readonly ContentBlock[], options: ChatOptions) {
   const refused = options.refused ?? new Set<string>();
   const details: ReasoningDetail[] = [];
@@ -220,7 +220,7 @@ function reasoningOf(blocks: readonly ContentBlock[], options: ChatOptions) {
     }
   }
   const called = blocks.some((block) => block.type === 'tool_use');
-  // DeepSeek and Kimi want it back on tool turns, and an empty one rather than none.
+  // DeepSeek and Kimi require it on tool turns, even if it is empty.
   const needed = options.facts.echoReasoning || refused.has('reasoning_content=required');
   if (needed && called) content ??= '';
   if (refused.has('reasoning_content')) content = undefined;
@@ -278,7 +278,7 @@ function convertUser(
   open: readonly string[],
 ): { results: { id: string; text: string }[]; parts: ChatPart[] } {
   const results: { id: string; text: string }[] = [];
-  /** Images out of tool results come first: they belong to what was before. */
+  /** Images from tool results come first: they belong to the preceding results. */
   const attached: ChatPart[] = [];
   const parts: ChatPart[] = [];
   for (const block of blocks) {
@@ -300,7 +300,7 @@ function convertUser(
   return { results, parts: [...attached, ...parts] };
 }
 
-/** Chat Completions takes only text in a tool's result: images follow in the next user message. */
+/** Tool results of Chat Completions are text only: images follow in the next user message. */
 function convertResult(block: ToolResultBlock, options: ChatOptions): { text: string; media: ChatPart[] } {
   const texts: string[] = [];
   const media: ChatPart[] = [];
@@ -321,7 +321,7 @@ function convertResult(block: ToolResultBlock, options: ChatOptions): { text: st
   return { text: block.is_error ? `Error: ${text}` : text === '' ? '(no output)' : text, media };
 }
 
-/** Undefined when the model is known not to read it. */
+/** Undefined when the model is known not to support it. */
 function convertMedia(
   block: Extract<ContentBlock, { type: 'image' | 'document' }>,
   options: ChatOptions,

@@ -44,7 +44,7 @@ const both = [
 ];
 
 describe('calls without ids', () => {
-  test('a whole answer has as many as stand there', () => {
+  test('in a whole answer are separate calls', () => {
     expect(whole(piece('A', '{"x":1}'), piece('B', '{"y":2}'))).toEqual(both);
     const zero = { index: 0, id: '' };
     expect(whole(piece('A', '{"x":1}', zero), piece('B', '{"y":2}', zero))).toEqual(both);
@@ -70,7 +70,7 @@ describe('calls without ids', () => {
     ]);
   });
 
-  test('a name that comes with every piece is one call', () => {
+  test('with the name in every delta are one call', () => {
     const place = { index: 0 };
     const pieces = [piece('A', '{"x":{}', place), piece('A', ',"y":2}', place), piece('A', '', place)];
     expect(streamed(...pieces)).toEqual([['A', { x: {}, y: 2 }]]);
@@ -85,10 +85,10 @@ describe('usage', () => {
     completion_tokens: 9,
     completion_tokens_details: { reasoning_tokens: 94 },
   };
-  test('reasoning that is counted beside the answer is added to it', () => {
+  test('reasoning that is not included in the output tokens is added', () => {
     expect(convertUsage({ ...usage, total_tokens: 135 }).output_tokens).toBe(103);
   });
-  test('reasoning that is counted within is not', () => {
+  test('reasoning that is included is not added again', () => {
     const within = { ...usage, completion_tokens: 103, total_tokens: 135 };
     expect(convertUsage(within).output_tokens).toBe(103);
     expect(convertUsage(usage).output_tokens).toBe(9);

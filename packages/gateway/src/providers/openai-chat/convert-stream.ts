@@ -9,25 +9,25 @@ import type { ChatChunk, ChatDelta } from './types.ts';
 import { convertUsage } from './usage.ts';
 
 export interface ChatReader {
-  /** One chunk of the stream, or the whole answer of a request without one. */
+  /** Reads one chunk of a stream, or a whole answer. */
   push(chunk: ChatChunk): void;
-  /** The upstream's answer is over: finishes the message, or says that it broke off. */
+  /** Ends the message at the end of the upstream's answer, or fails if the answer broke off. */
   end(complete: boolean): void;
 }
 
 interface ChatReaderOptions extends NameTable {
   provider: string;
   sequencer: Sequencer;
-  /** Thoughts may come as tags in the text. */
+  /** Look for thoughts in tags inside the text. */
   thinkTags: boolean;
-  /** Told of what has no form in Anthropic's format. */
+  /** Called with the kind of content that Anthropic's format cannot express. */
   drop(kind: string): void;
   noteDropped(): void;
   /** Called with a failure in the middle of the answer. */
   fail(failure: UpstreamFailure): void;
 }
 
-/** Reads Chat Completions chunks, and those of the many who imitate them, into a sequencer. */
+/** Reads the chunks of Chat Completions, and of its many imitations, into a sequencer. */
 export function createChatReader(options: ChatReaderOptions): ChatReader {
   const { sequencer, provider } = options;
   const reasoning = createReasoningReader(provider, sequencer);
@@ -59,7 +59,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     if (tags) writeTagged(tags.flush());
   }
 
-  /** @param whole a message that is no piece of one: its calls are as many as they stand there */
+  /** @param whole the message is not a delta: each entry is a separate call */
   function onDelta(delta: ChatDelta, whole: boolean): void {
     reasoning.read(delta, whole);
     if (delta.annotations?.length) options.drop('answer:citations');
@@ -79,7 +79,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     if (delta.refusal) refused = true;
     onText(delta.refusal);
     const calls = delta.tool_calls ?? [];
-    // What Chat Completions had before it had tools.
+    // The predecessor of tool calls.
     const legacy = delta.function_call ? [{ index: 0, function: delta.function_call }] : [];
     for (const [position, piece] of (calls.length > 0 ? calls : legacy).entries()) {
       flushTags();
@@ -121,7 +121,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   };
 }
 
-/** An error in place of a piece of the answer: vLLM's `object`, FastAPI's `detail`, `code` and `msg` of others. */
+/** The error in a chunk: vLLM's `object`, FastAPI's `detail`, `code` and `msg` of others. */
 export function errorIn(chunk: ChatChunk): unknown {
   const own = chunk.error ?? chunk.x_groq?.error;
   if (own) return own;

@@ -4,8 +4,8 @@ import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import { describeError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
 import { settingsOf } from '../../upstream/target.ts';
 import { factsAfter } from '../shared/media-lessons.ts';
+import { memoizeByObject } from '../shared/memoize.ts';
 import { createPoster } from '../shared/post-json.ts';
-import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
 import { type ChatReader, createChatReader, errorIn } from './convert-stream.ts';
@@ -13,7 +13,7 @@ import { teachChat } from './lessons.ts';
 import { thinkingFields } from './thinking.ts';
 import type { ChatChunk } from './types.ts';
 
-/** Fields that make the answer better but that it can do without; an upstream that refuses one is asked without it. */
+/** Optional fields: if an upstream refuses one, the request is sent without it. */
 const optional = [
   'stream_options',
   'max_tokens',
@@ -33,20 +33,20 @@ function endpoint(call: Call): string {
   return apiVersion ? `${url}?api-version=${encodeURIComponent(apiVersion)}` : url;
 }
 
-/** Chat Completions: OpenAI, Azure, and the hundred providers that imitate it. */
+/** Chat Completions: OpenAI, Azure, and a hundred providers with the same API. */
 export function createOpenaiChat(): Provider {
   const post = createPoster(optional, teachChat);
-  const toTool = rememberEach(convertTool);
+  const toTool = memoizeByObject(convertTool);
 
   async function send(call: Call): Promise<Reply> {
     const request = call.body.request();
     const stops = request.stop_sequences ?? [];
-    // Chat Completions does not say which stop sequence was met, so the gateway watches for them itself; then it has
-    // to read along, so that it can stop the upstream at the right place.
+    // Chat Completions does not report which stop sequence was met, so the gateway watches for them itself, in a
+    // stream, and stops the upstream at the right place.
     const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
     const { openai, thinking, shortIds } = settingsOf(call.target, 'openai-chat');
-    // OpenAI itself never writes thoughts into the text.
+    // OpenAI itself does not put thoughts into the text.
     const reader = createChatReader({ ...forReader, thinkTags: !openai });
     const response = await post(call, endpoint(call), (refused) =>
       convertRequest(request, {

@@ -5,11 +5,11 @@ import type { Teach } from '../shared/post-json.ts';
 type ChatLesson = 'reasoning_content' | 'reasoning_content=required' | 'user-after-tool' | 'images' | 'pdf';
 
 const wanted = /missing|required|must (?:be|have)|pass(?:ed)? back|should be (?:passed|provided)|is needed/i;
-/** Mistral's templates (code 3230), and those that want the roles in turns. */
+/** Mistral's templates (code 3230), and those with strictly alternating roles. */
 const order =
   /unexpected role '?"?user'?"? after role '?"?tool|roles? must alternate|\b3230\b|expected last role|tool[^.]* must be followed by (?:an? )?assistant/i;
 
-/** What a refusal of Chat Completions teaches about the conversation itself. */
+/** The lesson of a refusal about the conversation itself. */
 export const teachChat: Teach = (upstream, body): ChatLesson | undefined => {
   const { message, code } = upstream;
   const text = JSON.stringify(body.messages);

@@ -1,6 +1,6 @@
 import type { StopReason } from '../../messages/types.ts';
 
-/** `finish_reason` of Chat Completions, and what its imitators made of it. */
+/** Maps `finish_reason`, including the variants of imitations. */
 export function mapStopReason(reason: string): StopReason {
   switch (reason) {
     case 'length':

@@ -31,7 +31,7 @@ describe('Chat Completions', () => {
   });
 
   describe.each(both)('as %s', (_, give, stream) => {
-    test('reasoning that comes in details only is thinking', async () => {
+    test('reasoning in details only is thinking', async () => {
       const details = [
         { type: 'reasoning.summary', summary: 'in short', index: 0 },
         { type: 'reasoning.encrypted', data: 'E', index: 1 },
@@ -46,7 +46,7 @@ describe('Chat Completions', () => {
       ]);
     });
 
-    test('what GitHub Copilot wants back goes back', async () => {
+    test('GitHub Copilot gets its own data back', async () => {
       const said = { reasoning_text: 'hm', reasoning_opaque: 'OPAQUE' };
       const calls = [{ index: 0, id: 'call_abcdefghijkl', function: { name: 'Read', arguments: '{}' } }];
       odd.answer = give(
@@ -58,7 +58,7 @@ describe('Chat Completions', () => {
       expect(odd.seen.at(-1)?.json().messages).toMatchObject([{}, said, {}]);
     });
 
-    test('a signature of Gemini behind this API goes back with its call', async () => {
+    test('a signature of Gemini goes back with its call', async () => {
       const extra_content = { google: { thought_signature: 'SIG' } };
       const calls = [
         { index: 0, id: 'call_abcdefghijkl', function: { name: 'Read', arguments: '{}' }, extra_content },
@@ -98,7 +98,7 @@ describe('Chat Completions', () => {
       expect(outcome.message?.stop_reason).toBe('refusal');
     });
 
-    test('the function call of before there were tools is a call', async () => {
+    test('a legacy function call is a tool call', async () => {
       const call = { name: 'Read', arguments: '{"a":1}' };
       odd.answer = give(
         [
@@ -113,7 +113,7 @@ describe('Chat Completions', () => {
       expect(outcome.message?.stop_reason).toBe('tool_use');
     });
 
-    test('a text of white space only is no block, and leading blanks of a text stay', async () => {
+    test('white space alone is not a text block, and leading white space of a text is kept', async () => {
       const calls = [{ index: 0, id: 'call_abcdefghijkl', function: { name: 'Read', arguments: '{}' } }];
       odd.answer = give(
         [delta({ content: '\n\n' }), delta({ tool_calls: calls }), stop],
@@ -156,7 +156,7 @@ describe('Chat Completions', () => {
       });
     });
 
-    test('tags of thinking at the beginning of a text are thinking, further on they are text', async () => {
+    test('thinking tags are thinking at the beginning of a text, and text later on', async () => {
       const content = '<think>hm, <b></think>\n\nUse <think> so';
       odd.answer = give([delta({ content }), stop], message({ content }));
       expect(blocks(await odd.ask('chat/m', { stream }))).toEqual([
@@ -165,7 +165,7 @@ describe('Chat Completions', () => {
       ]);
     });
 
-    test('sources are left out, and said', async () => {
+    test('sources are dropped and reported', async () => {
       const annotations = [{ type: 'url_citation', url_citation: { url: 'http://a.test' } }];
       odd.answer = give([delta({ content: 'x', annotations }), stop], message({ content: 'x', annotations }));
       const outcome = await odd.ask('chat/m', {
@@ -179,7 +179,7 @@ describe('Chat Completions', () => {
     });
   });
 
-  test('tags of thinking may be cut anywhere', async () => {
+  test('thinking tags may be split anywhere', async () => {
     const content = '<think>ab</think>c<d';
     for (let at = 1; at < content.length; at += 1) {
       odd.answer = sse([
@@ -195,7 +195,7 @@ describe('Chat Completions', () => {
     }
   });
 
-  test('a tool’s name in pieces', async () => {
+  test('a tool name may be split', async () => {
     const piece = (name: string, more = {}) =>
       delta({ tool_calls: [{ index: 0, function: { name, arguments: '' }, ...more }] });
     const input = delta({ tool_calls: [{ index: 0, function: { arguments: '{}' } }] });
@@ -209,7 +209,7 @@ describe('Chat Completions', () => {
     expect(blocks(await odd.ask('chat/m', { stream: true }))).toEqual([['Read', {}]]);
   });
 
-  test('[DONE] with a blank behind it, and data lines without a blank line between them', async () => {
+  test('[DONE] may have a trailing space, and data lines no blank line between them', async () => {
     const lines = [delta({ content: 'a' }), delta({ content: 'b' }), stop].map(
       (chunk) => `data: ${JSON.stringify(chunk)}\n`,
     );
@@ -217,7 +217,7 @@ describe('Chat Completions', () => {
     expect(blocks(await odd.ask('chat/m', { stream: true }))).toEqual([['text', 'ab']]);
   });
 
-  test('a filter in the middle of a call ends as a refusal', async () => {
+  test('a content filter in the middle of a call is a refusal', async () => {
     const call = { index: 0, id: 'call_abcdefghijkl', function: { name: 'Read', arguments: '{"a' } };
     odd.answer = sse([delta({ tool_calls: [call] }), delta({}, 'content_filter'), '[DONE]']);
     const { message: cut, error } = await odd.ask('chat/m', { stream: false });
@@ -225,7 +225,7 @@ describe('Chat Completions', () => {
     expect(cut?.stop_reason).toBe('refusal');
   });
 
-  test('a whole answer that broke off is a 502 that names the provider once', async () => {
+  test('a truncated whole answer is a 502 that names the provider once', async () => {
     odd.answer = raw(sseText([delta({ content: 'half' })]));
     const { status, error } = await odd.ask('chat/m', { stream: false, stop_sequences: ['END'] });
     expect(status).toBe(502);

@@ -3,9 +3,9 @@ import type { Sequencer } from '../../messages/sequencer.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { ChatDelta, ReasoningDetail } from './types.ts';
 
-/** What Chat Completions' imitators want back with an assistant's turn, as the client keeps it (`Provenance.data`). */
+/** Data that providers require with an assistant's turn later; the client keeps it (`Provenance.data`). */
 export interface KeptReasoning {
-  /** The field that the thoughts came in: they go back in the same one where the provider takes it. */
+  /** The field of the thoughts: they go back in the same field if the provider accepts it. */
   field?: 'reasoning_content' | 'reasoning' | 'reasoning_text';
   /** OpenRouter: texts, summaries, encrypted parts, each with its id, format and signature. */
   details?: ReasoningDetail[];
@@ -18,9 +18,9 @@ export interface KeptReasoning {
 /** Reads thoughts from wherever a provider puts them, and signs them with what it wants back. */
 interface ReasoningReader {
   read(delta: ChatDelta, whole: boolean): void;
-  /** A thought without a field of its own: tags in the text, parts of a list. */
+  /** A thought outside its own field: in tags in the text, or in a list of parts. */
   thought(text: string): void;
-  /** Something else begins, or all is over: the thoughts so far are signed. */
+  /** Signs the thoughts so far, because other content or the end follows. */
   close(): void;
 }
 
@@ -45,7 +45,7 @@ export function createReasoningReader(provider: string, sequencer: Sequencer): R
       for (const detail of delta.reasoning_details ?? []) {
         kept.details ??= [];
         addDetail(kept.details, detail, whole);
-        // Most say the same in plain words beside it.
+        // Most providers also send the same as plain text.
         if (!said) think(detail.text ?? detail.summary);
       }
       if (delta.reasoning_opaque) kept.opaque = (kept.opaque ?? '') + delta.reasoning_opaque;
@@ -66,7 +66,7 @@ export function createReasoningReader(provider: string, sequencer: Sequencer): R
   };
 }
 
-/** In a stream an entry comes in pieces, under one index; OpenRouter wants the whole ones back, in their order. */
+/** Joins the deltas of an entry, which share an index; OpenRouter requires whole entries back, in order. */
 function addDetail(details: ReasoningDetail[], piece: ReasoningDetail, whole: boolean): void {
   const last = details.at(-1);
   const isMore =

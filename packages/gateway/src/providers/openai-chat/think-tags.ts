@@ -1,10 +1,10 @@
 /**
- * Thoughts that come as `<think>…</think>` at the beginning of a text (R1 and its like behind servers without a parser
- * for them, MiniMax, Perplexity). Only there: further on a tag is what the model writes about.
+ * Reads `<think>…</think>` at the beginning of a text (R1 and similar models behind servers without a parser, MiniMax,
+ * Perplexity). Later tags are part of the text.
  */
 interface ThinkTags {
   push(text: string): { thought: string; text: string };
-  /** What was held back because it could have been a tag. */
+  /** Returns the text held back as a possible tag. */
   flush(): { thought: string; text: string };
 }
 
@@ -15,7 +15,7 @@ export function createThinkTags(): ThinkTags {
   let state: 'start' | 'inside' | 'after' | 'over' = 'start';
   let held = '';
 
-  /** How much of the end of a text could be the beginning of the closing tag. */
+  /** The length of the text's end that could be the beginning of the closing tag. */
   function tail(text: string): number {
     for (let size = Math.min(closing.length - 1, text.length); size > 0; size -= 1) {
       if (closing.startsWith(text.slice(-size))) return size;
@@ -52,7 +52,7 @@ export function createThinkTags(): ThinkTags {
       rest = rest.slice(end + closing.length);
       state = 'after';
     }
-    // The blank lines between the tag and the text belong to neither.
+    // Blank lines between the tag and the text are dropped.
     const text = rest.trimStart();
     if (text !== '') state = 'over';
     return { thought, text };

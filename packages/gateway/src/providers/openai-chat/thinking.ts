@@ -2,7 +2,7 @@ import type { JsonObject } from '../../messages/types.ts';
 import type { ModelFacts, ThinkingStyle } from '../../upstream/target.ts';
 import { effortOf, takenEffort, type Wish } from '../shared/thinking.ts';
 
-/** The fields that thinking may come to: an upstream that refuses one is asked without it. */
+/** The fields of thinking settings. If an upstream refuses one, the request is sent without it. */
 export const thinkingFields = [
   'reasoning_effort',
   'thinking',
@@ -11,12 +11,12 @@ export const thinkingFields = [
   'thinking_budget',
 ];
 
-/** The fields of a Chat Completions request that say the wish in the provider's own words. */
+/** The thinking settings in the provider's own fields. */
 export function thinkingSettings(
   wish: Wish,
   { style, facts, refused }: { style: ThinkingStyle; facts: ModelFacts; refused: ReadonlySet<string> },
 ): JsonObject {
-  // A model that nobody lists may still be one that thinks: its provider's own switch does no harm there.
+  // A model that is not listed may support thinking; its provider's own switch does no harm.
   if (facts.reasoning === false || (facts.reasoning === undefined && style === 'effort')) return {};
   const { mode, budget } = wish;
   switch (style) {

@@ -16,7 +16,7 @@ interface OpenCall {
   extra: JsonObject | undefined;
 }
 
-/** Asked only of a call that is named again, so that no other is parsed after each of its pieces. */
+/** Only for calls that are named again, to avoid parsing after each delta. */
 function isWhole(json: string): boolean {
   if (!json.trimEnd().endsWith('}')) return false;
   try {
@@ -27,28 +27,28 @@ function isWhole(json: string): boolean {
   }
 }
 
-/** Puts tool calls together from pieces that may lack an index or an id, or bring the name bit by bit. */
+/** Assembles tool calls from deltas that may lack an index or an id, or split the name. */
 export function createToolCalls(provider: string, sequencer: Sequencer, { toolName, isOffered }: NameTable) {
   const calls: OpenCall[] = [];
   const used = new Set<string>();
 
-  /** Whether a piece that comes without an id begins a call of its own, although its place is taken. */
+  /** Whether a delta without an id begins a new call, although its index is in use. */
   function startsAnew(call: OpenCall, name: string | undefined, json: string): boolean {
     if (!name || call.name === undefined || isMoreOfName(call, name, json)) return false;
     const have = sequencer.toolJson(call.key) ?? call.pending;
-    // Some name the call in each of its pieces, the last of which may be empty.
+    // Some providers repeat the name in each delta of a call; the last delta may be empty.
     if (name === call.name) return json.trim() !== '' && isWhole(have);
     return have.trim() === '' || isWhole(have);
   }
 
-  /** A name that was cut: together they are a tool that was offered, and the first part alone is none. */
+  /** A split name: both parts together name an offered tool, and the first part alone does not. */
   function isMoreOfName(call: OpenCall, name: string, json: string): boolean {
     const soFar = call.name ?? '';
     if (call.started || call.pending !== '' || json !== '' || isOffered(soFar)) return false;
     return !isOffered(name);
   }
 
-  /** The call that a piece belongs to. An index may be missing, and a new id under an old index is a new call. */
+  /** The call of a delta. The index may be missing; a new id under a used index is a new call. */
   function callFor(
     index: number | undefined,
     id: string | undefined,
@@ -94,7 +94,7 @@ export function createToolCalls(provider: string, sequencer: Sequencer, { toolNa
   }
 
   return {
-    /** @param index the call's place, where the piece has one */
+    /** @param index the call's index, if the delta has one */
     push(piece: ToolCallPiece, index: number | undefined): void {
       const name = piece.function?.name || undefined;
       const raw = piece.function?.arguments;
@@ -106,10 +106,10 @@ export function createToolCalls(provider: string, sequencer: Sequencer, { toolNa
       else if (name && call.name && isMoreOfName(call, name, json)) call.name += name;
       if (call.started) sequencer.toolInput(call.key, json);
       else call.pending += json;
-      // A name that no tool has may be the first part of one: it is whole when its arguments begin.
+      // An unknown name may be the first part of one; it is complete when the arguments begin.
       if (call.name !== undefined && (call.pending !== '' || isOffered(call.name))) start(call);
     },
-    /** What else comes, or the end, leaves no name open. */
+    /** Other content, or the end, completes open names. */
     settle(): void {
       for (const call of calls) start(call);
     },

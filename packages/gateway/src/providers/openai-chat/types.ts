@@ -107,7 +107,7 @@ export interface ChatChunk {
   /** Perplexity's sources. */
   citations?: unknown[] | null;
   search_results?: unknown[] | null;
-  /** Errors that others send in place of a chunk. */
+  /** Errors that some send instead of a chunk. */
   detail?: unknown;
   message?: unknown;
   msg?: unknown;

@@ -2,7 +2,7 @@ import type { Usage } from '../../messages/types.ts';
 import { inputUsage } from '../shared/usage.ts';
 import type { ChatUsage } from './types.ts';
 
-/** The counts of a Chat Completions answer, wherever its maker puts the cached ones. */
+/** The token counts of an answer; the count of cached tokens is in one of several fields. */
 export function convertUsage(usage: ChatUsage): Partial<Usage> {
   const details = usage.prompt_tokens_details;
   const cached = details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0;
@@ -14,7 +14,7 @@ export function convertUsage(usage: ChatUsage): Partial<Usage> {
   return result;
 }
 
-/** OpenAI counts reasoning within `completion_tokens`, xAI beside it: the total tells. */
+/** OpenAI includes reasoning in `completion_tokens`, xAI does not: the total shows which. */
 function uncountedReasoning(usage: ChatUsage): number {
   const reasoning = usage.completion_tokens_details?.reasoning_tokens ?? 0;
   const visible = (usage.prompt_tokens ?? 0) + (usage.completion_tokens ?? 0);

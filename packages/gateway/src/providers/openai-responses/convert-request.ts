@@ -33,14 +33,14 @@ interface ResponsesOptions {
   refused: ReadonlySet<string>;
   stream: boolean;
   sessionId?: string | undefined;
-  /** `convertTool`, or something that keeps what it made. */
+  /** `convertTool`, or a memoized version of it. */
   toTool?: (tool: Tool) => JsonObject;
 }
 
-/** The smallest `max_output_tokens` that Responses takes; a client's probe asks for 1. */
+/** The smallest `max_output_tokens` that Responses accepts; clients probe with 1. */
 const smallestLimit = 16;
 
-/** A Messages request as a Responses request that leaves nothing stored at the provider. */
+/** A Messages request as a Responses request, with nothing stored at the provider. */
 export function convertRequest(request: MessagesRequest, options: ResponsesOptions): ResponsesRequest {
   const body: ResponsesRequest = {
     model: options.model,
@@ -58,8 +58,8 @@ export function convertRequest(request: MessagesRequest, options: ResponsesOptio
   if (reasoning) {
     const wish = wishOf(request);
     const effort = takenEffort(wish, 'reasoning.effort', options.refused);
-    // Organisations that OpenAI has not verified get no summaries, but they do get reasoning. Who did not ask for
-    // thinking is shown none.
+    // Organisations not verified by OpenAI get reasoning, but no summaries. Without a request for thinking none is
+    // shown.
     const shown = wish.mode === 'on' && !options.refused.has('reasoning.summary');
     const summary = shown ? 'auto' : undefined;
     if (effort || summary) put('reasoning', { ...(effort && { effort }), ...(summary && { summary }) });
@@ -108,7 +108,7 @@ function convertMessages(request: MessagesRequest, options: ResponsesOptions): I
   const id = createIdUnwrapper(calls);
   let open: string[] = [];
 
-  /** A call without an output is a 400; an interrupted turn leaves one behind. */
+  /** Adds missing outputs: a call without one is refused, and an interrupted turn has none. */
   function settle(): void {
     for (const call of open) {
       out.push({ type: 'function_call_output', call_id: id(call), output: 'No result: interrupted.' });
@@ -152,7 +152,7 @@ function pushAssistant(
   id: (value: string) => string,
 ): string[] {
   const calls: string[] = [];
-  /** Reasoning waits for what it led to: with nothing behind it, it is refused. */
+  /** Reasoning is held until an item follows it: on its own it is refused. */
   let reasoning: InputItem[] = [];
   const put = (item: InputItem) => {
     out.push(...reasoning, item);
@@ -180,8 +180,8 @@ function pushAssistant(
 }
 
 /**
- * The provider's own reasoning goes back to it as it was, but for its id: with one, it is refused before a message that
- * has none, and the client keeps no ids of messages. Nobody else's reasoning goes back.
+ * The provider's own reasoning goes back without its id: with an id, it is refused before a message without one, and
+ * the client does not keep message ids. Other providers' reasoning is left out.
  */
 function reasoningItem(
   thinking: string,
@@ -234,7 +234,7 @@ function userParts(block: ContentBlock, options: ResponsesOptions): InputPart[] 
   }
 }
 
-/** Undefined when the model is known not to read it. */
+/** Undefined when the model is known not to support it. */
 function convertMedia(
   block: Extract<ContentBlock, { type: 'image' | 'document' }>,
   options: ResponsesOptions,

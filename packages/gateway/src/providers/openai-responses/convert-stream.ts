@@ -9,16 +9,16 @@ import type { OutputItem, ResponseObject, ResponsesEvent } from './types.ts';
 
 interface ResponsesReader {
   push(event: ResponsesEvent): void;
-  /** A whole response, of a request without stream. */
+  /** Reads a whole response. */
   whole(response: ResponseObject): void;
-  /** The upstream's body is over. */
+  /** Ends the message at the end of the body. */
   end(): void;
 }
 
 interface ResponsesReaderOptions extends Pick<NameTable, 'toolName'> {
   provider: string;
   sequencer: Sequencer;
-  /** Told of what has no form in Anthropic's format. */
+  /** Called with the kind of content that Anthropic's format cannot express. */
   drop(kind: string): void;
   noteDropped(): void;
   fail(failure: UpstreamFailure): void;
@@ -39,7 +39,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
   const keys = new Map<string, string>();
   let refused = false;
 
-  /** The same item through its whole life: servers leave out its position or its id, in one event or in all. */
+  /** Finds the same item in all events: servers omit its position or its id in some or all of them. */
   function keyOf(event: ResponsesEvent): string {
     const id = event.item?.id ?? event.item_id;
     const known = id === undefined ? undefined : keys.get(id);
@@ -49,7 +49,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
     return key;
   }
 
-  /** A second message is a text of its own. */
+  /** A second message is a separate text block. */
   function open(key: string, type: string): OpenItem {
     const known = items.get(key);
     if (known) return known;
@@ -75,7 +75,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
     } else open(key, item.type ?? '');
   }
 
-  /** What the deltas have not brought: servers may send an item only when it is whole. */
+  /** Adds what the deltas did not contain: some servers send an item only as a whole. */
   function onDone(key: string, item: OutputItem): void {
     if (item.type === 'function_call') {
       startCall(key, item);
@@ -95,7 +95,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
         sequencer.thinking(summary);
         known.texts += 1;
       }
-      // The encrypted content is what the model continues from; it goes back with the next request.
+      // The model continues from the encrypted content: it goes back with the next request.
       const data = item.encrypted_content ? { encrypted: item.encrypted_content } : undefined;
       if (data || known.texts > 0) sequencer.sign({ from: provider, ...(data && { data }) });
     } else if (item.type === 'message') {
@@ -119,7 +119,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
     const usage = response.usage;
     if (usage) sequencer.usage(convertUsage(usage));
     if (response.status !== 'failed' && !response.error) {
-      // Some send an item, or all of them, in the last event only.
+      // Some servers send some or all items only in the last event.
       for (const [index, item] of (response.output ?? []).entries()) {
         onDone((item.id === undefined ? undefined : keys.get(item.id)) ?? String(index), item);
       }
@@ -185,7 +185,7 @@ export function createResponsesReader(options: ResponsesReaderOptions): Response
   };
 }
 
-/** Anthropic counts cached tokens beside `input_tokens`, OpenAI within. */
+/** OpenAI includes cached tokens in `input_tokens`, Anthropic does not. */
 function convertUsage(usage: NonNullable<ResponseObject['usage']>): Partial<Usage> {
   const cached = usage.input_tokens_details?.cached_tokens ?? 0;
   const written = usage.input_tokens_details?.cache_write_tokens ?? 0;

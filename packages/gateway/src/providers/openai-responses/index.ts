@@ -3,14 +3,14 @@ import { readAll } from '../../transport/transport.ts';
 import type { Call, Provider, Reply } from '../../upstream/call.ts';
 import { UpstreamError } from '../../upstream/error.ts';
 import { factsAfter, mediaLesson } from '../shared/media-lessons.ts';
+import { memoizeByObject } from '../shared/memoize.ts';
 import { createPoster } from '../shared/post-json.ts';
-import { rememberEach } from '../shared/remember.ts';
 import { openReply, parseUpstreamJson, readEventStream } from '../shared/stream.ts';
 import { convertRequest, convertTool } from './convert-request.ts';
 import { createResponsesReader } from './convert-stream.ts';
 import type { ResponseObject, ResponsesEvent } from './types.ts';
 
-/** Fields that the answer can do without; of `reasoning` an upstream may refuse a part. */
+/** Optional fields that an upstream may refuse; of `reasoning` also single parts. */
 const optional = [
   'reasoning',
   'reasoning.effort',
@@ -24,16 +24,16 @@ const optional = [
   'store',
 ];
 
-/** OpenAI's Responses API, for its reasoning models and for those who have taken it over. */
+/** OpenAI's Responses API, for its reasoning models and for other servers that have it. */
 export function createOpenaiResponses(): Provider {
   const post = createPoster(optional, (upstream, body) => mediaLesson(upstream, JSON.stringify(body.input)));
-  const toTool = rememberEach(convertTool);
+  const toTool = memoizeByObject(convertTool);
 
   async function send(call: Call): Promise<Reply> {
     const request = call.body.request();
     const { target } = call;
     const stops = request.stop_sequences ?? [];
-    // Responses has no stop sequences: the gateway reads along and stops the upstream itself.
+    // Responses has no stop sequences: the gateway watches the stream for them and stops the upstream itself.
     const stream = call.body.stream || stops.length > 0;
     const { sequencer, failer, forReader } = openReply(call, stops);
     const reader = createResponsesReader(forReader);

@@ -53,14 +53,14 @@ describe('Responses', () => {
     ]);
   });
 
-  test('an item whose end comes without a position is not doubled', async () => {
+  test('an item whose end has no index is not duplicated', async () => {
     const item = text('once');
     const part = { type: 'response.output_text.delta', item_id: 'msg_1', output_index: 0, delta: 'once' };
     odd.answer = sse([added({ ...item, content: [] }, 0), part, done(item), completed([item])]);
     expect(blocks(await odd.ask('resp/m', { stream: true }))).toEqual([['text', 'once']]);
   });
 
-  test('two messages are two texts', async () => {
+  test('two messages are two text blocks', async () => {
     odd.answer = sse([completed([text('One.'), text('Two.', 'msg_2')])]);
     expect(blocks(await odd.ask('resp/m', { stream: true }))).toEqual([
       ['text', 'One.'],
@@ -68,7 +68,7 @@ describe('Responses', () => {
     ]);
   });
 
-  test('an answer of nothing but a search is said, not an empty end', async () => {
+  test('an answer of nothing but a search says so, and is not empty', async () => {
     const search = { type: 'web_search_call', id: 'ws_1', status: 'completed' };
     odd.answer = (_, response) => sendJson(response, 200, { status: 'completed', output: [search] });
     const outcome = await odd.ask('resp/m', { stream: false });
@@ -76,7 +76,7 @@ describe('Responses', () => {
     expect(outcome.headers.get('x-gateway-dropped')).toBe('answer:web_search_call');
   });
 
-  test('a long cache key is hashed, always to the same', async () => {
+  test('a long cache key is hashed, always to the same value', async () => {
     odd.answer = sse([completed([text('x')])]);
     const keys = [];
     for (const session of ['short', 'long'.repeat(20), 'long'.repeat(20)]) {

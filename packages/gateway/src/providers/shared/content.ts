@@ -8,7 +8,7 @@ export function blocksOf(content: string | ContentBlock[]): ContentBlock[] {
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }
 
-/** The texts of `system`, without what is meant for Anthropic alone. */
+/** The texts of `system`, without those for Anthropic only. */
 export function systemTexts(request: MessagesRequest): string[] {
   return blocksOf(request.system ?? '')
     .map((block) => (block.type === 'text' ? block.text : ''))
@@ -23,7 +23,7 @@ export function joinTexts(content: string | ContentBlock[]): string {
     .join('\n\n');
 }
 
-/** A block that other providers have no form for, as text, so that the model still sees it. */
+/** A block without an equivalent elsewhere, as text, so that the model still sees it. */
 export function asText(block: ContentBlock): string {
   if (block.type === 'text') return block.text;
   if (block.type === 'tool_reference') return `The tool ${block.tool_name} is available now.`;
@@ -40,7 +40,7 @@ function titled(block: DocumentBlock, text: string): string {
   return head === '' ? text : `${head}\n\n${text}`;
 }
 
-/** What an image or document block holds. */
+/** The content of an image or document block. */
 export function mediaOf(block: ImageBlock | DocumentBlock, provider: string): Media {
   const source = block.source;
   const kind = block.type === 'image' ? 'image' : 'pdf';
@@ -71,12 +71,12 @@ export function mediaOf(block: ImageBlock | DocumentBlock, provider: string): Me
   }
 }
 
-/** Says in the model's own input what could not be shown to it. */
+/** Tells the model about content that was left out. */
 export function omitted(block: ImageBlock | DocumentBlock, model: string): string {
   return `[${block.type === 'image' ? 'Image' : 'PDF document'} left out: ${model} cannot read it.]`;
 }
 
-/** An image or PDF that the user sent to a model that cannot see it. */
+/** Refuses an image or PDF for a model that does not support it. */
 export function refuseMedia(block: ImageBlock | DocumentBlock, model: string): never {
   refuse(
     400,

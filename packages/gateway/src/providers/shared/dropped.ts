@@ -1,12 +1,12 @@
 import type { JsonObject, MessagesRequest } from '../../messages/types.ts';
 
-// What of a request or an answer has no form on the other side, and is left out, is said: by kind, in the header
-// `x-gateway-dropped` and in a debug line of the log. The README's table names all kinds.
+// Content of a request or an answer that the other format cannot express is dropped, and reported by kind: in the
+// header `x-gateway-dropped` and in a debug line of the log. The README has a table of all kinds.
 
-/** Fields of a request that mean something to Anthropic's servers only. */
+/** Request fields with a meaning for Anthropic's servers only. */
 const anthropicOnly = ['context_management', 'service_tier', 'mcp_servers', 'container', 'speed'];
 
-/** The kinds that a translation leaves out of a request. */
+/** The kinds of content that a translation drops from a request. */
 export function droppedOf(request: MessagesRequest): string[] {
   const body = request as unknown as JsonObject;
   const kinds = anthropicOnly.filter((name) => body[name] !== undefined && body[name] !== null);
@@ -16,6 +16,6 @@ export function droppedOf(request: MessagesRequest): string[] {
   return kinds;
 }
 
-/** What the client reads where the model's answer was nothing but things that cannot be shown. */
+/** The text of an answer that had nothing but content which cannot be shown. */
 export const droppedNote = (kinds: readonly string[]): string =>
   `[The model answered with nothing that can be shown here: ${kinds.join(', ')}.]`;

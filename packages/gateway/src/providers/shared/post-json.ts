@@ -1,22 +1,21 @@
 import type { UpstreamResponse } from '../../transport/transport.ts';
 import type { Call } from '../../upstream/call.ts';
 import type { UpstreamFailure } from '../../upstream/error.ts';
+import { memoizeByObject } from './memoize.ts';
 import { lessonOf } from './refusals.ts';
-import { rememberEach } from './remember.ts';
 import { post, sendAndLearn } from './send-and-learn.ts';
 
 type Body = Record<string, unknown>;
 
-/** A lesson of a dialect's own, beside the fields that can be left out; undefined when the refusal teaches none. */
+/** A dialect's own lesson from a refusal, besides optional fields; undefined when there is none. */
 export type Teach = (upstream: UpstreamFailure, body: Body) => string | undefined;
 
 /**
- * Posts a body that `build` makes, without the fields that this upstream has refused. A field that the answer can do
- * without (one of `optional`, which may be a path) and that a 400 calls unknown is left out from then on, so that an
- * imitation need not know all of OpenAI's.
+ * Posts a body without the fields that this upstream has refused. After a 400 about an unknown field, the field is left
+ * out from then on if it is `optional` (names or paths), so that imitations need not know all of OpenAI's fields.
  */
 export function createPoster(optional: readonly string[], teach: Teach = () => undefined) {
-  const writeTool = rememberEach((tool: object) => JSON.stringify(tool));
+  const writeTool = memoizeByObject((tool: object) => JSON.stringify(tool));
 
   function write(body: Body): string {
     const { tools, ...rest } = body;

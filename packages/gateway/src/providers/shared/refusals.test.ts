@@ -28,7 +28,7 @@ const responses = { input: [], reasoning: { effort: 'minimal', summary: 'auto' }
 const lesson = (body: Record<string, unknown>, message: string, more = {}, refused: string[] = []) =>
   lessonOf({ status: 400, message, headers: {}, ...more }, body, optional, new Set(refused));
 
-describe('what a refusal teaches', () => {
+describe('the lesson of a refusal', () => {
   test.each([
     ['Unrecognized request argument supplied: stream_options', 'stream_options'],
     ["Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", 'max_tokens'],
@@ -58,7 +58,7 @@ describe('what a refusal teaches', () => {
     expect(lesson(chat, message)).toBeUndefined();
   });
 
-  test('a code and its param say it without words, and say when it is about something else', () => {
+  test('comes from code and param alone, which also show when the refusal is about something else', () => {
     const of = (param: string, code = 'unsupported_value') => lesson(chat, 'top_k: no', { param, code });
     expect(of('temperature')).toBe('temperature');
     expect(of('temperature', 'decimal_above_max_value')).toBeUndefined();
@@ -67,7 +67,7 @@ describe('what a refusal teaches', () => {
     expect(of('body.temperature')).toBe('temperature');
   });
 
-  test('a choice of tools that the client made is never left out', () => {
+  test("never is to leave out the client's choice of tools", () => {
     for (const choice of ['required', 'none', { type: 'function', function: { name: 'a' } }]) {
       const body = { ...chat, tool_choice: choice };
       expect(lesson(body, 'tool_choice is not supported')).toBeUndefined();
@@ -75,13 +75,13 @@ describe('what a refusal teaches', () => {
     }
   });
 
-  test('only a status that is about the request teaches', () => {
+  test('exists only for a status about the request', () => {
     expect(lesson(chat, 'top_k is not supported', { status: 500 })).toBeUndefined();
     expect(lesson(chat, 'top_k is not supported', { status: 422 })).toBe('top_k');
   });
 });
 
-describe('an effort that is refused', () => {
+describe('a refused effort', () => {
   const values = "Unsupported value: 'minimal' is not supported. Supported values are: ";
   const about = { param: 'reasoning.effort', code: 'unsupported_value' };
 
@@ -94,24 +94,24 @@ describe('an effort that is refused', () => {
     expect(lesson(responses, values + list, about)).toBe(`reasoning.effort=minimal>${instead}`);
   });
 
-  test('is left out without a list, alone', () => {
+  test('is left out when no list of values is given', () => {
     expect(lesson(responses, 'no', about)).toBe('reasoning.effort=minimal>');
   });
 
-  test('is left out for good when the parameter is unknown', () => {
+  test('is left out with its field when the parameter is unknown', () => {
     const code = 'unsupported_parameter';
     expect(lesson(responses, "Unsupported parameter: 'reasoning.effort'.", { ...about, code })).toBe(
       'reasoning.effort',
     );
   });
 
-  test('does not give way to one that was refused before', () => {
+  test('is not replaced by one that was refused before', () => {
     expect(lesson(responses, `${values}'none' and 'low'`, about, ['reasoning.effort=none>low'])).toBe(
       'reasoning.effort=minimal>low',
     );
   });
 
-  test('is known from its name, in the words of imitations', () => {
+  test('is recognized by name in the messages of imitations', () => {
     expect(lesson(chat, "('body', 'reasoning_effort'): Input should be 'low', 'medium' or 'high'")).toBe(
       'reasoning_effort=minimal>low',
     );

@@ -4,7 +4,7 @@ import { nearestEffort } from './thinking.ts';
 
 type Body = Record<string, unknown>;
 
-/** OpenAI's codes for what an upstream does not know; `decimal_above_max_value` and the like are the client's mistakes. */
+/** OpenAI's codes for unsupported fields; others, such as `decimal_above_max_value`, are mistakes of the client. */
 const teachingCodes = new Set([
   'unsupported_value',
   'unsupported_parameter',
@@ -12,7 +12,7 @@ const teachingCodes = new Set([
   'extra_forbidden',
 ]);
 
-/** Words that say the same. A value that is merely invalid must not take the field away from everybody else. */
+/** Words with the same meaning. A merely invalid value must not remove the field for all clients. */
 const teachingWords = new RegExp(
   [
     'unsupported',
@@ -31,29 +31,29 @@ const teachingWords = new RegExp(
   'i',
 );
 
-/** How upstreams introduce the values that they do take. */
+/** How upstreams introduce the values that they accept. */
 const listWords = /values are|(?:must|should|can) be|(?:one|any) of|expected/i;
 
-/** Fields whose value the gateway picks: a value of it that is refused is no mistake of the client's. */
+/** Fields whose value the gateway chooses: a refused value is not a mistake of the client. */
 const effortFields = ['reasoning.effort', 'reasoning_effort'];
 
-/** What the field at this path holds; undefined when it is not there. */
+/** The value at a path; undefined when there is none. */
 function valueAt(body: Body, path: string): unknown {
   return path.split('.').reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), body);
 }
 
-/** The upstream's own word for what it is about, if that is in the body: imitations say `None`, or nothing. */
+/** The upstream's `param`, if the body has that field: imitations send `None`, or nothing. */
 function paramOf({ param }: UpstreamFailure, body: Body): string | undefined {
   const path = param?.replace(/^body\./, '') ?? '';
   return Object.hasOwn(body, /^\w*/.exec(path)?.[0] ?? '') ? path : undefined;
 }
 
-/** The optional field that a name in an error stands for: itself, or what it is a part of. */
+/** The optional field behind a name in an error: the field itself, or one that contains it. */
 function fieldOf(named: string, body: Body, optional: readonly string[]): string | undefined {
   let path = named.replace(/^body\./, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   while (path !== '') {
     if (optional.includes(path) && valueAt(body, path) !== undefined) {
-      // A choice that the client made is not harmless to leave out: the model would answer something else.
+      // Leaving out the client's own choice would change the answer.
       return path === 'tool_choice' && body.tool_choice !== 'auto' ? undefined : path;
     }
     path = path.slice(0, Math.max(0, path.lastIndexOf('.')));
@@ -61,7 +61,7 @@ function fieldOf(named: string, body: Body, optional: readonly string[]): string
   return undefined;
 }
 
-/** The first field that a sentence names, in quotes if any is: another one is often named as its remedy. */
+/** The first field that a sentence names; quoted names come first, because others are often remedies. */
 function firstField(sentence: string, body: Body, optional: readonly string[]): string | undefined {
   for (const pattern of [/['"`]([\w.]*\w)['"`]/g, /(?<![\w.])([A-Za-z_]+(?:\.[A-Za-z_]+)*)/g]) {
     for (const [, name = ''] of sentence.matchAll(pattern)) {
@@ -72,7 +72,7 @@ function firstField(sentence: string, body: Body, optional: readonly string[]): 
   return undefined;
 }
 
-/** The field that the upstream does not take, or that it does not take this value of. */
+/** The field that the upstream refuses, or whose value it refuses. */
 function refusedField(
   upstream: UpstreamFailure,
   body: Body,
@@ -83,7 +83,7 @@ function refusedField(
   const teaches = (text: string) => byCode || teachingWords.test(text);
   const param = paramOf(upstream, body);
   if (param) return teaches(message) ? fieldOf(param, body, optional) : undefined;
-  // One sentence at a time, and one entry of a list: what is said of one field says nothing of another.
+  // Sentence by sentence, and entry by entry: a statement about one field does not apply to others.
   for (const sentence of message.split(/[.;]\s|\}\s*,\s*\{/)) {
     const field = teaches(sentence) ? firstField(sentence, body, optional) : undefined;
     if (field) return field;
@@ -91,7 +91,7 @@ function refusedField(
   return undefined;
 }
 
-/** An effort that is refused: the nearest one that the upstream names, or none at all. */
+/** The replacement for a refused effort: the nearest one that the upstream names, or none. */
 function refusedEffort(
   upstream: UpstreamFailure,
   body: Body,
@@ -107,7 +107,7 @@ function refusedEffort(
   const start = listWords.exec(message);
   if (!start) return code === 'unsupported_value' ? `${field}=${effort}>` : undefined;
   const listed: string[] = message.slice(start.index).match(/\b(?:none|minimal|low|medium|x?high)\b/g) ?? [];
-  // What was refused itself is no way out, although an upstream may list it.
+  // Efforts that were refused themselves are excluded, although an upstream may list them.
   const others = listed.filter(
     (name) => name !== effort && ![...refused].some((lesson) => lesson.startsWith(`${field}=${name}>`)),
   );
@@ -117,8 +117,8 @@ function refusedEffort(
 }
 
 /**
- * What a refusal teaches about this upstream: a field to leave out, or an effort to replace (`reasoning_effort=low>high`,
- * with nothing after the arrow to leave it out). Undefined when the client has to be told.
+ * The lesson of a refusal: a field to leave out, or an effort to replace (`reasoning_effort=low>high`, or nothing after
+ * the arrow to leave it out). Undefined when the refusal has to go to the client.
  */
 export function lessonOf(
   upstream: UpstreamFailure,

@@ -2,8 +2,8 @@ import { isObject } from '../../messages/is-object.ts';
 import type { JsonObject } from '../../messages/types.ts';
 
 /**
- * A tool's schema in the form that everybody takes: an object type at the top with `properties`. Providers refuse a
- * union at the top level, so its branches are merged: every property, required where all branches require it.
+ * A tool's schema in the form that all providers accept: an object type with `properties`. They refuse a union at the
+ * top level, so its branches are merged: all properties, required if all branches require them.
  */
 export function toolSchema(schema: JsonObject | undefined): JsonObject {
   const { $schema: _dialect, ...rest } = schema ?? {};
@@ -32,7 +32,7 @@ export function toolSchema(schema: JsonObject | undefined): JsonObject {
   return merged;
 }
 
-/** What OpenAI's strict mode reads of a schema; it answers 400 to any other keyword. */
+/** The schema keywords that OpenAI's strict mode supports; it refuses all others. */
 const strictKeys = new Set([
   '$schema',
   '$ref',
@@ -59,7 +59,10 @@ const strictKeys = new Set([
   'maxItems',
 ]);
 
-/** Whether OpenAI's strict mode takes a schema: an object at the top, and no object with anything optional or open. */
+/**
+ * Whether OpenAI's strict mode accepts a schema: an object at the top, and all objects closed, without optional
+ * properties.
+ */
 export function isStrictSchema(schema: JsonObject): boolean {
   return schema.type === 'object' && isStrictPart(schema);
 }

@@ -2,23 +2,23 @@ import { readAll, type UpstreamRequest, type UpstreamResponse } from '../../tran
 import type { Call } from '../../upstream/call.ts';
 import { readError, UpstreamError, type UpstreamFailure } from '../../upstream/error.ts';
 
-/** What a refusal teaches: the request is sent once more without it. */
+/** A field or feature that an upstream refuses: the request is sent again without it. */
 export interface Lesson {
   name: string;
-  /** About this conversation only; anything else is remembered for the model at this provider. */
+  /** Applies to this request only. Other lessons are remembered for the model at this provider. */
   once?: true;
 }
 
 interface LearningRequest<Body, Answer> {
   /** The body without what this upstream refuses. */
   build(refused: ReadonlySet<string>): Body;
-  /** Throws an UpstreamError when it is refused. */
+  /** Throws an UpstreamError for a refusal. */
   send(body: Body): Promise<Answer>;
-  /** Undefined when the client has to be told. */
+  /** The lesson of a refusal; undefined when the refusal has to go to the client. */
   teach(upstream: UpstreamFailure, body: Body, refused: ReadonlySet<string>): Lesson | undefined;
 }
 
-/** Sends a request; after a refusal that teaches something, learns it and sends again. Every lesson is taken once. */
+/** Sends a request; after a refusal with a lesson, remembers the lesson and sends again. Each lesson applies once. */
 export async function sendAndLearn<Body, Answer>(
   { target, learned }: Call,
   { build, send, teach }: LearningRequest<Body, Answer>,

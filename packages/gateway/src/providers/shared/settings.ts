@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto';
 import type { JsonObject, MessagesRequest } from '../../messages/types.ts';
 import type { ModelFacts } from '../../upstream/target.ts';
 
-/** The schema that the answer has to follow, wherever the client put it. */
+/** The schema for the answer, from either of the fields that clients use. */
 export function answerSchema(request: MessagesRequest): JsonObject | undefined {
   const format = request.output_config?.format ?? request.output_format;
   return format?.type === 'json_schema' ? format.schema : undefined;
 }
 
-/** No more than the model can write: 32,000 is what the agent asks of every model. */
+/** Limited to the model's maximum: the agent asks every model for 32,000. */
 export function maxTokens(request: MessagesRequest, facts: ModelFacts): number | undefined {
   if (request.max_tokens === undefined) return undefined;
   return facts.output ? Math.min(request.max_tokens, facts.output) : request.max_tokens;
 }
 
-/** OpenAI takes cache keys of up to 64 characters. */
+/** OpenAI accepts cache keys of up to 64 characters. */
 export function cacheKey(sessionId: string): string {
   return sessionId.length <= 64 ? sessionId : createHash('sha256').update(sessionId).digest('base64url');
 }
 
-/** The assistant's word between tool results and a user's text, for templates that want one. */
+/** The assistant message between tool results and a user's text, for templates that require one. */
 export const bridge = 'I have the results.';

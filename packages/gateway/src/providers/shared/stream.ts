@@ -11,8 +11,8 @@ import { wantsThoughts } from './thinking.ts';
 import { createNameTable } from './tool-names.ts';
 
 /**
- * The two lives of a failure: before the first event, and always for an answer that the client wants whole, it is
- * thrown, so that another attempt can be made; after it the client has half a message and gets an `error` event.
+ * Fails an answer. Before the first event, and always without a stream, the failure is thrown, so that the request can
+ * be retried. Afterwards the client has part of a message and gets an `error` event.
  */
 function createFailer(
   call: Call,
@@ -36,8 +36,7 @@ function createFailer(
 }
 
 /**
- * What every translated answer starts with: the sequencer that writes it, the way to fail, and what a reader of
- * the upstream's dialect needs of the request.
+ * Starts a translated answer: its sequencer, its failer, and the options for the reader of the upstream's dialect.
  * @param stopSequences those that the gateway has to watch for itself
  */
 export function openReply(call: Call, stopSequences: readonly string[] = []) {
@@ -54,7 +53,7 @@ export function openReply(call: Call, stopSequences: readonly string[] = []) {
   const drop = (kind: string): void => {
     call.dropped.add(kind);
   };
-  /** An answer of nothing but things that have no form here is not an empty one. */
+  /** Adds a text to an answer of nothing but dropped content: it must not be empty. */
   const noteDropped = (): void => {
     const kinds = [...call.dropped].filter((kind) => kind.startsWith('answer:'));
     if (sequencer.isEmpty() && kinds.length > 0) sequencer.text(droppedNote(kinds));
@@ -73,7 +72,7 @@ export function openReply(call: Call, stopSequences: readonly string[] = []) {
   };
 }
 
-/** Reads an upstream's SSE body through `onMessage`, giving the sequencer's events batch by batch. */
+/** Reads an upstream's SSE body through `onMessage` and yields the sequencer's events in batches. */
 export async function* readEventStream(
   call: Call,
   body: AsyncIterable<Uint8Array>,
@@ -90,8 +89,8 @@ export async function* readEventStream(
         failer.sent();
         yield events;
       }
-      // A stop sequence was met, or an error came: what follows is not wanted, and leaving the loop cancels it. After
-      // the upstream's own end the few bytes that are left are read, because only then its connection is kept.
+      // After a stop sequence or an error, leaving the loop cancels the rest. After the upstream's own end, the last
+      // bytes are read, so that its connection can be reused.
       if (sequencer.cut()) return;
     }
     for (const message of reader.end().flatMap(separated)) handlers.onMessage(message);
@@ -109,7 +108,7 @@ export async function* readEventStream(
   if (events.length > 0) yield events;
 }
 
-/** Some leave out the blank line between two `data:` lines, which then arrive as one message. */
+/** Splits a message at its lines: some providers omit the blank line between two `data:` lines. */
 export function separated(message: SseMessage): SseMessage[] {
   if (!message.data.includes('\n') || isJson(message.data)) return [message];
   return message.data.split('\n').map((data) => ({ ...message, data }));
@@ -124,7 +123,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** JSON that a provider sent, or a failure that says so. */
+/** Parses a provider's JSON; throws an UpstreamError when it is not JSON. */
 export function parseUpstreamJson(text: string, provider: string): unknown {
   try {
     return JSON.parse(text) as unknown;

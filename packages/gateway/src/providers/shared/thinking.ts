@@ -1,16 +1,16 @@
 import type { MessagesRequest } from '../../messages/types.ts';
 
-// What a client says about thinking, read once. How each upstream is told stands beside its dialect
-// (`openai-chat/thinking.ts`, `ai-sdk/thinking.ts`); the README has the whole table.
+// Reads a client's thinking settings. Their conversion is beside each dialect (`openai-chat/thinking.ts`,
+// `ai-sdk/thinking.ts`); the README has the whole table.
 
-/** The levels that OpenAI and most others have; Anthropic's `xhigh` and `max` are `high` to them. */
+/** The efforts of OpenAI and most others; Anthropic's `xhigh` and `max` are converted to `high`. */
 export type Effort = 'low' | 'medium' | 'high';
 
 export interface Wish {
-  /** `unset`: the client did not speak of thinking, so the model does as it likes and the client sees none of it. */
+  /** `unset`: no setting, so the model uses its default and the client sees no thoughts. */
   mode: 'on' | 'off' | 'unset';
   effort?: Effort;
-  /** Tokens to think with, in the client's own number. */
+  /** The client's own budget in tokens. */
   budget?: number;
   /** Whether the client wants to read the thoughts (`display` of adaptive thinking). */
   display?: string;
@@ -38,25 +38,25 @@ function effortIn(request: MessagesRequest): Effort | undefined {
   return effort === 'low' || effort === 'medium' ? effort : 'high';
 }
 
-/** Whether the client wants to see thoughts: only one that asked for thinking expects a block before the text. */
+/** Whether to show thoughts: a client without thinking settings does not expect a block before the text. */
 export const wantsThoughts = (request: MessagesRequest): boolean => wishOf(request).mode === 'on';
 
-/** The budgets that Claude Code's own levels stood for: about 4k, 10k and 32k tokens. */
+/** The budgets behind Claude Code's own efforts: about 4k, 10k and 32k tokens. */
 const budgets: Readonly<Record<Effort, number>> = { low: 4_096, medium: 10_240, high: 31_999 };
 
-/** The level that a budget comes to, for upstreams that have levels only. */
+/** The effort for a budget, for upstreams without budgets. */
 export function effortOf({ effort, budget }: Wish): Effort | undefined {
   if (effort || budget === undefined) return effort;
   if (budget <= budgets.low) return 'low';
   return budget <= 16_384 ? 'medium' : 'high';
 }
 
-/** The least that Claude takes. */
+/** Claude's minimum. */
 const leastBudget = 1_024;
 
 /**
- * The budget of an upstream that has budgets only: the client's own number, or what its level stands for, and always
- * below `limit`, which it is a part of. Without a level the answer keeps a quarter of the limit for itself.
+ * The budget for upstreams without efforts: the client's own, or that of its effort, always below `limit`, which
+ * includes it. Without an effort, a quarter of the limit is left for the answer.
  * @returns undefined where the limit leaves no room to think
  */
 export function budgetWithin(wish: Wish, limit: number | undefined): number | undefined {
@@ -68,7 +68,7 @@ export function budgetWithin(wish: Wish, limit: number | undefined): number | un
 
 const ladder = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
-/** The supported effort that is nearest to the one asked for, the smaller of two; `none` only for hardly any. */
+/** The supported effort nearest to the requested one, the smaller of two; `none` only for `minimal`. */
 export function nearestEffort(effort: string, supported: readonly string[]): string | undefined {
   const wanted = ladder.indexOf(effort);
   const usable = ladder.filter(
@@ -78,15 +78,15 @@ export function nearestEffort(effort: string, supported: readonly string[]): str
   return usable.sort((a, b) => distance(a) - distance(b))[0];
 }
 
-/** The word of OpenAI's scale that says the wish; undefined leaves it to the provider. */
+/** The wish on OpenAI's scale; undefined leaves it to the provider. */
 function effortWord(wish: Wish): string | undefined {
   return wish.mode === 'off' ? 'none' : effortOf(wish);
 }
 
-/** `effortWord` as this upstream takes it: a refused one was learned as `field=refused>instead`. */
+/** `effortWord` for this upstream: refused efforts were learned as `field=refused>replacement`. */
 export function takenEffort(wish: Wish, field: string, refused: ReadonlySet<string>): string | undefined {
   let effort = refused.has(field) ? undefined : effortWord(wish);
-  // What stands in for one may have been refused later; bounded, because lessons of two requests may form a circle.
+  // A replacement may have been refused later. Bounded, because lessons of two requests may form a cycle.
   for (let step = 0; effort && refused.size > 0 && step < ladder.length; step += 1) {
     const start = `${field}=${effort}>`;
     const lesson = [...refused].find((name) => name.startsWith(start));
@@ -96,7 +96,7 @@ export function takenEffort(wish: Wish, field: string, refused: ReadonlySet<stri
   return effort;
 }
 
-/** The wish where Claude allows no thinking: a call that is forced. Claude answers 400 to both together. */
+/** The wish without thinking when a tool call is forced: Claude refuses both together. */
 export function withoutForcedThinking(wish: Wish, request: MessagesRequest): Wish {
   const choice = request.tool_choice?.type;
   return wish.mode === 'on' && (choice === 'any' || choice === 'tool') ? { mode: 'off' } : wish;

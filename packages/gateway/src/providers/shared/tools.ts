@@ -1,12 +1,12 @@
 import { refuse } from '../../messages/errors.ts';
 import type { MessagesRequest, Tool } from '../../messages/types.ts';
 
-/** A tool that the model calls and the client runs; the others are run by Anthropic's servers. */
+/** Whether the client runs a tool; the others run on Anthropic's servers. */
 function isClientTool(tool: Tool): boolean {
   return tool.type === undefined || tool.type === null || tool.type === 'custom' || !!tool.input_schema;
 }
 
-/** The names that the conversation already refers to: called, or found by a tool search. */
+/** The tools that the conversation refers to: called, or found by a tool search. */
 function knownNames(request: MessagesRequest): Set<string> {
   const names = new Set<string>();
   for (const message of request.messages) {
@@ -21,9 +21,9 @@ function knownNames(request: MessagesRequest): Set<string> {
 }
 
 /**
- * The tools to offer a provider that is not Anthropic. A deferred tool stays away until a tool search has found it,
- * as Anthropic does it, or the request forces it; without a search tool of the client's own nobody could find it, so then all are offered.
- * A tool that runs on Anthropic's servers is left out, or refused by name when the request is about nothing else.
+ * The tools to offer to a provider other than Anthropic. A deferred tool is left out until a tool search has found it,
+ * as at Anthropic, or the request forces it; without a search tool of the client, all are offered. Tools that run on
+ * Anthropic's servers are left out, or refused by name when there are no others.
  */
 export function offeredTools(request: MessagesRequest, provider: string): Tool[] {
   const tools = request.tools ?? [];

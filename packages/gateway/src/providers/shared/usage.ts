@@ -1,8 +1,8 @@
 import type { Usage } from '../../messages/types.ts';
 
 /**
- * Anthropic counts cached tokens beside `input_tokens`, OpenAI within. Where they are more than the prompt (Grok at
- * Azure, OpenRouter's cache writes) they cannot be within it, and are taken as counted beside.
+ * OpenAI includes cached tokens in the prompt's count, Anthropic does not. If they exceed the prompt (Grok at Azure,
+ * OpenRouter's cache writes), they cannot be included.
  */
 export function inputUsage(prompt: number, cached: number, written: number): Partial<Usage> {
   let input = prompt;
