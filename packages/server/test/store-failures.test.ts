@@ -10,6 +10,9 @@ import { createRandom, type Random } from './support/random.ts';
 const HISTORIES = 30;
 const STEPS = 30;
 
+/** The fake agent asks for a permission when it gets this. */
+const ASKS = 'can';
+
 /** A store that takes nothing while `full` is set: as of a full disk, what was committed stays. */
 function failing(real: Store): { store: Store; disk: { full: boolean } } {
   const disk = { full: false };
@@ -71,7 +74,7 @@ interface World {
   ): Promise<{ status: number; body: Record<string, unknown> }>;
 }
 
-function newWorld(): World {
+function newWorld(between: (agent: Agent) => Agent = (agent) => agent): World {
   const problems: string[] = [];
   let disk = { full: false };
   const server: InProcess = createInProcess({
@@ -80,7 +83,7 @@ function newWorld(): World {
       disk = made.disk;
       return made.store;
     },
-    agent: (fake) => watched(fake, () => server.store, problems),
+    agent: (fake) => watched(between(fake), () => server.store, problems),
   });
   return {
     server,
@@ -233,5 +236,83 @@ describe('a store that fails now and then', () => {
     expect((await call('POST', `/sessions/${id}/messages`, { message: 'hello' })).status).toBe(200);
     expect((await call('DELETE', `/sessions/${id}`)).status).toBe(200);
     await server.close();
+  });
+
+  test('does not run the next turn before the end of the one before, and its own start, are written', async () => {
+    const sent: string[] = [];
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const world = newWorld((agent) => ({
+      ...agent,
+      async start(...given) {
+        const process = await agent.start(...given);
+        return {
+          ...process,
+          send(turnId, input) {
+            sent.push(String(input));
+            void begun.then(() => process.send(turnId, input));
+          },
+        };
+      },
+    }));
+    const { server, disk, call } = world;
+    const { session_id: id } = (await call('POST', '/sessions', {})).body as unknown as SessionCreated;
+    const first = call('POST', `/sessions/${id}/messages`, { message: 'hello' });
+    await expect.poll(() => sent).toEqual(['hello']);
+    const second = call('POST', `/sessions/${id}/messages`, { message: 'please' });
+    const session = await server.sessions.get(id);
+    await expect.poll(() => session.queuedTurns()).toBe(1);
+    disk.full = true;
+    begin();
+    await expect.poll(() => session.isStuck()).toBe(true);
+    // The agent is done with the first; neither its end nor the start of the second could be written.
+    await sleep(50);
+    expect(sent).toEqual(['hello']);
+    expect(session.queuedTurns()).toBe(1);
+    await compare(world, session, 'while the store fails');
+    disk.full = false;
+    expect([(await first).status, (await second).status]).toEqual([200, 200]);
+    expect(sent).toEqual(['hello', 'please']);
+    await server.close();
+    expect(world.problems).toEqual([]);
+  });
+
+  test('keeps a permission pending that times out meanwhile, and tells the agent when its end is written', async () => {
+    let decision: unknown;
+    const world = newWorld((agent) => ({
+      ...agent,
+      start: (options, events, ...more) =>
+        agent.start(
+          options,
+          {
+            ...events,
+            // It waits as long as it takes.
+            async onQuestion(question) {
+              decision = undefined;
+              decision = await events.onQuestion({ ...question, signal: new AbortController().signal });
+              return decision as Awaited<ReturnType<typeof events.onQuestion>>;
+            },
+          },
+          ...more,
+        ),
+    }));
+    const { server, disk, call } = world;
+    const created = await call('POST', '/sessions', { permission_timeout_seconds: 0.2 });
+    const { session_id: id } = created.body as unknown as SessionCreated;
+    const session = await server.sessions.get(id);
+    const turn = call('POST', `/sessions/${id}/messages`, { message: ASKS });
+    await expect.poll(() => session.pendingPermissions().length).toBe(1);
+    const [request] = session.pendingPermissions();
+    disk.full = true;
+    await expect.poll(() => session.isStuck()).toBe(true);
+    expect(decision).toBeUndefined();
+    await compare(world, session, 'while the store fails');
+    expect(session.pendingPermissions()).toEqual([request]);
+    disk.full = false;
+    expect((await turn).status).toBe(200);
+    expect(decision).toMatchObject({ allowed: false, message: expect.stringContaining('in time') });
+    const settled = await server.store.getPermission(id, request?.request_id ?? '');
+    expect(settled).toMatchObject({ state: 'denied', reason: 'timeout' });
+    await server.close();
+    expect(world.problems).toEqual([]);
   });
 });

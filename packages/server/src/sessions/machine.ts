@@ -95,6 +95,16 @@ export function decide(state: State, command: Command): Decision {
   return draft;
 }
 
+/**
+ * Whether an effect is still wanted when it is performed: a command that shared the commit may have ended the turn
+ * that it is for.
+ */
+export function isDue({ current }: State, effect: Effect): boolean {
+  if (effect.kind === 'start-turn') return current?.turn.id === effect.turn.id;
+  if (effect.kind === 'send-to-agent') return current?.turn.id === effect.turnId;
+  return true;
+}
+
 type Step<Kind extends Command['kind']> = (draft: Draft, command: Of<Kind>) => void;
 
 const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {

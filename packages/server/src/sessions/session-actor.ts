@@ -4,7 +4,7 @@ import type { SessionRecord } from '../store/store.ts';
 import { createActor, type Outcome } from './actor.ts';
 import type { Command, CommandBody, Effect } from './machine/commands.ts';
 import { initialState, type State } from './machine/state.ts';
-import { decide } from './machine.ts';
+import { decide, isDue } from './machine.ts';
 
 /** The actor of a session: it gives each command its time, and tells a store that fails from a refusal. */
 export interface SessionActor {
@@ -37,7 +37,9 @@ export function createSessionActor(deps: SessionActorDeps): SessionActor {
     initial: initialState(record, defaultModel),
     decide,
     commit: (changes) => log.write(id, changes),
-    perform,
+    perform(effect) {
+      if (isDue(actor.state(), effect)) perform(effect);
+    },
     onStuck: (error) => onError(error, `store what happened in session ${id}; it is tried again`),
     onError: (error) => onError(error, 'follow up on a decision'),
   });

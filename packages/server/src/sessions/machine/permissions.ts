@@ -19,7 +19,8 @@ import { markStopped } from './turns.ts';
 // ---- permission requests
 
 export function askPermission(draft: Draft, command: Of<'permission-asked'>): void {
-  const { requestId, question, timeoutSeconds } = command;
+  const { requestId, timeoutSeconds } = command;
+  const { isAlone: _, ...question } = command.question;
   if (isClosed(draft.state)) {
     const decision = {
       allowed: false,

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import type { TurnEnd } from '../../src/agent/agent.ts';
+import type { CommandBody } from '../../src/sessions/machine/commands.ts';
+
+/** The agent process as far as a session sees it. */
+interface Process {
+  number: number;
+  /** Messages that it has, and has not begun. */
+  inbox: string[];
+  /** The turn that it works on; `own` is one of its own. */
+  working: string | undefined;
+}
+
+/** The agent of a session as random steps drive it: it does nothing by itself, and says what it does as facts. */
+export interface PretendAgent {
+  /** A turn waits for a process. */
+  expect(turnId: string): void;
+  /** False when the process of this number is gone. */
+  send(number: number, turnId: string): boolean;
+  start(): void;
+  failStart(): void;
+  die(): void;
+  /** Ends without a word, as its server does. */
+  vanish(): void;
+  take(): void;
+  /** Begins a turn by itself, under this id. */
+  beginOwn(turnId: string): void;
+  speak(n: number): void;
+  end(fails: boolean): void;
+  /** Tells of a turn's end that was long ago. */
+  endLate(turnId: string | undefined, fails: boolean): void;
+  /** Drops these turns without a word. */
+  drop(turnIds: readonly string[]): void;
+  /** Asks for a permission, or calls a hook; false when it does not work. */
+  ask(requestId: string, kind: 'permission' | 'hook', n: number): boolean;
+  /** Changes something that the session follows. */
+  change(n: number): void;
+  changeTasks(n: number): void;
+  isBusy(): boolean;
+  isExpected(): boolean;
+  /** Whether it said that this turn has ended. */
+  hasEnded(turnId: string): boolean;
+}
+
+const OWN = 'own';
+
+export const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % list.length];
+
+export function createPretendAgent(fact: (body: CommandBody) => void): PretendAgent {
+  let process: Process | undefined;
+  let processes = 0;
+  /** Turns that wait for a process. */
+  let starting: string[] = [];
+  const ended = new Set<string>();
+
+  const tellEnd = (turnId: string, fails: boolean): void => {
+    ended.add(turnId);
+    const end: TurnEnd = {
+      turnId: turnId === OWN ? null : turnId,
+      ownInitiative: turnId === OWN,
+      isError: fails,
+      error: fails ? { code: 'api_error', message: 'no' } : null,
+      stopReason: fails ? null : 'end_turn',
+      numTurns: 1,
+      durationMs: 1,
+      usage: {},
+      isBooked: false,
+      spent: [],
+    };
+    fact({ kind: 'message', message: { type: 'result' }, end });
+  };
+
+  const system = (message: Record<string, unknown>): void =>
+    fact({ kind: 'message', message: { type: 'system', ...message }, end: undefined });
+
+  return {
+    expect: (turnId) => void starting.push(turnId),
+    send(number, turnId) {
+      if (process?.number !== number) return false;
+      process.inbox.push(turnId);
+      return true;
+    },
+    start() {
+      const turnId = starting.shift();
+      if (!process) {
+        process = { number: ++processes, inbox: [], working: undefined };
+        fact({ kind: 'process-started', process: process.number });
+      }
+      if (turnId) fact({ kind: 'turn-ready', turnId, process: process.number });
+    },
+    failStart() {
+      const turnId = starting.shift();
+      const error = { code: 'agent_start_failed', message: 'no' };
+      if (turnId) fact({ kind: 'turn-not-started', turnId, error });
+    },
+    die() {
+      const last = process;
+      process = undefined;
+      const cut = { spent: [], isBooked: false };
+      if (last) fact({ kind: 'process-ended', process: last.number, how: 'SIGKILL', lastWords: '', cut });
+    },
+    vanish() {
+      process = undefined;
+      starting = [];
+    },
+    take() {
+      if (!process || process.working !== undefined) return;
+      process.working = process.inbox.shift();
+      if (process.working) fact({ kind: 'turn-taken', turnId: process.working });
+    },
+    beginOwn(turnId) {
+      if (!process || process.working !== undefined) return;
+      process.working = OWN;
+      fact({ kind: 'own-turn-began', turnId });
+    },
+    speak(n) {
+      const content = [{ type: 'text', text: `word ${n}` }];
+      const message = { type: 'assistant', parent_tool_use_id: null, message: { id: 'm', content } };
+      if (process) fact({ kind: 'message', message, end: undefined });
+    },
+    end(fails) {
+      if (process?.working === undefined) return;
+      const turnId = process.working;
+      process.working = undefined;
+      tellEnd(turnId, fails);
+    },
+    endLate(turnId, fails) {
+      const isLate = turnId !== process?.working && !process?.inbox.includes(turnId ?? '');
+      if (process && turnId && isLate && !starting.includes(turnId)) tellEnd(turnId, fails);
+    },
+    drop(turnIds) {
+      starting = starting.filter((turnId) => !turnIds.includes(turnId));
+      if (!process) return;
+      process.inbox = process.inbox.filter((turnId) => !turnIds.includes(turnId));
+      process.working = undefined;
+    },
+    ask(requestId, kind, n) {
+      if (process?.working === undefined) return false;
+      if (kind === 'hook') {
+        const call = { kind, event: 'Stop', index: 0, input: {}, tool_use_id: null } as const;
+        fact({ kind: 'call-asked', requestId, call, timeoutSeconds: 60 });
+        return true;
+      }
+      const question = {
+        kind: 'tool',
+        toolName: 'Echo',
+        toolInput: {},
+        toolUseId: randomUUID(),
+        agentId: n % 3 === 0 ? 'task 1' : null,
+        suggestions: [],
+        title: null,
+        description: null,
+        decisionReason: null,
+        blockedPath: null,
+        defaultToNo: false,
+        isAlone: true,
+      } as const;
+      const timeoutSeconds = n % 2 === 0 ? 0 : 60;
+      fact({
+        kind: 'permission-asked',
+        requestId,
+        timeoutSeconds,
+        question: { ...question, suggestions: [] },
+      });
+      return true;
+    },
+    change(n) {
+      const changes: CommandBody[] = [
+        { kind: 'model-changed', model: `model ${n % 4}` },
+        { kind: 'title-changed', title: `title ${n % 4}` },
+        { kind: 'title-found', title: `title ${n % 4}` },
+        { kind: 'folder-changed', folder: n % 2 === 0 ? null : '/work/tree' },
+        { kind: 'mode-changed', mode: n % 2 === 0 ? 'plan' : 'default' },
+        { kind: 'conversation-changed', conversationId: randomUUID(), trigger: 'clear' },
+        { kind: 'transcript-seen', size: n, diverged: n % 2 === 0 },
+        { kind: 'transcript-lost', restored: n % 3 },
+      ];
+      const change = pick(changes, n);
+      if (process && change) fact(change);
+    },
+    changeTasks(n) {
+      if (!process) return;
+      if (n % 3 === 0) system({ subtype: 'task_notification', task_id: 'task 1', status: 'completed' });
+      else if (n % 3 === 1) fact({ kind: 'no-report' });
+      else {
+        const tasks = Array.from({ length: n % 4 }, (_, index) => ({
+          task_id: `task ${index}`,
+          task_type: 'local_agent',
+          description: 'research',
+          ambient: index === 3,
+        }));
+        system({ subtype: 'background_tasks_changed', tasks });
+      }
+    },
+    isBusy: () => process !== undefined,
+    isExpected: () => starting.length > 0,
+    hasEnded: (turnId) => ended.has(turnId),
+  };
+}
