@@ -15,10 +15,18 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/protocol': {
     mayImport: [],
     floors: [
-      ['anthropic-errors.ts', 'constants.ts', 'endpoints.ts', 'reasons.ts', 'same-machine.ts', 'problems/'],
+      [
+        'anthropic-errors.ts',
+        'constants.ts',
+        'endpoints.ts',
+        'reasons.ts',
+        'same-machine.ts',
+        'session-options.ts',
+        'problems/',
+      ],
       ['problems.ts'],
       ['schemas/'],
-      ['session-options.ts', 'events.ts'],
+      ['events.ts'],
       ['frames.ts'],
       ['routes/'],
       ['index.ts'],
@@ -43,6 +51,8 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
     mayImport: ['claude-agent-client', 'claude-agent-protocol'],
     floors: [
       ['exit.ts', 'settings.ts', 'listing.ts', 'lazily.ts'],
+      ['flag-values.ts'],
+      ['option-flags.ts'],
       ['args.ts', 'prompt-input.ts'],
       ['term/'],
       ['view/', 'open-session.ts', 'context.ts'],

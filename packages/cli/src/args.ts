@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
-import { MODEL_ALIASES, PERMISSION_MODES } from 'claude-agent-protocol/reasons';
+import type { FlaggedOptions } from 'claude-agent-protocol/session-options';
 import { UsageError } from './exit.ts';
+import { number, oneOf } from './flag-values.ts';
+import { OPTION_FLAGS, readOptionFlags } from './option-flags.ts';
 import type { Settings } from './settings.ts';
 
 /** What `-p` prints. */
@@ -11,10 +13,9 @@ const ON_PERMISSION = ['deny', 'allow', 'fail'] as const;
 
 const either = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 
-const FLAGS = {
+const FIRST_FLAGS = {
   server: { type: 'string', value: 'URL', help: 'Address of the server' },
   'api-key': { type: 'string', value: 'KEY', help: 'Key of the server, if it wants one' },
-  proxy: { type: 'boolean', help: "Send the agent's model calls through the server's gateway" },
   print: { type: 'string', short: 'p', value: 'PROMPT', help: 'Answer one prompt and leave' },
   'output-format': {
     type: 'string',
@@ -31,19 +32,8 @@ const FLAGS = {
   resume: { type: 'string', short: 'r', value: 'ID', help: 'Go on with a session' },
   continue: { type: 'boolean', short: 'c', help: 'Go on with the latest session of this folder' },
   new: { type: 'boolean', short: 'n', help: 'Start a new session without asking' },
-  model: { type: 'string', short: 'm', value: 'MODEL', values: MODEL_ALIASES, help: 'Model of the session' },
-  mode: {
-    type: 'string',
-    value: 'MODE',
-    values: PERMISSION_MODES,
-    help: `Permission mode: ${PERMISSION_MODES.slice(0, 3).join(', ')}, …`,
-  },
-  cwd: { type: 'string', value: 'DIR', help: 'Folder the agent works in (on the server)' },
-  'system-prompt': { type: 'string', value: 'TEXT', help: "Replaces the agent's own system prompt" },
-  'allowed-tools': { type: 'string', value: 'TOOLS', help: 'Tools that need no permission, with commas' },
-  'disallowed-tools': { type: 'string', value: 'TOOLS', help: 'Tools the agent may not use, with commas' },
-  'max-turns': { type: 'string', value: 'N', help: 'Most model answers in one turn' },
-  'max-budget-usd': { type: 'string', value: 'USD', help: 'Most the session may cost' },
+} as const;
+const MORE_FLAGS = {
   image: { type: 'string', multiple: true, value: 'FILE', help: 'Send an image along (with -p)' },
   json: { type: 'boolean', help: 'JSON output (sessions, show, events, permissions, usage, doctor)' },
   follow: { type: 'boolean', short: 'f', help: 'Go on with new events (events)' },
@@ -54,6 +44,10 @@ const FLAGS = {
   help: { type: 'boolean', short: 'h', help: 'Show this help' },
   version: { type: 'boolean', short: 'V', help: 'Show the version' },
 } as const;
+
+/** In the order of the help. */
+const FLAGS = { ...FIRST_FLAGS, ...OPTION_FLAGS, ...MORE_FLAGS };
+type NamedFlags = typeof FIRST_FLAGS & typeof MORE_FLAGS;
 
 export const COMMANDS = {
   chat: 'Talk to the agent (default)',
@@ -74,7 +68,8 @@ export interface Args {
   rest: string[];
   server: string;
   apiKey: string | undefined;
-  proxy: boolean;
+  /** What the flags say about a new session. */
+  options: FlaggedOptions;
   /** The prompt of `-p`; an empty one is read from standard input. */
   print: string | undefined;
   outputFormat: (typeof OUTPUT_FORMATS)[number];
@@ -82,14 +77,6 @@ export interface Args {
   resume: string | undefined;
   continue: boolean;
   new: boolean;
-  model: string | undefined;
-  mode: string | undefined;
-  cwd: string | undefined;
-  systemPrompt: string | undefined;
-  allowedTools: string[] | undefined;
-  disallowedTools: string[] | undefined;
-  maxTurns: number | undefined;
-  maxBudgetUsd: number | undefined;
   images: string[];
   json: boolean;
   follow: boolean;
@@ -112,34 +99,27 @@ export function readArgs(argv: readonly string[], settings: Settings): Args {
     rest,
     server: url(values.server ?? settings.server),
     apiKey: values['api-key'] ?? settings.apiKey,
-    proxy: values.proxy ?? false,
+    options: readOptionFlags(values),
     print: values.print,
     outputFormat: oneOf('--output-format', values['output-format'] ?? 'text', OUTPUT_FORMATS),
     onPermission: oneOf('--on-permission', values['on-permission'] ?? 'fail', ON_PERMISSION),
     resume: values.resume,
     continue: values.continue ?? false,
     new: values.new ?? false,
-    model: values.model,
-    mode: values.mode,
-    cwd: values.cwd,
-    systemPrompt: values['system-prompt'],
-    allowedTools: list(values['allowed-tools']),
-    disallowedTools: list(values['disallowed-tools']),
-    maxTurns: number('--max-turns', values['max-turns'], 1, true),
-    maxBudgetUsd: number('--max-budget-usd', values['max-budget-usd'], 0.000001, false),
     images: values.image ?? [],
     json: values.json ?? false,
     follow: values.follow ?? false,
-    after: number('--after', values.after, 0, true),
-    limit: number('--limit', values.limit, 1, true),
+    after: values.after === undefined ? undefined : number('--after', values.after, 0, true),
+    limit: values.limit === undefined ? undefined : number('--limit', values.limit, 1, true),
     message: values.message,
     color: settings.color && !values['no-color'],
   };
 }
 
+/** Typed by the flags that are named here; those of the options are read by their table. */
 function parse(argv: string[]) {
   try {
-    return parseArgs({ args: argv, options: FLAGS, allowPositionals: true, strict: true });
+    return parseArgs({ args: argv, options: FLAGS as NamedFlags, allowPositionals: true, strict: true });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -152,33 +132,6 @@ function promptless(argv: readonly string[]): string[] {
     const next = argv[index + 1];
     return next === undefined || (next.startsWith('-') && next !== '-') ? '--print=' : arg;
   });
-}
-
-function oneOf<const T extends string>(flag: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw new UsageError(`${flag} must be one of: ${allowed.join(', ')}`);
-  return found;
-}
-
-function number(flag: string, text: string | undefined, min: number, whole: boolean): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (
-    text.trim() === '' ||
-    !(value >= min) ||
-    !Number.isFinite(value) ||
-    (whole && !Number.isInteger(value))
-  ) {
-    throw new UsageError(`${flag} must be a ${whole ? 'whole ' : ''}number of at least ${min}`);
-  }
-  return value;
-}
-
-/** `Read,Bash(git log:*)`: commas inside parentheses belong to the rule. */
-function list(text: string | undefined): string[] | undefined {
-  if (text === undefined) return undefined;
-  const rules = text.match(/(?:\([^)]*\)|[^,(])+/g) ?? [];
-  return rules.map((rule) => rule.trim()).filter((rule) => rule !== '');
 }
 
 function url(text: string): string {

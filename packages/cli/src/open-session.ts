@@ -13,24 +13,21 @@ export interface OpenedSession {
   notice: string | undefined;
 }
 
-/** What the flags say about a new session. */
-function creationOptions(args: Args): CreateSession {
-  const options: CreateSession = {};
-  if (args.proxy) options.enable_proxy = true;
-  const model = args.model === undefined ? null : modelName(args.model);
-  if (model !== null) options.model = model;
-  if (args.mode !== undefined) options.permission_mode = modeName(args.mode);
-  if (args.systemPrompt !== undefined) options.system_prompt = args.systemPrompt;
-  if (args.allowedTools !== undefined) options.allowed_tools = args.allowedTools;
-  if (args.disallowedTools !== undefined) options.disallowed_tools = args.disallowedTools;
-  if (args.maxTurns !== undefined) options.max_turns = args.maxTurns;
-  if (args.maxBudgetUsd !== undefined) options.max_budget_usd = args.maxBudgetUsd;
-  return options;
+/** What the flags say about a session, but its folder. */
+function creationOptions({ options }: Args): CreateSession {
+  const { cwd: _, model: asked, permission_mode: mode, ...others } = options;
+  const model = asked === undefined ? null : modelName(asked);
+  return {
+    ...others,
+    ...(model !== null && { model }),
+    ...(mode !== undefined && { permission_mode: modeName(mode) }),
+  };
 }
 
 /** Opens the session that the flags name: `--resume`, `--continue`, or a new one. */
 export async function openSession(client: AgentClient, args: Args, cwd: string): Promise<OpenedSession> {
-  const id = args.resume ?? (args.continue ? await latestSession(client, args.cwd ?? cwd) : undefined);
+  const id =
+    args.resume ?? (args.continue ? await latestSession(client, args.options.cwd ?? cwd) : undefined);
   return id === undefined ? createSession(client, args, cwd) : resumeSession(client, args, id);
 }
 
@@ -59,8 +56,9 @@ export async function resumeChosen(client: AgentClient, args: Args, id: string):
 async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
   const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
   if (session.created?.resumed) {
-    if (args.model !== undefined) await session.setModel(modelName(args.model));
-    if (args.mode !== undefined) await session.setMode(modeName(args.mode));
+    const { model, permission_mode: mode } = args.options;
+    if (model !== undefined) await session.setModel(modelName(model));
+    if (mode !== undefined) await session.setMode(modeName(mode));
   }
   return { session, isNew: false, notice: undefined };
 }
@@ -71,8 +69,9 @@ async function resumeSession(client: AgentClient, args: Args, id: string): Promi
  */
 export async function createSession(client: AgentClient, args: Args, cwd: string): Promise<OpenedSession> {
   const options = creationOptions(args);
-  if (args.cwd !== undefined) {
-    const session = await client.sessions.create({ ...options, cwd: args.cwd });
+  const { cwd: asked } = args.options;
+  if (asked !== undefined) {
+    const session = await client.sessions.create({ ...options, cwd: asked });
     return { session, isNew: true, notice: undefined };
   }
   if (!isThisMachine(client.baseUrl)) {

@@ -1,9 +1,7 @@
-import type { ContentBlock, CreateSession, PermissionMode } from 'claude-agent-protocol';
-import { sessionOptionEntries } from 'claude-agent-protocol/session-options';
+import type { ContentBlock, CreateSession } from 'claude-agent-protocol';
+import { type SdkOptions, sessionOptionEntries } from 'claude-agent-protocol/session-options';
 import { UnsupportedOption } from './errors.ts';
 import type { HookOptions, InProcessServer } from './query-callbacks.ts';
-
-type Field<K extends keyof CreateSession> = NonNullable<CreateSession[K]>;
 
 /** A suggestion of the agent, such as a rule to add. Give the whole list back as it came to apply it. */
 export type PermissionUpdate = { type: string; [field: string]: unknown };
@@ -63,8 +61,13 @@ export interface UserPrompt {
   uuid?: string;
 }
 
+/** The agent SDK's options that become a session's own, by the SDK's names. */
+type OptionsOfSession = {
+  [N in keyof SdkOptions]?: NonNullable<CreateSession[SdkOptions[N]]>;
+};
+
 /** The agent SDK's options, as far as they make sense over HTTP, and three of our own. */
-export interface QueryOptions {
+export interface QueryOptions extends Omit<OptionsOfSession, 'hooks' | 'mcpServers' | 'systemPrompt'> {
   /** Where the server is. Default: `CLAUDE_AGENT_SERVER`, else `http://127.0.0.1:8000`. */
   server?: string;
   /** Default: `CLAUDE_AGENT_API_KEY`. */
@@ -73,48 +76,14 @@ export interface QueryOptions {
   keepSession?: boolean;
 
   abortController?: AbortController;
-  additionalDirectories?: string[];
-  agent?: string;
-  agentProgressSummaries?: boolean;
-  agents?: Field<'agents'>;
-  allowedTools?: string[];
-  betas?: string[];
   canUseTool?: CanUseTool;
   continue?: boolean;
-  cwd?: string;
-  disallowedTools?: string[];
-  effort?: Field<'effort'>;
-  fallbackModel?: string;
-  forkSession?: boolean;
-  includeHookEvents?: boolean;
-  includePartialMessages?: boolean;
-  maxBudgetUsd?: number;
-  maxTurns?: number;
   hooks?: HookOptions;
-  mcpServers?: Record<string, Field<'mcp_servers'>[string] | InProcessServer>;
-  model?: string;
+  includePartialMessages?: boolean;
+  mcpServers?: Record<string, NonNullable<CreateSession['mcp_servers']>[string] | InProcessServer>;
   /** Without it forms are declined. */
   onElicitation?: OnElicitation;
-  outputFormat?: Field<'output_format'>;
-  permissionMode?: PermissionMode;
-  permissionPrompts?: Field<'permission_prompts'>;
-  planModeInstructions?: string;
-  plugins?: Field<'plugins'>;
-  promptSuggestions?: boolean;
-  resume?: string;
-  sandbox?: Field<'sandbox'>;
-  settings?: Field<'settings'>;
-  settingSources?: Field<'setting_sources'>;
-  skills?: Field<'skills'>;
-  strictMcpConfig?: boolean;
-  systemPrompt?: Field<'system_prompt'> | string[];
-  taskBudget?: Field<'task_budget'>;
-  thinking?: Field<'thinking'>;
-  title?: string;
-  toolAliases?: Field<'tool_aliases'>;
-  toolConfig?: Field<'tool_config'>;
-  tools?: Field<'tools'>;
-  verbatimPrompts?: boolean;
+  systemPrompt?: NonNullable<CreateSession['system_prompt']> | string[];
 
   /** Without effect: the server decides where the agent is, how it starts, and whether bypassing is allowed. */
   allowDangerouslySkipPermissions?: boolean;
@@ -131,23 +100,24 @@ const FIELDS = new Map(
   sessionOptionEntries.flatMap(([field, { sdk }]) => (sdk === undefined ? [] : [[sdk, field] as const])),
 );
 
-const OTHERS: readonly string[] = [
-  'server',
-  'apiKey',
-  'keepSession',
-  'abortController',
-  'canUseTool',
-  'continue',
-  'includePartialMessages',
-  'onElicitation',
-  'allowDangerouslySkipPermissions',
-  'enableFileCheckpointing',
-  'executable',
-  'executableArgs',
-  'pathToClaudeCodeExecutable',
-  'persistSession',
-  'stderr',
-] satisfies (keyof QueryOptions)[];
+/** The options that become nothing of a session. */
+const OTHERS: Record<Exclude<keyof QueryOptions, keyof SdkOptions>, true> = {
+  server: true,
+  apiKey: true,
+  keepSession: true,
+  abortController: true,
+  canUseTool: true,
+  continue: true,
+  includePartialMessages: true,
+  onElicitation: true,
+  allowDangerouslySkipPermissions: true,
+  enableFileCheckpointing: true,
+  executable: true,
+  executableArgs: true,
+  pathToClaudeCodeExecutable: true,
+  persistSession: true,
+  stderr: true,
+};
 
 /**
  * What a new session is made of.
@@ -156,7 +126,9 @@ const OTHERS: readonly string[] = [
  */
 export function sessionOptionsOf(options: QueryOptions): CreateSession {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const unknown = given.map(([name]) => name).filter((name) => !FIELDS.has(name) && !OTHERS.includes(name));
+  const unknown = given
+    .map(([name]) => name)
+    .filter((name) => !FIELDS.has(name) && !Object.hasOwn(OTHERS, name));
   if (typeof options.settings === 'string') unknown.push('settings (as the path of a file)');
   if (unknown.length > 0) throw new UnsupportedOption(unknown);
 

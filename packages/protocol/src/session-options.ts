@@ -1,7 +1,15 @@
-import type { CreateSession } from './schemas/session.ts';
+/**
+ * Every option of a session, once. An entry here and its form in `schemas/options.ts` (or `schemas/session.ts`) are all
+ * that a new option needs: the schema's shape and descriptions, the SDK's options, `query()`'s options, the program's
+ * flags, what a running agent can take and what policy looks at come from this table, and the compiler refuses an
+ * entry without a form, a form without an entry, and an option without its check. Free of zod.
+ */
+import { MODEL_ALIASES, PERMISSION_MODES } from './reasons.ts';
 
-/** What is known of one option of a session, besides its form (`schema/options.ts`). */
+/** What is known of one option, besides its form. */
 export interface OptionFacts {
+  /** For the people who set it: stands in the OpenAPI document. */
+  description?: string;
   /** The agent SDK's option of the same meaning. */
   sdk?: string;
   /** How it gets there: as it is, or through code of its own. */
@@ -9,62 +17,261 @@ export interface OptionFacts {
   /** A session with a live process takes it, too; all others need the process to start anew. */
   live?: true;
   /** It can make something run that nobody is asked for: sessions/policy.ts decides about it. */
-  runs?: true;
+  policy?: true;
+  /** The flag of the terminal program that sets it. */
+  flag?: FlagFacts;
 }
 
-/**
- * Every option of a session, once: which SDK option it is, how it is handed over, when it has its effect. The
- * server's SDK options, query()'s options and what a resume may change come from this. Free of zod, so that
- * query() loads none.
- */
-export const SESSION_OPTIONS = {
-  additional_directories: { sdk: 'additionalDirectories', handed: 'own' },
-  agent: { sdk: 'agent', handed: 'same' },
-  agent_progress_summaries: { sdk: 'agentProgressSummaries', handed: 'same' },
-  agents: { sdk: 'agents', handed: 'same', runs: true },
-  allowed_tools: { sdk: 'allowedTools', handed: 'same', runs: true },
-  background_model: {},
-  betas: { sdk: 'betas', handed: 'same' },
-  custom_tools: {},
-  disallowed_tools: { sdk: 'disallowedTools', handed: 'same' },
-  effort: { sdk: 'effort', handed: 'same' },
-  enable_proxy: {},
-  fallback_model: { sdk: 'fallbackModel', handed: 'same' },
-  hooks: { sdk: 'hooks', handed: 'own' },
-  include_hook_events: { sdk: 'includeHookEvents', handed: 'same' },
-  max_budget_usd: { sdk: 'maxBudgetUsd', handed: 'own' },
-  max_turns: { sdk: 'maxTurns', handed: 'same' },
-  mcp_servers: { sdk: 'mcpServers', handed: 'same', runs: true },
-  output_format: { sdk: 'outputFormat', handed: 'same' },
-  permission_prompts: { sdk: 'permissionPrompts', handed: 'same' },
-  permission_timeout_seconds: { live: true },
-  plan_mode_instructions: { sdk: 'planModeInstructions', handed: 'same' },
-  plugins: { sdk: 'plugins', handed: 'same', runs: true },
-  prompt_suggestions: { sdk: 'promptSuggestions', handed: 'same' },
-  sandbox: { sdk: 'sandbox', handed: 'same', runs: true },
-  setting_sources: { sdk: 'settingSources', handed: 'own' },
-  settings: { sdk: 'settings', handed: 'own', runs: true },
-  skills: { sdk: 'skills', handed: 'same' },
-  strict_mcp_config: { sdk: 'strictMcpConfig', handed: 'same' },
-  system_prompt: { sdk: 'systemPrompt', handed: 'own' },
-  task_budget: { sdk: 'taskBudget', handed: 'same' },
-  thinking: { sdk: 'thinking', handed: 'same' },
-  tool_aliases: { sdk: 'toolAliases', handed: 'same' },
+/** How a flag is typed, and what its text becomes. */
+export interface FlagFacts {
+  name: string;
+  short?: string;
+  /** What the help calls its value; a switch has none. */
+  value?: string;
+  /** The words that it usually is, for the shell's completion. */
+  values?: readonly string[];
+  help: string;
+  form: keyof FlagValues;
+  /** The least that a number may be. */
+  min?: number;
+}
+
+/** What the text of a flag becomes, by its form. */
+export interface FlagValues {
+  switch: boolean;
+  text: string;
+  /** Separated by commas. */
+  list: string[];
+  integer: number;
+  number: number;
+}
+
+/** How the agent process is started, every time: kept for the life of the session. */
+const KEPT = {
+  system_prompt: {
+    description:
+      'A text replaces the agent\'s own system prompt; `{type: "preset", preset: "claude_code", append}` adds to it',
+    sdk: 'systemPrompt',
+    handed: 'own',
+    flag: {
+      name: 'system-prompt',
+      value: 'TEXT',
+      help: "Replaces the agent's own system prompt",
+      form: 'text',
+    },
+  },
+  hooks: {
+    description: 'Decided over HTTP, each in at most its timeout',
+    sdk: 'hooks',
+    handed: 'own',
+    policy: true,
+  },
+  custom_tools: {
+    description: "Tools of the caller's own, whose calls are answered over HTTP",
+    policy: true,
+  },
+  enable_proxy: {
+    description: "Send model calls through this server's gateway; default false",
+    flag: {
+      name: 'proxy',
+      help: "Send the agent's model calls through the server's gateway",
+      form: 'switch',
+    },
+  },
+  allowed_tools: {
+    description: 'Tools that run without being asked for',
+    sdk: 'allowedTools',
+    handed: 'same',
+    policy: true,
+    flag: {
+      name: 'allowed-tools',
+      value: 'TOOLS',
+      help: 'Tools that need no permission, with commas',
+      form: 'list',
+    },
+  },
+  disallowed_tools: {
+    description: 'Tools that the agent does not have',
+    sdk: 'disallowedTools',
+    handed: 'same',
+    flag: {
+      name: 'disallowed-tools',
+      value: 'TOOLS',
+      help: 'Tools the agent may not use, with commas',
+      form: 'list',
+    },
+  },
+  tools: {
+    description: 'The built-in tools that there are at all; `[]` for none',
+    sdk: 'tools',
+    handed: 'same',
+  },
+  tool_aliases: {
+    description: 'Tool name → the tool that is run in its place',
+    sdk: 'toolAliases',
+    handed: 'same',
+  },
   tool_config: { sdk: 'toolConfig', handed: 'same' },
-  tools: { sdk: 'tools', handed: 'same' },
-  trust_project: {},
-  verbatim_prompts: { sdk: 'verbatimPrompts', handed: 'same' },
+  additional_directories: { sdk: 'additionalDirectories', handed: 'own' },
+  mcp_servers: { sdk: 'mcpServers', handed: 'same', policy: true },
+  strict_mcp_config: {
+    description: 'Only the MCP servers given here, none of settings files or plugins',
+    sdk: 'strictMcpConfig',
+    handed: 'same',
+  },
+  agents: { sdk: 'agents', handed: 'same', policy: true },
+  agent: {
+    description: 'The one of `agents` that the main conversation is led by',
+    sdk: 'agent',
+    handed: 'same',
+  },
+  plugins: { sdk: 'plugins', handed: 'same', policy: true },
+  skills: { description: 'The skills that the agent has', sdk: 'skills', handed: 'same' },
+  settings: {
+    description:
+      "Settings in the form of Claude Code's settings.json; the server's own come on top. They stand on the agent's command line: put no secret in them",
+    sdk: 'settings',
+    handed: 'own',
+    policy: true,
+  },
+  sandbox: {
+    description: "Claude Code's own sandbox for commands: its `sandbox` settings",
+    sdk: 'sandbox',
+    handed: 'same',
+    policy: true,
+  },
+  thinking: { sdk: 'thinking', handed: 'same' },
+  betas: { description: "Anthropic's beta headers", sdk: 'betas', handed: 'own' },
+  max_turns: {
+    sdk: 'maxTurns',
+    handed: 'same',
+    flag: { name: 'max-turns', value: 'N', help: 'Most model answers in one turn', form: 'integer', min: 1 },
+  },
+  max_budget_usd: {
+    sdk: 'maxBudgetUsd',
+    handed: 'own',
+    flag: {
+      name: 'max-budget-usd',
+      value: 'USD',
+      help: 'Most the session may cost',
+      form: 'number',
+      min: 0.000001,
+    },
+  },
+  task_budget: {
+    description: 'Tokens that the model is told it may use for a task',
+    sdk: 'taskBudget',
+    handed: 'same',
+  },
+  fallback_model: { sdk: 'fallbackModel', handed: 'same' },
+  background_model: {},
+  effort: { sdk: 'effort', handed: 'same' },
+  output_format: { sdk: 'outputFormat', handed: 'same' },
+  plan_mode_instructions: { sdk: 'planModeInstructions', handed: 'same' },
+  permission_prompts: {
+    description: '`none`: what would be asked for is denied at once',
+    sdk: 'permissionPrompts',
+    handed: 'same',
+  },
+  verbatim_prompts: {
+    description: 'Messages reach the model as written: no @file, no /command',
+    sdk: 'verbatimPrompts',
+    handed: 'same',
+  },
+  include_hook_events: { sdk: 'includeHookEvents', handed: 'same' },
+  prompt_suggestions: { sdk: 'promptSuggestions', handed: 'same' },
+  agent_progress_summaries: { sdk: 'agentProgressSummaries', handed: 'same' },
+  setting_sources: {
+    description:
+      'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
+    sdk: 'settingSources',
+    handed: 'own',
+  },
+  trust_project: {
+    description:
+      'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',
+    policy: true,
+  },
+  permission_timeout_seconds: {
+    description: 'How long a permission request waits; 0 waits for ever',
+    live: true,
+  },
+} as const satisfies Record<string, OptionFacts>;
 
-  // not kept with the options, but with the session itself
-  cwd: { sdk: 'cwd', handed: 'own' },
-  force: { live: true },
-  fork: { sdk: 'forkSession', handed: 'own' },
-  metadata: { live: true },
-  model: { sdk: 'model', handed: 'own', live: true },
-  permission_mode: { sdk: 'permissionMode', handed: 'own', live: true, runs: true },
+/** What is given when a session is made, and kept with the session itself. */
+const OWN = {
   resume_session_id: { sdk: 'resume', handed: 'own' },
+  fork: {
+    description: 'With resume_session_id: continue in a copy',
+    sdk: 'forkSession',
+    handed: 'own',
+  },
+  force: {
+    description:
+      'With resume_session_id: also when another process has the conversation open, or has gone on with it',
+    live: true,
+  },
+  model: {
+    sdk: 'model',
+    handed: 'own',
+    live: true,
+    flag: {
+      name: 'model',
+      short: 'm',
+      value: 'MODEL',
+      values: MODEL_ALIASES,
+      help: 'Model of the session',
+      form: 'text',
+    },
+  },
+  cwd: {
+    sdk: 'cwd',
+    handed: 'own',
+    flag: { name: 'cwd', value: 'DIR', help: 'Folder the agent works in (on the server)', form: 'text' },
+  },
   title: { sdk: 'title', handed: 'own', live: true },
-} as const satisfies Record<keyof CreateSession, OptionFacts>;
+  metadata: { live: true },
+  permission_mode: {
+    sdk: 'permissionMode',
+    handed: 'own',
+    live: true,
+    policy: true,
+    flag: {
+      name: 'mode',
+      value: 'MODE',
+      values: PERMISSION_MODES,
+      help: `Permission mode: ${PERMISSION_MODES.slice(0, 3).join(', ')}, …`,
+      form: 'text',
+    },
+  },
+} as const satisfies Record<string, OptionFacts>;
 
-/** `[field, facts]` of every option. */
-export const sessionOptionEntries = Object.entries(SESSION_OPTIONS) as [keyof CreateSession, OptionFacts][];
+export type KeptOption = keyof typeof KEPT;
+export type OwnOption = keyof typeof OWN;
+export type SessionOption = KeptOption | OwnOption;
+
+export const SESSION_OPTIONS = { ...KEPT, ...OWN } as const;
+type Facts = typeof SESSION_OPTIONS;
+
+/** The options whose entry says so. */
+type OptionsWith<F extends OptionFacts> = {
+  [O in SessionOption]: Facts[O] extends F ? O : never;
+}[SessionOption];
+
+/** Options that the agent SDK has too, by its own names: `SdkOptions['maxTurns']` is `'max_turns'`. */
+export type SdkOptions = {
+  [O in OptionsWith<{ sdk: string }> as Extract<Facts[O], { sdk: string }>['sdk']]: O;
+};
+/** Those that the SDK gets as they are. */
+export type SameOption = OptionsWith<{ sdk: string; handed: 'same' }>;
+/** Those that policy decides about. */
+export type PolicyOption = OptionsWith<{ policy: true }>;
+/** Those that a flag sets. */
+export type FlaggedOption = OptionsWith<{ flag: FlagFacts }>;
+/** What the flags of the command line say, as the options that they set. */
+export type FlaggedOptions = {
+  [O in FlaggedOption]?: FlagValues[Extract<Facts[O], { flag: FlagFacts }>['flag']['form']];
+};
+
+/** `[option, facts]` of every option. */
+export const sessionOptionEntries = Object.entries(SESSION_OPTIONS) as [SessionOption, OptionFacts][];

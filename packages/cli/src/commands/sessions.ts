@@ -8,7 +8,7 @@ import { ago } from '../view/numbers.ts';
 export async function sessions({ args, client, paint, stdout, stderr }: Context): Promise<ExitCode> {
   const limit = args.limit ?? 20;
   const [{ sessions: found, total }, states] = await Promise.all([
-    available(client, { limit, cwd: args.cwd }),
+    available(client, { limit, cwd: args.options.cwd }),
     openSessions(client),
   ]);
   if (args.json) {

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { MAX_PERMISSION_TIMEOUT_SECONDS } from '../constants.ts';
 import { EFFORTS, PERMISSION_MODES, PERMISSION_PROMPTS, SETTING_SOURCES } from '../reasons.ts';
+import {
+  type KeptOption,
+  type OptionFacts,
+  SESSION_OPTIONS,
+  type SessionOption,
+} from '../session-options.ts';
 import { CustomTool, Hooks } from './call.ts';
 import { ArgumentText, JsonObject, ModelName } from './common.ts';
 
@@ -101,93 +107,65 @@ const Plugin = z.object({
   skipMcpDiscovery: z.boolean().optional(),
 });
 
+/** The form of every option that is kept for the life of a session; the rest of it stands in the table. */
+const FORMS = {
+  system_prompt: SystemPrompt,
+  hooks: Hooks,
+  custom_tools: z.array(CustomTool),
+  enable_proxy: z.boolean(),
+  allowed_tools: Names,
+  disallowed_tools: Names,
+  tools: z.union([Names, z.object({ type: z.literal('preset'), preset: z.literal('claude_code') })]),
+  tool_aliases: z.record(Text, Text),
+  tool_config: z.strictObject({
+    askUserQuestion: z.object({ previewFormat: z.enum(['markdown', 'html']).optional() }).optional(),
+  }),
+  additional_directories: Names,
+  mcp_servers: z.record(Text, McpServer),
+  strict_mcp_config: z.boolean(),
+  agents: z.record(Text, SubagentDefinition),
+  agent: Text,
+  plugins: z.array(Plugin),
+  skills: z.union([z.literal('all'), z.array(Text)]),
+  settings: JsonObject,
+  sandbox: JsonObject,
+  thinking: Thinking,
+  betas: z.array(Text),
+  max_turns: z.int().min(1),
+  max_budget_usd: z.number().positive(),
+  task_budget: z.strictObject({ total: z.int().min(1) }),
+  fallback_model: ModelName,
+  background_model: ModelName,
+  effort: Effort,
+  output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }),
+  plan_mode_instructions: Text,
+  permission_prompts: z.enum(PERMISSION_PROMPTS),
+  verbatim_prompts: z.boolean(),
+  include_hook_events: z.boolean(),
+  prompt_suggestions: z.boolean(),
+  agent_progress_summaries: z.boolean(),
+  setting_sources: z.array(z.enum(SETTING_SOURCES)),
+  trust_project: z.boolean(),
+  permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
+} satisfies Record<KeptOption, z.ZodType>;
+
+/** A schema with what the table says of its option. */
+export function described<S extends z.ZodType>(option: SessionOption, schema: S): S {
+  const { description }: OptionFacts = SESSION_OPTIONS[option];
+  return description === undefined ? schema : schema.meta({ description });
+}
+
+/** The forms as an object's shape: each may be left out. */
+function shape() {
+  const fields = (Object.keys(FORMS) as KeptOption[]).map((name) => [
+    name,
+    described(name, FORMS[name].optional()),
+  ]);
+  return Object.fromEntries(fields) as {
+    [O in KeptOption]: z.ZodOptional<(typeof FORMS)[O]>;
+  };
+}
+
 /** What stays the same for the life of a session: how its agent process is started, every time. */
-export const SessionOptions = z.object({
-  system_prompt: SystemPrompt.optional().meta({
-    description:
-      'A text replaces the agent\'s own system prompt; `{type: "preset", preset: "claude_code", append}` adds to it',
-  }),
-  hooks: Hooks.optional().meta({ description: 'Decided over HTTP, each in at most its timeout' }),
-  custom_tools: z
-    .array(CustomTool)
-    .optional()
-    .meta({ description: "Tools of the caller's own, whose calls are answered over HTTP" }),
-  enable_proxy: z
-    .boolean()
-    .optional()
-    .meta({ description: "Send model calls through this server's gateway; default false" }),
-  allowed_tools: Names.optional().meta({ description: 'Tools that run without being asked for' }),
-  disallowed_tools: Names.optional().meta({ description: 'Tools that the agent does not have' }),
-  tools: z
-    .union([Names, z.object({ type: z.literal('preset'), preset: z.literal('claude_code') })])
-    .optional()
-    .meta({ description: 'The built-in tools that there are at all; `[]` for none' }),
-  tool_aliases: z
-    .record(Text, Text)
-    .optional()
-    .meta({ description: 'Tool name → the tool that is run in its place' }),
-  tool_config: z
-    .strictObject({
-      askUserQuestion: z.object({ previewFormat: z.enum(['markdown', 'html']).optional() }).optional(),
-    })
-    .optional(),
-  additional_directories: Names.optional(),
-  mcp_servers: z.record(Text, McpServer).optional(),
-  strict_mcp_config: z
-    .boolean()
-    .optional()
-    .meta({ description: 'Only the MCP servers given here, none of settings files or plugins' }),
-  agents: z.record(Text, SubagentDefinition).optional(),
-  agent: Text.optional().meta({ description: 'The one of `agents` that the main conversation is led by' }),
-  plugins: z.array(Plugin).optional(),
-  skills: z
-    .union([z.literal('all'), z.array(Text)])
-    .optional()
-    .meta({ description: 'The skills that the agent has' }),
-  settings: JsonObject.optional().meta({
-    description:
-      "Settings in the form of Claude Code's settings.json; the server's own come on top. They stand on the agent's command line: put no secret in them",
-  }),
-  sandbox: JsonObject.optional().meta({
-    description: "Claude Code's own sandbox for commands: its `sandbox` settings",
-  }),
-  thinking: Thinking.optional(),
-  betas: z.array(Text).optional().meta({ description: "Anthropic's beta headers" }),
-  max_turns: z.int().min(1).optional(),
-  max_budget_usd: z.number().positive().optional(),
-  task_budget: z
-    .strictObject({ total: z.int().min(1) })
-    .optional()
-    .meta({ description: 'Tokens that the model is told it may use for a task' }),
-  fallback_model: ModelName.optional(),
-  background_model: ModelName.optional(),
-  effort: Effort.optional(),
-  output_format: z.object({ type: z.literal('json_schema'), schema: JsonObject }).optional(),
-  plan_mode_instructions: Text.optional(),
-  permission_prompts: z
-    .enum(PERMISSION_PROMPTS)
-    .optional()
-    .meta({ description: '`none`: what would be asked for is denied at once' }),
-  verbatim_prompts: z
-    .boolean()
-    .optional()
-    .meta({ description: 'Messages reach the model as written: no @file, no /command' }),
-  include_hook_events: z.boolean().optional(),
-  prompt_suggestions: z.boolean().optional(),
-  agent_progress_summaries: z.boolean().optional(),
-  setting_sources: z.array(z.enum(SETTING_SOURCES)).optional().meta({
-    description:
-      'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
-  }),
-  trust_project: z.boolean().optional().meta({
-    description:
-      'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',
-  }),
-  permission_timeout_seconds: z
-    .number()
-    .min(0)
-    .max(MAX_PERMISSION_TIMEOUT_SECONDS)
-    .optional()
-    .meta({ description: 'How long a permission request waits; 0 waits for ever' }),
-});
+export const SessionOptions = z.object(shape());
 export type SessionOptions = z.infer<typeof SessionOptions>;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SESSION_STATES, SESSION_STATUSES } from '../reasons.ts';
+import type { OwnOption } from '../session-options.ts';
 import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
-import { PermissionMode, SessionOptions } from './options.ts';
+import { described, PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
 import { BackgroundTask } from './task.ts';
 
@@ -13,19 +14,19 @@ export type SessionState = z.infer<typeof SessionState>;
 
 export const Metadata = z.record(z.string(), z.unknown());
 
-export const CreateSession = SessionOptions.extend({
+/** What is given when a session is made, besides the options that are kept with it. */
+const GIVEN = {
   resume_session_id: SessionId.optional(),
-  fork: z.boolean().default(false).meta({ description: 'With resume_session_id: continue in a copy' }),
-  force: z.boolean().default(false).meta({
-    description:
-      'With resume_session_id: also when another process has the conversation open, or has gone on with it',
-  }),
+  fork: described('fork', z.boolean().default(false)),
+  force: described('force', z.boolean().default(false)),
   model: ModelName.optional(),
   cwd: ArgumentText.optional(),
   title: z.string().min(1).max(500).optional(),
   metadata: Metadata.optional(),
   permission_mode: PermissionMode.optional(),
-}).meta({ id: 'CreateSession' });
+} satisfies Record<OwnOption, z.ZodType>;
+
+export const CreateSession = SessionOptions.extend(GIVEN).meta({ id: 'CreateSession' });
 export type CreateSession = z.input<typeof CreateSession>;
 
 export const SessionCreated = z

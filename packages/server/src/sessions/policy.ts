@@ -1,4 +1,5 @@
 import { isLoopback, PermissionMode, type SessionOptions } from 'claude-agent-protocol';
+import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-options';
 import { z } from 'zod';
 import { AppError, problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
@@ -97,11 +98,13 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
     }
   };
 
-  const checkCallbacks = ({ hooks, custom_tools, mcp_servers }: SessionOptions): void => {
-    const tools = custom_tools ?? [];
+  const checkNames = (
+    tools: NonNullable<SessionOptions['custom_tools']>,
+    servers: NonNullable<SessionOptions['mcp_servers']>,
+  ): void => {
     const twice = tools.find(
       ({ server, name }, at) =>
-        Object.hasOwn(mcp_servers ?? {}, server) ||
+        Object.hasOwn(servers, server) ||
         tools.findIndex((other) => other.server === server && other.name === name) !== at,
     );
     if (twice) {
@@ -114,7 +117,10 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
         ],
       });
     }
-    for (const { url } of [...Object.values(hooks ?? {}).flat(), ...tools]) {
+  };
+
+  const checkCallbacks = (asked: readonly { url?: string | undefined }[]): void => {
+    for (const { url } of asked) {
       if (url === undefined || allowed.callbackUrls === 'any') continue;
       if (allowed.callbackUrls === 'loopback' && isLoopback(new URL(url).hostname)) continue;
       throw problem('callback_not_allowed', { url });
@@ -139,6 +145,35 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
     }
   };
 
+  /** One for each option that the table of options leaves to policy. */
+  const checks: Record<Exclude<PolicyOption, OwnOption>, (options: SessionOptions) => void> = {
+    trust_project({ trust_project: asked }) {
+      if (asked && !allowed.trustProject) throw problem('trust_forbidden');
+    },
+    allowed_tools: ({ allowed_tools: rules = [] }) => checkRules(rules, 'allowed_tools'),
+    mcp_servers: ({ mcp_servers: servers = {} }) => checkServers(servers),
+    agents({ agents = {} }) {
+      for (const [name, agent] of Object.entries(agents)) {
+        if (agent.permissionMode) policy.checkMode(agent.permissionMode);
+        for (const given of agent.mcpServers ?? []) {
+          if (typeof given !== 'string') checkServers(given, ` of the agent "${name}"`);
+        }
+      }
+    },
+    plugins({ plugins = [] }) {
+      if (plugins.length > 0) requireCommands('plugins (their hooks and MCP servers)');
+    },
+    sandbox({ sandbox }) {
+      if (sandbox) checkSandbox(sandbox, 'sandbox');
+    },
+    settings: ({ settings = {} }) => checkSettings(settings),
+    custom_tools({ custom_tools: tools = [], mcp_servers: servers = {} }) {
+      checkNames(tools, servers);
+      checkCallbacks(tools);
+    },
+    hooks: ({ hooks = {} }) => checkCallbacks(Object.values(hooks).flat()),
+  };
+
   const policy: Policy = {
     checkMode(mode) {
       if (mode === 'auto' && !allowed.auto) {
@@ -152,22 +187,7 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
     },
 
     checkOptions(options) {
-      const { trust_project, allowed_tools, mcp_servers, agents, plugins, sandbox, settings } = options;
-      if (trust_project && !allowed.trustProject) {
-        throw problem('trust_forbidden');
-      }
-      checkRules(allowed_tools ?? [], 'allowed_tools');
-      checkServers(mcp_servers ?? {});
-      for (const [name, agent] of Object.entries(agents ?? {})) {
-        if (agent.permissionMode) policy.checkMode(agent.permissionMode);
-        for (const given of agent.mcpServers ?? []) {
-          if (typeof given !== 'string') checkServers(given, ` of the agent "${name}"`);
-        }
-      }
-      if (plugins && plugins.length > 0) requireCommands('plugins (their hooks and MCP servers)');
-      if (sandbox) checkSandbox(sandbox, 'sandbox');
-      checkSettings(settings ?? {});
-      checkCallbacks(options);
+      for (const check of Object.values(checks)) check(options);
     },
 
     async checkStart({ cwd, permissionMode, options }) {

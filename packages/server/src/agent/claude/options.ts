@@ -1,6 +1,10 @@
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { SessionOptions } from 'claude-agent-protocol';
-import { sessionOptionEntries } from 'claude-agent-protocol/session-options';
+import {
+  type SameOption,
+  type SdkOptions,
+  sessionOptionEntries,
+} from 'claude-agent-protocol/session-options';
 import type { StartOptions } from '../agent.ts';
 import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';
@@ -40,19 +44,34 @@ export function sdkOptions(start: StartOptions, allowBypassPermissions: boolean)
       env: modelEnvironment(start),
     }),
   };
+  // The SDK's type knows one header; the agent passes on what it is given.
+  if (options.betas) given.betas = options.betas as NonNullable<Options['betas']>;
   if (start.model !== undefined) given.model = start.model;
   if (start.title !== null) given.title = start.title;
   return given;
 }
 
-/** The options that are passed on unchanged; they were validated at the edge. */
-function sameOptions(options: SessionOptions): Options {
+/** What came as JSON holds no undefined: a field that was left out is not there. */
+type Given<T> = T extends readonly (infer U)[]
+  ? Given<U>[]
+  : T extends object
+    ? { [K in keyof T]: Given<Exclude<T[K], undefined>> }
+    : T;
+/** The options that are passed on unchanged, by the SDK's names. */
+type SameOptions = {
+  [N in keyof SdkOptions as SdkOptions[N] extends SameOption ? N : never]?: Given<
+    NonNullable<SessionOptions[Extract<SdkOptions[N], SameOption>]>
+  >;
+};
+
+/** They were validated at the edge, and the compiler checks that the SDK takes them. */
+function sameOptions(options: SessionOptions): SameOptions {
   return Object.fromEntries(
     sessionOptionEntries.flatMap(([field, { sdk, handed }]) => {
       const value = options[field as keyof SessionOptions];
       return handed === 'same' && sdk !== undefined && value !== undefined ? [[sdk, value]] : [];
     }),
-  ) as Options;
+  );
 }
 
 /**

@@ -1,12 +1,10 @@
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import { SETTING_SOURCES } from 'claude-agent-protocol';
 import type { StartOptions } from '../agent.ts';
 import { gitWithoutPrograms } from '../git.ts';
 
-type Sources = NonNullable<Options['settingSources']>;
-
-const ALL_SOURCES: Sources = ['user', 'project', 'local'];
 /** Sources in the session's folder. */
 const OF_FOLDER: readonly string[] = ['project', 'local'];
 
@@ -24,7 +22,7 @@ export function folderOptions(
     return { ...(asked && { settingSources: asked }), ...(more && { additionalDirectories: more }) };
   }
   return {
-    settingSources: (asked ?? ALL_SOURCES).filter((source) => !OF_FOLDER.includes(source)),
+    settingSources: (asked ?? SETTING_SOURCES).filter((source) => !OF_FOLDER.includes(source)),
     additionalDirectories: readsTexts(start) ? [...(more ?? []), start.cwd] : (more ?? []),
   };
 }
@@ -60,4 +58,4 @@ async function leadsOut(folder: string): Promise<boolean> {
 }
 
 const readsTexts = ({ options }: StartOptions): boolean =>
-  (options.setting_sources ?? ALL_SOURCES).includes('project');
+  (options.setting_sources ?? SETTING_SOURCES).includes('project');
