@@ -103,6 +103,9 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['events/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['config.ts', 'lock.ts', 'banner.ts'],
+      // The machine is pure: it knows nothing of the actor and the process around it.
+      ['sessions/views.ts'],
+      ['sessions/machine/', 'sessions/machine.ts'],
       ['sessions/'],
       ['http/'],
       ['server.ts'],
@@ -119,9 +122,11 @@ const SDK_HOME = 'packages/server/src/agent/claude/';
  * What a program that only sends requests loads: zod would cost it 40 ms at every start, so no chain of imports from
  * here reaches it. Types do not count, nor does what is loaded later.
  */
-const WITHOUT_ZOD = [
+export const WITHOUT_ZOD: readonly string[] = [
   'packages/protocol/src/anthropic-errors.ts',
   'packages/protocol/src/constants.ts',
+  'packages/protocol/src/endpoints.ts',
+  'packages/protocol/src/problems.ts',
   'packages/protocol/src/reasons.ts',
   'packages/protocol/src/same-machine.ts',
   'packages/protocol/src/session-options.ts',

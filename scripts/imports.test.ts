@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { drawPackage } from './graph.ts';
 import { circles, importsOf, readImports } from './import-graph.ts';
-import { PACKAGES, type PackageRules, problemOf, waysToZod } from './import-rules.ts';
+import { PACKAGES, type PackageRules, problemOf, WITHOUT_ZOD, waysToZod } from './import-rules.ts';
 import { importProblems } from './imports.ts';
 
 const ROOT = dirname(fileURLToPath(new URL('.', import.meta.url)));
@@ -45,6 +45,24 @@ describe('this repository', () => {
     );
     expect(arrows.length).toBeGreaterThan(5);
     expect(circles(arrows)).toEqual([]);
+  });
+
+  test('has every folder and file that the floors name', () => {
+    const named = Object.entries(PACKAGES).flatMap(([folder, { floors }]) =>
+      floors.flat().map((entry) => join(folder, 'src', entry)),
+    );
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  test('keeps zod out of every subpath of the protocol', () => {
+    const manifest = readFileSync(join(ROOT, 'packages/protocol/package.json'), 'utf8');
+    const { exports } = JSON.parse(manifest) as { exports: Record<string, object> };
+    const subpaths = Object.keys(exports).filter((name) => name !== '.');
+    expect(subpaths.length).toBeGreaterThan(4);
+    expect(WITHOUT_ZOD).toEqual(
+      expect.arrayContaining(subpaths.map((name) => `packages/protocol/src/${name.slice(2)}.ts`)),
+    );
+    expect(WITHOUT_ZOD.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 
   test('lets neither server nor gateway know the client or the terminal program', () => {
@@ -166,6 +184,11 @@ describe('the rules', () => {
     ['the routes of the contract in the gateway', 'packages/gateway/src/index.ts', 'claude-agent-protocol'],
     ['another package by its path', 'packages/server/src/main.ts', 'packages/client/src/index.ts'],
     ['http in sessions', 'packages/server/src/sessions/views.ts', 'packages/server/src/http/app.ts'],
+    [
+      'the actor in the machine',
+      'packages/server/src/sessions/machine.ts',
+      'packages/server/src/sessions/actor.ts',
+    ],
     ['events in the store', 'packages/server/src/store/sqlite.ts', 'packages/server/src/events/log.ts'],
     [
       'the pipeline in the routing',
