@@ -40,7 +40,7 @@ async function environmentOf(
 }
 
 describe.skipIf(!CAN_SEE_PROCESSES)('the environment of an agent process', () => {
-  test("has the user's credential, but not the server's own key, nor anything else's secrets", async () => {
+  test("has the user's credential, but neither the server's key nor other secrets", async () => {
     const env = await environmentOf({});
     expect(env).toMatchObject({
       ANTHROPIC_API_KEY: 'the-users-own-key',
@@ -70,7 +70,7 @@ describe.skipIf(!CAN_SEE_PROCESSES)('the environment of an agent process', () =>
     });
   });
 
-  test('in proxy mode: this server, with a credential of its own, which opens nothing but the gateway', async () => {
+  test('in proxy mode: points to this server, with a token that opens only the gateway', async () => {
     const env = await environmentOf({ enable_proxy: true }, async ({ ANTHROPIC_API_KEY = '' }) => {
       const token = { headers: { 'x-api-key': ANTHROPIC_API_KEY } };
       expect((await server.call('GET', '/v1/models', undefined, token)).status).toBe(200);
@@ -81,7 +81,7 @@ describe.skipIf(!CAN_SEE_PROCESSES)('the environment of an agent process', () =>
   });
 });
 
-test('in proxy mode model calls go through this server, and to nobody else', async () => {
+test('in proxy mode, model calls go through this server and nowhere else', async () => {
   const { session_id } = (await call<{ session_id: string }>('POST', '/sessions', { enable_proxy: true }))
     .body;
   const before = model.all.length;
@@ -93,7 +93,7 @@ test('in proxy mode model calls go through this server, and to nobody else', asy
   await call('DELETE', `/sessions/${session_id}`);
 });
 
-test('no hidden call goes to a model that was not chosen, by the agent or its subagents', async () => {
+test('neither the agent nor its subagents call a model that was not chosen', async () => {
   const { session_id } = (await call<{ session_id: string }>('POST', '/sessions', { model: 'chosen' })).body;
   const before = model.all.length;
   const { body } = await call('POST', `/sessions/${session_id}/messages`, { message: 'start a subagent' });
@@ -104,7 +104,7 @@ test('no hidden call goes to a model that was not chosen, by the agent or its su
   await call('DELETE', `/sessions/${session_id}`);
 });
 
-test('an answer is logged with the id of the key that gave it', async () => {
+test('an answer is logged with the id of its key', async () => {
   const { session_id } = (await call<{ session_id: string }>('POST', '/sessions')).body;
   const turn = call('POST', `/sessions/${session_id}/messages`, { message: '$ touch asked-for' });
   const events = server.stream(`/sessions/${session_id}/events?after=0`, key);
@@ -124,7 +124,7 @@ describe('with --demo', () => {
   });
   afterAll(() => cleanUp(demo));
 
-  test('the built-in model answers, at no cost, and the key in the environment is not used', async () => {
+  test('the built-in model answers at no cost, and the key in the environment is not used', async () => {
     const { session_id, model: name } = await demo.createSession();
     expect(name).toBe('demo');
     if (CAN_SEE_PROCESSES) {
@@ -137,7 +137,7 @@ describe('with --demo', () => {
   });
 });
 
-test('GET /health and /ping are open; everything else wants the key', async () => {
+test('GET /health and /ping are open; every other route requires the key', async () => {
   for (const path of ['/health', '/ping']) expect((await server.call('GET', path)).status).toBe(200);
   for (const path of ['/sessions', '/ready', '/docs', '/openapi.json', '/nowhere']) {
     const { status, body } = await server.call('GET', path);

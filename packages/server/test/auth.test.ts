@@ -48,7 +48,7 @@ describe('a server on loopback without a key', () => {
     },
   );
 
-  test('lets its own pages call it, and answers no CORS question', async () => {
+  test('lets its own pages call it, and refuses CORS preflights', async () => {
     const same = await server.call('GET', '/sessions', undefined, { headers: { origin: server.url } });
     expect(same.status).toBe(200);
     const preflight = await server.call('OPTIONS', '/sessions', undefined, {
@@ -91,7 +91,7 @@ describe('a server with keys', () => {
 
   const withKey = { headers: { authorization: 'Bearer key-of-the-environment' } };
 
-  test('every route but /health and /ping wants one', async () => {
+  test('every route except /health and /ping requires one', async () => {
     for (const { method, path } of Object.values(routes)) {
       const concrete = path.replaceAll(/\{\w+\}/g, crypto.randomUUID());
       const { status, body } = await server.call(method, concrete, method === 'GET' ? undefined : {});
@@ -111,7 +111,7 @@ describe('a server with keys', () => {
     expect((await server.call('GET', '/sessions', undefined, { headers: wrong })).status).toBe(401);
   });
 
-  test('the key of an agent process opens the gateway and nothing else', async () => {
+  test('the token of an agent process opens only the gateway', async () => {
     const created = await server.call<{ session_id: string }>('POST', '/sessions', {}, withKey);
     const [agent] = processesOf(created.body.session_id);
     const token = agent?.env.ANTHROPIC_API_KEY ?? '';
@@ -123,7 +123,7 @@ describe('a server with keys', () => {
     expect((await server.call('GET', '/v1/models', undefined, { headers: forged })).status).toBe(401);
   });
 
-  test('allows bypassPermissions where the configuration does', async () => {
+  test('allows bypassPermissions if the configuration does', async () => {
     const mode = { permission_mode: 'bypassPermissions' };
     const created = await server.call<{ session_id: string }>('POST', '/sessions', mode, withKey);
     expect(created.status).toBe(200);

@@ -59,7 +59,7 @@ const isOwnTurn = ({ event, data }: SseFrame): boolean =>
   event === 'turn.started' && data.data.initiator === 'agent';
 
 describe('work in the background', () => {
-  test('is part of the session: state, ping, tasks, events, and a turn of the agent’s own for the report', async () => {
+  test('shows in state, ping, tasks and events, and gets its own turn for the report', async () => {
     const id = await newSession();
     const all = await server.openStream('/events');
     const log = follow(id);
@@ -103,7 +103,7 @@ describe('work in the background', () => {
     expect(await ping()).toBe('Healthy');
   });
 
-  test('is waited for by a message that asks for it, in the answer and in its stream', async () => {
+  test('is included in the answer and the stream of a message with wait_for: background', async () => {
     const id = await newSession();
     const work = script({ tools: [subagent({ say: 'one' }), subagent({ say: 'two' })] }, { say: 'they run' });
     const answer = await server.send(id, work, { wait_for: 'background' });
@@ -128,13 +128,13 @@ describe('work in the background', () => {
     expect(text(frames.at(-1)?.data.data.result)).toMatch(/started[\s\S]*completed/);
   });
 
-  test('a message that asks for it and leaves nothing behind is answered at once', async () => {
+  test('wait_for: background without background work is answered at once', async () => {
     const id = await newSession();
     const answer = await server.send(id, script({ say: 'done' }), { wait_for: 'background' });
     expect(text(answer)).toBe('done');
   });
 
-  test('a turn of the agent’s own is busy, asks under its own id, and an interrupt ends it and nothing else', async () => {
+  test('an own turn of the agent counts as busy, asks under its own id, and can be interrupted alone', async () => {
     const id = await newSession();
     const log = follow(id);
     const { gates } = server.demo.model;
@@ -169,7 +169,7 @@ describe('work in the background', () => {
     await log.first(isState('idle'));
   });
 
-  test('goes on when a turn is interrupted, and so do its questions', async () => {
+  test('continues when a turn is interrupted, and so do its questions', async () => {
     const id = await newSession({ allowed_tools: [] });
     const log = follow(id);
     const file = join(server.root, `${id}.txt`);
@@ -192,7 +192,7 @@ describe('work in the background', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  test('can be stopped one by one', async () => {
+  test('can be stopped task by task', async () => {
     const id = await newSession();
     const log = follow(id);
     const tools = [inBackground('sleep 61'), inBackground('sleep 62')];
@@ -210,7 +210,7 @@ describe('work in the background', () => {
     await log.first(isState('idle'));
   });
 
-  test('scope "all" ends the turn, what is queued, and everything in the background', async () => {
+  test('scope "all" ends the turn, the queue and all background work', async () => {
     const id = await newSession();
     const log = follow(id);
     const tools = [inBackground('sleep 63'), subagent({ hold: 'for ever', say: 'never' })];
@@ -236,7 +236,7 @@ describe('work in the background', () => {
     expect(body.turns.filter(({ initiator }) => initiator === 'agent')).toEqual([]);
   });
 
-  test('ends with the session, and who waits for it is told', async () => {
+  test('ends with the session, and its waiters are told', async () => {
     const id = await newSession();
     const log = follow(id);
     const tools = [inBackground('sleep 64')];
@@ -251,7 +251,7 @@ describe('work in the background', () => {
 });
 
 describe('a message', () => {
-  test('that is sent to interrupt goes first; the queue stays behind it', async () => {
+  test('with when_busy: interrupt goes ahead of the queue', async () => {
     const id = await newSession();
     const held = server.send(id, script({ hold: 'busy', say: 'never' }));
     await server.demo.model.gates.reached('busy');
@@ -269,7 +269,7 @@ describe('a message', () => {
     expect(order).toEqual(['urgent', 'B', 'C']);
   });
 
-  test('that is queued can be taken back; who waits for it gets an end', async () => {
+  test('that is queued can be cancelled, and its waiters get an end', async () => {
     const id = await newSession();
     const held = server.send(id, script({ hold: 'queue', say: 'held' }));
     await server.demo.model.gates.reached('queue');
@@ -289,7 +289,7 @@ describe('a message', () => {
     expect((await server.call('DELETE', `/sessions/${id}/turns/${crypto.randomUUID()}`)).status).toBe(404);
   });
 
-  test('ends as denied, with the words, when a denial ends its turn', async () => {
+  test('ends as denied, with the reason, if a denial ends its turn', async () => {
     const id = await newSession();
     const log = follow(id);
     const write = { name: 'Write', input: { file_path: join(server.root, 'denied.txt'), content: 'x' } };
@@ -310,7 +310,7 @@ describe('a message', () => {
     expect(text(await server.send(id, script({ say: 'on' })))).toBe('on');
   });
 
-  test('that a hook blocks fails with the hook’s words', async () => {
+  test('that a hook blocks fails with the hook’s reason', async () => {
     mkdirSync(join(server.userHome, '.claude'), { recursive: true });
     const settings = join(server.userHome, '.claude', 'settings.json');
     const command = `grep -q forbidden && { echo 'we do not say that' >&2; exit 2; } || true`;

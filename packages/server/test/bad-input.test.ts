@@ -655,7 +655,7 @@ test('the Messages API answers bad input in its own form', async () => {
   }
 });
 
-test('after all of that the server is well, and wrote no error in its log', async () => {
+test('after all of that, the server is healthy and has logged no error', async () => {
   expect((await server.call('GET', '/health')).status).toBe(200);
   expect(server.stderr()).not.toMatch(/"level":[56]0/);
 });

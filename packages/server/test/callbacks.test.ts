@@ -73,11 +73,11 @@ const weather = (then: string): string =>
     { say: `${then} {{results}}` },
   );
 
-test('the events that hooks can be for are those of the agent SDK', () => {
+test('hook events are those of the agent SDK', () => {
   expect([...HookEvent.options].sort()).toEqual([...HOOK_EVENTS].sort());
 });
 
-test('hooks and custom tools by events: asked, answered, shown, and given up', async () => {
+test('hooks and custom tools by events: requested, answered, listed, and withdrawn', async () => {
   const { session_id: id } = await server.createSession({
     allowed_tools: ['Bash', 'mcp__custom__weather'],
     hooks: {
@@ -168,7 +168,7 @@ test('hooks and custom tools by events: asked, answered, shown, and given up', a
   await server.call('DELETE', `/sessions/${id}`);
 });
 
-test('nobody answers: a hook blocks what it guards, or lets it go on; a tool is an error to the model', async () => {
+test('without an answer, a hook blocks or passes as configured, and a tool returns an error to the model', async () => {
   const { session_id: id } = await server.createSession({
     allowed_tools: ['Bash', 'mcp__custom__weather'],
     hooks: {
@@ -190,7 +190,7 @@ test('nobody answers: a hook blocks what it guards, or lets it go on; a tool is 
   expect(await said(id, weather('late'))).toContain('late Nobody answered in time.');
 });
 
-test('by address: hooks and tools are a POST, and whatever is no good answer blocks', async () => {
+test('by address: hooks and tools are a POST, and an invalid answer blocks', async () => {
   const { session_id: id } = await server.createSession({
     allowed_tools: ['Bash', 'mcp__custom__weather'],
     hooks: { PreToolUse: [{ matcher: 'Bash', url: url(), timeout: 20 }] },
@@ -225,7 +225,7 @@ test('by address: hooks and tools are a POST, and whatever is no good answer blo
   expect(refused).toMatchObject({ status: 403, body: { code: 'callback_not_allowed' } });
 });
 
-test('commands, models, agents; MCP servers: how they are, switched off and on, connected anew', async () => {
+test('commands, models, agents; MCP servers: state, toggle, reconnect', async () => {
   const { session_id: id } = await server.createSession({
     mcp_servers: {
       box: {

@@ -11,7 +11,7 @@ afterAll(() => cleanUp(server));
 const texts = (result: { messages: { type: string; content?: string }[] }) =>
   result.messages.filter((item) => item.type === 'text').map((item) => item.content);
 
-test('two sessions with two messages each at the same time: every answer is in its own place', async () => {
+test('two sessions with two concurrent messages each: every answer belongs to its message', async () => {
   const sessions = await Promise.all([server.createSession(), server.createSession()]);
   const results = await Promise.all(
     sessions.flatMap(({ session_id }, s) =>
@@ -28,7 +28,7 @@ test('two sessions with two messages each at the same time: every answer is in i
   }
 });
 
-test('20 sessions at once are all answered', async () => {
+test('20 concurrent sessions are all answered', async () => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, async (_, n) => {
       const { session_id } = await server.createSession();

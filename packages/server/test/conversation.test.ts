@@ -23,7 +23,7 @@ async function restart(how: 'stop' | 'kill'): Promise<void> {
 }
 
 describe('after /clear', () => {
-  test('the session is the same, its conversation another, and an event says so', async () => {
+  test('the session stays, its conversation is a new one, and an event says so', async () => {
     const { id, conversation } = await cleared();
     expect(conversation).not.toBe(id);
     const events = await eventsOf(id);
@@ -33,7 +33,7 @@ describe('after /clear', () => {
     expect(await recall(id)).toMatch(/banana/);
   });
 
-  test('a restarted server, in order or killed, goes on with the present conversation', {
+  test('a server that was stopped or killed continues the current conversation', {
     timeout: 120_000,
   }, async () => {
     const [one, two, bare] = [await cleared(), await cleared(), await server.createSession()];
@@ -52,7 +52,7 @@ describe('after /clear', () => {
     expect(await recall(one.id)).toMatch(/cherry/);
   });
 
-  test('closing and resuming goes on with it, by the id of the session or of the conversation', async () => {
+  test('close and resume continue it, by the id of the session or the conversation', async () => {
     const { id, conversation } = await cleared();
     for (const name of [id, conversation]) {
       await server.call('DELETE', `/sessions/${id}`);
@@ -64,7 +64,7 @@ describe('after /clear', () => {
     expect(await server.createSession({ resume_session_id: conversation })).toMatchObject({ session_id: id });
   });
 
-  test('a fork has the present conversation, or the earlier one that holds its message', async () => {
+  test('a fork copies the current conversation, or the earlier one with the given message', async () => {
     const { id, first } = await cleared();
     const fork = async (body: Record<string, unknown> = {}): Promise<string> => {
       const answer = await server.call<{ session_id: string }>('POST', `/sessions/${id}/fork`, body);
@@ -79,7 +79,7 @@ describe('after /clear', () => {
     expect(nowhere).toMatchObject({ status: 409, body: { code: 'cannot_fork' } });
   });
 
-  test('the history is that of the present conversation; earlier ones stay readable', async () => {
+  test('the history is that of the current conversation; earlier ones stay readable', async () => {
     const { id, conversation } = await cleared();
     const present = await historyOf(id);
     expect(wordsOf(present)).toEqual(['user: say banana', 'assistant: banana']);
@@ -90,7 +90,7 @@ describe('after /clear', () => {
     expect(unknown).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
   });
 
-  test('rewinding takes files back to a message of the present conversation', async () => {
+  test('a rewind restores files as of a message of the current conversation', async () => {
     const { session_id: id } = await server.createSession({ permission_mode: 'acceptEdits' });
     const early = await server.send(id, 'write rewound.txt with zero');
     await server.send(id, '/clear');
@@ -105,7 +105,7 @@ describe('after /clear', () => {
     });
   });
 
-  test('each turn costs what it costs', async () => {
+  test('each turn has its own cost', async () => {
     const { id } = await cleared();
     const { body } = await server.call<{ turns: Turn[] }>('GET', `/sessions/${id}/turns`);
     const costs = body.turns.map(({ result }) => result?.cost_usd ?? -1);
@@ -117,7 +117,7 @@ describe('after /clear', () => {
 });
 
 describe('a compaction', () => {
-  test('repeats nothing, neither in the log nor in the answer, and the history keeps all', async () => {
+  test('repeats nothing in the log or the answer, and the history stays complete', async () => {
     const { session_id: id } = await server.createSession();
     await server.send(id, 'say apple');
     await server.send(id, '/context');
@@ -146,7 +146,7 @@ describe('a compaction', () => {
   });
 });
 
-test("a fork's history begins with what was said before it, and goes on with its own", async () => {
+test("a fork's history begins with the messages before it and continues with its own", async () => {
   const { session_id: trunk } = await server.createSession();
   await server.send(trunk, 'say apple');
   const fork = await server.call<{ session_id: string }>('POST', `/sessions/${trunk}/fork`, {});
@@ -160,7 +160,7 @@ test("a fork's history begins with what was said before it, and goes on with its
   expect(wordsOf(await historyOf(id, '?limit=2&offset=1'))).toEqual(words.slice(1, 3));
 });
 
-describe('the list of what can be resumed', () => {
+describe('the list of resumable conversations', () => {
   interface Available {
     sessions: { session_id: string; conversation_id: string; preview: string }[];
     total: number;
@@ -169,7 +169,7 @@ describe('the list of what can be resumed', () => {
   const available = async (query = ''): Promise<Available> =>
     (await server.call<Available>('GET', `/sessions/available${query}`)).body;
 
-  test('has a session whose first prompt begins with a tag, and it can be forked', async () => {
+  test('includes a session whose first prompt begins with a tag, and it can be forked', async () => {
     const { session_id: id } = await server.createSession();
     await server.send(id, '<task>say apple</task>');
     expect((await available()).sessions).toContainEqual(
@@ -178,7 +178,7 @@ describe('the list of what can be resumed', () => {
     expect(await server.call('POST', `/sessions/${id}/fork`, {})).toMatchObject({ status: 200 });
   });
 
-  test('has a cleared session once: its present conversation under its own id', async () => {
+  test('includes a cleared session once: its current conversation under the session id', async () => {
     const { id, conversation } = await cleared();
     const mine = (await available()).sessions.filter((each) => [id, conversation].includes(each.session_id));
     expect(mine).toEqual([
@@ -186,7 +186,7 @@ describe('the list of what can be resumed', () => {
     ]);
   });
 
-  test('says how many there are, leads from page to page, and answers twenty at once alike', async () => {
+  test('has a total and pages, and answers twenty concurrent requests equally', async () => {
     const all = await available();
     expect(all).toMatchObject({ total: all.sessions.length, next_cursor: null });
     const paged: string[] = [];
@@ -202,11 +202,11 @@ describe('the list of what can be resumed', () => {
   });
 });
 
-describe('what changes inside the agent', () => {
+describe('a change inside the agent', () => {
   const states = async (id: string) =>
     (await eventsOf(id)).flatMap((event) => (event.type === 'session.state' ? [event.data] : []));
 
-  test('by /model and /rename is followed, with an event, and kept over a restart of the agent', async () => {
+  test('by /model and /rename is picked up with an event, and survives a restart of the agent', async () => {
     const { session_id: id } = await server.createSession({ model: 'demo' });
     await server.send(id, '/model opus');
     const { current_model: model } = await server.status(id);
@@ -228,7 +228,7 @@ describe('what changes inside the agent', () => {
     });
   });
 
-  test('by a title that the agent finds is followed', async () => {
+  test('of the title by the agent itself is picked up', async () => {
     const { session_id: id } = await server.createSession();
     await server.send(id, 'say apple');
     // As the agent writes it, once a small model has found one; tests let no such extra calls out.
@@ -247,7 +247,7 @@ describe('what changes inside the agent', () => {
     expect(await server.status(id)).toMatchObject({ title: 'On fruit' });
   });
 
-  test('by entering and leaving a worktree is followed, also by the next process', async () => {
+  test('of the folder by entering and leaving a worktree is picked up, by the next process too', async () => {
     const repository = join(server.root, 'repository');
     mkdirSync(join(repository, 'sub'), { recursive: true });
     const git = [

@@ -165,7 +165,7 @@ test(
   PATIENT,
 );
 
-test('the token of a session opens the gateway for as long as its process lives', async () => {
+test('the token of a session opens the gateway while its process lives', async () => {
   const { session_id: id } = await server.createSession({ model: 'demo', enable_proxy: true });
   const tokenOf = (): string => processesOf(id)[0]?.env.ANTHROPIC_API_KEY ?? '';
   const ask = async (token: string): Promise<number> => {

@@ -80,7 +80,7 @@ describe('/openapi.json', () => {
     expect(document.paths[path]?.[method.toLowerCase()]).toBeDefined();
   });
 
-  test.each(all)('says everything about $method $path', (spec) => {
+  test.each(all)('describes $method $path completely', (spec) => {
     const operation = document.paths[spec.path]?.[spec.method.toLowerCase()];
     expect(operation).toMatchObject({ operationId: spec.name, summary: spec.summary });
     const failures = [...problemsOf(spec)].map((code) => String(problems[code].status));
@@ -124,14 +124,14 @@ describe('/openapi.json', () => {
     expect(types).toEqual(expect.arrayContaining([...Object.keys(EVENTS), ...Object.keys(LIVE_FRAMES)]));
   });
 
-  test('tells of nothing that is not there', () => {
+  test('describes nothing that does not exist', () => {
     const calls = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(calls.toSorted()).toEqual(all.map(({ method, path }) => `${method} ${path}`).toSorted());
   });
 
-  test('every reference leads somewhere, and every named schema is used', () => {
+  test('every reference resolves, and every named schema is used', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
     expect(new Set(references.map(([, name]) => name))).toEqual(
       new Set(Object.keys(document.components.schemas)),
@@ -183,7 +183,7 @@ describe.skipIf(!CHROMIUM)('in a real browser (needs an installed Chromium)', ()
     return { page, elsewhere, complaints };
   };
 
-  test('/docs shows every call in Swagger UI, from this server alone', async () => {
+  test('/docs shows every route in Swagger UI, loaded from this server only', async () => {
     const { page, elsewhere, complaints } = await open('/docs');
     await page
       .locator('.opblock')
@@ -197,7 +197,7 @@ describe.skipIf(!CHROMIUM)('in a real browser (needs an installed Chromium)', ()
     expect({ elsewhere, complaints }).toEqual({ elsewhere: [], complaints: [] });
   });
 
-  test('/redoc shows every call in ReDoc, from this server alone', async () => {
+  test('/redoc shows every route in ReDoc, loaded from this server only', async () => {
     const { page, elsewhere, complaints } = await open('/redoc');
     for (const { summary } of all) {
       // Most are in folded groups of the menu.

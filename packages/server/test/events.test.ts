@@ -95,7 +95,7 @@ async function readAndCut(path: string, lastId: number, milliseconds: number): P
   return frames;
 }
 
-test('a reader that is cut at 200 random points of a long turn sees every durable event exactly once', async () => {
+test('a subscriber cut off at 200 random points of a long turn sees every durable event exactly once', async () => {
   const { session_id } = await server.createSession();
   const path = `/sessions/${session_id}/events`;
   const file = join(server.root, 'note.txt');
@@ -141,7 +141,7 @@ test('a reader that is cut at 200 random points of a long turn sees every durabl
   expect(new Set(words).size, `seed ${random.seed}`).toBe(words.length);
 });
 
-test('who joins in the middle of a block gets one partial frame, and with it the whole block; others get none', async () => {
+test('a subscriber that joins in the middle of a block gets one partial frame, and so the whole block; others get none', async () => {
   const { session_id } = await server.createSession();
   const path = `/sessions/${session_id}/events`;
   const turnId = await start(
@@ -183,7 +183,7 @@ test('who joins in the middle of a block gets one partial frame, and with it the
   }
 });
 
-test('nothing is shown before it is committed, and the answer of a turn ends with the turn', async () => {
+test('nothing is shown before it is committed, and the stream of a turn ends with the turn', async () => {
   const { session_id } = await server.createSession();
   const stream = server.stream(`/sessions/${session_id}/messages`, {
     method: 'POST',
@@ -215,7 +215,7 @@ test('nothing is shown before it is committed, and the answer of a turn ends wit
   expect(types.at(-1)).toBe('turn.completed');
 });
 
-test('a client that goes away changes nothing: not of a blocking call, not of a stream, not of the next answer', async () => {
+test('a client that disconnects changes nothing: no blocking call, no stream, no later answer', async () => {
   const { session_id } = await server.createSession();
   const gone = async (name: string, accept: string): Promise<string> => {
     const controller = new AbortController();
@@ -250,7 +250,7 @@ test('a client that goes away changes nothing: not of a blocking call, not of a 
   );
 });
 
-test('the global stream shows the control events of all sessions once and in order to a reader that is cut again and again', async () => {
+test('the global stream shows the control events of all sessions once and in order to a subscriber that is cut off repeatedly', async () => {
   const { body: start } = await server.call<Page>('GET', '/events?limit=1', undefined, {
     headers: { accept: 'application/json' },
   });
@@ -299,7 +299,7 @@ test('the global stream shows the control events of all sessions once and in ord
   expect(seen.map((each) => each.type)).not.toContain('agent.message');
 });
 
-test('a Last-Event-ID that cannot be shows what comes, and does not hide it', async () => {
+test('an impossible Last-Event-ID does not hide new events', async () => {
   const { session_id } = await server.createSession();
   const beyond = await fetch(`${server.url}/sessions/${session_id}/events`, {
     headers: { accept: 'text/event-stream', 'last-event-id': '999999' },

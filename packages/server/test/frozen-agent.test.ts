@@ -22,10 +22,10 @@ async function timed(method: string, path: string, body?: unknown) {
   return { ...answer, seconds: (Date.now() - begun) / 1000 };
 }
 
-describe.skipIf(!CAN_SEE_PROCESSES)('an agent that is frozen', () => {
+describe.skipIf(!CAN_SEE_PROCESSES)('a frozen agent', () => {
   const freeze = (id: string): boolean => process.kill(processesOf(id)[0]?.pid ?? 0, 'SIGSTOP');
 
-  test('is not waited for: every call ends, with a code of its own', async () => {
+  test('does not hold up any call: each ends with its own code', async () => {
     const { session_id: id } = await server.createSession();
     const said = await server.send(id, script({ say: 'hello' }));
     const held = await server.createSession();
@@ -60,7 +60,7 @@ describe.skipIf(!CAN_SEE_PROCESSES)('an agent that is frozen', () => {
   }, 120_000);
 });
 
-test('closing does not wait for a hook of the user’s that holds the agent’s start', async () => {
+test('a close does not wait for a user hook that blocks the start of the agent', async () => {
   mkdirSync(join(server.userHome, '.claude'), { recursive: true });
   const settings = join(server.userHome, '.claude', 'settings.json');
   const mark = join(server.root, 'hook-began');

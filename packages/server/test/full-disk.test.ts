@@ -26,7 +26,7 @@ function mountSmall(folder: string): (() => void) | undefined {
   return () => execFileSync('umount', ['-l', folder]);
 }
 
-test('a disk that is full in mid-turn: nothing runs twice, nothing is lost, and with room again it goes on by itself', async (context) => {
+test('a disk that fills up in mid-turn: nothing runs twice, nothing is lost, and with free space it continues by itself', async (context) => {
   const disk = join(server.home, '..', 'small-disk');
   const unmount = mountSmall(disk);
   if (!unmount) return context.skip('this user may not mount a file system');

@@ -110,7 +110,7 @@ async function inTime<T>(work: Promise<T>, request: FuzzRequest): Promise<T> {
   }
 }
 
-describe('the application, with an agent that only pretends', () => {
+describe('the application, with a fake agent', () => {
   let server: InProcess;
   const ids = {
     session: [] as string[],
@@ -164,7 +164,7 @@ describe('the application, with an agent that only pretends', () => {
     if (wrong) throw new Error(`${wrong}: ${show(sent, seen)}`);
   };
 
-  test('at least 5,000 requests, valid and broken, many at once', async () => {
+  test('at least 5,000 requests, valid and invalid, many concurrent', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRequest(), { minLength: AT_ONCE, maxLength: AT_ONCE }),
@@ -195,7 +195,7 @@ describe('the application, with an agent that only pretends', () => {
     expect(rejections).toEqual([]);
   }, 120_000);
 
-  test('and after that every log is without a hole, every turn ends, and everything can be closed', async () => {
+  test('after that, no log has a gap, every turn ends, and every session can be closed', async () => {
     const { sessions } = await server.store.listSessions({ status: 'all', limit: 100_000 });
     expect(sessions.length).toBeGreaterThan(20);
     for (const { id, status } of sessions) {
@@ -268,7 +268,7 @@ describe('the real server', () => {
     await alive();
   }, 120_000);
 
-  test('what is hardly HTTP at all', async () => {
+  test('requests that are barely HTTP', async () => {
     const line = fc.constantFrom(
       'GET /health HTTP/1.1',
       'GET /sessions/../../etc/passwd HTTP/1.1',

@@ -107,7 +107,7 @@ async function turnOn(name: string): Promise<{ result: TurnResult; asked: { max_
 }
 
 describe('the agent', () => {
-  test.concurrent.each(Object.keys(passing))('asks again after %s', { timeout: 60_000 }, async (name) => {
+  test.concurrent.each(Object.keys(passing))('retries after %s', { timeout: 60_000 }, async (name) => {
     const { result, asked } = await turnOn(name);
     expect(result).toMatchObject({ is_error: false });
     // Once, also where half of it had arrived before.

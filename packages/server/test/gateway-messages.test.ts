@@ -18,7 +18,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
   describe('POST /v1/messages', () => {
     const request = { model: 'demo', max_tokens: 100, messages: [{ role: 'user', content: 'say hi there' }] };
 
-    test("answers in Anthropic's shape, as JSON", async () => {
+    test("answers in Anthropic's format, as JSON", async () => {
       const { status: code, body } = await api.call('POST', '/v1/messages', { body: request });
       expect(code).toBe(200);
       expect(body).toMatchObject({
@@ -31,7 +31,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       });
     });
 
-    test("answers in Anthropic's shape, as a stream", async () => {
+    test("answers in Anthropic's format, as a stream", async () => {
       const frames = await framesUntil(
         api.stream('POST', '/v1/messages', { body: { ...request, stream: true } }),
         (frame) => frame.event === 'message_stop',
@@ -41,7 +41,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       expect(text).toBe('hi there');
     });
 
-    test("a model whose provider is not configured is an error in Anthropic's shape that says what to set", async () => {
+    test("a model without a configured provider is an error in Anthropic's format that says what to set", async () => {
       const { status: code, body } = await api.call('POST', '/v1/messages', {
         body: { ...request, model: 'gpt-4o' },
       });

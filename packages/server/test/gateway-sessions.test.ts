@@ -81,7 +81,7 @@ const text = (result: TurnResult) =>
 describe.each(dialectFixtures.map((fixture) => [fixture.name, fixture] as const))(
   'the agent on %s',
   (name) => {
-    test('thinks, calls tools in parallel, asks, meets an error, sees an image, starts a subagent, and answers', async () => {
+    test('thinks, calls tools in parallel, asks, gets an error, sees an image, starts a subagent, and answers', async () => {
       const upstream = upstreams.get(name);
       const read = (id: string, file: string) => ({
         id,
@@ -149,14 +149,14 @@ describe.each(dialectFixtures.map((fixture) => [fixture.name, fixture] as const)
   },
 );
 
-test('a provider that is not configured is named, with what to set', async () => {
+test('the error for a provider that is not configured names it and what to set', async () => {
   const { session_id } = await proxied('groq/some-model');
   const result = await server.send(session_id, 'hello');
   expect(result.error?.message).toContain('GROQ_API_KEY');
 });
 
 describe('budgets', () => {
-  test('a session that spent its budget is stopped, and the agent says so', async () => {
+  test('a session with a spent budget is stopped, and the agent says so', async () => {
     upstreams.get('openai-chat')?.script([
       { text: 'one', usage },
       { text: 'never said', usage },
@@ -168,7 +168,7 @@ describe('budgets', () => {
     expect(over.error?.message).toContain('budget of this session is spent');
   });
 
-  test('a key that spent its budget is stopped in every session that it made', async () => {
+  test('a key with a spent budget is stopped in all its sessions', async () => {
     const headers = { 'x-api-key': 'key-of-the-team' };
     const config = {
       api_keys: [{ id: 'team', key: 'key-of-the-team', budget_usd: COST_OF_A_CALL }],
@@ -199,7 +199,7 @@ describe('budgets', () => {
   });
 });
 
-test('the context window is that of the model, not the million that the agent assumes', async () => {
+test('the context window is that of the model, not the million tokens that the agent assumes', async () => {
   upstreams.get('openai-chat')?.script([{ text: 'one', usage }]);
   const { session_id } = await proxied('fake-openai-chat/m');
   await server.send(session_id, 'MAIN-PROMPT');

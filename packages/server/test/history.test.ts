@@ -56,7 +56,7 @@ describe('GET /sessions/{id}/turns', () => {
 describe('GET /sessions/{id}/events', () => {
   const PATH = '/sessions/{session_id}/events';
 
-  test('pages follow each other without a hole, and every event has the form of the contract', async () => {
+  test('pages follow each other without a gap, and every event matches the contract', async () => {
     await calls.send(shared, 'say something');
     const all = (await page(PATH, { limit: 10_000 })).events;
     expect(all.map((event) => SessionEventSchema.parse(event).seq)).toEqual(all.map((_, index) => index + 1));
@@ -78,7 +78,7 @@ describe('GET /sessions/{id}/events', () => {
     });
   });
 
-  test('a stream goes on after Last-Event-ID, which counts more than ?after=', async () => {
+  test('a stream continues after Last-Event-ID, which overrides ?after=', async () => {
     await calls.send(shared, 'say more');
     const last = (await calls.status(shared)).last_seq;
     const from = (headers: Record<string, string>, query: Record<string, number> = {}) =>
@@ -92,7 +92,7 @@ describe('GET /sessions/{id}/events', () => {
     expect((await from({})).map((frame) => Number(frame.id))[0]).toBe(1);
   });
 
-  test('a reader with an id from elsewhere still sees what comes', async () => {
+  test('a subscriber with an id from elsewhere still sees new events', async () => {
     const stream = await server.openStream(`/sessions/${shared}/events`, {
       headers: { 'last-event-id': '999999999' },
     });
@@ -109,7 +109,7 @@ describe('GET /sessions/{id}/events', () => {
 });
 
 describe('GET /events', () => {
-  test('tells of every session, from now on, without agent messages', async () => {
+  test('shows the events of every session from now on, without agent messages', async () => {
     const stream = await server.openStream('/events');
     const seen: SseFrame[] = [];
     const reading = (async () => {

@@ -23,7 +23,7 @@ describe('POST /invocations', () => {
     expectProblem(await invoke({ path: '/health', method: 'POST' }), 405, 'method_not_allowed');
   });
 
-  test('a template without its parameter is a 400 that names it and does not reach any session', async () => {
+  test('a template without its parameter is a 400 that names it and reaches no session', async () => {
     const problem = expectProblem(
       await invoke({ path: '/sessions/{session_id}/interrupt' }),
       400,
@@ -50,7 +50,7 @@ describe('POST /invocations', () => {
     }
   });
 
-  test('it is not reachable through itself, however it is spelled', async () => {
+  test('it cannot call itself, however the path is spelled', async () => {
     for (const path of ['/invocations', 'invocations', '/invocations/', '//invocations', '/%69nvocations']) {
       const { status: code } = await invoke({ path, payload: { path: '/health', method: 'GET' } });
       expect([path, code]).toEqual([path, 404]);

@@ -55,7 +55,7 @@ describe('Prefer: respond-async', () => {
 });
 
 describe('Idempotency-Key', () => {
-  test('the same key and body are one turn, also at the same time, and its answer comes to all', async () => {
+  test('the same key and body are one turn, even concurrently, and all callers get its answer', async () => {
     const key = randomUUID();
     const words = randomUUID();
     const body = { message: `say ${words}` };
@@ -85,7 +85,7 @@ describe('Idempotency-Key', () => {
     expect((await calls.status(shared)).message_count).toBe(before);
   });
 
-  test('the same key means another turn in another session', async () => {
+  test('the same key in another session is another turn', async () => {
     const key = randomUUID();
     const { session_id } = await calls.create();
     const answers = await Promise.all(
@@ -126,7 +126,7 @@ describe('when_busy', () => {
     expect(times).toEqual(times.toSorted());
   });
 
-  test('reject: a 409, and nothing is kept', async () => {
+  test('reject: a 409, and nothing is stored', async () => {
     const first = await busy();
     const before = (await calls.status(shared)).message_count;
     expectProblem(await post(shared, { message: 'say no', when_busy: 'reject' }), 409, 'session_busy');
@@ -146,7 +146,7 @@ describe('when_busy', () => {
     expect((await calls.turn(shared, first.turn_id)).state).toBe('interrupted');
   });
 
-  test('an unknown wish is a 422', async () => {
+  test('an unknown value is a 422', async () => {
     expectProblem(await post(shared, { message: 'say x', when_busy: 'shout' }), 422, 'validation_failed');
   });
 });

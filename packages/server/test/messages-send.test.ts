@@ -28,7 +28,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
   });
 
   describe('POST /sessions/{id}/messages', () => {
-    test('answers what was said and done, when the turn has ended', async () => {
+    test('answers with the texts and tool calls when the turn has ended', async () => {
       const { session_id } = shared;
       const file = join(server.root, `${randomUUID()}.txt`);
       const answering = calls.send(session_id, write(file, 'It is written.'));
@@ -57,7 +57,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       });
     });
 
-    test('is answered as a stream of events to who accepts one', async () => {
+    test('is answered as a stream of events if the client accepts one', async () => {
       const frames = await framesUntil(
         api.stream('POST', '/sessions/{session_id}/messages', {
           ...at(shared.session_id),

@@ -23,7 +23,7 @@ afterAll(() => cleanUp(server));
 
 const MESSAGES = '/sessions/{session_id}/messages';
 
-describe('a message that is answered as a stream', () => {
+describe('a message answered as a stream', () => {
   test('shows the turn from its beginning to its end, word by word, and then ends', async () => {
     const frames: SseFrame[] = [];
     for await (const frame of api.stream('POST', MESSAGES, {
@@ -45,7 +45,7 @@ describe('a message that is answered as a stream', () => {
     expect(text.filter(Boolean).length).toBeGreaterThan(1);
   });
 
-  test('shows permissions too, and goes on when they are answered', async () => {
+  test('shows permissions too, and continues when they are answered', async () => {
     const stream = api.stream('POST', MESSAGES, {
       ...at(shared),
       body: { message: write(join(server.root, `${randomUUID()}.txt`), 'done') },
@@ -61,7 +61,7 @@ describe('a message that is answered as a stream', () => {
     expect(events.at(-1)).toBe('turn.completed');
   });
 
-  test('a reader that goes away changes nothing', async () => {
+  test('a subscriber that disconnects changes nothing', async () => {
     const gate = randomUUID();
     const stream = api.stream('POST', MESSAGES, {
       ...at(shared),

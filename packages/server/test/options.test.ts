@@ -119,33 +119,33 @@ describe('one session with many options', () => {
     expect(JSON.stringify(system).length).toBeGreaterThan(2_000);
   });
 
-  test('tools are all that there are; an MCP server with alwaysLoad adds its own from the start', () => {
+  test('tools limits the tools; an MCP server with alwaysLoad adds its own from the start', () => {
     expect(tools(asked('first:'))).toEqual(['Agent', 'Bash', 'Read', 'Skill', 'mcp__shout__shout']);
   });
 
-  test('tool_aliases lead a call to another tool, and MCP tools answer', () => {
+  test('tool_aliases redirect a call to another tool, and MCP tools answer', () => {
     expect(first).toContain('it came');
     expect(first).toContain('HELLO');
   });
 
-  test("settings come to the agent, under the server's own", () => {
+  test("settings reach the agent, overridden by the server's own", () => {
     expect(first).toContain('it came, claude-sonnet-4-5');
   });
 
-  test('thinking, betas and task_budget stand in the request', () => {
+  test('thinking, betas and task_budget are in the request', () => {
     const call = asked('first:');
     expect(call.thinking).toMatchObject({ type: 'enabled', budget_tokens: 2048 });
     expect(call.output_config?.task_budget).toMatchObject({ total: 77_000 });
     expect(call.headers['anthropic-beta']).toContain('context-1m-2025-08-07');
   });
 
-  test('plugins bring their commands; skills chooses among theirs', async () => {
+  test('plugins bring their commands; skills selects from theirs', async () => {
     expect(await said(id, '/parrot:squawk')).toContain('squawk from the plugin');
     expect(all(asked('first:'))).toContain('How the parrot flies');
     expect(all(asked('first:'))).not.toContain('How the parrot swims');
   });
 
-  test('nested fields of agents reach them: skills are in their context, maxTurns ends them', async () => {
+  test('nested fields of agents take effect: skills are in their context, maxTurns ends them', async () => {
     const prompt = script(bash('echo one'), bash('echo two'), { say: 'helped' });
     await server.send(
       id,
@@ -188,7 +188,7 @@ test('agent leads the main conversation; plan instructions, effort, no prompts, 
   ).toContain('no approval surface');
 });
 
-test('sandbox is obeyed: commands are confined, or the agent refuses to start without it', async () => {
+test('sandbox takes effect: commands are confined, or the agent refuses to start', async () => {
   const { status, body } = await server.call('POST', '/sessions', {
     sandbox: { enabled: true, autoAllowBashIfSandboxed: true },
   });
@@ -198,7 +198,7 @@ test('sandbox is obeyed: commands are confined, or the agent refuses to start wi
   expect(existsSync(file)).toBe(false);
 });
 
-test('fields that the agent SDK does not know are refused, also deep inside', async () => {
+test('fields that the agent SDK does not know are refused, nested ones too', async () => {
   const answer = await server.call('POST', '/sessions', {
     agents: { a: { description: 'x', prompt: 'y', max_turns: 2 } },
     mcp_servers: { s: { command: 'x', timeout_ms: 2 } },
@@ -210,7 +210,7 @@ test('fields that the agent SDK does not know are refused, also deep inside', as
   expect(JSON.stringify(answer.body)).toContain('mcp_servers.s.timeout_ms');
 });
 
-test('an alias is asked for under the tool that it leads to', async () => {
+test('a permission for an alias names the tool behind it', async () => {
   const { session_id: id } = await server.createSession({
     tool_aliases: { Read: 'Bash' },
     allowed_tools: ['Read'],
@@ -293,7 +293,7 @@ describe('resume', () => {
     },
   );
 
-  test('a live session takes what can change at once; the rest is a 409 that names it, and changes nothing', async () => {
+  test('a live session takes what can change at once; other fields are a 409 that names them and changes nothing', async () => {
     const options = { disallowed_tools: ['Bash'] };
     const { session_id: id } = await server.createSession({ ...options, title: 'Before' });
     const resume = (more: object) =>
@@ -333,7 +333,7 @@ describe('resume', () => {
     await server.call('DELETE', `/sessions/${id}`);
   });
 
-  test('options with which the agent cannot start are not kept', async () => {
+  test('options with which the agent cannot start are not stored', async () => {
     const { session_id: id } = await server.createSession();
     await said(id, 'say hello');
     await server.call('DELETE', `/sessions/${id}`);

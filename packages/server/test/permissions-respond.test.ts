@@ -46,7 +46,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       );
     });
 
-    test('apply_suggestions gives the suggestions back to the agent', async () => {
+    test('apply_suggestions returns the suggestions to the agent', async () => {
       const { session_id } = shared;
       const answer = calls.send(session_id, write(join(server.root, `${randomUUID()}.txt`)));
       const { pending_permission } = await calls.asked(session_id);
@@ -63,7 +63,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       });
     });
 
-    test('a denial tells the model why, and the turn goes on', async () => {
+    test('a denial tells the model why, and the turn continues', async () => {
       const { session_id } = shared;
       const answer = calls.send(session_id, write(join(server.root, 'never.txt')));
       const { pending_permission } = await calls.asked(session_id);
@@ -76,7 +76,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       expect(textOf(await answer)).toContain('The disk belongs to the cat.');
     });
 
-    test('updated_input is what the tool really gets', async () => {
+    test('the tool gets updated_input', async () => {
       const { session_id } = shared;
       const other = join(server.root, `${randomUUID()}.txt`);
       const answer = calls.send(session_id, write(join(server.root, 'never.txt')));
@@ -91,7 +91,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       expect(existsSync(join(server.root, 'never.txt'))).toBe(false);
     });
 
-    test('unanswered for the time that is set, it is denied and the turn goes on', async () => {
+    test('unanswered within the time-out, it is denied and the turn continues', async () => {
       const { session_id } = await calls.create({ permission_timeout_seconds: 0.2 });
       const answer = await calls.send(session_id, write(join(server.root, 'never.txt')));
       expect(answer.body.is_error).toBe(false);
@@ -114,7 +114,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
   });
 });
 
-test('GET /permissions is the inbox of all sessions, oldest first; its cursor misses nothing', async () => {
+test('GET /permissions lists the pending permissions of all sessions, oldest first; its cursor misses nothing', async () => {
   const api = direct(server);
   const calls = callsOver(api);
   const shared = (await calls.create()).session_id;

@@ -93,7 +93,7 @@ async function toolResults(sessionId: string): Promise<Map<string, string>> {
 }
 
 describe('three permissions at once', () => {
-  test('are all pending, and each takes its own answer in any order', async () => {
+  test('are all pending, and can be answered in any order', async () => {
     const { session_id } = await server.createSession();
     const { pending, answer } = await ask(session_id, readAll(), 3);
     const status = await server.status(session_id);
@@ -123,7 +123,7 @@ describe('three permissions at once', () => {
     expect(results.get(outside[2] ?? '')).toContain('content three');
   });
 
-  test('a second answer is a 409, and who is not answered in time is denied: the turn goes on', async () => {
+  test('a second answer is a 409; after the time-out it is denied and the turn continues', async () => {
     const { session_id } = await server.createSession({ permission_timeout_seconds: 2 });
     const { pending, answer } = await ask(session_id, readAll(), 3);
     const [twice, ...late] = pending.map((each) => each.request_id);
@@ -154,7 +154,7 @@ describe('three permissions at once', () => {
     expect((await server.status(session_id)).pending_permission).toBeNull();
   });
 
-  test('killing the agent settles them, fails the turn, and the next message has the context', async () => {
+  test('a killed agent settles them and fails the turn; the next message has the context', async () => {
     const { session_id } = await server.createSession();
     await server.send(session_id, 'say remember the number 42');
     const { pending, answer } = await ask(session_id, readAll(), 3);
@@ -172,7 +172,7 @@ describe('three permissions at once', () => {
   });
 });
 
-test('an unknown request is a 404, also for a request of another session', async () => {
+test('an unknown request is a 404, and so is one of another session', async () => {
   const [a, b] = await Promise.all([server.createSession(), server.createSession()]);
   const { pending, answer } = await ask(a.session_id, bash('touch mine'));
   const request_id = pending[0]?.request_id;
@@ -182,7 +182,7 @@ test('an unknown request is a 404, also for a request of another session', async
   await answer;
 });
 
-test('suggestions come as the agent gave them and go back verbatim: the same is not asked again', async () => {
+test('suggestions pass through verbatim in both directions: the same call is not asked again', async () => {
   const { session_id } = await server.createSession();
   const { pending, answer } = await ask(session_id, bash('touch suggested'));
   expect(pending[0]?.suggestions).toContainEqual(
@@ -214,7 +214,7 @@ test('a denial with interrupt ends the turn', async () => {
   expect(existsSync(join(server.root, 'never'))).toBe(false);
 });
 
-test('a subagent asks through the same door, with its own id', async () => {
+test('a subagent asks in the same way, with its own id', async () => {
   const { session_id } = await server.createSession();
   const task = {
     description: 'test',
@@ -245,7 +245,7 @@ test('a question to the user waits for its choice, and the choice reaches the mo
   expect(saidBy(await answer)).toContain(questions[0]?.options[1]?.label);
 });
 
-test('a question is answered by its answers alone, and by nothing that is no answer', async () => {
+test('a question needs its answers and nothing else', async () => {
   const { session_id } = await server.createSession();
   const { pending, answer } = await ask(session_id, 'ask me a question');
   const [request] = pending;
@@ -274,7 +274,7 @@ test('a question is answered by its answers alone, and by nothing that is no ans
   expect(saidBy(await answer)).toMatch(/Green[\s\S]*Lunch, Dinner/);
 });
 
-test('an input that cannot be of the tool is refused, and the request waits on', async () => {
+test('an input that does not fit the tool is refused, and the request keeps waiting', async () => {
   const { session_id } = await server.createSession();
   const { pending, answer } = await ask(session_id, bash('touch refused-first'));
   const request_id = pending[0]?.request_id;
@@ -288,7 +288,7 @@ test('an input that cannot be of the tool is refused, and the request waits on',
   expect(existsSync(join(server.root, 'refused-first'))).toBe(true);
 });
 
-test('an empty reason for a denial is told to the model as a sentence', async () => {
+test('an empty reason for a denial reaches the model as a sentence', async () => {
   const { session_id } = await server.createSession();
   const { pending, answer } = await ask(session_id, bash('touch never'));
   await respond(session_id, { request_id: pending[0]?.request_id, allowed: false, message: '' });
@@ -314,7 +314,7 @@ test('a plan waits for approval, and approval leaves plan mode', async () => {
   expect((await server.status(session_id)).permission_mode).not.toBe('plan');
 });
 
-test('a form of an MCP server takes the same way, and its content arrives', async () => {
+test('a form of an MCP server works in the same way, and its content arrives', async () => {
   const { session_id } = await server.createSession({
     mcp_servers: {
       forms: {
@@ -337,7 +337,7 @@ test('a form of an MCP server takes the same way, and its content arrives', asyn
   expect(saidBy(await answer)).toContain('accept: {"count":3}');
 });
 
-test('closing the session settles what waits', async () => {
+test('a close of the session settles pending requests', async () => {
   const { session_id } = await server.createSession();
   const { pending, answer } = await ask(session_id, bash('touch closed'));
   expect((await server.call('DELETE', `/sessions/${session_id}`)).status).toBe(200);
@@ -348,7 +348,7 @@ test('closing the session settles what waits', async () => {
   });
 });
 
-test('the log says who answered, and that nobody did', async () => {
+test('the log says who answered, or that nobody did', async () => {
   const { session_id } = await server.createSession();
   const first = await ask(session_id, bash('touch answered'));
   const [asked] = first.pending;

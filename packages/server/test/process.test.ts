@@ -25,7 +25,7 @@ describe('an agent process', () => {
   });
   afterAll(() => cleanUp(server));
 
-  test('gets the agent credentials and what programs need, nothing else of the server', async () => {
+  test('gets the agent credentials and basic variables, nothing else of the server', async () => {
     const { session_id } = await server.createSession();
     const [agent] = processesOf(session_id);
     expect(agent?.env).toMatchObject({ ANTHROPIC_API_KEY: 'test-key', HOME: server.userHome });
@@ -33,7 +33,7 @@ describe('an agent process', () => {
     expect(server.stderr()).not.toContain('test-key');
   });
 
-  test('that dies between turns is replaced at the next message, and the context is there', async () => {
+  test('that dies between turns is replaced at the next message, with the context', async () => {
     const { session_id } = await server.createSession();
     await server.send(session_id, 'say the colour is green');
     const asleep = firstFrame(
@@ -47,7 +47,7 @@ describe('an agent process', () => {
     expect(JSON.stringify(messages)).toContain('the colour is green');
   });
 
-  test('that dies during a turn fails it with the reason; queued messages go on in a new process', async () => {
+  test('that dies during a turn fails it with the reason; queued messages run in a new process', async () => {
     const { session_id } = await server.createSession();
     const first = server.send(session_id, held('killed'));
     const second = server.send(session_id, script({ say: 'the second' }));
@@ -115,7 +115,7 @@ describe('an agent process', () => {
     expect((await send()).body.turn_id).toBe(again.body.turn_id);
   });
 
-  test('is left alone by a server that starts, and ends, on a copy of the home', async () => {
+  test('is left alone by a server on a copy of the home', async () => {
     const { session_id } = await server.createSession();
     await server.send(session_id, 'say I am here');
     const agents = processesOf(session_id).map(({ pid }) => pid);
@@ -128,7 +128,7 @@ describe('an agent process', () => {
     expect(await server.send(session_id, 'say still here')).toMatchObject({ is_error: false });
   });
 
-  test('is gone when its session is closed, with everything that it started', async () => {
+  test('is gone when its session is closed, with everything it started', async () => {
     const { session_id } = await server.createSession({
       permission_mode: 'acceptEdits',
       allowed_tools: ['Bash'],

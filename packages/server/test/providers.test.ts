@@ -51,7 +51,7 @@ describe('with only OPENAI_API_KEY', () => {
     return { created, result };
   };
 
-  test('the start names what is configured', () => {
+  test('the banner names the configured providers', () => {
     expect(server.stderr()).toContain('OpenAI (OPENAI_API_KEY)');
     expect(server.stderr()).not.toContain('NOT a real model');
     expect(server.stderr()).not.toContain('key-of-openai');
@@ -82,14 +82,14 @@ describe('with only OPENAI_API_KEY', () => {
     expect(upstream.seen.length).toBe(before);
   });
 
-  test('a window that is smaller than what the agent itself sends is said, before and after', async () => {
+  test('a context window smaller than the prompt of the agent is reported before and after', async () => {
     const { created, result } = await ask('gpt-4');
     const why = 'The context window of gpt-4 is 8192 tokens, and the agent';
     expect(created.warnings.join()).toContain(why);
     expect(result.error?.message).toContain(why);
   });
 
-  test('an interrupt in the middle of an answer is no error in the log', async () => {
+  test('an interrupt in mid-answer logs no error', async () => {
     const { session_id } = await server.createSession({ model: 'gpt-4.1' });
     const whole = chat?.stream({ text: 'from OpenAI', usage: { input: 100, cached: 0, output: 10 } });
     answer = (response) => {
@@ -119,7 +119,7 @@ describe('with only OPENAI_API_KEY', () => {
   });
 });
 
-test('without any credential the demo model answers for no name but its own', async () => {
+test('without any credential, the demo model answers only for its own name', async () => {
   const server = await startTestServer({ env: NO_CLAUDE });
   try {
     expect(server.stderr()).toContain('NOT a real model');

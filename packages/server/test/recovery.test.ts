@@ -118,7 +118,7 @@ async function check(sessionId: string, ledger: Ledger, diedAt: string): Promise
   return settled;
 }
 
-test('a loaded server that is killed at 10 random moments loses nothing, repeats nothing, and goes on', async () => {
+test('a loaded server killed at 10 random moments loses nothing, repeats nothing, and continues', async () => {
   console.log(`recovery: seed ${random.seed}`);
   const create = async (title: string, more = {}): Promise<string> =>
     (await server.createSession({ title, ...more })).session_id;
@@ -230,7 +230,7 @@ test('a loaded server that is killed at 10 random moments loses nothing, repeats
   expect(textOf(await neighbour.send(other.session_id, RECALL))).toContain('I was here');
 }, 180_000);
 
-test('a server that is killed while it recovers recovers the next time, and settles everything once', async () => {
+test('a server killed during recovery recovers at the next start, and settles everything once', async () => {
   const { session_id } = await server.createSession();
   const message = script({ tools: [{ name: 'Bash', input: { command: 'touch never.txt' } }] });
   const waiting = server.stream(`/sessions/${session_id}/events`);

@@ -73,6 +73,6 @@ test('GET /ping is Healthy, or HealthyBusy while a turn runs', async () => {
   expect(await ping()).toMatchObject({ status: 'Healthy' });
 });
 
-test('GET /ready says that the server takes work', async () => {
+test('GET /ready says that the server accepts work', async () => {
   expect(await api.call('GET', '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
 });

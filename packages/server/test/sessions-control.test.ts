@@ -41,7 +41,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       });
     });
 
-    test('a session that asks shows what it asks, oldest first', async () => {
+    test('a waiting session shows its permissions, oldest first', async () => {
       const { session_id } = shared;
       const file = join(server.root, `${randomUUID()}.txt`);
       const answer = calls.send(session_id, write(file));
@@ -128,7 +128,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
   describe('POST /sessions/{id}/interrupt', () => {
     const interrupt = (id: string) => api.call('POST', '/sessions/{session_id}/interrupt', at(id));
 
-    test('ends the running turn at once, in the middle of a sentence', async () => {
+    test('ends the running turn at once, in mid-sentence', async () => {
       const { session_id } = shared;
       const gate = randomUUID();
       const answer = calls.send(session_id, script({ hold: gate, say: 'never said' }));
@@ -168,7 +168,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
     const setMode = (id: string, mode: unknown) =>
       api.call('POST', '/sessions/{session_id}/permission_mode', { ...at(id), body: { mode } });
 
-    test('acceptEdits lets files be written unasked, default asks again', async () => {
+    test('acceptEdits writes files without asking, default asks again', async () => {
       const { session_id } = shared;
       for (const mode of ['plan', 'acceptEdits']) {
         expect(await setMode(session_id, mode)).toMatchObject({ status: 200, body: { status: 'ok', mode } });
@@ -253,7 +253,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
     });
   });
 
-  test("GET /sessions/{id}/context is the agent's own account of its window", async () => {
+  test("GET /sessions/{id}/context returns the agent's own figures about its context window", async () => {
     const { status, body } = await api.call('GET', '/sessions/{session_id}/context', at(shared.session_id));
     expect(status).toBe(200);
     expect(body).toMatchObject({ categories: expect.any(Array), totalTokens: expect.any(Number) });

@@ -93,12 +93,12 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       await calls.close(other.session_id);
     });
 
-    test('resuming a session that is live here answers that session', async () => {
+    test('a resume of a session that is live here returns that session', async () => {
       const again = await calls.create({ resume_session_id: shared.session_id });
       expect(again).toEqual({ ...shared, resumed: true, was_live: true });
     });
 
-    test('an unknown id to resume is a 404 at once; what is no UUID is a 422', async () => {
+    test('an unknown id to resume is a 404 at once; an invalid UUID is a 422', async () => {
       const started = performance.now();
       expectProblem(
         await api.call('POST', '/sessions', { body: { resume_session_id: UNKNOWN } }),
@@ -113,7 +113,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       );
     });
 
-    test('an agent that cannot start is a 502 with its own words, and no session stays', async () => {
+    test('an agent that cannot start is a 502 with its own message, and leaves no session', async () => {
       const before = (await api.call('GET', '/health')).body.active_sessions;
       const answer = await api.call('POST', '/sessions', {
         body: { output_format: { type: 'json_schema', schema: { type: 'nonsense' } } },
@@ -124,13 +124,13 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
   });
 });
 
-test('without cwd a session works in the first root; with it, in that folder', async () => {
+test('a session works in cwd, by default the first root', async () => {
   const first = await once({ allowed_tools: ['Bash'] }, bash('pwd'));
   expect([first.session.cwd, first.text]).toEqual([server.root, server.root]);
   expect((await calls.create({ cwd: otherRoot })).cwd).toBe(otherRoot);
 });
 
-test('a relative cwd starts at the first root, and a link inside the roots is followed', async () => {
+test('a relative cwd starts at the first root, and links inside the roots are followed', async () => {
   const target = join(server.root, 'target');
   mkdirSync(target);
   symlinkSync(target, join(server.root, 'link'));
@@ -138,7 +138,7 @@ test('a relative cwd starts at the first root, and a link inside the roots is fo
   expect([session.cwd, text]).toEqual([target, target]);
 });
 
-test('title and metadata come back as they were given', async () => {
+test('title and metadata come back unchanged', async () => {
   const metadata = { customer: 7, tags: ['a', 'b'], nested: { deep: [null, true] }, emoji: '🦜' };
   const { session_id } = await calls.create({ title: 'A title, 題名', metadata });
   expect(await calls.status(session_id)).toMatchObject({ title: 'A title, 題名', metadata });
@@ -165,7 +165,7 @@ test('bypassPermissions is a 403 unless the configuration allows it', async () =
   await cleanUp(lenient);
 });
 
-test('allowed_tools run unasked, disallowed_tools are not offered to the model', async () => {
+test('allowed_tools run without asking, disallowed_tools are not offered to the model', async () => {
   const words = randomUUID();
   const { text } = await once(
     { allowed_tools: ['Bash(touch:*)'], disallowed_tools: ['WebSearch', 'Read'] },
@@ -180,7 +180,7 @@ test('allowed_tools run unasked, disallowed_tools are not offered to the model',
   expect(offered).not.toContain('Read');
 });
 
-test('additional_directories can be read unasked', async () => {
+test('additional_directories can be read without asking', async () => {
   const file = join(otherRoot, 'note.txt');
   writeFileSync(file, 'from the other folder');
   const { text } = await once({ additional_directories: [otherRoot] }, `read ${file}`);
@@ -230,7 +230,7 @@ test('agents can be used as subagents', async () => {
   expect(asked).toBeDefined();
 });
 
-test('max_turns ends a turn that goes on and on', async () => {
+test('max_turns ends a turn that would run on', async () => {
   const steps = Array.from({ length: 5 }, () => ({
     tools: [{ name: 'Bash', input: { command: 'true', description: 'test' } }],
   }));
@@ -256,7 +256,7 @@ test('effort reaches the agent', async () => {
   expect(text).toBe('effort=low');
 });
 
-test('output_format gives a structured_output of that form', async () => {
+test('output_format produces a structured_output of that schema', async () => {
   const schema = {
     type: 'object',
     properties: { colour: { type: 'string', enum: ['red'] }, count: { type: 'integer', minimum: 3 } },
@@ -266,7 +266,7 @@ test('output_format gives a structured_output of that form', async () => {
   expect(answer.body.structured_output).toEqual({ colour: 'red', count: 3 });
 });
 
-test('setting_sources decide whether the project has a say', async () => {
+test('setting_sources decide whether project settings apply', async () => {
   const folder = join(server.root, 'project');
   mkdirSync(folder);
   const rule = `Always mention ${randomUUID()}.`;
@@ -279,7 +279,7 @@ test('setting_sources decide whether the project has a say', async () => {
   }
 });
 
-test('fork with resume_session_id goes on in a copy: the original does not change', async () => {
+test('fork with resume_session_id continues in a copy: the original does not change', async () => {
   const { session_id: original } = await calls.create({ title: 'the original', metadata: { a: 1 } });
   await calls.send(original, 'say the first thing');
   const { events } = (

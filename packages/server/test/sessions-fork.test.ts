@@ -26,7 +26,7 @@ describe('POST /sessions/{id}/fork', () => {
   const fork = (id: string, body?: unknown): Promise<Answer<SessionCreated>> =>
     api.call<SessionCreated>('POST', '/sessions/{session_id}/fork', { ...at(id), ...(body ? { body } : {}) });
 
-  test('takes the conversation and the options along; what comes later stays apart', async () => {
+  test('copies the conversation and the options; later messages stay apart', async () => {
     const { session_id } = await calls.create({ system_prompt: 'You are a heron.', model: 'demo-9' });
     await calls.send(session_id, 'say the first');
     const { body: copy } = await fork(session_id, { title: 'a branch', metadata: { branch: true } });
@@ -67,7 +67,7 @@ describe('POST /sessions/{id}/fork', () => {
     await Promise.all([session_id, copy.session_id].map((id) => calls.close(id)));
   });
 
-  test('a session in which nothing was said cannot be forked yet: a 409', async () => {
+  test('a session without messages cannot be forked yet: a 409', async () => {
     const { session_id } = await calls.create();
     expectProblem(await fork(session_id), 409, 'nothing_to_fork');
     await calls.close(session_id);

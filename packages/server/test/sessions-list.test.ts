@@ -57,7 +57,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
     const list = async (query?: Record<string, string | number>) =>
       (await api.call<Available>('GET', '/sessions/available', query ? { query } : {})).body.sessions;
 
-    test('lists what can be resumed, also what the terminal program made, and such a session goes on', async () => {
+    test('lists resumable conversations, those of the terminal program included, which can be continued', async () => {
       await calls.send(shared.session_id, 'say the tide comes in');
       const mine = transcriptOf(server.userHome, shared.session_id) ?? '';
       // A conversation that this server has never seen, as the terminal program leaves it.
@@ -84,7 +84,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       await calls.close(foreign);
     });
 
-    test('leaves out sidechains and empty files, and one bad file hides no other', async () => {
+    test('skips sidechains and empty files, and a bad file hides no other', async () => {
       await calls.send(shared.session_id, 'say something to keep');
       const mine = transcriptOf(server.userHome, shared.session_id) ?? '';
       const folder = join(mine, '..');

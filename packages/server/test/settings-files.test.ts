@@ -81,7 +81,7 @@ const ways: [string, () => Record<string, unknown>][] = [
   ],
 ];
 
-describe('a proxied session talks to this server only, whatever the settings say', () => {
+describe('a proxied session talks only to this server, whatever the settings say', () => {
   const answersHere = async (): Promise<void> => {
     const { session_id } = await server.createSession({ model: 'demo', enable_proxy: true });
     const { body } = await server.call('POST', `/sessions/${session_id}/messages`, { message: 'say hello' });
@@ -95,7 +95,7 @@ describe('a proxied session talks to this server only, whatever the settings say
     await answersHere();
   });
 
-  test("the user's settings with a helper for keys", async () => {
+  test("the user's settings with a key helper", async () => {
     userSettings({ apiKeyHelper: `touch ${join(server.root, 'helped')}; echo a` });
     const { session_id } = await server.createSession({ model: 'demo', enable_proxy: true });
     await server.send(session_id, 'say hello');
@@ -104,7 +104,7 @@ describe('a proxied session talks to this server only, whatever the settings say
     expect(existsSync(join(server.root, 'helped'))).toBe(false);
   });
 
-  test('the token for this server is not on the command line, which everybody can read', async () => {
+  test('the token for this server is not on the command line, which every user can read', async () => {
     if (!CAN_SEE_PROCESSES) return;
     const { session_id } = await server.createSession({ model: 'demo', enable_proxy: true });
     const [agent] = processesOf(session_id);
@@ -113,7 +113,7 @@ describe('a proxied session talks to this server only, whatever the settings say
   });
 });
 
-test("the session's model is its subagents' model too, whatever the user's settings say", async () => {
+test("subagents use the session's model, whatever the user's settings say", async () => {
   userSettings({ env: { CLAUDE_CODE_SUBAGENT_MODEL: 'of-the-settings' } });
   const { session_id } = await server.createSession({ model: 'chosen' });
   const before = model.all.length;

@@ -24,7 +24,7 @@ const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
 
 const held = (gate: string): string => script({ hold: gate, say: 'released' });
 
-test('a server that is killed takes its agents and their commands along, with nobody to start it again', async () => {
+test('a killed server takes its agents and their commands along, without a restart', async () => {
   const server = await startTestServer();
   const { session_id } = await server.createSession({ allowed_tools: ['Bash'] });
   const beats = join(server.root, 'beats');
@@ -52,7 +52,7 @@ test('a server that is killed takes its agents and their commands along, with no
   rmSync(join(server.home, '..'), { recursive: true });
 });
 
-test('a log that nobody reads does not hold the server up, nor its end when the terminal closes', async () => {
+test('a log that nobody reads blocks neither the server nor its exit when the terminal closes', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'agent-server-log-'));
   const pipe = join(folder, 'log');
   execFileSync('mkfifo', [pipe]);
@@ -73,7 +73,7 @@ test('a log that nobody reads does not hold the server up, nor its end when the 
 });
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
-  test('ends a loaded server in order: exit code 0, nothing left behind, queued messages kept', async () => {
+  test('shuts down a loaded server in order: exit code 0, nothing left behind, queued messages kept', async () => {
     const server = await startTestServer({ config: { shutdown_grace_seconds: 1 } });
     const { session_id } = await server.createSession();
     const running = server.call('POST', `/sessions/${session_id}/messages`, { message: held('stays') });

@@ -32,7 +32,7 @@ function makeDatabase(home: string, sql: string): void {
   db.close();
 }
 
-describe.concurrent('a start that cannot go on', () => {
+describe.concurrent('a start that fails', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startTestServer();
@@ -47,7 +47,7 @@ describe.concurrent('a start that cannot go on', () => {
 
   test.each<[string, (home: string) => void, string]>([
     [
-      'a database that is none',
+      'a file that is not a database',
       (home) => writeFileSync(join(home, 'server.db'), 'no database'.repeat(99)),
       'cannot be used: file is not a database',
     ],
@@ -66,7 +66,7 @@ describe.concurrent('a start that cannot go on', () => {
       'schema version 999',
     ],
     [
-      'what the system refuses',
+      'an operation that the system refuses',
       (home) => mkdirSync(join(home, 'server.url')),
       'The server cannot start: EISDIR: illegal operation on a directory',
     ],
@@ -81,7 +81,7 @@ describe.concurrent('a start that cannot go on', () => {
     expect(code).toBe(2);
   });
 
-  test('a log level that there is not is refused with a sentence', async () => {
+  test('an unknown log level is refused with a sentence', async () => {
     const { code, said } = await runToEnd([], { AGENT_SERVER_LOG_LEVEL: 'verbose' });
     expect(said).toContain(
       'AGENT_SERVER_LOG_LEVEL must be one of silent, error, warn, info, debug, not "verbose"',

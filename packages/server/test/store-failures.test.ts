@@ -208,14 +208,14 @@ async function history(random: Random): Promise<void> {
   expect(problems).toEqual([]);
 }
 
-describe('a store that fails now and then', () => {
+describe('a store that fails at random', () => {
   test(`is never behind memory, in ${HISTORIES} random histories; afterwards everything goes on by itself`, async () => {
     const random = createRandom();
     console.log(`store failures: seed ${random.seed}`);
     for (let n = 0; n < HISTORIES; n++) await history(random);
   }, 120_000);
 
-  test('keeps a session open that cannot be closed, and says so; then it can', async () => {
+  test('keeps a session open if its close cannot be stored, and says so; later the close succeeds', async () => {
     const { server, disk, call } = newWorld();
     const { session_id: id } = (await call('POST', '/sessions', {})).body as unknown as SessionCreated;
     const session = await server.sessions.get(id);

@@ -58,8 +58,8 @@ test('a transcript outlives the 30 days after which the agent deletes it', async
   expect(existsSync(path)).toBe(true);
 });
 
-describe('a transcript that is gone', () => {
-  test('is written anew from the log: the session goes on, and an event says so', async () => {
+describe('a lost transcript', () => {
+  test('is rebuilt from the log: the session continues, and an event says so', async () => {
     const { id, conversation } = await cleared();
     await server.send(id, 'run echo out of the log');
     await server.call('DELETE', `/sessions/${id}`);
@@ -77,7 +77,7 @@ describe('a transcript that is gone', () => {
     expect(wordsOf(await historyOf(id))).toContain('user: run echo out of the log');
   });
 
-  test('can be forked all the same', async () => {
+  test('can still be forked', async () => {
     const { session_id: id } = await server.createSession();
     await server.send(id, 'say apple');
     await server.call('DELETE', `/sessions/${id}`);
@@ -86,7 +86,7 @@ describe('a transcript that is gone', () => {
     expect(await recall(fork.body.session_id)).toMatch(/apple/);
   });
 
-  test('of which the log has nothing begins afresh', async () => {
+  test('without anything in the log starts empty', async () => {
     const { session_id: trunk } = await server.createSession();
     await server.send(trunk, 'say apple');
     const fork = await server.call<{ session_id: string }>('POST', `/sessions/${trunk}/fork`, {});
@@ -101,11 +101,11 @@ describe('a transcript that is gone', () => {
   });
 });
 
-describe('a conversation that somebody else goes on with', () => {
+describe('a conversation that another program continues', () => {
   const sendTo = (id: string, more = {}) =>
     server.call<TurnResult>('POST', `/sessions/${id}/messages`, { message: RECALL, ...more });
 
-  test('is refused with its own code, until the caller insists: then the agent knows both', async () => {
+  test('is refused with its own code until the caller forces it: then the agent knows both', async () => {
     const { session_id: id } = await server.createSession();
     await server.send(id, 'say apple');
     expect(await sendTo(id)).toMatchObject({ status: 200 });

@@ -41,7 +41,7 @@ async function visit(project: HostileProject, options: Record<string, unknown> =
   return JSON.stringify(model.all.slice(before));
 }
 
-describe('a folder that is not trusted', () => {
+describe('an untrusted folder', () => {
   let project: HostileProject;
   let sent: string;
   beforeAll(async () => {
@@ -69,13 +69,13 @@ describe('a folder that is not trusted', () => {
     await turn;
   });
 
-  test('brings its instructions, with what they import from the folder, but not from outside it', () => {
+  test('brings its instructions, with imports from the folder but not from outside it', () => {
     expect(sent).toMatch(/ORCHID/);
     expect(sent).toMatch(/TULIP/);
     expect(sent).not.toMatch(/NETTLE/);
   });
 
-  test('brings no skills, whose words could run programs, and no instructions where none are asked for', async () => {
+  test('brings no skills, which could run programs, and no instructions where none are wanted', async () => {
     expect(sent).not.toMatch(/LARKSPUR/);
     expect(await visit(project, { setting_sources: ['user'] })).not.toMatch(/ORCHID/);
     expect(project.taken()).toEqual([]);
@@ -98,7 +98,7 @@ test.each(['CLAUDE.md', '.claude/CLAUDE.md', '.claude/rules/rule.md'])(
   },
 );
 
-test('a folder that is trusted may do all of it', async () => {
+test('a trusted folder may do all of it', async () => {
   const project = makeHostileProject(join(server.root, 'own'));
   const sent = await visit(project, { trust_project: true });
   expect(project.taken()).toEqual([...WAYS]);
@@ -117,7 +117,7 @@ test('not even a trusted folder redirects a proxied session', async () => {
   expect(strayed).toBe(0);
 });
 
-test('an agent cannot give another session work', async () => {
+test('an agent cannot send work to another session', async () => {
   const title = `other-${randomUUID()}`;
   const other = await server.createSession({ title });
   await server.send(other.session_id, 'say hello');
@@ -144,7 +144,7 @@ describe('the folder of a session', () => {
     return { cwd, resume: () => server.call('POST', '/sessions', { resume_session_id: session_id }) };
   };
 
-  test('that is gone is said to be gone, and the session goes on when it is back', async () => {
+  test('that is gone is reported, and the session continues when it is back', async () => {
     const { cwd, resume } = await asleep('gone');
     renameSync(cwd, `${cwd}-away`);
     expect(await resume()).toMatchObject({
@@ -155,7 +155,7 @@ describe('the folder of a session', () => {
     expect(await resume()).toMatchObject({ status: 200 });
   });
 
-  test('that was swapped for a link is not followed', async () => {
+  test('that was replaced by a link is not followed', async () => {
     const { cwd, resume } = await asleep('swapped');
     rmSync(cwd, { recursive: true });
     symlinkSync(server.home, cwd);
@@ -166,7 +166,7 @@ describe('the folder of a session', () => {
     expect(await resume()).toMatchObject({ status: 409, body: { code: 'cwd_gone' } });
   });
 
-  test('outside the roots by now, or with more leave than there is now, keeps a message from being accepted', async () => {
+  test('outside the current roots, or with options that are no longer allowed, refuses messages', async () => {
     const cwd = join(server.root, 'trusted');
     mkdirSync(cwd);
     const trusted = await server.createSession({ cwd: server.root, trust_project: true });
@@ -201,7 +201,7 @@ describe('the folder of a session', () => {
   });
 });
 
-describe.skipIf(!CAN_SEE_PROCESSES)('where no key is needed, an agent cannot answer for its user', () => {
+describe.skipIf(!CAN_SEE_PROCESSES)('without a key, an agent cannot answer for its user', () => {
   /** Runs a command that a human allows; gives what it printed. */
   async function run(command: string): Promise<string> {
     const { session_id } = await server.createSession();
@@ -221,13 +221,13 @@ describe.skipIf(!CAN_SEE_PROCESSES)('where no key is needed, an agent cannot ans
     return node(`fetch("${server.url}${path}", ${request}).then((r) => r.text()).then(console.log)`);
   };
 
-  test('its commands are refused, whatever they want to do', async () => {
+  test('its commands are refused, whatever they try', async () => {
     expect(await run(post('/sessions'))).toContain('agent_not_allowed');
     expect(await run(post('/invocations'))).toContain('agent_not_allowed');
     expect(await run(post('/v1/messages'))).toContain('comes from an agent of this server');
   });
 
-  test('a command that hides its environment, or its parents too, is still known', async () => {
+  test('a command that hides its environment, or its parents too, is still recognised', async () => {
     expect(await run(`env -i ${post('/sessions')}; true`)).toContain('agent_not_allowed');
     const parentless = `(env -i setsid ${post('/sessions')} > answer.txt &); until [ -s answer.txt ]; do :; done`;
     expect(await run(`${parentless}; cat answer.txt`)).toContain('agent_not_allowed');

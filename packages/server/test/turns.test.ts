@@ -11,7 +11,7 @@ afterAll(() => cleanUp(server));
 const text = (result: { messages: { type: string; content?: string }[] }) =>
   result.messages.map((item) => item.content ?? '').join('');
 
-test('what the agent does by itself, when a background task reports, is in no message’s answer', async () => {
+test('the report of the agent on a background task is in no answer to a message', async () => {
   const { session_id } = await server.createSession();
   const { gates } = server.demo.model;
   const report = Array.from({ length: 60 }, (_, n) => `word${n}`).join(' ');
@@ -76,7 +76,7 @@ test('whenever a turn is interrupted, the next message gets its own answer', asy
   }
 });
 
-test('an interrupt in mid-turn ends that turn only: queued messages keep their order and their answers', async () => {
+test('an interrupt in mid-turn ends only that turn: queued messages keep their order and their answers', async () => {
   const { session_id } = await server.createSession();
   const held = server.send(session_id, script({ hold: 'mid', say: 'never' }));
   await server.demo.model.gates.reached('mid');
@@ -87,7 +87,7 @@ test('an interrupt in mid-turn ends that turn only: queued messages keep their o
   expect((await Promise.all(queued)).map(text)).toEqual(['one', 'two', 'three']);
 });
 
-test('an interrupt reaches a command that runs', async () => {
+test('an interrupt reaches a running command', async () => {
   const { session_id } = await server.createSession({ allowed_tools: ['Bash'] });
   const since = (await server.status(session_id)).last_seq;
   const running = server.send(
@@ -105,7 +105,7 @@ test('an interrupt reaches a command that runs', async () => {
   expect(await running).toMatchObject({ is_error: true, error: { code: 'interrupted' } });
 });
 
-test('a turn that fails at the model is a result with the reason, and the next one works', async () => {
+test('a turn that fails at the model returns the reason, and the next one works', async () => {
   const { session_id } = await server.createSession();
   const failed = await server.send(
     session_id,
@@ -118,7 +118,7 @@ test('a turn that fails at the model is a result with the reason, and the next o
   expect(text(await server.send(session_id, script({ say: 'fine' })))).toBe('fine');
 });
 
-test('an interrupt of nothing is fine', async () => {
+test('an interrupt without a running turn succeeds', async () => {
   const { session_id } = await server.createSession();
   expect((await server.call('POST', `/sessions/${session_id}/interrupt`)).status).toBe(200);
   expect((await server.status(session_id)).state).toBe('idle');
