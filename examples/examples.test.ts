@@ -57,6 +57,8 @@ const TESTS: Record<string, (lines: string[]) => void> = {
   errors(lines) {
     expect(lines[0]).toMatch(/^4\d\d \w+: .*\/there\/is\/no\/such\/folder/);
     expect(lines[1]).toMatch(/^The turn failed: \w+$/);
+    expect(lines[2]).toBe('failed fail');
+    expect(lines[3]).toMatch(/^Resume it: .*POST \/sessions/);
   },
 };
 

@@ -38,7 +38,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['errors.ts', 'defaults.ts', 'agent-message.ts', 'sse-parser.ts'],
       ['http.ts', 'sse.ts'],
       ['caller.ts', 'turn.ts'],
-      ['session.ts'],
+      ['pages.ts', 'session.ts'],
       ['client.ts', 'stop-turns.ts', 'query-callbacks.ts'],
       ['query-options.ts'],
       ['query-permissions.ts'],

@@ -9,7 +9,7 @@ export interface CallOptions {
 }
 
 /** Routes that take nothing need no input. */
-type Arguments<I> =
+export type Arguments<I> =
   Record<string, never> extends I ? [input?: I, options?: CallOptions] : [input: I, options?: CallOptions];
 
 /** Calls any route of the contract: by its name, or by its value. */

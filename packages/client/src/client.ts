@@ -1,8 +1,9 @@
-import type { CreateSession, Output, RespondPermission, SessionEvent } from 'claude-agent-protocol';
+import type { CreateSession, Input, Output, RespondPermission, SessionEvent } from 'claude-agent-protocol';
 import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol/constants';
 import { endpoints } from 'claude-agent-protocol/endpoints';
-import { type Caller, type CallOptions, createCaller } from './caller.ts';
+import { type Arguments, type Caller, type CallOptions, createCaller } from './caller.ts';
 import { createTransport, type Transport, type TransportOptions } from './http.ts';
+import { type ListItem, type ListName, readPages } from './pages.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
 import { readEvents } from './sse.ts';
 
@@ -58,7 +59,6 @@ export class AgentClient {
       this.call('listSessions', {
         query: {
           ...page,
-          limit: page.limit?.toString(),
           metadata: page.metadata && JSON.stringify(page.metadata),
         },
       }),
@@ -66,10 +66,8 @@ export class AgentClient {
     available: async (page: AvailablePage = {}): Promise<Output<'listAvailable'>['sessions']> =>
       (await this.sessions.availablePage(page)).sessions,
     /** The same with the number of all (`total`) and where the next page begins (`next_cursor`). */
-    availablePage: ({ limit, offset, cursor, cwd }: AvailablePage = {}): Promise<Output<'listAvailable'>> =>
-      this.call('listAvailable', {
-        query: { cwd, cursor, limit: limit?.toString(), offset: offset?.toString() },
-      }),
+    availablePage: (page: AvailablePage = {}): Promise<Output<'listAvailable'>> =>
+      this.call('listAvailable', { query: page }),
   };
 
   readonly permissions = {
@@ -99,6 +97,11 @@ export class AgentClient {
         }),
     });
     for await (const { data } of events) yield JSON.parse(data) as SessionEvent;
+  }
+
+  /** Every item of a list, over all of its pages: `client.list('listTurns', { params: { session_id } })`. */
+  list<N extends ListName>(name: N, ...rest: Arguments<Input<N>>): AsyncGenerator<ListItem<N>, void, void> {
+    return readPages(this.call, name, ...rest);
   }
 
   usage(): Promise<Output<'getUsage'>> {

@@ -1,10 +1,14 @@
 import type { Problem } from 'claude-agent-protocol';
+import type { ProblemCode, ProblemStatus } from 'claude-agent-protocol/problems';
+
+/** A code that this version knows, or one of a newer server or of something in between. */
+export type ErrorCode = ProblemCode | (string & {});
 
 /** The server answered with a problem document (or, from something in between, with another error). */
 export class ApiError extends Error {
   readonly status: number;
   /** Stable name of the problem, for example `session_not_found`. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** One sentence: what went wrong and what to do next. */
   readonly detail: string;
   /** For a refused request: what is wrong, field by field. */
@@ -18,6 +22,19 @@ export class ApiError extends Error {
     this.detail = problem.detail;
     this.errors = problem.errors ?? [];
   }
+}
+
+/** An error with one of the codes `C`, and the status that goes with it. */
+export type ProblemError<C extends ProblemCode> = {
+  [K in C]: ApiError & { readonly code: K; readonly status: ProblemStatus<K> };
+}[C];
+
+/** Whether an error is one of these problems of the server. A `switch` on its `code` can then be exhaustive. */
+export function isProblem<C extends ProblemCode>(
+  error: unknown,
+  ...codes: readonly [C, ...C[]]
+): error is ProblemError<C> {
+  return error instanceof ApiError && (codes as readonly string[]).includes(error.code);
 }
 
 /** No answer came from the server's address: it is not running, or the address is wrong. */

@@ -139,3 +139,27 @@ test('another fetch can be given', async () => {
   expect((await client.health()).status).toBe('healthy');
   expect(seen).toEqual(['http://agent.test/health']);
 });
+
+test('a list is read over all of its pages, each asked for when it is wanted', async () => {
+  const asked: string[] = [];
+  const client = createClient({
+    baseUrl: 'http://agent.test',
+    fetch: async (url) => {
+      const { search, searchParams } = new URL(url);
+      asked.push(search);
+      const first = searchParams.get('cursor') === null;
+      return Response.json({
+        turns: first ? [{ turn_id: 'a' }, { turn_id: 'b' }] : [{ turn_id: 'c' }],
+        next_cursor: first ? 'b' : null,
+        has_more: first,
+      });
+    },
+  });
+  const seen: string[] = [];
+  for await (const turn of client.list('listTurns', { params: { session_id: ID }, query: { limit: 2 } })) {
+    if (turn.turn_id === 'b') expect(asked).toHaveLength(1);
+    seen.push(turn.turn_id);
+  }
+  expect(seen).toEqual(['a', 'b', 'c']);
+  expect(asked).toEqual(['?limit=2', '?limit=2&cursor=b']);
+});

@@ -53,6 +53,7 @@ export type {
 } from 'claude-agent-protocol';
 export { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
 export { type EndpointName, endpoints } from 'claude-agent-protocol/endpoints';
+export type { ProblemCode } from 'claude-agent-protocol/problems';
 export type {
   AgentMessage,
   AssistantMessage,
@@ -68,8 +69,17 @@ export type {
 export type { Caller, CallOptions } from './caller.ts';
 export { AgentClient, type AvailablePage, createClient } from './client.ts';
 export { type EnvironmentDefaults, environmentDefaults } from './defaults.ts';
-export { ApiError, RequestTimeout, ServerUnreachable, UnsupportedOption } from './errors.ts';
+export {
+  ApiError,
+  type ErrorCode,
+  isProblem,
+  type ProblemError,
+  RequestTimeout,
+  ServerUnreachable,
+  UnsupportedOption,
+} from './errors.ts';
 export type { Fetch, TransportOptions } from './http.ts';
+export type { ListItem, ListName } from './pages.ts';
 export { type Query, query } from './query.ts';
 export type {
   HookCallback,

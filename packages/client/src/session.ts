@@ -143,8 +143,8 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
         params,
         body: { message_id: messageId, dry_run: options?.dryRun ?? false },
       }),
-    history: async (page) => (await call('listMessages', { params, query: texts(page) })).messages,
-    turns: async (page) => (await call('listTurns', { params, query: texts(page) })).turns,
+    history: async (page) => (await call('listMessages', { params, query: page })).messages,
+    turns: async (page) => (await call('listTurns', { params, query: page })).turns,
     turn: (turn_id) => call('getTurn', { params: { session_id: id, turn_id } }),
     context: () => call('getContext', { params }),
     usage: () => call('getSessionUsage', { params }),
@@ -152,13 +152,6 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
     close: async () => void (await call('closeSession', { params })),
   };
   return session;
-}
-
-/** Query parameters are text. */
-function texts(page: Record<string, string | number | undefined> = {}): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(page).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
-  );
 }
 
 async function* sessionEvents(

@@ -74,11 +74,11 @@ export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
 export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }
   ? { params: z.input<P> }
   : unknown) &
-  (R extends { query: infer Q extends z.ZodType } ? { query?: z.input<Q> } : unknown) &
-  (R extends { headers: infer H extends z.ZodType } ? { headers?: z.input<H> } : unknown) &
+  (R extends { query: infer Q extends z.ZodType } ? { query?: z.input<Q> | undefined } : unknown) &
+  (R extends { headers: infer H extends z.ZodType } ? { headers?: z.input<H> | undefined } : unknown) &
   (R extends { body: infer B extends z.ZodType }
     ? R extends { bodyRequired: false }
-      ? { body?: z.input<B> }
+      ? { body?: z.input<B> | undefined }
       : { body: z.input<B> }
     : unknown);
 
