@@ -9,13 +9,26 @@ import { PACKAGES, placeOf, problemOf, waysToZod } from './import-rules.ts';
 
 const ROOT = dirname(fileURLToPath(new URL('.', import.meta.url)));
 
+interface FloorArrow {
+  from: string;
+  to: string;
+  /** Both ends are on one floor. */
+  level: boolean;
+}
+
 /** The arrows between the entries of a package's floors, each once. */
-export function floorArrows(imports: readonly Import[], packages = PACKAGES): { from: string; to: string }[] {
+export function floorArrows(imports: readonly Import[], packages = PACKAGES): FloorArrow[] {
   const all = imports.flatMap(({ from, to }) => {
     const home = Object.keys(packages).find((folder) => from.startsWith(`${folder}/`));
     const [upper, lower] = [placeOf(from, packages), placeOf(to, packages)];
     return upper && lower && upper.entry !== lower.entry && to.startsWith(`${home}/`)
-      ? [{ from: `${home}/src/${upper.entry}`, to: `${home}/src/${lower.entry}` }]
+      ? [
+          {
+            from: `${home}/src/${upper.entry}`,
+            to: `${home}/src/${lower.entry}`,
+            level: upper.floor === lower.floor,
+          },
+        ]
       : [];
   });
   return [...new Map(all.map((arrow) => [`${arrow.from} ${arrow.to}`, arrow])).values()];
@@ -27,7 +40,9 @@ export function importProblems(imports: readonly Import[], packages = PACKAGES):
     const problem = problemOf(each, packages);
     return problem ? [`${each.from} imports ${each.to}: ${problem}`] : [];
   });
-  const round = [...circles(imports), ...circles(floorArrows(imports, packages))];
+  // A circle of several floors has an arrow that points up, which is reported already.
+  const level = floorArrows(imports, packages).filter((arrow) => arrow.level);
+  const round = [...circles(imports), ...circles(level)];
   return [
     ...arrows,
     ...round.map((nodes) => `a circle: ${nodes.join(' -> ')}`),
