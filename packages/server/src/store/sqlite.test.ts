@@ -23,7 +23,7 @@ describeStore('SQLite in memory', () => openSqliteStore(':memory:'));
 describeStore('SQLite in a file', () => openSqliteStore(newFile()));
 
 describe('a SQLite file', () => {
-  test('keeps everything when it is opened again, and numbers go on', async () => {
+  test('keeps everything when it is opened again, and numbers continue', async () => {
     const file = newFile();
     const session = sampleSession({ title: 'kept' });
     const turn = sampleTurn(session.id, { idempotencyKey: 'k' });
@@ -75,7 +75,7 @@ describe('a SQLite file', () => {
 });
 
 describe('a store that cannot write', () => {
-  test('rejects all that is under way, keeps nothing of it, and goes on when it can again', async () => {
+  test('rejects every write in progress, keeps none of them, and works again once it can', async () => {
     const file = newFile();
     const store = openSqliteStore(file);
     const session = sampleSession();
@@ -96,7 +96,7 @@ describe('a store that cannot write', () => {
 
   // A limit on the size of files stands in for a full disk: both fail in the middle of a commit.
   test.skipIf(spawnSync('prlimit', ['--version']).status !== 0)(
-    'because the disk is full: what was acknowledged stays, and it goes on when there is room',
+    'because the disk is full keeps what it acknowledged, and works again once there is room',
     async () => {
       const file = newFile();
       const child = writer(file, { limitKb: 700, pause: true });
@@ -118,7 +118,7 @@ describe('a store that cannot write', () => {
 });
 
 describe('a program that is killed while it writes', () => {
-  test('finds all that was acknowledged, without holes', async () => {
+  test('finds every acknowledged write, without gaps', async () => {
     const file = newFile();
     for (let round = 0, before = 0; round < 4; round++) {
       const child = writer(file);
