@@ -2,8 +2,8 @@ export { apiKeysSchema, credentialOf, keyConflict } from './api-keys.ts';
 export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
-export { unpriced } from './messages/errors.ts';
 export type { ProviderStatus } from './models/providers.ts';
+export { type Budget, createBudgets } from './pipeline/budgets.ts';
 export type {
   Authorization,
   BudgetAnswer,
@@ -13,7 +13,6 @@ export type {
   UsageRecord,
 } from './pipeline/hooks.ts';
 export type { LocalModel } from './providers/demo.ts';
-export { createReservations } from './routing/reservations.ts';
 export { readCassette, recordTransport, replayTransport } from './transport/cassette.ts';
 export { decompressRequest, REQUEST_ENCODINGS } from './transport/request-encoding.ts';
 export { type Transport, TransportError } from './transport/transport.ts';

@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { credentialOf } from '../api-keys.ts';
 import type { GatewayConfig } from '../config.ts';
-import { unpriced } from '../messages/errors.ts';
+import { createBudgets } from '../pipeline/budgets.ts';
 import type { GatewayHooks } from '../pipeline/hooks.ts';
-import { createReservations } from '../routing/reservations.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
@@ -16,7 +15,7 @@ function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget
     budget: budget_usd,
   }));
   const spent = new Map<string, number>();
-  const reservations = createReservations();
+  const budgets = createBudgets();
   return {
     authorize(headers) {
       const given = digest(credentialOf(headers) ?? '');
@@ -24,23 +23,19 @@ function keysOf(config: GatewayConfig): Pick<GatewayHooks, 'authorize' | 'budget
       return match ? { ok: true, subject: { keyId: match.id } } : { ok: false };
     },
     budget: {
-      async check({ keyId }, estimate) {
+      check({ keyId }, estimate) {
         const entry = known.find(({ id }) => id === keyId);
         if (entry?.budget === undefined) return { ok: true };
-        const least = await estimate();
-        if (least === undefined) return { ok: false, message: unpriced };
-        const used = (spent.get(entry.id) ?? 0) + reservations.of(entry.id);
-        if (used < entry.budget) return { ok: true, release: reservations.add(entry.id, least) };
-        return {
-          ok: false,
-          message: `The budget of the key ${keyId} is spent: $${used.toFixed(4)} of $${entry.budget}.`,
-        };
+        const { id, budget: limit } = entry;
+        const refusal = (used: number) =>
+          `The budget of the key ${id} is spent: $${used.toFixed(4)} of $${limit}.`;
+        return budgets.reserve([{ name: id, limit, spent: () => spent.get(id) ?? 0, refusal }], estimate);
       },
     },
     onUsage({ subject, cost_usd }) {
       if (!subject.keyId || !cost_usd) return;
       spent.set(subject.keyId, (spent.get(subject.keyId) ?? 0) + cost_usd);
-      reservations.learn(subject.keyId, cost_usd);
+      budgets.learn(subject.keyId, cost_usd);
     },
   };
 }

@@ -31,8 +31,3 @@ export class GatewayError extends Error {
 export function refuse(status: number, message: string): never {
   throw new GatewayError(failure(status, message));
 }
-
-/** What a budget cannot be held against. */
-export const unpriced =
-  'Nobody knows what this model costs, so a budget cannot be held. Set its `prices` in the configuration, under ' +
-  '`providers.<id>.models.<model>` (0 for a model of your own), or use it without a budget.';

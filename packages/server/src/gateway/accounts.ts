@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type Budget,
   type BudgetAnswer,
-  createReservations,
+  createBudgets,
   type Subject,
   type UsageRecord,
-  unpriced,
 } from 'claude-agent-gateway';
 import { sentenceOf } from 'claude-agent-protocol/problems';
 import type { Change, Store, UsageRow } from '../store/store.ts';
@@ -31,14 +31,9 @@ export interface Meter {
 /** A background subagent may be in mid-call; the turn's end waits no longer than this. */
 const BOOKING_TIMEOUT_MS = 300;
 
-interface Budget {
-  /** The key of its reservations. */
-  name: string;
-  whose: string;
-  limit: number;
-  /** Dollars booked so far. */
-  spent(): Promise<number>;
-}
+/** The error message of a spent budget. */
+const refusalTo = (whose: string, limit: number) => (spent: number) =>
+  sentenceOf('error_max_budget_usd', { whose, spent, limit });
 
 const sessionName = (id: string): string => `session ${id}`;
 const keyName = (id: string): string => `key ${id}`;
@@ -51,7 +46,7 @@ export interface AccountsDeps {
 }
 
 export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Accounts {
-  const reservations = createReservations();
+  const held = createBudgets();
   /** The latest booking. */
   let booking: Promise<void> = Promise.resolve();
   /** Usage of a session's metered process since the last `take`. */
@@ -80,13 +75,13 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (session) {
       const usage = rowOf(record);
       changes.push({ kind: 'add-usage', sessionId: session.id, usage });
-      reservations.learn(sessionName(session.id), costUsd);
+      held.learn(sessionName(session.id), costUsd);
       // A session spends from the budget of the key that created it.
       keyId ??= session.createdBy ?? undefined;
     }
     if (keyId !== undefined && costUsd > 0) {
       changes.push({ kind: 'add-key-usage', keyId, costUsd });
-      reservations.learn(keyName(keyId), costUsd);
+      held.learn(keyName(keyId), costUsd);
     }
     if (changes.length > 0) await store.write(changes);
   };
@@ -99,8 +94,8 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (session && limit !== undefined) {
       budgets.push({
         name: sessionName(session.id),
-        whose: 'this session',
         limit,
+        refusal: refusalTo('this session', limit),
         spent: () => store.sessionCost(session.id),
       });
     }
@@ -109,8 +104,8 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     if (key !== undefined && keyLimit !== undefined) {
       budgets.push({
         name: keyName(key),
-        whose: `the key "${key}"`,
         limit: keyLimit,
+        refusal: refusalTo(`the key "${key}"`, keyLimit),
         spent: () => store.keyCost(key),
       });
     }
@@ -121,25 +116,11 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
     subject: Subject,
     estimate: () => Promise<number | undefined>,
   ): Promise<BudgetAnswer> => {
-    const budgets = await budgetsOf(subject);
-    if (budgets.length === 0) return { ok: true };
-    const least = await estimate();
-    if (least === undefined) return { ok: false, message: unpriced };
-    // Read after the estimate: no other call may come between this read and the reservation.
-    const spent = await Promise.all(budgets.map((budget) => budget.spent()));
-    for (const [at, { name, whose, limit }] of budgets.entries()) {
-      const used = (spent[at] ?? 0) + reservations.of(name);
-      if (used >= limit)
-        return { ok: false, message: sentenceOf('error_max_budget_usd', { whose, spent: used, limit }) };
-    }
-    const releases = budgets.map(({ name }) => reservations.add(name, least));
-    const release = (): void => {
-      // Only after the store has the cost of the call.
-      void booking.finally(() => {
-        for (const end of releases) end();
-      });
-    };
-    return { ok: true, release };
+    const answer = await held.reserve(await budgetsOf(subject), estimate);
+    if (!answer.ok || !answer.release) return answer;
+    const { release } = answer;
+    // Only after the store has the cost of the call.
+    return { ok: true, release: () => void booking.finally(release) };
   };
 
   return {
