@@ -35,7 +35,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/client': {
     mayImport: ['claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'defaults.ts', 'agent-message.ts', 'sse-parser.ts'],
+      ['errors.ts', 'defaults.ts', 'agent-message.ts', 'frames.ts', 'sse-parser.ts'],
       ['http.ts', 'sse.ts'],
       ['caller.ts', 'turn.ts'],
       ['pages.ts', 'session.ts'],
@@ -98,13 +98,13 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/server': {
     mayImport: ['claude-agent-demo-model', 'claude-agent-gateway', 'claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'in-order.ts', 'logging.ts', 'version.ts'],
+      ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts'],
       ['store/'],
       ['events/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['config.ts', 'lock.ts', 'banner.ts'],
       // The machine is pure: it knows nothing of the actor and the process around it.
-      ['sessions/views.ts'],
+      ['sessions/usage.ts', 'sessions/views.ts'],
       ['sessions/machine/', 'sessions/machine.ts'],
       ['sessions/'],
       ['http/'],

@@ -2,6 +2,7 @@ import type { CreateSession, Input, Output, RespondPermission, SessionEvent } fr
 import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol/constants';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { type Arguments, type Caller, type CallOptions, createCaller } from './caller.ts';
+import { isDurable, readFrame } from './frames.ts';
 import { createTransport, type Transport, type TransportOptions } from './http.ts';
 import { type ListItem, type ListName, readPages } from './pages.ts';
 import { type AgentSession, createSessionHandle, type EventsOptions } from './session.ts';
@@ -96,7 +97,10 @@ export class AgentClient {
           signal,
         }),
     });
-    for await (const { data } of events) yield JSON.parse(data) as SessionEvent;
+    for await (const event of events) {
+      const frame = readFrame(event);
+      if (isDurable(frame)) yield frame;
+    }
   }
 
   /** Every item of a list, over all of its pages: `client.list('listTurns', { params: { session_id } })`. */

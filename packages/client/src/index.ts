@@ -78,6 +78,7 @@ export {
   ServerUnreachable,
   UnsupportedOption,
 } from './errors.ts';
+export { isDurable, resultOf } from './frames.ts';
 export type { Fetch, TransportOptions } from './http.ts';
 export type { ListItem, ListName } from './pages.ts';
 export { type Query, query } from './query.ts';
@@ -108,4 +109,4 @@ export type {
 export { type Connection, pause, type ReadEventsOptions, readEvents } from './sse.ts';
 export type { SseEvent } from './sse-parser.ts';
 export { stopTurns } from './stop-turns.ts';
-export { isDurable, resultOf, type SendOptions, type SentTurn } from './turn.ts';
+export type { SendOptions, SentTurn } from './turn.ts';

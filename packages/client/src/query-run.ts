@@ -1,12 +1,12 @@
 import type { CreateSession, StreamFrame } from 'claude-agent-protocol';
 import type { AgentMessage } from './agent-message.ts';
 import type { AgentClient } from './client.ts';
+import { resultOf } from './frames.ts';
 import { type Callbacks, connectCallbacks } from './query-callbacks.ts';
 import { inProcessServers, type QueryOptions, sessionOptionsOf, type UserPrompt } from './query-options.ts';
 import { createPermissions } from './query-permissions.ts';
 import type { AgentSession } from './session.ts';
 import { stopTurns } from './stop-turns.ts';
-import { resultOf } from './turn.ts';
 
 /** A session with the program's callbacks connected to it. */
 export interface StartedQuery {

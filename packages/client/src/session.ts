@@ -1,5 +1,6 @@
 import type {
   Input,
+  InterruptScope,
   Output,
   PermissionMode,
   PermissionRequest,
@@ -11,6 +12,7 @@ import type {
 } from 'claude-agent-protocol';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import type { Caller, CallOptions } from './caller.ts';
+import { readFrame } from './frames.ts';
 import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
 import { type SendOptions, type SentTurn, sendTurn } from './turn.ts';
@@ -65,7 +67,7 @@ export interface AgentSession {
   toggleMcp(name: string, enabled: boolean): Promise<void>;
   info(options?: CallOptions): Promise<Output<'getSession'>>;
   /** Ends the running turn; with scope "all" also background tasks and what is queued. */
-  interrupt(options?: { scope?: 'turn' | 'all' }): Promise<void>;
+  interrupt(options?: { scope?: InterruptScope }): Promise<void>;
   /** What the agent does in the background. */
   tasks(): Promise<Output<'listTasks'>['tasks']>;
   stopTask(taskId: string): Promise<void>;
@@ -171,7 +173,7 @@ async function* sessionEvents(
         signal,
       }),
   });
-  for await (const { data } of events) yield JSON.parse(data) as StreamFrame;
+  for await (const event of events) yield readFrame(event);
 }
 
 function answerPermissions(

@@ -1,14 +1,7 @@
-import type {
-  SendMessage,
-  SessionEvent,
-  StreamFrame,
-  Turn,
-  TurnResult,
-  UserInput,
-} from 'claude-agent-protocol';
+import type { SendMessage, StreamFrame, Turn, TurnResult, UserInput } from 'claude-agent-protocol';
 import { endpoints } from 'claude-agent-protocol/endpoints';
-import { isTurnEnd } from 'claude-agent-protocol/reasons';
 import { ServerUnreachable } from './errors.ts';
+import { isDurable, readFrame, resultOf } from './frames.ts';
 import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
 
@@ -94,11 +87,6 @@ export function sendTurn(
   };
 }
 
-/** The result that a turn's last event carries. */
-export function resultOf(frame: StreamFrame): TurnResult | undefined {
-  return isTurnEnd(frame) ? frame.data.result : undefined;
-}
-
 /**
  * The events of one turn, from its sending to its end, over however many connections it takes. Before the first
  * event a lost connection is mended by sending again under the same key; after it, by reading the session's log
@@ -160,8 +148,8 @@ async function* followTurn(
     },
   });
 
-  for await (const { data } of events) {
-    const frame = JSON.parse(data) as StreamFrame;
+  for await (const event of events) {
+    const frame = readFrame(event);
     if (isDurable(frame)) {
       turnId ??= frame.turn_id;
       lastSeq = frame.seq;
@@ -189,8 +177,4 @@ async function knowsWaiting(
 ): Promise<boolean> {
   const response = await transport({ ...endpoints.getTurn, params: { session_id, turn_id }, signal });
   return ((await response.json()) as Partial<Turn>).wait_for !== undefined;
-}
-
-export function isDurable(frame: StreamFrame): frame is SessionEvent {
-  return 'seq' in frame;
 }

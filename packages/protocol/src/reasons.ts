@@ -12,7 +12,7 @@ export const SESSION_STATUSES = ['connected', 'closed'] as const;
 export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background', 'closed'] as const;
 
 /** How a turn ends. */
-export const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
+const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
 export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
 
 export const TURN_STATES = ['queued', 'running', ...TURN_OUTCOMES] as const;
@@ -101,7 +101,6 @@ export type Effort = (typeof EFFORTS)[number];
 
 /** Where the agent's settings come from, widest first. */
 export const SETTING_SOURCES = ['user', 'project', 'local'] as const;
-export type SettingSource = (typeof SETTING_SOURCES)[number];
 
 /** What no answer to a hook, or a wrong one, means. */
 export const HOOK_FAILURES = ['block', 'continue'] as const;

@@ -21,6 +21,10 @@ import { findCredential } from './agent/environment.ts';
 
 export { ConfigError } from 'claude-agent-gateway';
 
+/** Where the server may ask for what hooks and tools of callers answer. */
+const CallbackUrls = z.enum(['none', 'loopback', 'any']);
+export type CallbackUrls = z.infer<typeof CallbackUrls>;
+
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
 /** The configuration file. Flags override the environment, the environment overrides the file. */
@@ -36,7 +40,7 @@ const ConfigFile = z.strictObject({
   allow_trust_project: z.boolean().optional(),
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
   allow_commands: z.boolean().optional(),
-  allow_callback_urls: z.enum(['none', 'loopback', 'any']).optional(),
+  allow_callback_urls: CallbackUrls.optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
@@ -81,7 +85,7 @@ export interface Config {
   /** Whether callers may start commands as MCP servers. */
   allowCommands: boolean;
   /** Addresses at which the server may call hooks and tools of callers: a server that calls any address can be misused. */
-  allowCallbackUrls: 'none' | 'loopback' | 'any';
+  allowCallbackUrls: CallbackUrls;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   bodyLimitBytes: number;
@@ -92,7 +96,7 @@ export interface Config {
   env: Readonly<Record<string, string | undefined>>;
   /** Further variables of the server's environment that agent processes get. */
   passEnv: readonly string[];
-  logLevel: string;
+  logLevel: z.infer<typeof LogLevel>;
 }
 
 export const USAGE = `Usage: claude-agent-server [options]

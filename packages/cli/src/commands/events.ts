@@ -1,4 +1,6 @@
-import type { SessionEvent, StreamFrame } from 'claude-agent-protocol';
+import { isDurable } from 'claude-agent-client';
+import type { SessionEvent } from 'claude-agent-protocol';
+import { isTurnEnd } from 'claude-agent-protocol/reasons';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { oneLine } from '../term/text.ts';
@@ -28,7 +30,7 @@ export async function events({ args, client, stdout, stderr }: Context): Promise
     },
   });
   for await (const frame of frames) {
-    if (!isEvent(frame)) continue;
+    if (!isDurable(frame)) continue;
     write(frame);
     if (!args.follow && frame.seq >= last) break;
   }
@@ -37,23 +39,19 @@ export async function events({ args, client, stdout, stderr }: Context): Promise
   return stop.signal.aborted ? EXIT.interrupted : EXIT.done;
 }
 
-const isEvent = (frame: StreamFrame): frame is SessionEvent => 'seq' in frame;
-
 function describe(event: SessionEvent): string {
   return `${String(event.seq).padStart(6)}  ${event.at}  ${event.type.padEnd(20)}  ${oneLine(summary(event)).slice(0, 200)}`;
 }
 
 function summary(event: SessionEvent): string {
+  if (isTurnEnd(event) || event.type === 'turn.settled') {
+    return event.data.result.messages.flatMap((m) => (m.type === 'text' ? [m.content] : [])).at(-1) ?? '';
+  }
   switch (event.type) {
     case 'turn.queued':
       return typeof event.data.message === 'string' ? event.data.message : JSON.stringify(event.data.message);
     case 'session.tasks':
       return event.data.tasks.map((task) => task.description).join(', ');
-    case 'turn.settled':
-    case 'turn.completed':
-    case 'turn.interrupted':
-    case 'turn.failed':
-      return event.data.result.messages.flatMap((m) => (m.type === 'text' ? [m.content] : [])).at(-1) ?? '';
     case 'permission.requested':
       return `${toolTitle(event.data.tool_name)}(${toolArgument(event.data.tool_name, event.data.tool_input)})`;
     case 'permission.resolved':

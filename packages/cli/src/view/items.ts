@@ -1,4 +1,5 @@
 import type {
+  InterruptReason,
   PermissionReason,
   PermissionRequest,
   PermissionState,
@@ -41,6 +42,6 @@ export type Item =
       outcome: TurnOutcome;
       result: TurnResult;
       error: TurnError | undefined;
-      reason: string | undefined;
+      reason: InterruptReason | undefined;
     }
   | { kind: 'notice'; level: 'info' | 'warning' | 'error'; text: string };

@@ -1,3 +1,4 @@
+import { isDurable } from 'claude-agent-client';
 import type { PartialBlock, SessionEvent, StreamFrame, TurnEndEvent } from 'claude-agent-protocol';
 import { isTurnEnd, outcomeOf } from 'claude-agent-protocol/reasons';
 import { readAgentMessage, readStreamEvent } from './agent-messages.ts';
@@ -8,7 +9,7 @@ import type { Reduced, ViewState } from './state.ts';
 /** What a frame changes on the screen. A durable event that was seen before changes nothing. */
 export function reduce(view: ViewState, frame: StreamFrame): Reduced {
   // Live pieces of a turn that is over already: the log has told all of it.
-  const isLate = !('seq' in frame) && frame.turn_id !== null && frame.turn_id === view.endedTurn;
+  const isLate = !isDurable(frame) && frame.turn_id !== null && frame.turn_id === view.endedTurn;
   if (isLate) return { view, items: [] };
   if (frame.type === 'agent.delta') {
     const { data } = frame;

@@ -1,4 +1,4 @@
-import type { UserInput } from 'claude-agent-protocol';
+import type { InterruptReason, PermissionReason, UserInput } from 'claude-agent-protocol';
 import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, truncate, wrap, wrapText } from '../term/text.ts';
 import type { Item, ToolCall } from './items.ts';
@@ -76,7 +76,7 @@ function toolLines(call: ToolCall, { width, paint }: RenderOptions): string[] {
   ];
 }
 
-const REASONS: Record<string, string> = {
+const REASONS: Record<Exclude<PermissionReason, 'answered'> | InterruptReason, string> = {
   timeout: 'nobody answered in time',
   interrupted: 'the turn was interrupted',
   cancelled: 'taken back',
@@ -99,7 +99,8 @@ function settledLines(item: Extract<Item, { kind: 'settled' }>, { width, paint }
 
 function endLines(item: Extract<Item, { kind: 'end' }>, { width, paint }: RenderOptions): string[] {
   if (item.outcome === 'interrupted') {
-    const why = item.reason === 'interrupted' ? '' : ` (${REASONS[item.reason ?? ''] ?? item.reason})`;
+    const why =
+      item.reason === 'interrupted' ? '' : ` (${item.reason && (REASONS[item.reason] ?? item.reason)})`;
     return ['', paint.yellow(`■ Interrupted${why}`)];
   }
   if (item.outcome === 'failed') {

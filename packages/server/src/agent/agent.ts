@@ -1,4 +1,5 @@
 import type {
+  EventData,
   HistoryMessage,
   HookCall,
   McpServerState,
@@ -111,10 +112,7 @@ export interface TurnEnd extends Spent {
 }
 
 /** A message from the agent process, as its SDK delivers it. */
-export interface AgentMessage {
-  type: string;
-  [field: string]: unknown;
-}
+export type AgentMessage = EventData<'agent.message'>;
 
 export interface AgentEvents {
   /** The agent has started on a message; everything until the turn's end is its answer. */

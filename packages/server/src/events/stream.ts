@@ -1,7 +1,7 @@
 import { isTurnEnd } from 'claude-agent-protocol';
 import type { Store } from '../store/store.ts';
 import { encodeForAll, encodeForSession, type Feed } from './feed.ts';
-import { openStream } from './follow.ts';
+import { openStream, type Source } from './follow.ts';
 import { type Frame, liveFrame } from './frames.ts';
 
 export interface StreamDeps {
@@ -9,18 +9,24 @@ export interface StreamDeps {
   feed: Feed;
 }
 
-/** A session's events as an SSE body: the stored ones after `after`, then the new ones. Has no end of its own. */
-export function streamSession(
-  { store, feed }: StreamDeps,
-  { sessionId, after }: { sessionId: string; after: number },
-): ReadableStream<Uint8Array> {
-  return openStream({
-    after,
+/** What the events of one session come from, all of them or one turn's. */
+const sessionSource = ({ store, feed }: StreamDeps, sessionId: string) =>
+  ({
     head: () => feed.head(sessionId),
     subscribe: (subscriber) => feed.subscribe(sessionId, subscriber),
     read: (from, limit) => store.readEvents(sessionId, from, limit),
     position: (event) => event.seq,
     encode: (frame) => encodeForSession(sessionId, frame),
+  }) satisfies Partial<Source>;
+
+/** A session's events as an SSE body: the stored ones after `after`, then the new ones. Has no end of its own. */
+export function streamSession(
+  deps: StreamDeps,
+  { sessionId, after }: { sessionId: string; after: number },
+): ReadableStream<Uint8Array> {
+  return openStream({
+    ...sessionSource(deps, sessionId),
+    after,
     partial: ({ turnId, blocks }) => liveFrame('agent.partial', sessionId, turnId, { blocks }),
   });
 }
@@ -30,7 +36,7 @@ export function streamSession(
  * @param all to the end of its background work, with events outside turns and those of the agent's own turns
  */
 export function streamTurn(
-  { store, feed }: StreamDeps,
+  deps: StreamDeps,
   {
     sessionId,
     turnId,
@@ -50,12 +56,8 @@ export function streamTurn(
     return own.has(frame.turnId);
   };
   return openStream({
+    ...sessionSource(deps, sessionId),
     after: start - 1,
-    head: () => feed.head(sessionId),
-    subscribe: (subscriber) => feed.subscribe(sessionId, subscriber),
-    read: (from, limit) => store.readEvents(sessionId, from, limit),
-    position: (event) => event.seq,
-    encode: (frame) => encodeForSession(sessionId, frame),
     partial: (subscription) =>
       subscription.turnId === turnId
         ? liveFrame('agent.partial', sessionId, turnId, { blocks: subscription.blocks })

@@ -2,6 +2,7 @@ import type { RespondPermission } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Decision } from '../agent/agent.ts';
 import { type AppError, problem } from '../errors.ts';
+import { isObject } from '../is-object.ts';
 import type { PermissionRecord } from '../store/store.ts';
 
 type Input = Record<string, unknown>;
@@ -138,9 +139,6 @@ function checkToolInput(toolName: string, given: Input): void {
     throw refused('"updated_input" replaces the whole input of the tool: send all of its fields.', errors);
   }
 }
-
-const isObject = (value: unknown): value is Input =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function refused(advice: string, errors: FieldError[]): AppError {
   return problem('answer_invalid', { advice, errors });

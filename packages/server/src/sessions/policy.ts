@@ -1,7 +1,9 @@
 import { isLoopback, PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-options';
 import { z } from 'zod';
+import type { CallbackUrls } from '../config.ts';
 import { AppError, problem } from '../errors.ts';
+import { isObject } from '../is-object.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 
@@ -16,7 +18,7 @@ export interface Allowed {
   /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
   unaskedTools: true | readonly string[];
   /** Where hooks and tools of callers may be asked by the server. */
-  callbackUrls: 'none' | 'loopback' | 'any';
+  callbackUrls: CallbackUrls;
   /** Whether callers may have commands started, as MCP servers. */
   commands: boolean;
 }
@@ -221,6 +223,3 @@ function covers(given: string, rule: string): boolean {
     given === rule || given === toolOf(rule) || (given.startsWith('mcp__') && rule.startsWith(`${given}__`))
   );
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

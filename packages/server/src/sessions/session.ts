@@ -1,5 +1,6 @@
 import type {
   BackgroundTask,
+  InterruptScope,
   PendingCall,
   PermissionMode,
   PermissionRequest,
@@ -66,7 +67,7 @@ export interface Session {
   /** Begins the first queued turn, if none runs. */
   resumeQueue(): void;
   /** Ends the running turn, or all work; settles when that is in the log. */
-  interrupt(scope: 'turn' | 'all'): Promise<void>;
+  interrupt(scope: InterruptScope): Promise<void>;
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   patch(set: { title?: string | null; metadata?: Record<string, unknown> }): Promise<void>;

@@ -1,6 +1,7 @@
 import type { Session, SessionState, Turn, Usage } from 'claude-agent-protocol';
 import { event } from '../events/log.ts';
 import type { Change, SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
+import { costOf, tokensOf } from './usage.ts';
 
 /** The model that a session uses: its own, or the server's default; null leaves it to the agent. */
 export const currentModel = (
@@ -71,22 +72,9 @@ export function turnView(turn: TurnRecord): Turn {
 }
 
 /** Sums of what was used, over all models and by model. */
-export function usageView({ turns, rows }: { turns: number; rows: readonly UsageRow[] }): Usage {
-  const amount = (row: UsageRow) => ({
-    input_tokens: row.inputTokens,
-    output_tokens: row.outputTokens,
-    cache_read_input_tokens: row.cacheReadInputTokens,
-    cache_creation_input_tokens: row.cacheCreationInputTokens,
-    cost_usd: row.costUsd,
-  });
-  const sum = (pick: (row: UsageRow) => number): number => rows.reduce((total, row) => total + pick(row), 0);
-  return {
-    turns,
-    input_tokens: sum((row) => row.inputTokens),
-    output_tokens: sum((row) => row.outputTokens),
-    cache_read_input_tokens: sum((row) => row.cacheReadInputTokens),
-    cache_creation_input_tokens: sum((row) => row.cacheCreationInputTokens),
-    cost_usd: sum((row) => row.costUsd),
-    by_model: Object.fromEntries(rows.map((row) => [row.model, amount(row)])),
-  };
-}
+export const usageView = ({ turns, rows }: { turns: number; rows: readonly UsageRow[] }): Usage => ({
+  turns,
+  ...tokensOf(rows),
+  cost_usd: costOf(rows),
+  by_model: Object.fromEntries(rows.map((row) => [row.model, { ...tokensOf([row]), cost_usd: row.costUsd }])),
+});

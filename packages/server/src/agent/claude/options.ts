@@ -5,6 +5,7 @@ import {
   type SdkOptions,
   sessionOptionEntries,
 } from 'claude-agent-protocol/session-options';
+import { isObject } from '../../is-object.ts';
 import type { StartOptions } from '../agent.ts';
 import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';
@@ -97,6 +98,3 @@ function overlay(
   }
   return merged;
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,7 +1,8 @@
 import type { AnswerItem, TurnError, TurnResult, TurnState } from 'claude-agent-protocol';
 import type { AgentMessage, Spent, TurnEnd } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
-import type { Change, TurnRecord, UsageRow } from '../../store/store.ts';
+import type { Change, TurnRecord } from '../../store/store.ts';
+import { costOf, tokensOf } from '../usage.ts';
 import { type Interruption, turnError } from './reasons.ts';
 
 interface AssistantContent {
@@ -56,9 +57,9 @@ export function endTurn(
     is_error: state !== 'completed',
     error: why ? turnError(why) : error,
     stop_reason: end?.stopReason ?? null,
-    cost_usd: (end ?? cut)?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0,
+    cost_usd: costOf((end ?? cut)?.spent ?? []),
     num_turns: end?.numTurns ?? 0,
-    usage: end?.usage ?? usageOf(cut),
+    usage: end?.usage ?? (cut && cut.spent.length > 0 ? tokensOf(cut.spent) : null),
     duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),
     ...(end?.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
   };
@@ -95,16 +96,4 @@ export function settleTurn(turn: TurnRecord, error: TurnError | null, settledAt:
 export function bookings(sessionId: string, account: Spent | undefined): Change[] {
   if (!account || account.isBooked) return [];
   return account.spent.map((usage): Change => ({ kind: 'add-usage', sessionId, usage }));
-}
-
-/** The tokens of a turn that was cut, in Anthropic's names. */
-function usageOf(cut: Spent | undefined): Record<string, unknown> | null {
-  if (!cut || cut.spent.length === 0) return null;
-  const sum = (of: (row: UsageRow) => number): number => cut.spent.reduce((all, row) => all + of(row), 0);
-  return {
-    input_tokens: sum((row) => row.inputTokens),
-    output_tokens: sum((row) => row.outputTokens),
-    cache_read_input_tokens: sum((row) => row.cacheReadInputTokens),
-    cache_creation_input_tokens: sum((row) => row.cacheCreationInputTokens),
-  };
 }
