@@ -8,9 +8,9 @@ import type { PermissionRecord } from '../store/store.ts';
 type Input = Record<string, unknown>;
 
 /**
- * What an answer means for the request that it answers.
- * @throws AppError 422 when it could not reach the model: the agent would take it for a broken call, and the model
- * would get a schema error instead of what the human said
+ * The decision that an answer stands for.
+ * @throws AppError 422 when the answer could not reach the model: the agent would treat the call as broken, and the
+ * model would see a schema error instead of the answer
  */
 export function readAnswer(request: PermissionRecord, answer: RespondPermission): Decision {
   if (!answer.allowed) {
@@ -45,14 +45,14 @@ interface Asked {
   options?: { label: string }[];
 }
 
-/** Answers to AskUserQuestion, put into the tool's own input; free words are as good as one of the options. */
+/** Answers to AskUserQuestion, merged into the tool's input; free text is as valid as one of the options. */
 function readAnswers(toolInput: Input, given: Input = {}): Input {
   const questions = (Array.isArray(toolInput.questions) ? toolInput.questions : []) as Asked[];
   const said = isObject(given.answers) ? Object.entries(given.answers) : [];
   const errors: FieldError[] = [];
   const answers: Record<string, string> = {};
   for (const [question, value] of said) {
-    // The agent knows texts only; several choices are one text, as its own terminal program writes them.
+    // The agent accepts strings only; several choices are joined, as its own terminal program does.
     const text = Array.isArray(value) ? value.join(', ') : value;
     const path = `body.updated_input.answers.${question}`;
     if (!questions.some((asked) => asked.question === question)) {
@@ -75,7 +75,7 @@ function readAnswers(toolInput: Input, given: Input = {}): Input {
   return { ...toolInput, ...given, questions: toolInput.questions, answers };
 }
 
-/** What a form of an MCP server is filled in with: every field that it requires, no field that it does not have. */
+/** The content of an MCP server's form: every required field, and no unknown one. */
 function readContent(schema: unknown, given: Input = {}): Input {
   // A form without fields only asks for a yes (or to visit an address).
   if (!isObject(schema)) return given;
@@ -99,7 +99,7 @@ function readContent(schema: unknown, given: Input = {}): Input {
   return given;
 }
 
-/** What is wrong with a value of a form; MCP allows plain values and lists in it only. */
+/** What is wrong with a value of a form; MCP allows only plain values and lists. */
 function misfit(form: unknown, value: unknown): string | undefined {
   const type = typeOf(form);
   const fits: Record<string, boolean> = {
@@ -117,7 +117,7 @@ function misfit(form: unknown, value: unknown): string | undefined {
 const typeOf = (form: unknown): string | undefined =>
   isObject(form) && typeof form.type === 'string' ? form.type : undefined;
 
-/** What the agent's own tools cannot do without: texts, all of them. Other tools' forms are not known here. */
+/** Required fields of the agent's own tools, all of them strings. Other tools' forms are not known here. */
 const NEEDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['Bash', ['command']],
   ['Write', ['file_path', 'content']],

@@ -7,18 +7,18 @@ import type { PermissionCommand } from './commands.ts';
 import { createOpenRequests } from './open-requests.ts';
 
 /**
- * The questions of one session that wait for a human; any number may wait at once. What becomes of them is decided by
- * the session's machine: here the agent waits for that.
+ * The permission requests of one session; any number may wait at once. The session's machine decides their outcome;
+ * here the agent waits for it.
  */
 export interface Broker {
-  /** Asks, and waits for the answer however long it takes. Never rejects. */
+  /** Asks, and waits for the answer without a limit of its own. Never rejects. */
   ask(question: Question): Promise<Decision>;
   /**
    * Takes an answer; the first one wins.
-   * @throws AppError 404 for an unknown request, 409 for one that is settled, 422 for what cannot answer it
+   * @throws AppError 404 for an unknown request, 409 for one that is settled, 422 for an answer that does not fit
    */
   respond(answer: RespondPermission, by: ResolvedBy): Promise<void>;
-  /** The request is settled, and that is written: tells the agent. */
+  /** Tells the agent, once the end of the request is stored. */
   settled(requestId: string, decision: Decision): void;
 }
 
@@ -27,9 +27,9 @@ export interface BrokerDeps {
   store: Store;
   /** 0 sets no limit. */
   timeoutSeconds(): number;
-  /** Somebody's answer. False when nothing waits for it. @throws the store's failure: nothing was kept then */
+  /** False when the request is not pending. @throws AppError when the store fails or the answer is refused */
   call(command: Extract<PermissionCommand, { kind: 'answer-permission' }>): Promise<boolean>;
-  /** What happened whether or not it can be written. */
+  /** For something that has already happened: written as soon as the store works. */
   fact(command: PermissionCommand): void;
 }
 

@@ -1,8 +1,8 @@
-/** What the agent waits for: each request is answered once, and not before its end is written. */
+/** The agent's side of open requests: each is answered once, after its end is stored. */
 export interface OpenRequests<Answer> {
-  /** Settles with the answer, however long that takes. */
+  /** Settles with the answer. */
   open(id: string): Promise<Answer>;
-  /** Calls `giveUp` when nobody has answered in time (0 sets no limit), and when the agent no longer wants to know. */
+  /** Calls `giveUp` when no answer comes in time (0: no limit), or the agent withdraws the request. */
   limit(
     id: string,
     limits: { timeoutSeconds: number; signal: AbortSignal },

@@ -1,53 +1,53 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Change, WriteResult } from '../store/store.ts';
 
-/** What a command comes to: the state as it will be, what must be written for it, and what follows. */
+/** The outcome of a command: the next state, the changes to store, and the effects that follow. */
 export interface Decision<S, E> {
   state: S;
   changes: readonly Change[];
   effects: readonly E[];
 }
 
-/** `ok: false`: the condition of one of its changes did not hold (it was done before); nothing was kept. */
+/** `ok: false`: the store refused a change because its condition did not hold; nothing was stored. */
 export type Outcome<E> = { ok: true; effects: readonly E[] } | { ok: false };
 
 /**
- * The one way to change a session: decide, commit, adopt, perform. Commands are decided one after the other; the new
- * state is adopted, and its effects performed, only when the store has the changes: memory never runs ahead of it.
- * What arrives while a commit is under way is decided together afterwards, in one further commit.
+ * The one way to change a session: decide, commit, adopt, perform. Commands are decided in order; a new state is
+ * adopted, and its effects performed, only after its changes are committed, so memory never runs ahead of the store.
+ * Commands that arrive during a commit are decided together after it and share the next one.
  */
 export interface Actor<S, C, E> {
-  /** What is committed. */
+  /** The committed state. */
   state(): S;
   /**
-   * For somebody who waits for the outcome.
-   * @throws what `decide` throws, or the store's failure: nothing was kept
+   * For a caller that waits for the outcome.
+   * @throws the error of `decide` or of the store; nothing was stored
    */
   call(command: C): Promise<Outcome<E>>;
   /**
-   * For what has happened whether or not it can be written: it is kept, in order, until the store works again.
+   * For something that has already happened: kept in order until the store works again.
    * Settles when it is written.
    */
   fact(command: C): Promise<void>;
-  /** For an intention, which writes nothing: ahead of what waits, also while the store fails. */
+  /** For an intention, which writes nothing: goes ahead of waiting commands, even while the store fails. */
   intend(command: C): void;
-  /** Decides nothing: runs in its place among the commands. */
+  /** Runs in order among the commands, without deciding anything. */
   inOrder(show: (state: S) => void): void;
-  /** Facts wait for a store that fails. */
+  /** Facts are waiting for a failing store. */
   isStuck(): boolean;
-  /** Settles when nothing waits any more, or the store fails. */
+  /** Settles when no command is waiting, or the store fails. */
   settled(): Promise<void>;
-  /** Waits for what can be written, and gives up what cannot. False: something was given up. */
+  /** Waits until everything is written, then gives up the rest. False: something was given up. */
   writtenWithin(ms: number): Promise<boolean>;
 }
 
 export interface ActorDeps<S, C, E> {
   initial: S;
-  /** Pure: a command that could not be written is decided again, on what was committed meanwhile. */
+  /** Pure: after a failed write the command is decided again, on the state committed by then. */
   decide(state: S, command: C): Decision<S, E>;
   commit(changes: readonly Change[]): Promise<WriteResult>;
   perform(effect: E): void;
-  /** Facts cannot be written: told once, when that begins. */
+  /** Facts cannot be written: called once, when that begins. */
   onStuck(error: unknown): void;
   onError(error: unknown): void;
 }
@@ -65,10 +65,10 @@ interface Batch<S, C, E> {
   decided: { entry: Entry<S, C, E>; effects: readonly E[] }[];
 }
 
-/** A full disk is asked again this soon, and then less and less often. */
+/** First retry after a failed write; the delay then doubles. */
 const RETRY_MS = 100;
 const MAX_RETRY_MS = 1_000;
-/** So many commands share a commit at most. */
+/** The most commands that share a commit. */
 const BATCH = 200;
 
 export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
@@ -77,13 +77,13 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
   let waiting: Entry<S, C, E>[] = [];
   let intentions: C[] = [];
   let committing = false;
-  /** Effects of an adopted decision run; what they ask for comes after them. */
+  /** Effects are being performed; commands that they enter wait for the rest of them. */
   let adopting = false;
-  /** So many of those that wait were in a refused write: each gets a commit of its own. */
+  /** How many waiting commands were part of a refused write: each gets a commit of its own. */
   let alone = 0;
   let failure: { error: unknown; retryMs: number; timer: NodeJS.Timeout } | undefined;
   let idle: (() => void)[] = [];
-  /** Nobody waits for the store any more: what fails now is given up. */
+  /** The wait for the store is over: failing writes are given up. */
   let abandoned = false;
 
   const isFact = ({ task }: Entry<S, C, E>): boolean => task.kind === 'fact';
@@ -146,7 +146,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
         safely(() => show(state));
         continue;
       }
-      // A commit is shown as one: what is shown between two commands parts them.
+      // A batch is published as one, so it ends at the next thing to show.
       const shown = waiting.findIndex(({ task }) => task.kind === 'show');
       const count = alone > 0 ? 1 : Math.min(BATCH, shown < 0 ? BATCH : shown);
       alone = Math.max(0, alone - 1);
@@ -182,7 +182,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     const [only] = entries;
     if (only && entries.length === 1) only.resolve({ ok: false });
     else {
-      // Which of them cannot be told from here.
+      // The refusal does not say which of them it was.
       waiting = [...entries, ...waiting];
       alone = entries.length;
     }
@@ -199,7 +199,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     if (!failure) onStuck(error);
     const retryMs = Math.min(MAX_RETRY_MS, failure ? failure.retryMs * 2 : RETRY_MS);
     failure = { error, retryMs, timer: setTimeout(pump, retryMs) };
-    // Nobody else's message may wait behind facts that the store cannot take.
+    // No caller should wait behind facts that the store cannot take.
     for (const entry of waiting) if (!isFact(entry)) entry.reject(error);
     waiting = waiting.filter(isFact);
     tellIdle();
@@ -245,7 +245,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
       adoptIntentions();
     },
     inOrder(show) {
-      // What is only shown need not be kept for a time when it is old.
+      // Live data is worthless by the time the store works again.
       if (failure) return;
       if (!committing && waiting.length === 0) show(state);
       else enter({ task: { kind: 'show', show }, resolve: () => {}, reject: () => {} });

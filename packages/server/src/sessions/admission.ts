@@ -14,13 +14,13 @@ import type { Folders } from './folders.ts';
 import type { Policy } from './policy.ts';
 import { changesOf } from './resume.ts';
 import type { Session } from './session.ts';
-import { checkUndivided, readyTranscript } from './transcript.ts';
+import { inspectTranscript, readyTranscript } from './transcript.ts';
 import { currentModel, stateEvent } from './views.ts';
 
 /** A creation request after validation. */
 export type Create = z.output<typeof CreateSession>;
 
-/** How a session comes to be: new, resumed (its own, or a conversation on disk), or as a branch of another. */
+/** Opens sessions: new, resumed (a session or a conversation on disk), or forked from another. */
 export interface Admission {
   create(request: Create, createdBy: string | null): Promise<SessionCreated>;
   resume(id: string, request: Create, createdBy: string | null): Promise<SessionCreated>;
@@ -44,10 +44,10 @@ export interface AdmissionDeps {
   onError(error: unknown, what: string): void;
 }
 
-/** What the registry does for an admission. */
+/** The registry's part in opening a session. */
 export interface Registry {
   find(id: string): Promise<Session | undefined>;
-  /** Starts the agent of a session that was just written; one that cannot start is closed again. */
+  /** Starts the agent of a session that was just stored; if that fails, the session is closed again. */
   connect(record: SessionRecord, resumed: boolean): Promise<SessionCreated>;
   created(session: Session, how: { resumed: boolean; wasLive: boolean }): SessionCreated;
 }
@@ -55,7 +55,7 @@ export interface Registry {
 export function createAdmission(deps: AdmissionDeps, { find, connect, created }: Registry): Admission {
   const { store, log, agent, folders, policy } = deps;
 
-  /** Checks what a request asks for, against the configuration. */
+  /** Checks a request against the configuration. */
   const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
     const mode = request.permission_mode ?? deps.defaultPermissionMode;
     policy.checkMode(mode);
@@ -69,8 +69,8 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
     for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
   };
 
-  /** A conversation has its folder for life: the agent keeps it there, and finds it from there only. */
-  const stayIn = async (cwd: string, asked: string | undefined): Promise<void> => {
+  /** A conversation never changes its folder: the agent stores it by folder and finds it only from there. */
+  const requireFolder = async (cwd: string, asked: string | undefined): Promise<void> => {
     if (asked === undefined || asked === cwd || (await folders.check(asked)) === cwd) return;
     throw problem('cwd_differs', { cwd, asked });
   };
@@ -97,10 +97,10 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
   const resumeKnown = async (known: Session, request: Create): Promise<SessionCreated> => {
     const { id } = known;
     await checkFolders(request);
-    // Before anything is written: what is refused leaves the session as it was.
-    await known.undivided(request.force);
+    // Checked before anything is written: a refusal leaves the session as it was.
+    await known.checkDivergence(request.force);
     const before = known.record();
-    await stayIn(before.cwd, request.cwd);
+    await requireFolder(before.cwd, request.cwd);
     const changes = changesOf(before, request);
     if (before.status !== 'closed') {
       await known.change(changes);
@@ -115,7 +115,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
       stateEvent(record, 'asleep', deps.defaultModel, set.lastActivity),
     ]);
     if (set.title && record.hasTranscript) {
-      // A transcript that is gone is written anew with the start.
+      // A missing transcript is rebuilt at the start.
       await agent
         .rename(record.conversationId, set.title)
         .catch((error: unknown) => deps.onError(error, 'title the transcript'));
@@ -123,7 +123,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
     try {
       return await connect(record, true);
     } catch (error) {
-      // An agent that cannot start with the new options still can with the old ones.
+      // The agent cannot start with the new options, so the old ones are restored.
       const { options, model, permissionMode } = before;
       await log.write(id, [{ kind: 'update-session', id, set: { options, model, permissionMode } }]);
       throw error;
@@ -138,9 +138,9 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
       throw problem('session_not_found', { id, resuming: true });
     }
     const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
-    await stayIn(cwd, request.cwd);
+    await requireFolder(cwd, request.cwd);
     const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
-    await checkUndivided(deps, record, { isLive: false, force: request.force });
+    await inspectTranscript(deps, record, { isLive: false, force: request.force });
     await insert(record);
     return connect(record, true);
   };
@@ -148,7 +148,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
   const fork: Admission['fork'] = async (source, request, createdBy, upToMessageId) => {
     const owner = await store.conversation(source);
     const parent = (await find(owner?.sessionId ?? source))?.record();
-    // A session's own id means its present conversation; that of another one means just that.
+    // A session's id stands for its present conversation; any other id for that conversation itself.
     const conversation = parent?.id === source ? parent.conversationId : source;
     if (parent?.conversationId === conversation) await readyTranscript(deps, parent);
     const transcript = await agent.transcript(conversation);
@@ -157,7 +157,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
       throw problem('nothing_to_fork', { id: source });
     }
     const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? request.cwd });
-    await stayIn(cwd, request.cwd);
+    await requireFolder(cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
       upToMessageId,
@@ -174,7 +174,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
     return connect(record, false);
   };
 
-  /** Forks the first of the conversations that can be: the one that holds the message to fork at. */
+  /** Forks the first conversation that can be forked: the one that holds the message. */
   const forkOneOf = async (
     conversations: string[],
     options: { upToMessageId: string | undefined; title: string | undefined },
@@ -232,7 +232,7 @@ function newRecord(
     worktree: null,
     model: request.model ?? null,
     permissionMode: given.mode,
-    // The schema keeps what belongs to the options and leaves out the rest of the request.
+    // The schema picks the options out of the request.
     options: SessionOptions.parse(request),
     messageCount: 0,
     conversationId: given.id,

@@ -6,7 +6,7 @@ import type { Calls } from './calls.ts';
 import type { CommandBody } from './machine/commands.ts';
 import { answered, type State } from './machine/state.ts';
 
-/** An agent that has news and is idle begins its report within 0.1 s; after this long it will not come any more. */
+/** An idle agent begins its report on ended tasks within 0.1 s; after this long none will come. */
 const REPORT_WITHIN_MS = 5_000;
 
 export interface AgentEventsDeps {
@@ -19,13 +19,13 @@ export interface AgentEventsDeps {
   calls: Calls;
 }
 
-/** Turns what the agent of a session says and does into commands: facts, all of them. */
+/** Turns the events of a session's agent into commands, all of them facts. */
 export interface AgentListener {
-  /** What a process with this number calls. */
+  /** The callbacks for the process with this number. */
   events(process: number): AgentEvents;
-  /** Waits for the report on news, if there are some. */
+  /** Waits for the agent's report on ended tasks, if one is due. */
   awaitReport(): void;
-  /** Waits for nothing any more. */
+  /** Stops waiting. */
   end(): void;
 }
 
@@ -38,7 +38,7 @@ export function createAgentListener(deps: AgentEventsDeps): AgentListener {
   return {
     awaitReport() {
       clearTimeout(reportTimer);
-      if (!state().news) return;
+      if (!state().dueReport) return;
       reportTimer = setTimeout(noReport, REPORT_WITHIN_MS, 'note that no report comes');
       reportTimer.unref();
     },

@@ -2,8 +2,8 @@ import { problem } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 
 /**
- * The agent holds itself to what was left when its process started, and begins to count anew after `/clear`; the
- * session's own account knows better.
+ * The agent only knows the budget that was left when its process started, and restarts its count after `/clear`, so the
+ * session's own account decides.
  * @throws AppError 402 when nothing is left
  */
 export async function checkBudget(store: Store, { id, options }: SessionRecord): Promise<void> {

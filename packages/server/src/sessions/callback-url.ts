@@ -1,11 +1,11 @@
 import { messageOf } from '../errors.ts';
 
-/** More than any decision or tool result should be; the agent cuts long results anyway. */
+/** Larger than any decision or tool result should be; the agent truncates long results anyway. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
- * Asks an address of the caller's: a POST with JSON, answered with a JSON object. Redirects are not followed: they
- * could lead where the configuration does not let calls go.
+ * Posts JSON to the caller's address and expects a JSON object. Redirects are not followed: they could lead where the
+ * configuration does not allow calls.
  * @throws Error that says what was wrong with the answer
  */
 export async function postCallback(

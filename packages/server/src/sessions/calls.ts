@@ -6,9 +6,9 @@ import { createOpenRequests } from '../permissions/open-requests.ts';
 import { postCallback } from './callback-url.ts';
 import type { CallCommand } from './machine/commands.ts';
 
-/** Hooks and tools of the caller's own: each call waits for an answer, by an event or at an address. */
+/** Calls of the caller's hooks and tools: each waits for an answer, by an event or from an address. */
 export interface Calls {
-  /** Never rejects: what goes wrong is an answer, too. */
+  /** Never rejects: a failure is an answer too. */
   ask(call: Call): Promise<CallAnswer>;
   /** @throws AppError 404 when no such call waits */
   respond(kind: PendingCall['kind'], requestId: string, answer: Record<string, unknown>): Promise<void>;
@@ -25,7 +25,7 @@ export interface CallsDeps {
   fact(command: CallCommand): void;
 }
 
-/** What an answer must look like, wherever it comes from. */
+/** The form of an answer, wherever it comes from. */
 const ANSWERS = { hook: HookAnswer, tool: ToolAnswer };
 
 export function createCalls({ sessionId, turnId, call, fact }: CallsDeps): Calls {

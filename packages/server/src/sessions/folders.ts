@@ -7,8 +7,8 @@ export interface Folders {
   /** @returns the real path; without a folder, the first root. @throws AppError 422 missing, 403 outside */
   check(cwd: string | undefined): Promise<string>;
   /**
-   * Checks a folder that was allowed before, as check gave it.
-   * @throws AppError 409 when it is gone, or a link by now; 403 when the roots are others by now
+   * Checks again a folder that `check` returned earlier.
+   * @throws AppError 409 when it is gone or has become a link; 403 when the roots have changed
    */
   recheck(cwd: string): Promise<void>;
   /** Real paths of the folders that sessions may work in or below. */
@@ -31,7 +31,7 @@ export function createFolders(roots: readonly string[]): Folders {
       const path = resolve(first, cwd);
       const real = await realpath(path).catch(() => undefined);
       const isFolder = real !== undefined && (await stat(real)).isDirectory();
-      // Outside the roots the answer is the same whether the folder exists or not.
+      // Outside the roots the answer must not reveal whether the folder exists.
       if (!allows(real ?? path)) {
         throw problem('cwd_not_allowed', { cwd, roots, resuming: false });
       }

@@ -3,10 +3,10 @@ import type { Agent, TranscriptMessage } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import type { HistoryEntry, SessionRecord, Store } from '../store/store.ts';
 
-/** The agent begins what takes the place of a compacted conversation with these words (measured on 2.1.330). */
+/** The agent begins the summary of a compacted conversation with this sentence (measured on 2.1.330). */
 const SUMMARY = 'This session is being continued from a previous conversation that ran out of context.';
 
-/** So many of the log's first entries are looked for in the transcript, to find where the log begins. */
+/** How many of the log's first entries are looked up in the transcript, to find where the log begins. */
 const ANCHORS = 50;
 
 export interface HistoryDeps {
@@ -17,7 +17,7 @@ export interface HistoryDeps {
 export interface HistoryQuery {
   limit: number;
   offset: number;
-  /** Another than the session's present conversation. */
+  /** A conversation other than the session's present one. */
   conversationId?: string | undefined;
 }
 
@@ -28,8 +28,8 @@ export interface History {
 }
 
 /**
- * The history of a session's conversation, from the log: the agent's transcript forgets what was compacted, and may be
- * gone. Only what was said before the session's log began comes from the transcript.
+ * The history of a session's conversation, read from the log: the agent's transcript loses compacted messages and may
+ * be gone. Only messages from before the log began come from the transcript.
  * @throws AppError 404 when the session has no such conversation
  */
 export async function readHistory(
@@ -69,7 +69,7 @@ function beforeTheLog(
   const known = new Set(logged.map(({ uuid }) => uuid));
   const begin = transcript.findIndex(({ uuid }) => known.has(uuid));
   if (begin >= 0) return transcript.slice(0, begin);
-  // Nothing logged has reached the transcript, or all that it still holds is younger.
+  // Nothing logged has reached the transcript, or everything left in it is newer.
   return transcript[0] && known.size > 0 && isSummary(transcript[0].message) ? [] : transcript;
 }
 

@@ -6,16 +6,16 @@ import type { ProcessHandle } from './process.ts';
 import type { SessionActor } from './session-actor.ts';
 import type { Waiters } from './waiters.ts';
 
-/** An interrupt that the agent does not obey in this time ends its process instead. */
+/** If the agent does not obey an interrupt within this time, its process is ended. */
 const INTERRUPT_PATIENCE_MS = 10_000;
-/** An interrupt can reach the agent before the message that it is meant for; then it is said again. */
+/** An interrupt can reach the agent before the message that it is meant for, so it is repeated. */
 const INTERRUPT_AGAIN_MS = 250;
 
-/** How a session is told to stop. The agent hears of it even while the store fails: stopping needs nothing written. */
+/** Stops the work of a session. The agent is told even while the store fails: stopping must not depend on it. */
 export interface Interrupt {
   /** Ends the turn that runs; background tasks go on. Settles when its end is in the log. */
   turn(): Promise<void>;
-  /** Ends everything: the turn, background tasks, and what is queued. */
+  /** Ends everything: the turn, background tasks, and queued messages. */
   all(): Promise<void>;
 }
 
@@ -34,19 +34,19 @@ export function createInterrupt({ actor, withCut, process, waiters }: InterruptD
     return own !== undefined || (current !== undefined && current.phase !== 'starting');
   };
 
-  /** Ends turns that the agent says nothing more about. */
+  /** Ends turns for which no result of the agent will come. */
   const end = async (turnIds: readonly string[], cut?: Spent): Promise<void> => {
     try {
       await call({ kind: 'end-turns', turnIds, cut });
     } catch (error) {
-      // They are stopped all the same, and nothing else would end them: their end is written when the store works
-      // again. What they have used is booked by itself (withCut).
+      // They have stopped, and nothing else would end them: their end is written when the store works again. Their
+      // usage is booked by itself (withCut).
       actor.fact({ kind: 'end-turns', turnIds, cut: undefined }, 'end a turn');
       throw error;
     }
   };
 
-  /** Tells the agent until the turns are over, or patience is. */
+  /** Repeats the interrupt until the turns are over or time is up. */
   const insist = async (
     live: AgentProcess,
     all: boolean,
@@ -54,7 +54,7 @@ export function createInterrupt({ actor, withCut, process, waiters }: InterruptD
   ): Promise<void> => {
     const deadline = Date.now() + INTERRUPT_PATIENCE_MS;
     while (turns.run() && Date.now() < deadline) {
-      // A process that dies meanwhile never answers; its end settles the turn.
+      // A process that dies now never answers; its end settles the turn.
       const obeyed = live.interrupt({ all }).then(
         (dropped) => (dropped.length > 0 ? end(dropped) : undefined),
         () => {},
@@ -81,7 +81,7 @@ export function createInterrupt({ actor, withCut, process, waiters }: InterruptD
     await over;
   };
 
-  /** The agent was told; that it stopped cannot be written, and so not be answered for. @throws AppError 503 */
+  /** The agent was told, but its stop cannot be written, so the caller must not hear that it did. @throws AppError 503 */
   const requireStore = (): void => {
     if (actor.isStuck()) throw storageFailed(new Error('the end of the turn waits to be written'));
   };
@@ -93,7 +93,7 @@ export function createInterrupt({ actor, withCut, process, waiters }: InterruptD
       await call({ kind: 'stop-all' });
       const stopTasks = (): Promise<unknown> =>
         Promise.all(state().tasks.map(({ view }) => process.tell((live) => live.stopTask(view.task_id))));
-      // An agent that does not even stop its tasks is ended: that is what "all" asks for.
+      // If the agent does not stop its tasks, its process is ended: "all" means all.
       await stopTasks().catch(() => process.end());
       // Measured: without this the agent begins a turn to report that its tasks were stopped.
       if (running().length > 0) await stopTurn(true);

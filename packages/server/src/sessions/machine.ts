@@ -1,5 +1,5 @@
 import type { Change } from '../store/store.ts';
-import { forgetNews, settleOver } from './machine/background.ts';
+import { dropReport, settleOver } from './machine/background.ts';
 import type { Command, Effect, Of } from './machine/commands.ts';
 import {
   follow,
@@ -46,12 +46,12 @@ import {
   takeOver,
 } from './machine/turns.ts';
 
-/** What a command comes to. */
+/** The outcome of a command. */
 export interface Decision {
   state: State;
-  /** To be written in one transaction; only then is `state` the session's. */
+  /** Written in one transaction, before `state` is adopted. */
   changes: readonly Change[];
-  /** To be done after that, in this order. */
+  /** Performed after the commit, in this order. */
   effects: readonly Effect[];
 }
 
@@ -77,7 +77,7 @@ export interface Decision {
  *         interrupted             failed                              ▼
  *                                                           interrupted or failed
  *
- *   with wait_for "background": completed ──no task, no news, no report of its own left──▶ settled
+ *   with wait_for "background": completed ──no task and no report left──▶ settled
  *
  * A turn of the agent's own begins with own-turn-began and ends with the next end that the agent tells; the turn of a
  * message that was sent meanwhile stays `sent` until then. At most one turn is worked on.
@@ -137,7 +137,7 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
   'turn-taken': taken,
   'own-turn-began': beginOwn,
   message,
-  'no-report': forgetNews,
+  'no-report': dropReport,
   'model-changed': (draft, { model }) => follow(draft, { model }),
   'title-changed': (draft, { title }) => follow(draft, { title }),
   'title-found': followTitle,

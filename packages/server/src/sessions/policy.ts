@@ -7,19 +7,19 @@ import { isObject } from '../is-object.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Folders } from './folders.ts';
 
-/** What the configuration lets callers do. */
+/** What the configuration allows callers to do. */
 export interface Allowed {
   /** bypassPermissions; Claude Code refuses it to root outside a sandbox. */
   bypass: 'allowed' | 'forbidden' | 'needs-sandbox';
   /** The mode in which a model decides what runs. */
   auto: boolean;
-  /** Sessions in which what the folder brings may run. */
+  /** Whether code that a folder brings (hooks, plugins, MCP servers) may run. */
   trustProject: boolean;
-  /** What callers may let run unasked, besides what only reads: all of it, or these tools and rules. */
+  /** Tools that callers may let run without a permission request, besides read-only ones: all, or these. */
   unaskedTools: true | readonly string[];
-  /** Where hooks and tools of callers may be asked by the server. */
+  /** Addresses at which the server may call the hooks and tools of callers. */
   callbackUrls: CallbackUrls;
-  /** Whether callers may have commands started, as MCP servers. */
+  /** Whether callers may have commands started as MCP servers. */
   commands: boolean;
 }
 
@@ -46,16 +46,15 @@ const HARMLESS_SETTINGS: ReadonlySet<string> = new Set([
 const Rules = z.array(z.string()).optional();
 const PERMISSION_SETTINGS = { allow: Rules, deny: Rules, ask: Rules, defaultMode: PermissionMode.optional() };
 
-/** What sessions may do: asked when they are made, and again at every start of an agent. */
+/** What sessions may do: checked when they are created, and again at every start of an agent. */
 export interface Policy {
   /** @throws AppError 403 */
   checkMode(mode: PermissionMode): void;
   /** @throws AppError 403 */
   checkOptions(options: SessionOptions): void;
   /**
-   * Checks a session before its agent starts: folders change, and so does the configuration between two starts of
-   * the server.
-   * @throws AppError 403 for what is not allowed (any more), 409 when its folder is gone
+   * Checks a session before its agent starts: folders and configuration may have changed since it was created.
+   * @throws AppError 403 for something that is not allowed now, 409 when its folder is gone
    */
   checkStart(session: Pick<SessionRecord, 'cwd' | 'permissionMode' | 'options'>): Promise<void>;
 }
@@ -212,7 +211,7 @@ function unaskedNotAllowed(what: string, key: string): AppError {
   return problem('unasked_not_allowed', { what, setting: key });
 }
 
-/** Claude Code takes several rules in one text, with commas or spaces outside of brackets between them. */
+/** Claude Code accepts several rules in one string, separated by commas or spaces outside brackets. */
 const rulesOf = (text: string): string[] => text.match(/(?:\([^)]*\)?|[^\s,(])+/g) ?? [];
 
 const toolOf = (rule: string): string => rule.split('(')[0] ?? rule;

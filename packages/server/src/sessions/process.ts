@@ -2,46 +2,46 @@ import type { UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
 import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES, problem } from '../errors.ts';
 
-/** A process that runs, and its number among those of its session. */
+/** A running process, numbered within its session. */
 interface Live {
   number: number;
   process: AgentProcess;
 }
 
-/** The agent process of one session, a cache: there or not, started when needed, never two at once. */
+/** The agent process of one session, treated as a cache: started when needed, never two at once. */
 export interface ProcessHandle {
   live(): AgentProcess | undefined;
-  /** There is a process, or one is starting. */
+  /** A process is running or starting. */
   isUp(): boolean;
   /** Starts a process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<Live>;
-  /** Hands a message to the process of this number; false when that one is gone. */
+  /** Hands a message to the process with this number; false when it is gone. */
   send(number: number, turnId: string, input: UserInput): boolean;
-  /** Asks a process, and wakes one for it. @throws AppError 504 when it does not answer in time */
+  /** Asks the process, starting one if necessary. @throws AppError 504 when it does not answer in time */
   ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /**
-   * Tells a live process something; one that sleeps learns it at its next start.
+   * Tells a live process something; a sleeping session applies it at its next start.
    * @throws AppError 409 when it refuses, 504 when it does not answer in time
    */
   tell(say: (process: AgentProcess) => Promise<void>): Promise<void>;
-  /** Ends the process, also one that is just starting; settles when it is gone. */
+  /** Ends the process, even while it is starting; settles when it is gone. */
   end(): Promise<void>;
 }
 
 export interface ProcessHandleDeps {
   agent: Agent;
-  /** Throws an AppError that says why no process may be started as things are. */
+  /** @throws AppError that says why no process may be started now */
   checkStart(): Promise<void>;
   options(): Promise<StartOptions>;
   events(number: number): AgentEvents;
-  /** Throws when the session may have no process (any more). */
+  /** @throws AppError when the session may not have a process */
   checkAllowed(): void;
   onStart(number: number): void;
-  /** An agent that is frozen, or busy with a hook, never answers: nobody waits for it longer than this. */
+  /** A frozen agent, or one that is busy with a hook, may never answer: the longest wait for it. */
   answerWithinMs?: number;
 }
 
-/** A control request is answered in milliseconds; with a hook or a count of tokens behind it in seconds. */
+/** A control request takes milliseconds, or seconds when a hook or a token count is involved. */
 const ANSWER_WITHIN_MS = 10_000;
 
 export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
@@ -73,7 +73,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       };
       process = await agent.start(await options(), { ...heard, onExit }, signal);
     } catch (error) {
-      // It was ended on purpose: who did that has the better reason.
+      // It was ended on purpose, and the session's state says why.
       if (signal.aborted) checkAllowed();
       const words = messageOf(error);
       const why = isOutOfFiles(words) ? OUT_OF_FILES : words;
@@ -111,7 +111,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       const seconds = answerWithinMs / 1000;
       timer = setTimeout(() => reject(problem('agent_not_answering', { seconds })), answerWithinMs);
     });
-    // It may still fail when nobody waits any more.
+    // It may still fail after the wait is over.
     answer.catch(() => {});
     try {
       return await Promise.race([answer, late]);
@@ -124,7 +124,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     error instanceof AppError ? error : problem('agent_refused', { why: messageOf(error) });
 
   const end = async (): Promise<void> => {
-    // A start may take a minute (a hook of the user's runs in it): it is given up.
+    // A start may take a minute (the user's hooks run during it), so it is aborted.
     starting?.abort.abort();
     const last = live ?? (await starting?.live.catch(() => undefined));
     live = undefined;

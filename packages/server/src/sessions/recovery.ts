@@ -12,11 +12,11 @@ export interface RecoveryDeps {
   store: Store;
   log: Log;
   defaultModel: string | undefined;
-  /** Counts what a session's agent said of its calls; undefined where the gateway has booked them. */
+  /** Counts the usage that a session's agent reported; undefined where the gateway has booked it. */
   tally(session: SessionRecord): Tally | undefined;
 }
 
-/** What a dead server left open of a session. */
+/** The open parts of a session that a dead server left. */
 interface Open {
   running: TurnRecord[];
   unsettled: TurnRecord[];
@@ -25,9 +25,8 @@ interface Open {
 }
 
 /**
- * Settles what a dead server left open, before anything else happens: a turn that was running is
- * interrupted and does not run again by itself (it may have changed files already); a permission that
- * waited is expired. Queued turns stay queued: nothing of them has happened yet.
+ * Settles everything that a dead server left open, before the first request. A running turn is interrupted and does
+ * not run again by itself (it may have changed files); a pending permission expires. Queued turns stay queued.
  */
 export async function settleOrphans({ store, log, defaultModel, tally }: RecoveryDeps): Promise<void> {
   const at = new Date().toISOString();
@@ -59,7 +58,7 @@ async function findOpen(store: Store): Promise<Map<string, Open>> {
   return found;
 }
 
-/** The session as its dead server had it, as far as that was written. */
+/** The session as the dead server had it, as far as it was written. */
 async function restore(
   store: Store,
   empty: State,
@@ -76,7 +75,7 @@ async function restore(
     ...empty,
     unsettled,
     pending,
-    // Of the process itself nothing is left; what it was doing is.
+    // Stands for the process that is gone.
     process: 0,
     shown: 'running',
     current: current && { ...current, phase: 'taken' },
@@ -84,7 +83,7 @@ async function restore(
   };
 }
 
-/** What a turn had answered so far, from the log; its model calls are counted on the way. */
+/** A turn's answer so far, from the log; its model calls are counted on the way. */
 async function said(store: Store, turn: TurnRecord, calls: Tally | undefined): Promise<AnswerItem[]> {
   let after = (await store.turnStart(turn.id)) ?? Number.MAX_SAFE_INTEGER;
   const items: AnswerItem[] = [];

@@ -22,17 +22,17 @@ export interface Sessions {
     next: string | null;
   }>;
   close(sessionId: string): Promise<void>;
-  /** Whether a turn runs, waits for an answer, or left work in the background. */
+  /** Whether any session runs a turn, waits for an answer, or works in the background. */
   isBusy(): boolean;
-  /** Whether something that happened cannot be written at present. */
+  /** Whether something that happened cannot be written at the moment. */
   isStuck(): boolean;
   isStopping(): boolean;
   countOpen(): number;
   /** @throws AppError 403 when the configuration forbids the mode */
   checkMode(mode: PermissionMode): void;
-  /** Settles what a dead server left open, and takes over its queues. Once, before the first request. */
+  /** Settles everything that a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
-  /** Goes on with turns that a dead server left queued. Once, when the server can be reached. */
+  /** Starts the turns that a dead server left queued. Once, when the server can be reached. */
   resumeQueued(): void;
   /**
    * Ends in order: running turns get `graceSeconds`, then everything is settled and ended.
@@ -43,31 +43,31 @@ export interface Sessions {
 
 export interface SessionsDeps extends AdmissionDeps, RecoveryDeps {
   permissionTimeoutSeconds: number;
-  /** What of a session's choice of a model cannot work, in words for who creates it. */
+  /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { store, agent, policy } = deps;
   const actors = new Map<string, Session>();
-  /** Creations and resumes of one id, one after the other. */
-  const lines = new Map<string, Promise<unknown>>();
+  /** Resumes and closes of one id run one after the other. */
+  const tails = new Map<string, Promise<unknown>>();
   /** Sessions whose queue a dead server left. */
-  const left: Session[] = [];
+  const orphaned: Session[] = [];
   let open = 0;
   let stopping = false;
 
-  const inLine = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
-    const before = lines.get(id);
+  const serialize = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const before = tails.get(id);
     const mine = (async () => {
       await before?.catch(() => {});
       return work();
     })();
-    lines.set(id, mine);
+    tails.set(id, mine);
     try {
       return await mine;
     } finally {
-      if (lines.get(id) === mine) lines.delete(id);
+      if (tails.get(id) === mine) tails.delete(id);
     }
   };
 
@@ -142,9 +142,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const { resume_session_id: source } = request;
       if (source === undefined) return admission.create(request, createdBy);
       if (request.fork) return admission.fork(source, request, createdBy);
-      // The agent's own name for a session's conversation means that session: it has no second owner.
+      // The id of a session's conversation stands for that session: a conversation has one owner.
       const id = (await store.conversation(source))?.sessionId ?? source;
-      return inLine(id, () => admission.resume(id, request, createdBy));
+      return serialize(id, () => admission.resume(id, request, createdBy));
     },
 
     async fork(sessionId, { up_to_message_id: upToMessageId, title, metadata }, createdBy) {
@@ -174,7 +174,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     async close(id) {
-      await inLine(id, async () => close(await get(id)));
+      await serialize(id, async () => close(await get(id)));
     },
 
     isBusy: () => [...actors.values()].some((session) => BUSY.has(session.state())),
@@ -187,7 +187,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await agent.sweep();
       await settleOrphans(deps);
       open = await store.countSessions('connected');
-      // Before the first request, or a message that comes early would overtake them.
+      // Before the first request: an early message would overtake them.
       const queued = Map.groupBy(await store.openTurns('queued'), (turn) => turn.sessionId);
       const records = await store.getSessions([...queued.keys()]);
       for (const [sessionId, turns] of queued) {
@@ -195,12 +195,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
         if (!record) continue;
         const session = adopt(record);
         session.takeOver(turns);
-        left.push(session);
+        orphaned.push(session);
       }
     },
 
     resumeQueued() {
-      for (const session of left.splice(0)) session.resumeQueue();
+      for (const session of orphaned.splice(0)) session.resumeQueue();
     },
 
     async shutdown(graceSeconds) {

@@ -5,14 +5,14 @@ import type { z } from 'zod';
 import { problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
 
-/** What of a session a resume may set anew. */
+/** The parts of a session that a resume may change. */
 export type Settable = Pick<SessionRecord, 'title' | 'metadata' | 'model' | 'permissionMode' | 'options'>;
 
-/** What a resume asks for that the session does not have yet: each part only if it is another. */
+/** The settings of a resume that differ from the session's. */
 export function changesOf(record: SessionRecord, request: z.output<typeof CreateSession>): Partial<Settable> {
   const { title, metadata, model, permission_mode: permissionMode } = request;
   const options = { ...record.options, ...SessionOptions.parse(request) };
-  // None of them is the same as nothing said of them.
+  // An empty list means the same as leaving it out.
   if (Object.keys(options.hooks ?? {}).length === 0) delete options.hooks;
   if (options.custom_tools?.length === 0) delete options.custom_tools;
   const asked = { title, metadata, model, permissionMode, options };
@@ -24,8 +24,8 @@ export function changesOf(record: SessionRecord, request: z.output<typeof Create
 }
 
 /**
- * Checks that a process that runs can take the changes.
- * @throws AppError 409 that names those that need another process
+ * Checks that a running process can take the changes.
+ * @throws AppError 409 that names the options that need a new process
  */
 export function requireLive(
   { id, options: before }: SessionRecord,

@@ -12,7 +12,7 @@ export interface RunTurnDeps {
   fact(command: CommandBody, what: string): void;
 }
 
-/** Gets a process for a turn that began, and says whether there is one. */
+/** Gets a process for a turn that began, and reports `turn-ready` or `turn-not-started`. */
 export async function runTurn({ store, state, process, fact }: RunTurnDeps, turn: TurnRecord): Promise<void> {
   const turnId = turn.id;
   try {

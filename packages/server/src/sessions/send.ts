@@ -6,7 +6,7 @@ import type { Store, TurnRecord } from '../store/store.ts';
 import type { Policy } from './policy.ts';
 import type { ProcessHandle } from './process.ts';
 import type { SessionActor } from './session-actor.ts';
-import { checkUndivided } from './transcript.ts';
+import { inspectTranscript } from './transcript.ts';
 
 export interface SendRequest {
   input: UserInput;
@@ -15,13 +15,13 @@ export interface SendRequest {
   idempotencyKey: string | null;
   whenBusy: 'queue' | 'reject' | 'interrupt';
   waitFor: WaitFor;
-  /** Go on although somebody else has gone on with the conversation. */
+  /** Continue even if another program has continued the conversation. */
   force: boolean;
 }
 
 export interface Sent {
   turn: TurnRecord;
-  /** The idempotency key was used before: this is the turn of that time. */
+  /** The idempotency key was used before, and this is its turn. */
   replayed: boolean;
 }
 
@@ -39,11 +39,11 @@ export interface SendingDeps {
 export interface Sending {
   /** Accepts a message: when this settles, the turn is durable. */
   send(request: SendRequest): Promise<Sent>;
-  /** Looks whether nobody else has gone on with the conversation. @throws AppError 409, unless forced */
-  undivided(force: boolean): Promise<void>;
+  /** Checks that no other program has continued the conversation. @throws AppError 409, unless forced */
+  checkDivergence(force: boolean): Promise<void>;
 }
 
-/** What has to hold before a message is accepted; whether and how it is accepted is the machine's decision. */
+/** The checks before a message is accepted; accepting it is the machine's decision. */
 export function createSending(deps: SendingDeps): Sending {
   const { id, store, agent, policy, actor, process, requireOpen } = deps;
   const { state } = actor;
@@ -59,10 +59,10 @@ export function createSending(deps: SendingDeps): Sending {
 
   let checking: Promise<void> | undefined;
   /**
-   * What keeps the agent from starting keeps a message from being accepted, too. Messages that come at once wait for
-   * the same check, so that they keep their order.
+   * A message is accepted only if the agent could start. Messages that arrive together share one check, so that they
+   * keep their order.
    */
-  const startable = (): Promise<void> => {
+  const checkStartable = (): Promise<void> => {
     checking ??= policy.checkStart(state().record).finally(() => {
       checking = undefined;
     });
@@ -70,40 +70,40 @@ export function createSending(deps: SendingDeps): Sending {
   };
 
   let looking: Promise<void> | undefined;
-  /** Whether the conversation is still this session's alone; as with startable, who comes meanwhile waits too. */
-  const undivided = (force: boolean): Promise<void> => {
+  /** Checks that the conversation is still this session's alone; messages that arrive together share this check too. */
+  const checkDivergence = (force: boolean): Promise<void> => {
     looking ??= look(force).finally(() => {
       looking = undefined;
     });
     return looking;
   };
   const look = async (force: boolean): Promise<void> => {
-    // What runs is not disturbed; the next message finds out.
+    // A running turn is not disturbed; the next message finds out.
     if (!isIdle()) return;
     const isLive = process.live() !== undefined;
-    const { seen, diverged } = await checkUndivided({ store, agent }, state().record, { isLive, force });
-    // A process that runs does not know what the other one said; the next one does.
+    const { seen, diverged } = await inspectTranscript({ store, agent }, state().record, { isLive, force });
+    // The running process does not know the other program's messages; the next one will.
     if (diverged && isLive) await process.end();
     if (seen === undefined || seen === state().record.transcriptSeen) return;
     await actor.written({ kind: 'transcript-seen', size: seen, diverged });
   };
 
   return {
-    undivided,
+    checkDivergence,
 
     async send({ force, ...message }) {
       const { idempotencyKey, inputHash } = message;
       const known = await replay(idempotencyKey, inputHash);
       if (known) return known;
       requireOpen();
-      if (!process.live()) await startable();
-      if (looking || isIdle()) await undivided(force);
+      if (!process.live()) await checkStartable();
+      if (looking || isIdle()) await checkDivergence(force);
       const outcome = await actor.call({ kind: 'send', turnId: randomUUID(), ...message });
       if (outcome.ok) {
         const accepted = outcome.effects.find((effect) => effect.kind === 'turn-accepted');
         if (accepted) return { turn: accepted.turn, replayed: false };
       }
-      // Only the key can be refused: the same request came twice at the same time.
+      // The store refuses only a duplicate key: the same request arrived twice at once.
       const twin = await replay(idempotencyKey, inputHash);
       if (twin) return twin;
       throw problem('message_refused');

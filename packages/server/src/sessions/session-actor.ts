@@ -6,12 +6,12 @@ import type { Command, CommandBody, Effect } from './machine/commands.ts';
 import { initialState, type State } from './machine/state.ts';
 import { decide, isDue } from './machine.ts';
 
-/** The actor of a session: it gives each command its time, and tells a store that fails from a refusal. */
+/** The actor of a session: stamps each command with its time, and tells a failing store from a refusal. */
 export interface SessionActor {
   state(): State;
   /** @throws AppError when the command is refused, or 503 when the store fails: nothing was kept */
   call(command: CommandBody): Promise<Outcome<Effect>>;
-  /** Something that happened; whoever goes on need not wait until it is written. */
+  /** For something that happened, without waiting until it is written; failures are logged. */
   fact(command: CommandBody, what: string): void;
   /** Settles when it is written. */
   written(command: CommandBody): Promise<void>;

@@ -28,7 +28,7 @@ import { createSettings } from './settings.ts';
 import { readyTranscript } from './transcript.ts';
 import { createWaiters } from './waiters.ts';
 
-/** So long a shutdown waits for a store that fails; what is not written is settled at the next start. */
+/** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
 const LAST_WRITES_MS = 1_500;
 
 /** One session: an actor over the store, with an agent process as its cache. */
@@ -40,52 +40,52 @@ export interface Session {
   currentTurnId(): string | null;
   queuedTurns(): number;
   pendingPermissions(): PermissionRequest[];
-  /** Hooks and tools of the caller's own that wait for an answer, oldest first. */
+  /** Calls of the caller's hooks and tools that wait for an answer, oldest first. */
   pendingCalls(): PendingCall[];
   /** @throws AppError 404 when no such call waits */
   respond: Calls['respond'];
   /** What the agent does in the background, oldest first. */
   tasks(): BackgroundTask[];
-  /** Ends one background task; settles when it does not run any more. @throws AppError 404, 409, 504 */
+  /** Ends one background task; settles when it has stopped. @throws AppError 404, 409, 504 */
   stopTask(taskId: string): Promise<void>;
   /** Takes back a message that is still queued. @throws AppError 404, 409 */
   cancel(turnId: string): Promise<TurnRecord>;
   /** Starts the agent process if there is none. @throws AppError 502 with the agent's own words */
   wake(): Promise<void>;
-  /** Looks whether nobody else has gone on with the conversation. @throws AppError 409, unless forced */
-  undivided(force: boolean): Promise<void>;
-  /** Asks the agent, and wakes it for that. @throws AppError 504 when it does not answer in time */
+  /** Checks that no other program has continued the conversation. @throws AppError 409, unless forced */
+  checkDivergence(force: boolean): Promise<void>;
+  /** Asks the agent, starting it if necessary. @throws AppError 504 when it does not answer in time */
   ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /** Accepts a message: when this settles, the turn is durable. */
   send(request: SendRequest): Promise<Sent>;
   /** Settles when the turn has ended, and its end is in the log. */
   ended(turnId: string): Promise<TurnRecord>;
-  /** Settles when also the background work of a turn that waits for it is over. */
+  /** Settles when the turn's background work is over too. */
   settled(turnId: string): Promise<TurnRecord>;
-  /** Takes over turns that were queued before this server started: ahead of all that comes now. */
+  /** Takes over turns that were queued before this server started; they go ahead of new ones. */
   takeOver(turns: TurnRecord[]): void;
   /** Begins the first queued turn, if none runs. */
   resumeQueue(): void;
-  /** Ends the running turn, or all work; settles when that is in the log. */
+  /** Ends the running turn, or all work; settles when the end is in the log. */
   interrupt(scope: InterruptScope): Promise<void>;
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   patch(set: { title?: string | null; metadata?: Record<string, unknown> }): Promise<void>;
   /**
-   * Sets what a resume asks for: at once, or at the next start of the agent.
-   * @throws AppError 409 for what a running agent cannot take, before anything is changed
+   * Applies the settings of a resume: at once, or at the agent's next start.
+   * @throws AppError 409 for settings that a running agent cannot take; nothing has changed then
    */
   change(changes: Partial<Settable>): Promise<void>;
   rewind(messageId: string, dryRun: boolean): Promise<RewindResult>;
-  /** Closes for good (until somebody resumes it): settles what waits and ends the process. */
+  /** Closes the session (until it is resumed): settles everything open and ends the process. */
   close(): Promise<void>;
-  /** What has happened cannot be written at present. */
+  /** Something that happened cannot be written at the moment. */
   isStuck(): boolean;
-  /** Starts no further turn; settles when none runs: the first half of a shutdown. */
+  /** First half of a shutdown: starts no further turn, and settles when none runs. */
   drain(): Promise<void>;
   /**
-   * The second half: ends what still runs, and the process. Queued turns stay queued for the next start.
-   * @returns whether all of it could be written
+   * Second half: ends running work and the process. Queued turns stay queued for the next start.
+   * @returns whether everything could be written
    */
   shutdown(): Promise<boolean>;
 }
@@ -103,8 +103,8 @@ export interface SessionDeps {
 type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
 
 /**
- * Puts one session together. machine.ts decides what it becomes, session-actor.ts commits and adopts that, and what
- * follows (the agent is told, somebody who waits is answered) is performed here.
+ * Puts one session together. machine.ts decides, session-actor.ts commits and adopts, and the effects (the agent is
+ * told, a waiting caller is answered) are performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
   const { store, log, agent, policy, defaultModel } = deps;
@@ -143,7 +143,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const actor = createSessionActor({ record: initial, defaultModel, log, perform, onError: deps.onError });
   const { state, call, fact } = actor;
 
-  /** The agent writes the title that it finds by itself into the transcript only, in one of the first turns. */
+  /** The agent writes a title of its own only into the transcript, during one of the first turns. */
   const findTitle = async (): Promise<void> => {
     const title = (await agent.transcript(state().record.conversationId))?.title;
     if (title) fact({ kind: 'title-found', title }, 'note the title');
@@ -180,7 +180,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const process = createProcessHandle({
     agent,
     async checkStart() {
-      // A process starts with what it was changed to, not with what was before.
+      // A pending change of options has to be stored first: the process starts with it.
       await settings.written();
       await policy.checkStart(state().record);
     },
@@ -201,7 +201,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       };
     },
     events: listener.events,
-    // A turn that runs may still get its process while the server waits for it to end.
+    // A running turn may still get its process while the server drains.
     checkAllowed: () => state().current || requireOpen(),
     onStart: (number) => fact({ kind: 'process-started', process: number }, 'note the new state'),
   });
@@ -211,7 +211,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   // ---- ends
 
-  /** What the model calls of a turn that is cut have used: booked with its end, or on its own if that fails. */
+  /** Passes on the usage of a turn that is cut short; if its end cannot be written, the usage is booked by itself. */
   const withCut = async <T>(end: (cut: Spent | undefined) => Promise<T>): Promise<T> => {
     const cut = await process.live()?.cut();
     try {
@@ -247,7 +247,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
     wake: async () => void (await process.wake()),
-    undivided: sending.undivided,
+    checkDivergence: sending.checkDivergence,
     ask: process.ask,
     send: sending.send,
     interrupt: (scope) => (scope === 'all' ? interrupt.all() : interrupt.turn()),
@@ -277,7 +277,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         throw problem('task_not_found', { sessionId: id, id: taskId });
       }
       await process.tell((live) => live.stopTask(taskId));
-      // The list without it came before the agent's answer; it may still be on its way into the store.
+      // The task list without it arrived before the agent's answer, but may not be stored yet.
       await actor.settled();
     },
 

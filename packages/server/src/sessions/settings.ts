@@ -14,24 +14,24 @@ export interface SettingsDeps {
   background(work: Promise<unknown>, what: string): void;
 }
 
-/** What a caller can change of a session that is there. */
+/** The settings of a session that a caller can change. */
 export interface Settings {
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   patch(set: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void>;
   /**
-   * Sets what a resume asks for: at once, or at the next start of the agent.
-   * @throws AppError 409 for what a running agent cannot take, before anything is changed
+   * Applies the settings of a resume: at once, or at the agent's next start.
+   * @throws AppError 409 for settings that a running agent cannot take; nothing has changed then
    */
   change(changes: Partial<Settable>): Promise<void>;
-  /** Settles when no change is on its way into the store. */
+  /** Settles when no change of options is being stored. */
   written(): Promise<void>;
 }
 
 export function createSettings(deps: SettingsDeps): Settings {
   const { policy, actor, process, defaultModel, requireOpen, background } = deps;
   const { state, call } = actor;
-  /** A change of options on its way into the store. */
+  /** The change of options that is being checked and stored. */
   let changing: Promise<unknown> = Promise.resolve();
 
   const setModel = async (model: string | null): Promise<void> => {
@@ -69,7 +69,7 @@ export function createSettings(deps: SettingsDeps): Settings {
       options: others.options ?? record.options,
     });
     await changing;
-    // Told before they are stored: the agent may refuse.
+    // The agent is told before they are stored, because it may refuse.
     if (model !== undefined) await setModel(model);
     if (permissionMode !== undefined) await setPermissionMode(permissionMode);
     if (Object.keys(others).length > 0) {

@@ -9,23 +9,23 @@ interface Deps {
 }
 
 export interface Ready {
-  /** There is a transcript to go on with. */
+  /** There is a transcript to resume. */
   resume: boolean;
-  /** It was gone; so many messages of the log stand in its place. */
+  /** It was gone and has been rebuilt from this many messages of the log. */
   lost: { restored: number } | undefined;
 }
 
 /**
- * Looks whether the agent's transcript is there before a process is to resume it. One that is gone (somebody deleted
- * it, a cleanup did) is written anew from the log.
+ * Makes sure that the agent's transcript exists before a process resumes it. A deleted transcript is rebuilt from the
+ * log.
  */
 export async function readyTranscript(deps: Deps, record: SessionRecord): Promise<Ready> {
   const { conversationId: id, cwd } = record;
   if (!record.hasTranscript && record.messageCount === 0) return { resume: false, lost: undefined };
-  // A server that was killed early may not know of a transcript that is there.
+  // The record may be behind: a server killed early has not noted the transcript.
   if (await deps.agent.transcript(id)) return { resume: true, lost: undefined };
   const { messages: all } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-  // What a compaction replaced is not told again.
+  // Messages that a compaction replaced are left out.
   const said = all.slice(
     Math.max(
       0,
@@ -39,24 +39,24 @@ export async function readyTranscript(deps: Deps, record: SessionRecord): Promis
   return { resume: worthTelling.length > 0, lost: { restored: worthTelling.length } };
 }
 
-/** The agent's own words on a command like /context: no model ever saw them. */
+/** The agent's own output of a command such as /context, which no model has seen. */
 const isSynthetic = (message: unknown): boolean =>
   (message as { model?: unknown } | null)?.model === '<synthetic>';
 
-/** What a look at a transcript came to. */
+/** The result of checking a transcript. */
 export interface Checked {
-  /** How much of it is known now; undefined when there is none. */
+  /** Bytes known to be this session's own; undefined without a transcript. */
   seen: number | undefined;
-  /** Somebody else has gone on with it, and `force` lets that be. */
+  /** Another program has continued it, and `force` accepts that. */
   diverged: boolean;
 }
 
 /**
- * Looks whether a conversation is this session's alone: the terminal program, or another server, may have gone on with
- * it meanwhile, or have it open. Two that go on with one transcript each lose what the other said.
+ * Checks that a conversation is this session's alone: the terminal program or another server may have continued it, or
+ * have it open. Two programs that continue one transcript lose each other's messages.
  * @throws AppError 409, unless forced
  */
-export async function checkUndivided(
+export async function inspectTranscript(
   { store, agent }: Deps,
   record: SessionRecord,
   { isLive, force }: { isLive: boolean; force: boolean },

@@ -1,10 +1,10 @@
 import type { TurnRecord } from '../store/store.ts';
 
-/** Who waits for the end of a turn. */
+/** Callers that wait for the end of a turn. */
 export interface Waiters {
   /** From now on the turn's end can be waited for. */
   expect(turnId: string): void;
-  /** undefined when nobody expects this turn to end. */
+  /** undefined when the end of this turn is not expected. */
   ended(turnId: string): Promise<TurnRecord> | undefined;
   /** Settles when the turn is over, however it went; at once when it is not expected to end. */
   over(turnId: string): Promise<void>;
@@ -25,7 +25,7 @@ export function createWaiters(): Waiters {
   return {
     expect(turnId) {
       const waiter = Promise.withResolvers<TurnRecord>();
-      // Nobody may be there when it fails.
+      // It may fail without anyone waiting.
       waiter.promise.catch(() => {});
       waiters.set(turnId, waiter);
     },

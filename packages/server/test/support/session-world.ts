@@ -6,8 +6,8 @@ import { initialState, runningTurns, type State } from '../../src/sessions/machi
 import { decide, isDue } from '../../src/sessions/machine.ts';
 import { settleOrphans } from '../../src/sessions/recovery.ts';
 import type { Change, SessionRecord, Store, WriteResult } from '../../src/store/store.ts';
-import { createPretendAgent, pick } from './pretend-agent.ts';
 import { sampleSession } from './samples.ts';
+import { createScriptedAgent, pick } from './scripted-agent.ts';
 import { differences, logProblems } from './session-checks.ts';
 import { applyChanges, createRows, mayRefuse } from './session-rows.ts';
 
@@ -89,7 +89,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
   const call = (body: CommandBody) => actor.call(stamp(body));
   /** For a caller whom nobody hears when it is refused. */
   const attempt = (body: CommandBody): void => void call(body).catch(() => {});
-  const agent = createPretendAgent(fact);
+  const agent = createScriptedAgent(fact);
 
   // ---- the store
 

@@ -3,7 +3,7 @@ import type { AgentMessage } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
 import type { TurnRecord } from '../../store/store.ts';
 import { assign, type Draft } from './draft.ts';
-import { answered, type News, type Own, type State, type Task } from './state.ts';
+import { answered, type DueReport, type Own, type State, type Task } from './state.ts';
 import { settleTurn } from './turn-end.ts';
 
 /** A task as the SDK lists it in `background_tasks_changed`; each such message holds all of them. */
@@ -24,10 +24,10 @@ interface Notification {
 }
 
 /**
- * Notes what a message tells of background work. Measured on 2.1.330: when a task ends, `task_notification` comes
+ * Notes what a message says about background work. Measured on 2.1.330: when a task ends, `task_notification` comes
  * first, then the list without it, and 30 ms later the agent begins a turn of its own to report. It begins none
- * when a command was stopped, and when the news came in time for a turn that ran.
- * @returns whether the agent has news to report now
+ * when a command was stopped, and when a running turn could take the news in.
+ * @returns whether the agent has something to report now
  */
 export function noteTasks(draft: Draft, message: AgentMessage): boolean {
   if (message.type !== 'system') return false;
@@ -36,11 +36,13 @@ export function noteTasks(draft: Draft, message: AgentMessage): boolean {
   } else if (message.subtype === 'task_notification') {
     const { task_id, status, skip_transcript, ambient } = message as unknown as Notification;
     if (skip_transcript || ambient) return false;
-    const { tasks, news } = draft.state;
+    const { tasks, dueReport } = draft.state;
     const task = tasks.find(({ view }) => view.task_id === task_id);
     const sentence = `Background task ${task ? `"${task.view.description}"` : task_id}: ${status}.`;
-    const roots = new Set([...(news?.roots ?? []), ...(task?.roots ?? [])]);
-    assign(draft, { news: { roots: [...roots], sentences: [...(news?.sentences ?? []), sentence] } });
+    const roots = new Set([...(dueReport?.roots ?? []), ...(task?.roots ?? [])]);
+    assign(draft, {
+      dueReport: { roots: [...roots], sentences: [...(dueReport?.sentences ?? []), sentence] },
+    });
     return true;
   }
   return false;
@@ -78,17 +80,17 @@ function listed(state: State, tasks: readonly ListedTask[], now: string): Task[]
 
 // ---- the agent's report
 
-/** Hands the news to the turn that reports on them; that there were some is known until the agent is idle. */
-export function takeNews(draft: Draft): News {
-  const { news } = draft.state;
-  assign(draft, { news: news && { roots: [], sentences: [] } });
-  return news ?? { roots: [], sentences: [] };
+/** Hands the due report to the turn that makes it; the session counts as busy until the agent is idle. */
+export function takeReport(draft: Draft): DueReport {
+  const { dueReport } = draft.state;
+  assign(draft, { dueReport: dueReport && { roots: [], sentences: [] } });
+  return dueReport ?? { roots: [], sentences: [] };
 }
 
 /** No report comes any more. */
-export function forgetNews(draft: Draft): void {
-  const { news, own, current } = draft.state;
-  if (news && !own && current?.phase !== 'taken') assign(draft, { news: undefined });
+export function dropReport(draft: Draft): void {
+  const { dueReport, own, current } = draft.state;
+  if (dueReport && !own && current?.phase !== 'taken') assign(draft, { dueReport: undefined });
 }
 
 /** Adds what a turn of the agent's own said to the results of the turns that it reports on. */
@@ -126,7 +128,7 @@ function settle(draft: Draft, turn: TurnRecord, error: TurnError | null): void {
   draft.effects.push({ kind: 'turn-settled', turn: settled });
 }
 
-/** Gives up what turns still wait for. */
+/** Stops waiting for the background work of any turn. */
 export function settleAll(draft: Draft, error: TurnError): void {
   for (const turn of draft.state.unsettled) settle(draft, turn, error);
 }
@@ -134,19 +136,19 @@ export function settleAll(draft: Draft, error: TurnError): void {
 /** Settles every turn whose background work is over. */
 export function settleOver(draft: Draft): void {
   for (const turn of draft.state.unsettled) {
-    const { tasks, own, news } = draft.state;
+    const { tasks, own, dueReport } = draft.state;
     const isMine = (roots: readonly string[]): boolean => roots.includes(turn.id);
     const goesOn =
       tasks.some(({ view, roots }) => !view.ambient && isMine(roots)) ||
       (own && isMine(own.roots)) ||
-      (news && isMine(news.roots));
+      (dueReport && isMine(dueReport.roots));
     if (!goesOn) settle(draft, turn, null);
   }
 }
 
-/** Everything that the agent did in the background is gone with its process. */
+/** Ends all background work: it is gone with the process. */
 export function endBackground(draft: Draft, error: TurnError): void {
   if (draft.state.tasks.length > 0) setTasks(draft, []);
-  assign(draft, { news: undefined });
+  assign(draft, { dueReport: undefined });
   settleAll(draft, error);
 }

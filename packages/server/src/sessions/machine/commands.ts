@@ -10,7 +10,7 @@ import type { AgentMessage, Call, CallAnswer, Decision, Spent, TurnEnd } from '.
 import type { PermissionCommand } from '../../permissions/commands.ts';
 import type { SessionRecord, TurnRecord } from '../../store/store.ts';
 
-/** What callers of the API ask for; refused (an AppError) when the session is not in a state for it. */
+/** Requests of API callers; refused with an AppError when the session's state does not allow them. */
 type CallerCommand =
   | {
       kind: 'send';
@@ -26,20 +26,20 @@ type CallerCommand =
   | { kind: 'set-model'; model: string | null }
   | { kind: 'set-permission-mode'; mode: PermissionMode }
   | { kind: 'patch'; set: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'options'>> }
-  /** Closes the session: settles all that is open. `cut`: what the turn has used until then. */
+  /** Closes the session and settles everything open. `cut`: the running turn's usage so far. */
   | { kind: 'close'; cut: Spent | undefined }
-  /** Ends what is queued, and waits for background work no longer. */
+  /** Ends queued turns, and stops waiting for background work. */
   | { kind: 'stop-all' };
 
-/** How a stop goes on (interrupt.ts), step by step. */
+/** The steps of an interrupt (interrupt.ts), a close and a shutdown. */
 type StopCommand =
   /** Marks turns, so that their end counts as interrupted. Writes nothing. */
   | { kind: 'mark-stopped'; turnIds: readonly string[] }
-  /** Settles what the running turn asked; subagents in the background go on, and so do their questions. */
+  /** Settles the requests of the running turn; subagents in the background go on, and so do their requests. */
   | { kind: 'withdraw-questions' }
-  /** Ends turns that the agent says nothing more about. */
+  /** Ends turns for which no result of the agent will come. */
   | { kind: 'end-turns'; turnIds: readonly string[]; cut: Spent | undefined }
-  /** Puts into the session's account what a turn has used, when its end could not be written. */
+  /** Books the usage of a turn whose end could not be written. */
   | { kind: 'book'; spent: Spent | undefined }
   /** A close is under way: no turn begins. Writes nothing. */
   | { kind: 'begin-close' }
@@ -48,7 +48,7 @@ type StopCommand =
   | { kind: 'drain' }
   | { kind: 'shut-down'; cut: Spent | undefined };
 
-/** What happens to the process of the session. */
+/** Events of the session's process. */
 type ProcessCommand =
   | { kind: 'process-started'; process: number }
   /** A process is there for the turn that waits for it. */
@@ -56,12 +56,12 @@ type ProcessCommand =
   | { kind: 'turn-not-started'; turnId: string; error: TurnError }
   | { kind: 'process-ended'; process: number; how: string; lastWords: string; cut: Spent };
 
-/** What the agent says, and what it does by itself. */
+/** Events of the agent, including what it does by itself. */
 type AgentCommand =
   | { kind: 'turn-taken'; turnId: string }
   | { kind: 'own-turn-began'; turnId: string }
   | { kind: 'message'; message: AgentMessage; end: TurnEnd | undefined }
-  /** Idle, or silent for so long that no report comes any more. */
+  /** The agent is idle, or has been silent too long for a report to come. */
   | { kind: 'no-report' }
   | { kind: 'model-changed'; model: string }
   | { kind: 'title-changed'; title: string }
@@ -71,7 +71,7 @@ type AgentCommand =
   | { kind: 'mode-changed'; mode: PermissionMode }
   | { kind: 'conversation-changed'; conversationId: string; trigger: string }
   | { kind: 'transcript-lost'; restored: number }
-  /** So much of the transcript is known; `diverged`: in spite of what somebody else has added. */
+  /** This much of the transcript is known; `diverged`: including messages of another program. */
   | { kind: 'transcript-seen'; size: number; diverged: boolean };
 
 /** Hooks and tools of the caller's own. */
@@ -85,14 +85,14 @@ export type CallCommand =
     }
   | { kind: 'call-unanswered'; requestId: string; reason: Exclude<CallReason, 'answered'> };
 
-/** A call without what only its waiting side knows; distributes over hooks and tools. */
+/** A call as its caller is told of it. Distributes over hooks and tools. */
 type Asked<Each> = Each extends Call ? Omit<Each, 'signal' | 'url' | 'timeoutSeconds'> : never;
 
-/** How a session begins on a home that another server used before. */
+/** How a session begins after a restart of the server. */
 type RecoveryCommand =
   /** The server that ran this session is gone, and its agent with it. */
   | { kind: 'server-restarted'; cut: Spent | undefined; hadTasks: boolean }
-  /** Queued turns of before: ahead of all that comes now. */
+  /** Turns queued before the restart; they go ahead of new ones. */
   | { kind: 'take-over'; turns: readonly TurnRecord[] }
   /** Begins the first queued turn, if none runs. */
   | { kind: 'resume-queue' };
@@ -113,9 +113,9 @@ export type CommandBody =
 /** The command of one kind. */
 export type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
 
-/** What follows from a decision once it is committed. */
+/** What to do after a decision is committed. */
 export type Effect =
-  /** Get a process for the turn; `turn-ready` or `turn-not-started` comes back. */
+  /** Get a process for the turn; `turn-ready` or `turn-not-started` follows. */
   | { kind: 'start-turn'; turn: TurnRecord }
   | { kind: 'send-to-agent'; turnId: string; input: UserInput; process: number }
   /** The turn exists, and its end can be waited for. */
@@ -124,11 +124,11 @@ export type Effect =
   | { kind: 'turn-settled'; turn: TurnRecord }
   | { kind: 'answer-permission'; requestId: string; decision: Decision }
   | { kind: 'answer-call'; requestId: string; answer: CallAnswer }
-  /** Interrupt what runs, for a message that goes first. */
+  /** Interrupt the running turn, for a message that goes first. */
   | { kind: 'make-way' }
-  /** News came, or were told: `no-report` is due if nothing follows. */
+  /** Tasks ended, or a turn did: `no-report` follows if no report comes. */
   | { kind: 'await-report' }
-  /** The agent may have titled the conversation: `title-found` comes back. */
+  /** The agent may have titled the conversation: `title-found` follows if it has. */
   | { kind: 'find-title' }
   | { kind: 'rename-transcript'; conversationId: string; title: string }
   | { kind: 'end-process' };

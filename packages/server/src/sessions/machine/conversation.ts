@@ -5,7 +5,7 @@ import type { Of } from './commands.ts';
 import { assign, type Draft, tellState, update } from './draft.ts';
 import { isClosed } from './state.ts';
 
-// ---- what a caller sets
+// ---- set by a caller
 
 export function setModel(draft: Draft, { model }: Of<'set-model'>): void {
   update(draft, { model });
@@ -22,9 +22,9 @@ export function patch(draft: Draft, { set }: Of<'patch'>): void {
     draft.effects.push({ kind: 'rename-transcript', conversationId, title: set.title });
 }
 
-// ---- what was changed inside the agent, or in its files
+// ---- changed inside the agent, or in its files
 
-/** Notes a setting that is another than before. */
+/** Notes a setting that has changed. */
 export function follow(
   draft: Draft,
   changed: Partial<Pick<SessionRecord, 'model' | 'title' | 'worktree'>>,
@@ -36,7 +36,7 @@ export function follow(
   tellState(draft);
 }
 
-/** The agent's own title counts while nobody has given another. */
+/** The agent's own title counts only while there is no other. */
 export function followTitle(draft: Draft, { title }: Of<'title-found'>): void {
   if (draft.state.record.title === null) follow(draft, { title });
 }
@@ -45,7 +45,7 @@ export function followFolder(draft: Draft, { folder }: Of<'folder-changed'>): vo
   follow(draft, { worktree: folder === draft.state.record.cwd ? null : folder });
 }
 
-/** Notes another permission mode, whoever set it. */
+/** Notes a new permission mode, set by a caller or inside the agent. */
 export function followMode(draft: Draft, permissionMode: PermissionMode): void {
   if (permissionMode === draft.state.record.permissionMode || isClosed(draft.state)) return;
   update(draft, { permissionMode });
@@ -65,7 +65,7 @@ export function followConversation(
   draft.changes.push(event(id, 'session.conversation', data, null, draft.at));
 }
 
-/** The transcript was gone, and the agent begins with what the log has of the conversation. */
+/** The transcript was gone, and the agent starts from the messages in the log. */
 export function noteLost(draft: Draft, { restored }: Of<'transcript-lost'>): void {
   const { id, conversationId } = draft.state.record;
   update(draft, { hasTranscript: restored > 0, transcriptSeen: null });
@@ -81,6 +81,6 @@ export function noteLost(draft: Draft, { restored }: Of<'transcript-lost'>): voi
 export function noteSeen(draft: Draft, { size, diverged }: Of<'transcript-seen'>): void {
   const { record } = draft.state;
   if (diverged || record.transcriptSeen === null) update(draft, { transcriptSeen: size });
-  // All that is new is our own: it need not be written for each message, but when the process ends.
+  // The additions are our own: written when the process ends, not with every message.
   else assign(draft, { record: { ...record, transcriptSeen: size } });
 }

@@ -7,27 +7,27 @@ import { type State, shownState } from './state.ts';
 export interface Draft {
   /** Replaced, never changed in place. */
   state: State;
-  /** What must be written for it, in one transaction. */
+  /** Written in one transaction. */
   readonly changes: Change[];
-  /** What follows, once it is written. */
+  /** Performed after the commit. */
   readonly effects: Effect[];
-  /** When it happens. */
+  /** The time of the command. */
   readonly at: string;
 }
 
-/** Sets what only memory holds. */
+/** Changes state that only memory holds. */
 export function assign(draft: Draft, changed: Partial<State>): void {
   draft.state = { ...draft.state, ...changed };
 }
 
-/** Sets what the session's row holds. */
+/** Changes the session's row. */
 export function update(draft: Draft, set: Partial<SessionRecord>): void {
   const { record } = draft.state;
   draft.state = { ...draft.state, record: { ...record, ...set } };
   draft.changes.push({ kind: 'update-session', id: record.id, set });
 }
 
-/** Tells what the session does, if that is something else than before. */
+/** Writes a `session.state` event if the session's state has changed. */
 export function noteState(draft: Draft): void {
   const shown = shownState(draft.state);
   if (shown === draft.state.shown) return;
@@ -35,7 +35,7 @@ export function noteState(draft: Draft): void {
   tellState(draft);
 }
 
-/** Tells what the session does and how it is set. */
+/** Writes a `session.state` event. */
 export function tellState({ state, changes, at }: Draft): void {
   changes.push(stateEvent(state.record, state.shown, state.defaultModel, at));
 }

@@ -8,12 +8,12 @@ import { type Current, isClosed, type Own } from './state.ts';
 import { bookings } from './turn-end.ts';
 import { beginNext, cutTurns, endQueued } from './turns.ts';
 
-/** The agent process is gone; what it worked on has ended with it. */
+/** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   const { process, how, lastWords, cut } = command;
   const { record } = draft.state;
   if (draft.state.process === process) assign(draft, { process: undefined });
-  // What is known of the transcript is kept in memory while the process lives.
+  // The transcript's known size is kept in memory while the process lives.
   update(draft, { transcriptSeen: record.transcriptSeen });
   if (isClosed(draft.state)) {
     draft.changes.push(...bookings(record.id, cut));
@@ -26,13 +26,13 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   beginNext(draft);
 }
 
-/** Ends what is queued, and waits for background work no longer. */
+/** Ends queued turns, and stops waiting for background work. */
 export function stopAll(draft: Draft): void {
   for (const turn of draft.state.queue) endQueued(draft, turn, { reason: 'cancelled' });
   settleAll(draft, backgroundError('interrupted'));
 }
 
-/** Ends turns that the agent says nothing more about; meanwhile their process may have died, and they with it. */
+/** Ends turns for which no result will come; they may have ended with their process already. */
 export function endTurns(draft: Draft, { turnIds, cut }: Of<'end-turns'>): void {
   cutTurns(draft, { error: null, cut }, ({ turn }) => turnIds.includes(turn.id));
   beginNext(draft);
@@ -57,7 +57,7 @@ export function giveUpClose(draft: Draft): void {
   beginNext(draft);
 }
 
-/** Ends what still runs when the server shuts down; queued turns stay queued for its next start. */
+/** Ends running work when the server shuts down; queued turns stay queued for its next start. */
 export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
   if (isClosed(draft.state)) return;
   giveUpAll(draft, 'server_shutdown');
@@ -65,7 +65,7 @@ export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
   endBackground(draft, backgroundError('server_shutdown'));
 }
 
-/** Settles what a dead server left open: a turn that ran may have changed files, so it does not run again. */
+/** Settles everything that a dead server left open: a running turn may have changed files, so it does not run again. */
 export function serverRestarted(draft: Draft, { cut, hadTasks }: Of<'server-restarted'>): void {
   assign(draft, { process: undefined });
   giveUpAll(draft, 'server_restarted');

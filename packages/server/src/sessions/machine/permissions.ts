@@ -51,7 +51,7 @@ export function askPermission(draft: Draft, command: Of<'permission-asked'>): vo
   );
 }
 
-/** Somebody's answer. One to a request that does not wait changes nothing. */
+/** An answer; it changes nothing when the request is settled. */
 export function answerPermission(draft: Draft, { answer, by }: Of<'answer-permission'>): void {
   const request = draft.state.pending.find(({ id }) => id === answer.request_id);
   if (!request) return;
@@ -69,7 +69,7 @@ export function permissionUnanswered(draft: Draft, { requestId, reason }: Of<'pe
   if (request) giveUpPermission(draft, request, reason);
 }
 
-/** Gives up a request: what the agent is told ends its turn, unless the turn can go on without an answer. */
+/** Gives up a request. The agent's turn ends with it, unless the turn can go on without an answer. */
 function giveUpPermission(draft: Draft, request: PermissionRecord, reason: Unanswered): void {
   const interrupt = reason !== 'timeout' && reason !== 'withdrawn';
   const decision: Decision = { allowed: false, message: permissionSentence(reason), interrupt };
@@ -127,7 +127,7 @@ export function askCall(draft: Draft, { requestId, call, timeoutSeconds }: Of<'c
   draft.changes.push(event(record.id, `${waiting.kind}.requested`, waiting, waiting.turn_id, draft.at));
 }
 
-/** Somebody's answer. One to a call that does not wait changes nothing. */
+/** An answer; it changes nothing when the call is settled. */
 export function answerCall(draft: Draft, { requestId, callKind, answer }: Of<'answer-call'>): void {
   const waiting = draft.state.calls.find((call) => call.request_id === requestId && call.kind === callKind);
   if (waiting) settleCall(draft, waiting, 'answered', { ok: true, answer });
@@ -154,7 +154,7 @@ function settleCall(
   draft.effects.push({ kind: 'answer-call', requestId: request_id, answer });
 }
 
-// ---- all that waits
+// ---- both
 
 /** Gives up everything that waits for an answer. */
 export function giveUpAll(draft: Draft, reason: Unanswered): void {
@@ -164,7 +164,7 @@ export function giveUpAll(draft: Draft, reason: Unanswered): void {
   for (const waiting of draft.state.calls) giveUpCall(draft, waiting, reason);
 }
 
-/** Gives up what the running turn asked; a subagent in the background goes on, and so do its questions. */
+/** Gives up the requests of the running turn; subagents in the background go on, and so do their requests. */
 export function withdrawQuestions(draft: Draft): void {
   const inBackground = new Set(draft.state.tasks.map(({ view }) => view.task_id));
   for (const request of draft.state.pending) {

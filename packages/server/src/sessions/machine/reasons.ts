@@ -1,6 +1,6 @@
 import type { CallReason, InterruptReason, PermissionReason, TurnError } from 'claude-agent-protocol';
 
-/** An end before its time; `sentence` replaces the usual one. */
+/** Why a turn ended early; `sentence` replaces the usual one. */
 export interface Interruption {
   reason: InterruptReason;
   sentence?: string;
@@ -9,10 +9,10 @@ export interface Interruption {
 /** Why a permission request, or a call of a hook or a tool, ended without an answer. */
 export type Unanswered = Exclude<PermissionReason | CallReason, 'answered'>;
 
-/** Why the work in the background ended before its time. */
+/** Why background work ended early. */
 type BackgroundReason = 'interrupted' | 'session_closed' | 'server_shutdown' | 'server_restarted';
 
-/** What the caller reads in the result of a turn. */
+/** For the result of a turn. */
 const TURN: Record<InterruptReason, string> = {
   interrupted: 'The turn was interrupted.',
   denied: 'A permission request was denied, and the turn ended with it.',
@@ -22,7 +22,7 @@ const TURN: Record<InterruptReason, string> = {
   server_restarted: 'The server ended during this turn. Send the message again to go on.',
 };
 
-/** What the caller reads in the result of a turn whose background work was still awaited. */
+/** For the result of a turn whose background work was still awaited. */
 const BACKGROUND: Record<BackgroundReason, string> = {
   interrupted: 'The background work was stopped.',
   session_closed: 'The session was closed.',
@@ -30,7 +30,7 @@ const BACKGROUND: Record<BackgroundReason, string> = {
   server_restarted: 'The server ended while the agent worked in the background.',
 };
 
-/** What the agent reads in the place of an answer. */
+/** For the agent, in place of an answer. */
 const REQUEST: Record<Unanswered, string> = {
   timeout: 'Nobody answered in time.',
   interrupted: 'The user interrupted.',
@@ -41,7 +41,7 @@ const REQUEST: Record<Unanswered, string> = {
   server_restarted: 'The server was restarted.',
 };
 
-/** The model can do something about this one. */
+/** Tells the model how to go on. */
 const PERMISSION_TIMEOUT =
   'Nobody answered the permission request in time, so it was denied. Go on without this, or say what you need.';
 
@@ -60,7 +60,7 @@ export const permissionSentence = (reason: Unanswered): string =>
 
 export const callSentence = (reason: Unanswered): string => REQUEST[reason];
 
-/** @param lastWords what the process wrote last, if anything */
+/** @param lastWords the last output of the process, if any */
 export function agentDied(
   when: 'during the turn' | 'while it worked in the background',
   how: string,

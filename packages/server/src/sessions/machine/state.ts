@@ -7,8 +7,8 @@ export interface Current {
   turn: TurnRecord;
   messages: readonly AnswerItem[];
   /**
-   * `starting`: the message waits for a process; `sent`: the process has it; `taken`: the agent works on it, and what
-   * it says belongs to the answer.
+   * `starting`: the message waits for a process; `sent`: the process has it; `taken`: the agent works on it, and its
+   * messages belong to the answer.
    */
   phase: 'starting' | 'sent' | 'taken';
   /** Why the turn was told to end, if it was: an intention, so it is in memory only. */
@@ -30,17 +30,17 @@ export interface Task {
   roots: readonly string[];
 }
 
-/** Tasks that ended and that the agent has not reported on yet. */
-export interface News {
+/** Ended tasks that the agent has not reported on yet. */
+export interface DueReport {
   roots: readonly string[];
-  /** What is to be reported, in sentences. */
+  /** One sentence a task. */
   sentences: readonly string[];
 }
 
-/** All that a session is. Replaced as a whole, and only by what is committed. */
+/** The whole state of a session. Replaced, never changed in place, and only after a commit. */
 export interface State {
   record: SessionRecord;
-  /** The server's, for sessions without a model of their own. */
+  /** The server's default, for sessions without a model of their own. */
   defaultModel: string | undefined;
   /** Number of the agent process, when there is one. */
   process: number | undefined;
@@ -54,13 +54,13 @@ export interface State {
   queue: readonly TurnRecord[];
   /** Permission requests that wait, oldest first. */
   pending: readonly PermissionRecord[];
-  /** Hooks and tools of the caller's own that wait for an answer, oldest first. */
+  /** Calls of the caller's hooks and tools that wait for an answer, oldest first. */
   calls: readonly PendingCall[];
   tasks: readonly Task[];
-  news: News | undefined;
-  /** Turns that are over and wait for their background work. */
+  dueReport: DueReport | undefined;
+  /** Ended turns that wait for their background work. */
   unsettled: readonly TurnRecord[];
-  /** What the log says last that the session is doing. */
+  /** The session's state according to its newest event. */
   shown: SessionState;
 }
 
@@ -77,7 +77,7 @@ export const initialState = (record: SessionRecord, defaultModel: string | undef
   pending: [],
   calls: [],
   tasks: [],
-  news: undefined,
+  dueReport: undefined,
   unsettled: [],
   shown: record.status === 'closed' ? 'closed' : 'asleep',
 });
@@ -89,11 +89,11 @@ export function shownState(state: State): SessionState {
   if (isClosed(state)) return 'closed';
   if (state.pending.length > 0) return 'waiting';
   if (state.current || state.own) return 'running';
-  if (state.news || state.tasks.some(({ view }) => !view.ambient)) return 'background';
+  if (state.dueReport || state.tasks.some(({ view }) => !view.ambient)) return 'background';
   return state.process === undefined ? 'asleep' : 'idle';
 }
 
-/** The turn that the agent works on; while a message waits at the agent, that is something of its own. */
+/** The turn that the agent works on: a message that it has taken, or a turn of its own. */
 export const answered = (state: State): Current | Own | undefined =>
   state.current?.phase === 'taken' ? state.current : state.own;
 

@@ -15,7 +15,7 @@ interface AssistantContent {
   }[];
 }
 
-/** What an agent message adds to its turn's answer: text and tool calls of the main agent. */
+/** The part of a turn's answer in an agent message: text and tool calls of the main agent. */
 export function answerItems(message: AgentMessage): AnswerItem[] {
   if (message.type !== 'assistant' || message.parent_tool_use_id !== null) return [];
   const { content } = message.message as AssistantContent;
@@ -27,10 +27,10 @@ export function answerItems(message: AgentMessage): AnswerItem[] {
   });
 }
 
-/** How a turn ended: by the agent's own word (`end`), by an error, or by an interrupt. */
+/** How a turn ended: with the agent's result (`end`), with an error, or by an interrupt. */
 export interface Ending {
   end?: TurnEnd | undefined;
-  /** Without the agent's own word: what model calls were reported to have used until then. */
+  /** Without the agent's result: the usage reported until then. */
   cut?: Spent | undefined;
   error: TurnError | null;
   interruption?: Interruption | undefined;
@@ -92,7 +92,7 @@ export function settleTurn(turn: TurnRecord, error: TurnError | null, settledAt:
   };
 }
 
-/** Puts into the session's account what is not there yet. */
+/** Books usage that is not in the session's account yet. */
 export function bookings(sessionId: string, account: Spent | undefined): Change[] {
   if (!account || account.isBooked) return [];
   return account.spent.map((usage): Change => ({ kind: 'add-usage', sessionId, usage }));

@@ -2,14 +2,14 @@ import type { AgentMessage } from '../../agent/agent.ts';
 import { problem } from '../../errors.ts';
 import { event } from '../../events/log.ts';
 import type { TurnRecord } from '../../store/store.ts';
-import { addReport, awaitSettling, noteTasks, takeNews } from './background.ts';
+import { addReport, awaitSettling, noteTasks, takeReport } from './background.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft, update } from './draft.ts';
 import type { Interruption } from './reasons.ts';
 import { answered, type Current, isClosed, type Own } from './state.ts';
 import { answerItems, bookings, type Ending, endTurn } from './turn-end.ts';
 
-/** After so many messages the agent looks for no title any more. */
+/** The agent titles a conversation within this many messages. */
 const TITLED_WITHIN = 5;
 
 // ---- begins
@@ -62,7 +62,7 @@ function requireOpen({ state }: Draft): void {
   if (state.draining) throw problem('server_stopping', { kept: false });
 }
 
-/** Makes a turn, whose row says that it runs, the current one. */
+/** Makes a turn that is stored as running the current one. */
 function begin(draft: Draft, turn: TurnRecord): void {
   assign(draft, { current: { turn, messages: [], phase: 'starting', stop: undefined } });
   draft.changes.push(event(turn.sessionId, 'turn.started', { initiator: turn.initiator }, turn.id, draft.at));
@@ -106,7 +106,7 @@ export function beginOwn(draft: Draft, { turnId }: Of<'own-turn-began'>): void {
   const { at } = draft;
   const { record, current, own } = draft.state;
   if (isClosed(draft.state) || own || current?.phase === 'taken') return;
-  const { roots, sentences } = takeNews(draft);
+  const { roots, sentences } = takeReport(draft);
   const turn: TurnRecord = {
     id: turnId,
     sessionId: record.id,
@@ -131,7 +131,7 @@ export function beginOwn(draft: Draft, { turnId }: Of<'own-turn-began'>): void {
   draft.effects.push({ kind: 'turn-accepted', turn });
 }
 
-// ---- what the agent says
+// ---- messages of the agent
 
 /** Keeps a message of the agent, in the turn that it belongs to; `end` closes that turn. */
 export function message(draft: Draft, { message: said, end }: Of<'message'>): void {
@@ -184,7 +184,7 @@ function endCurrent(draft: Draft, how: Ending): void {
   awaitSettling(draft, ended);
 }
 
-/** Ends the agent's own turn; what it said is also an answer to the turns whose background work it was. */
+/** Ends the agent's own turn; its answer also belongs to the turns whose background work it reports on. */
 function endOwn(draft: Draft, how: Ending): void {
   const { own } = draft.state;
   if (!own) return;
@@ -198,7 +198,7 @@ function endOwn(draft: Draft, how: Ending): void {
   draft.effects.push({ kind: 'turn-ended', turn: ended });
 }
 
-/** Ends whatever runs (and fits) without the agent's own word; what was spent is booked in any case. */
+/** Ends running turns (that fit) without a result of the agent; their usage is booked in any case. */
 export function cutTurns(
   draft: Draft,
   { cut, ...how }: Ending,
@@ -221,13 +221,13 @@ export function endQueued(draft: Draft, turn: TurnRecord, interruption: Interrup
   awaitSettling(draft, ended);
 }
 
-/** Takes a message back; one that is not queued stays as it is. */
+/** Takes back a queued message; any other turn stays as it is. */
 export function cancel(draft: Draft, { turnId }: Of<'cancel'>): void {
   const queued = draft.state.queue.find(({ id }) => id === turnId);
   if (queued) endQueued(draft, queued, { reason: 'cancelled' });
 }
 
-/** Marks what runs as told to stop; the first reason counts. */
+/** Marks running turns as told to stop; the first reason counts. */
 export function markStopped(draft: Draft, turnIds: readonly string[], stop: Interruption): void {
   const mark = <T extends Current | Own>(running: T | undefined): T | undefined =>
     running && !running.stop && turnIds.includes(running.turn.id) ? { ...running, stop } : running;
@@ -235,7 +235,7 @@ export function markStopped(draft: Draft, turnIds: readonly string[], stop: Inte
   assign(draft, { current: mark(current), own: mark(own) });
 }
 
-/** Takes over what a server before left queued; the newest of those sent to interrupt goes first, as it would have. */
+/** Takes over the queue of an earlier server; the newest message sent to interrupt goes first, as it would have. */
 export function takeOver(draft: Draft, { turns }: Of<'take-over'>): void {
   const urgent = turns.filter((turn) => turn.urgent).reverse();
   const others = turns.filter((turn) => !turn.urgent);

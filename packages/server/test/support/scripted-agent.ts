@@ -12,7 +12,7 @@ interface Process {
 }
 
 /** The agent of a session as random steps drive it: it does nothing by itself, and says what it does as facts. */
-export interface PretendAgent {
+export interface ScriptedAgent {
   /** A turn waits for a process. */
   expect(turnId: string): void;
   /** False when the process of this number is gone. */
@@ -46,7 +46,7 @@ const OWN = 'own';
 
 export const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % list.length];
 
-export function createPretendAgent(fact: (body: CommandBody) => void): PretendAgent {
+export function createScriptedAgent(fact: (body: CommandBody) => void): ScriptedAgent {
   let process: Process | undefined;
   let processes = 0;
   /** Turns that wait for a process. */
