@@ -94,7 +94,7 @@ test('the OpenAPI document describes numbers of a query as numbers, with their d
     name: 'limit',
     in: 'query',
     required: false,
-    description: 'How many a page has',
+    description: 'Items per page',
     schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
   });
 });

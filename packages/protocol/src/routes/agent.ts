@@ -15,7 +15,7 @@ const mcpServer = {
 const McpServers = page('servers', McpServerState);
 const AgentList = <N extends string>(name: N) => page(name, z.unknown());
 
-/** What a session's agent knows and offers. */
+/** What the agent of a session offers: commands, models, subagents, MCP servers. */
 export const agentRoutes = {
   getServerInfo: route({
     ...endpoints.getServerInfo,

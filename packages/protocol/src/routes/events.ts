@@ -10,23 +10,21 @@ import { session } from './shared.ts';
 const request = {
   query: z.object({
     after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({
-      description: 'Start after this event number; `Last-Event-ID` and `cursor` go first',
+      description: 'Start after this event number; `Last-Event-ID` and `cursor` take precedence',
     }),
     cursor: queryInteger(0, Number.MAX_SAFE_INTEGER)
       .optional()
       .meta({ description: 'The `next_cursor` of the page before' }),
-    limit: queryInteger(1, 10_000).default(500).meta({ description: 'How many events a page has' }),
+    limit: queryInteger(1, 10_000).default(500).meta({ description: 'Events per page' }),
   }),
   headers: z.object({
     accept: z.string().optional().meta({ description: '`application/json` gives pages' }),
-    'last-event-id': z.string().optional().meta({ description: 'The `id` of the last frame that was read' }),
+    'last-event-id': z.string().optional().meta({ description: '`id` of the last frame that was read' }),
   }),
 };
 const EventPage = page('events', SessionEvent)
   .extend({
-    next_after: z
-      .int()
-      .meta({ description: '`after` of the next page, also when there is nothing more yet' }),
+    next_after: z.int().meta({ description: '`after` of the next page, also if there is nothing more yet' }),
   })
   .meta({ id: 'EventPage' });
 
@@ -51,7 +49,7 @@ export const eventRoutes = {
   allEvents: route({
     ...endpoints.allEvents,
     tag: 'events',
-    summary: "Every session's control events on one stream; starts now, or after a cursor",
+    summary: 'Control events of all sessions on one stream; starts now, or after a cursor',
     ...request,
     responses: {
       200: {

@@ -6,7 +6,7 @@ import { PermissionRequest, RespondPermission } from '../schemas/permission.ts';
 import { route } from './route.ts';
 import { session } from './shared.ts';
 
-/** Questions that wait for an answer. */
+/** Pending permission requests and their answers. */
 export const permissionRoutes = {
   listPermissions: route({
     ...endpoints.listPermissions,
@@ -14,12 +14,12 @@ export const permissionRoutes = {
     summary: 'The approval inbox: every pending request of every session, oldest first',
     query: z.object({
       ...pageQuery,
-      limit: queryInteger(1, 1000).optional().meta({ description: 'How many a page has; default: all' }),
+      limit: queryInteger(1, 1000).optional().meta({ description: 'Items per page; default: all' }),
     }),
     responses: {
       200: {
         description:
-          '`cursor` continues without a gap in `GET /events?after=`; `next_cursor` is of this list',
+          '`cursor` continues without a gap in `GET /events?after=`; `next_cursor` pages this list',
         schema: page('permissions', PermissionRequest)
           .extend({ cursor: z.int() })
           .meta({ id: 'PermissionPage' }),
@@ -33,7 +33,7 @@ export const permissionRoutes = {
     summary: 'Answer a permission request; the first answer wins',
     ...session,
     body: RespondPermission,
-    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    responses: { 200: { description: 'Accepted', schema: z.object({ status: z.literal('ok') }) } },
     problems: ['session_not_found', 'permission_not_found', 'permission_already_settled', 'answer_invalid'],
   }),
 };

@@ -6,19 +6,19 @@ import { route } from './route.ts';
 
 const page = { 200: { description: 'A page', media: 'text/html' } };
 
-/** The server itself: is it there, what did it use, what can it do. */
+/** The server itself: health, usage, documentation. */
 export const serverRoutes = {
   getUsage: route({
     ...endpoints.getUsage,
     tag: 'server',
     summary: 'Tokens and cost of all sessions',
-    responses: { 200: { description: 'Sums so far', schema: TotalUsage } },
+    responses: { 200: { description: 'Totals so far', schema: TotalUsage } },
     problems: ['storage_failed'],
   }),
   health: route({
     ...endpoints.health,
     tag: 'server',
-    summary: 'Is the server alive',
+    summary: 'Whether the server is alive',
     open: true,
     responses: {
       200: {
@@ -42,14 +42,14 @@ export const serverRoutes = {
   ready: route({
     ...endpoints.ready,
     tag: 'server',
-    summary: 'Can the server take work',
+    summary: 'Whether the server accepts work',
     responses: { 200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) } },
     problems: ['not_ready'],
   }),
   invoke: route({
     ...endpoints.invoke,
     tag: 'server',
-    summary: 'One door to every other route',
+    summary: 'Call any other route through one endpoint',
     body: z
       .object({
         path: z.string().optional(),

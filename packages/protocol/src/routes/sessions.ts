@@ -24,7 +24,7 @@ import { ASKING, SHARED, STARTING, session } from './shared.ts';
 
 const folder = ['cwd_not_allowed', 'cwd_not_found'] as const;
 
-/** Sessions: created, listed, changed, closed; what they do and what they used. */
+/** Sessions: create, list, change, close; their state and usage. */
 export const sessionRoutes = {
   createSession: route({
     ...endpoints.createSession,
@@ -86,7 +86,7 @@ export const sessionRoutes = {
   getSessionStatus: route({
     ...endpoints.getSessionStatus,
     tag: 'sessions',
-    summary: 'What a session is doing and what it waits for',
+    summary: 'What a session is doing and waiting for',
     ...session,
     responses: { 200: { description: 'The session', schema: SessionDetail } },
     problems: ['session_not_found'],
@@ -103,11 +103,11 @@ export const sessionRoutes = {
   closeSession: route({
     ...endpoints.closeSession,
     tag: 'sessions',
-    summary: 'Close a session: settle what waits, end its process',
+    summary: 'Close a session: settle its pending requests and end its process',
     ...session,
     responses: {
       200: {
-        description: 'Closed (also when it was closed before)',
+        description: 'Closed (also if it was closed before)',
         schema: z.object({ status: z.literal('closed') }),
       },
     },
@@ -129,7 +129,7 @@ export const sessionRoutes = {
     summary: 'Undo file changes back to a message',
     ...session,
     body: RewindSession,
-    responses: { 200: { description: 'What was (or would be) undone', schema: RewindResult } },
+    responses: { 200: { description: 'The changes that were (or would be) undone', schema: RewindResult } },
     problems: [...ASKING, 'session_busy'],
   }),
   setModel: route({
@@ -161,7 +161,7 @@ export const sessionRoutes = {
     ...endpoints.interrupt,
     tag: 'sessions',
     summary:
-      'End the running turn and settle its permissions; with scope "all" background tasks and queue too',
+      'End the running turn and settle its permissions; with scope "all", background tasks and the queue too',
     ...session,
     body: z
       .object({
@@ -179,7 +179,7 @@ export const sessionRoutes = {
   listTasks: route({
     ...endpoints.listTasks,
     tag: 'sessions',
-    summary: 'What the agent does in the background',
+    summary: 'List background tasks of the agent',
     ...session,
     responses: { 200: { description: 'Oldest first', schema: page('tasks', BackgroundTask) } },
     problems: ['session_not_found'],
@@ -200,19 +200,19 @@ export const sessionRoutes = {
   respondHook: route({
     ...endpoints.respondHook,
     tag: 'sessions',
-    summary: "Decide a hook that waits: the agent's own hook output",
+    summary: "Decide a pending hook, with the agent's own hook output",
     ...session,
     body: RespondHook,
-    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    responses: { 200: { description: 'Accepted', schema: z.object({ status: z.literal('ok') }) } },
     problems: ['session_not_found', 'call_not_found'],
   }),
   respondTool: route({
     ...endpoints.respondTool,
     tag: 'sessions',
-    summary: 'Give the result of a custom tool that waits',
+    summary: 'Return the result of a pending custom tool call',
     ...session,
     body: RespondTool,
-    responses: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+    responses: { 200: { description: 'Accepted', schema: z.object({ status: z.literal('ok') }) } },
     problems: ['session_not_found', 'call_not_found'],
   }),
   getContext: route({
@@ -228,7 +228,7 @@ export const sessionRoutes = {
     tag: 'sessions',
     summary: 'Tokens and cost of one session',
     ...session,
-    responses: { 200: { description: 'Sums so far', schema: Usage } },
+    responses: { 200: { description: 'Totals so far', schema: Usage } },
     problems: ['session_not_found'],
   }),
 };

@@ -5,7 +5,7 @@ import { SessionId } from '../schemas/common.ts';
 /** A route of one session. */
 export const session = { params: z.object({ session_id: SessionId }) };
 
-/** What keeps an agent from starting: the session's state, its folder, or what the configuration allows by now. */
+/** Reasons for which an agent does not start: the session's state, its folder, or the present configuration. */
 export const STARTING = [
   'session_not_found',
   'session_closed',
@@ -22,14 +22,14 @@ export const STARTING = [
   'agent_start_failed',
 ] as const satisfies readonly ProblemCode[];
 
-/** A question to the agent, which is started for it. */
+/** Failures of a question to the agent, which is started for it. */
 export const ASKING = [
   ...STARTING,
   'agent_refused',
   'agent_not_answering',
 ] as const satisfies readonly ProblemCode[];
 
-/** Another program may have the conversation. */
+/** Another program uses the conversation. */
 export const SHARED = [
   'conversation_in_use',
   'conversation_diverged',

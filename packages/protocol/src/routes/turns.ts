@@ -18,7 +18,7 @@ const turn = { params: z.object({ session_id: SessionId, turn_id: TurnId }) };
 
 const sent = {
   Location: 'The path of the turn',
-  'Idempotent-Replayed': '`true` when the key was used before and this is the turn of then',
+  'Idempotent-Replayed': '`true` if the key was used before: this is the turn that it started',
 };
 
 /** Messages and the turns that they make. */
@@ -57,16 +57,16 @@ export const turnRoutes = {
   listMessages: route({
     ...endpoints.listMessages,
     tag: 'messages',
-    summary: 'The history of the present conversation, or of an earlier one',
+    summary: 'The history of the current conversation, or of an earlier one',
     ...session,
     query: z.object({
       ...pageQuery,
       offset: pageOffset,
-      conversation_id: z.string().optional().meta({ description: 'Another of the session’s conversations' }),
+      conversation_id: z.string().optional().meta({ description: 'Another conversation of the session' }),
     }),
     responses: {
       200: {
-        description: 'Oldest first; `conversations` lists those of the session, the present one last',
+        description: 'Oldest first; `conversations` lists those of the session, the current one last',
         schema: page('messages', HistoryMessage)
           .extend({ conversation_id: z.string(), conversations: z.array(z.string()) })
           .meta({ id: 'HistoryPage' }),
@@ -81,7 +81,7 @@ export const turnRoutes = {
     ...session,
     query: z.object({
       ...pageQuery,
-      after: TurnId.optional().meta({ description: 'Turns after this one; `cursor` goes first' }),
+      after: TurnId.optional().meta({ description: 'Turns after this one; `cursor` takes precedence' }),
       state: TurnState.optional().meta({ description: 'Only turns in this state' }),
     }),
     responses: { 200: { description: 'One page', schema: page('turns', Turn).meta({ id: 'TurnPage' }) } },

@@ -13,9 +13,9 @@ import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { healthRoutes } from './routes/health.ts';
 import { invocationRoutes } from './routes/invocations.ts';
-import { messageRoutes } from './routes/messages.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { turnRoutes } from './routes/turns.ts';
 import { skipUnreadBody } from './unread.ts';
 
 /** The HTTP application: authentication, limits, routes, and one place that turns errors into responses. A trailing slash is ignored. */
@@ -51,7 +51,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   healthRoutes(app, deps);
   sessionRoutes(app, deps);
   agentRoutes(app, deps);
-  messageRoutes(app, deps);
+  turnRoutes(app, deps);
   eventRoutes(app, deps);
   permissionRoutes(app, deps);
   gatewayRoutes(app, deps);

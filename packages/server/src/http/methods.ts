@@ -1,9 +1,10 @@
+import { endpoints } from 'claude-agent-protocol/endpoints';
 import type { Context, Hono } from 'hono';
 import { problem } from '../errors.ts';
 import type { HttpEnv } from './auth.ts';
 import { problemResponse } from './problems.ts';
 
-const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
+const METHODS = [...new Set(Object.values(endpoints).map(({ method }) => method))];
 
 /** For unmatched requests: a known path with another method gets 405 and the allowed methods. */
 export function answerUnrouted(app: Hono<HttpEnv>, c: Context<HttpEnv>): Response {

@@ -11,7 +11,7 @@ import { mount, reply } from '../mount.ts';
 import { offsetOf, pageOf } from '../page.ts';
 import { sseResponse } from '../sse.ts';
 
-export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
+export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
   mount(app, routes.sendMessage, async ({ params, headers, body }) => {
     const sessionId = params.session_id;
     const session = await sessions.getOpen(sessionId);
@@ -91,7 +91,7 @@ export function messageRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent
   });
 }
 
-/** What is asked for. A plain message keeps the hash that it had before there was anything to wait for. */
+/** Tells requests under one idempotency key apart. Without `wait_for` the message is hashed alone: stored hashes stay valid. */
 const hashOf = (message: UserInput, waitFor: WaitFor): string =>
   createHash('sha256')
     .update(JSON.stringify(waitFor === 'turn' ? message : { message, waitFor }))
