@@ -221,7 +221,7 @@ const toNowhere: fc.Arbitrary<Parts> = fc.record({
 export function anyRequest(wanted: (name: RouteName) => boolean = () => true): fc.Arbitrary<FuzzRequest> {
   const each = ROUTES.filter(([name]) => wanted(name)).map(([name, spec]) => ({
     // Sessions are what the rest needs, and messages are where most happens.
-    weight: name === 'sendMessage' ? 6 : name === 'createSession' ? 4 : name === 'respondPermission' ? 3 : 1,
+    weight: name === 'sendMessage' ? 6 : name === 'createSession' ? 4 : name === 'respondPermission' ? 6 : 1,
     arbitrary: toRoute(name, spec),
   }));
   const plain = fc.oneof({ weight: 12, arbitrary: fc.oneof(...each) }, { weight: 2, arbitrary: toNowhere });
