@@ -13,7 +13,7 @@ export class ConnectionCut extends Error {
 const PING_EVERY_MS = 10_000;
 
 /**
- * Plays frames: yields what is ready in one piece, so that nothing waits for anything but the script's own pauses
+ * Plays frames: yields what is ready as one chunk, so that nothing waits for anything but the script's own pauses
  * and gates. Ends with the signal's reason when the client goes away.
  */
 export async function* playFrames(

@@ -38,7 +38,7 @@ describe('a stream', () => {
     );
   });
 
-  it('sends one event a word and a long tool input in pieces', () => {
+  it('sends one event a word and a long tool input in chunks', () => {
     const step = { say: 'one two\n three', tools: [{ name: 'T', input: { text: 'x'.repeat(200) } }] };
     const frames = [...streamFrames(buildAnswer(step, 'm', 1), [], slowPace(0))];
     const read = readStream(textOf(frames));
@@ -99,10 +99,10 @@ describe('the stream checker', () => {
   const events = good.split('\n\n').filter(Boolean);
   const without = (index: number) => `${events.toSpliced(index, 1).join('\n\n')}\n\n`;
 
-  it('finds every event that is missing, other than a piece of content', () => {
-    const isPiece = (event: string) => /text_delta|input_json_delta/.test(event);
+  it('finds every missing event, except deltas of content', () => {
+    const isDelta = (event: string) => /text_delta|input_json_delta/.test(event);
     const missed = events.filter(
-      (event, index) => !isPiece(event) && readStream(without(index)).problems.length === 0,
+      (event, index) => !isDelta(event) && readStream(without(index)).problems.length === 0,
     );
     expect(missed).toEqual([]);
   });

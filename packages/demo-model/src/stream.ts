@@ -30,7 +30,7 @@ export type Frame =
   | { kind: 'gate'; name: string }
   | { kind: 'cut' };
 
-/** How long the input of a tool may be before it is sent in another piece. */
+/** How long the input of a tool may be before it is sent in another chunk. */
 const INPUT_PIECE = 48;
 
 /**
@@ -139,8 +139,8 @@ export function* streamFrames(answer: Answer, before: Frame[], pace: Pace): Gene
 function* blockFrames(index: number, block: AnswerBlock, pace: Pace): Generator<Frame> {
   if (block.type === 'tool_use') {
     yield event('content_block_start', { index, content_block: { ...block, input: {} } });
-    for (const piece of pieces(JSON.stringify(block.input))) {
-      yield delta(index, { type: 'input_json_delta', partial_json: piece });
+    for (const chunk of chunks(JSON.stringify(block.input))) {
+      yield delta(index, { type: 'input_json_delta', partial_json: chunk });
     }
   } else if (block.type === 'thinking') {
     yield event('content_block_start', {
@@ -188,7 +188,7 @@ function withoutGates(text: string): string {
   return text.replace(new RegExp(GATE_IN_TEXT, 'g'), '');
 }
 
-function pieces(json: string): string[] {
+function chunks(json: string): string[] {
   const list: string[] = [];
   for (let at = 0; at < json.length; at += INPUT_PIECE) list.push(json.slice(at, at + INPUT_PIECE));
   return list;

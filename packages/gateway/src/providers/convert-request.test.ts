@@ -22,7 +22,7 @@ const converters = [
   ['AI SDK', (request: MessagesRequest) => parts(request).prompt],
 ] as const;
 
-/** A conversation as a client may send it; every piece of content has a mark of its own. */
+/** A conversation as a client may send it; each part of its content has a unique mark. */
 const conversation = fc
   .array(
     fc.record({

@@ -11,7 +11,7 @@ import { createResponsesReader } from './openai-responses/convert-stream.ts';
 const inputs = [{ path: '/a "b" {' }, { command: 'ls }', deep: { n: [1, 2] } }];
 const ids = ['call_aaaaaaaaaaaaaaaa', 'call_bbbbbbbbbbbbbbbb'];
 const jsonOf = (at: number) => JSON.stringify(inputs[at]);
-/** Three pieces of a tool's JSON. */
+/** Three chunks of a tool's JSON. */
 const thirds = (text: string) => [text.slice(0, 4), text.slice(4, 9), text.slice(9)];
 
 interface Source {

@@ -23,8 +23,8 @@ export interface DialectFixture {
 
 const facts = { context: 100_000, output: 8_000, images: true, pdf: true, reasoning: true };
 
-/** A text in pieces, cut in the middle of words and of multi-byte characters' neighbourhoods. */
-function pieces(text: string, size = 5): string[] {
+/** A text in chunks, cut inside words and near multi-byte characters. */
+function cutText(text: string, size = 5): string[] {
   const out: string[] = [];
   const characters = [...text];
   for (let at = 0; at < characters.length; at += size) out.push(characters.slice(at, at + size).join(''));
@@ -48,12 +48,12 @@ const openaiChat: DialectFixture = {
       choices: [{ index: 0, delta, finish_reason: finish }],
     });
     const chunks: unknown[] = [chunk({ role: 'assistant', content: '' })];
-    for (const part of pieces(turn.thinking ?? '')) chunks.push(chunk({ reasoning_content: part }));
-    for (const part of pieces(turn.text ?? '')) chunks.push(chunk({ content: part }));
+    for (const part of cutText(turn.thinking ?? '')) chunks.push(chunk({ reasoning_content: part }));
+    for (const part of cutText(turn.text ?? '')) chunks.push(chunk({ content: part }));
     for (const [index, tool] of (turn.tools ?? []).entries()) {
       const start = { index, id: tool.id, type: 'function', function: { name: tool.name, arguments: '' } };
       chunks.push(chunk({ tool_calls: [start] }));
-      for (const part of pieces(JSON.stringify(tool.input), 7)) {
+      for (const part of cutText(JSON.stringify(tool.input), 7)) {
         chunks.push(chunk({ tool_calls: [{ index, function: { arguments: part } }] }));
       }
     }
@@ -82,7 +82,7 @@ const openaiResponses: DialectFixture = {
       const item = { type: 'reasoning', id: 'rs_1', summary: [] };
       events.push({ type: 'response.output_item.added', output_index: at, item });
       events.push({ type: 'response.reasoning_summary_part.added', output_index: at, item_id: 'rs_1' });
-      for (const delta of pieces(turn.thinking)) {
+      for (const delta of cutText(turn.thinking)) {
         events.push({
           type: 'response.reasoning_summary_text.delta',
           output_index: at,
@@ -101,7 +101,7 @@ const openaiResponses: DialectFixture = {
       const at = index++;
       const item = { type: 'message', id: 'msg_1', content: [] };
       events.push({ type: 'response.output_item.added', output_index: at, item });
-      for (const delta of pieces(turn.text)) {
+      for (const delta of cutText(turn.text)) {
         events.push({ type: 'response.output_text.delta', output_index: at, item_id: 'msg_1', delta });
       }
       const content = [{ type: 'output_text', text: turn.text }];
@@ -118,7 +118,7 @@ const openaiResponses: DialectFixture = {
       };
       events.push({ type: 'response.output_item.added', output_index: at, item });
       const whole = JSON.stringify(tool.input);
-      for (const delta of pieces(whole, 7)) {
+      for (const delta of cutText(whole, 7)) {
         events.push({ type: 'response.function_call_arguments.delta', output_index: at, delta });
       }
       events.push({ type: 'response.function_call_arguments.done', output_index: at, arguments: whole });
@@ -148,8 +148,8 @@ const gemini: DialectFixture = {
       candidates: [{ index: 0, content: { role: 'model', parts }, ...more }],
     });
     const chunks: unknown[] = [];
-    for (const text of pieces(turn.thinking ?? '')) chunks.push(chunk([{ text, thought: true }]));
-    for (const text of pieces(turn.text ?? '')) chunks.push(chunk([{ text }]));
+    for (const text of cutText(turn.thinking ?? '')) chunks.push(chunk([{ text, thought: true }]));
+    for (const text of cutText(turn.text ?? '')) chunks.push(chunk([{ text }]));
     const calls = (turn.tools ?? []).map((tool, at) => ({
       functionCall: { id: tool.id, name: tool.name, args: tool.input },
       ...(at === 0 ? { thoughtSignature: 'SIG' } : {}),
@@ -186,7 +186,7 @@ const cohere: DialectFixture = {
         message: { content: { ...(withType ? { type } : {}), [type]: value } },
       });
       events.push({ type: 'content-start', index, delta: message('', true) });
-      for (const part of pieces(text))
+      for (const part of cutText(text))
         events.push({ type: 'content-delta', index, delta: message(part, false) });
       events.push({ type: 'content-end', index });
     };
@@ -195,9 +195,9 @@ const cohere: DialectFixture = {
     for (const tool of turn.tools ?? []) {
       const call = { id: tool.id, type: 'function', function: { name: tool.name, arguments: '' } };
       events.push({ type: 'tool-call-start', delta: { message: { tool_calls: call } } });
-      for (const part of pieces(JSON.stringify(tool.input), 7)) {
-        const piece = { function: { arguments: part } };
-        events.push({ type: 'tool-call-delta', delta: { message: { tool_calls: piece } } });
+      for (const part of cutText(JSON.stringify(tool.input), 7)) {
+        const call = { function: { arguments: part } };
+        events.push({ type: 'tool-call-delta', delta: { message: { tool_calls: call } } });
       }
       events.push({ type: 'tool-call-end' });
     }
@@ -253,20 +253,20 @@ const bedrock: DialectFixture = {
     const stop = (at: number) => frames.push(bedrockFrame('contentBlockStop', { contentBlockIndex: at }));
     if (turn.thinking) {
       const at = index++;
-      for (const text of pieces(turn.thinking, 20)) delta(at, { reasoningContent: { text } });
+      for (const text of cutText(turn.thinking, 20)) delta(at, { reasoningContent: { text } });
       delta(at, { reasoningContent: { signature: 'SIG' } });
       stop(at);
     }
     if (turn.text) {
       const at = index++;
-      for (const text of pieces(turn.text, 20)) delta(at, { text });
+      for (const text of cutText(turn.text, 20)) delta(at, { text });
       stop(at);
     }
     for (const tool of turn.tools ?? []) {
       const at = index++;
       const start = { toolUse: { toolUseId: tool.id, name: tool.name } };
       frames.push(bedrockFrame('contentBlockStart', { contentBlockIndex: at, start }));
-      for (const input of pieces(JSON.stringify(tool.input), 16)) delta(at, { toolUse: { input } });
+      for (const input of cutText(JSON.stringify(tool.input), 16)) delta(at, { toolUse: { input } });
       stop(at);
     }
     frames.push(bedrockFrame('messageStop', { stopReason: turn.tools?.length ? 'tool_use' : 'end_turn' }));
@@ -314,20 +314,20 @@ const anthropic: DialectFixture = {
     };
     if (turn.thinking) {
       block({ type: 'thinking', thinking: '', signature: '' }, [
-        ...pieces(turn.thinking).map((thinking) => ({ type: 'thinking_delta', thinking })),
+        ...cutText(turn.thinking).map((thinking) => ({ type: 'thinking_delta', thinking })),
         { type: 'signature_delta', signature: 'SIG' },
       ]);
     }
     if (turn.text) {
       block(
         { type: 'text', text: '' },
-        pieces(turn.text).map((text) => ({ type: 'text_delta', text })),
+        cutText(turn.text).map((text) => ({ type: 'text_delta', text })),
       );
     }
     for (const tool of turn.tools ?? []) {
       block(
         { type: 'tool_use', id: tool.id, name: tool.name, input: {} },
-        pieces(JSON.stringify(tool.input), 7).map((partial_json) => ({
+        cutText(JSON.stringify(tool.input), 7).map((partial_json) => ({
           type: 'input_json_delta',
           partial_json,
         })),

@@ -15,8 +15,12 @@ import type { Dialect } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
+  earlierResult,
   joinTexts,
+  mediaFollows,
   mediaOf,
+  mediaOfTool,
+  missingResult,
   omitted,
   refuseMedia,
   systemTexts,
@@ -154,9 +158,7 @@ function convertMessages(
 
   /** Adds missing results: providers refuse calls without one, and an interrupted turn has none. */
   function push(results: LanguageModelV4ToolResultPart[]): void {
-    const missing = open.map((call) =>
-      result(call, { type: 'error-text', value: 'No result: interrupted.' }),
-    );
+    const missing = open.map((call) => result(call, { type: 'error-text', value: missingResult }));
     open = [];
     const content = [...results, ...missing];
     if (content.length > 0) out.push({ role: 'tool', content });
@@ -192,8 +194,7 @@ function convertMessages(
             open = open.filter((call) => call !== block.tool_use_id);
             results.push(result(block.tool_use_id, output));
             if (block.is_error) notes.errors = [...(notes.errors ?? []), id(block.tool_use_id)];
-          } else
-            parts.push({ type: 'text', text: `[Result of an earlier tool call]\n${outputText(output)}` });
+          } else parts.push({ type: 'text', text: `${earlierResult}\n${outputText(output)}` });
           attached.push(...media);
         } else parts.push(...userParts(block, options));
       }
@@ -290,8 +291,8 @@ function convertResult(
     if (!converted) parts.push({ type: 'text', text: omitted(part, options.model) });
     else if (converted.type === 'text' || imagesInResults.includes(options.dialect)) parts.push(converted);
     else {
-      parts.push({ type: 'text', text: `[The ${part.type} is in the next message.]` });
-      media.push({ type: 'text', text: `[The ${part.type} that the tool returned:]` }, converted);
+      parts.push({ type: 'text', text: mediaFollows(part.type) });
+      media.push({ type: 'text', text: mediaOfTool(part.type) }, converted);
     }
   }
   if (parts.every((part) => part.type === 'text')) {

@@ -14,8 +14,12 @@ import type { ModelFacts, ThinkingStyle } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
+  earlierResult,
   joinTexts,
+  mediaFollows,
   mediaOf,
+  mediaOfTool,
+  missingResult,
   omitted,
   refuseMedia,
   systemTexts,
@@ -137,8 +141,7 @@ function convertMessages(request: MessagesRequest, options: ChatOptions): ChatMe
 
   /** Adds missing results: Chat Completions refuses calls without one, and an interrupted turn has none. */
   function settle(): void {
-    for (const call of open)
-      out.push({ role: 'tool', tool_call_id: id(call), content: 'No result: interrupted.' });
+    for (const call of open) out.push({ role: 'tool', tool_call_id: id(call), content: missingResult });
     open = [];
   }
 
@@ -287,7 +290,7 @@ function convertUser(
       if (open.includes(block.tool_use_id) && !results.some((result) => result.id === block.tool_use_id)) {
         results.push({ id: block.tool_use_id, text });
       } else {
-        parts.push({ type: 'text', text: `[Result of an earlier tool call]\n${text}` });
+        parts.push({ type: 'text', text: `${earlierResult}\n${text}` });
       }
       attached.push(...media);
     } else if (block.type === 'image' || block.type === 'document') {
@@ -310,8 +313,8 @@ function convertResult(block: ToolResultBlock, options: ChatOptions): { text: st
       if (!converted) texts.push(omitted(part, options.model));
       else if (converted.type === 'text') texts.push(converted.text);
       else {
-        texts.push(`[The ${part.type} is in the next message.]`);
-        media.push({ type: 'text', text: `[The ${part.type} that the tool returned:]` }, converted);
+        texts.push(mediaFollows(part.type));
+        media.push({ type: 'text', text: mediaOfTool(part.type) }, converted);
       }
     } else {
       texts.push(asText(part));

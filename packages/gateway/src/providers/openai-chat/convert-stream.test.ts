@@ -5,7 +5,7 @@ import { createChatReader } from './convert-stream.ts';
 import type { ChatChunk, ChatDelta } from './types.ts';
 import { convertUsage } from './usage.ts';
 
-type Piece = NonNullable<ChatDelta['tool_calls']>[number];
+type ToolCallDelta = NonNullable<ChatDelta['tool_calls']>[number];
 
 /** The calls that a client gets of an upstream's chunks. */
 function callsOf(chunks: readonly ChatChunk[]) {
@@ -30,13 +30,13 @@ function callsOf(chunks: readonly ChatChunk[]) {
   return blocks.flatMap((block) => (block.type === 'tool_use' ? [[block.name, block.input]] : []));
 }
 
-const piece = (name: string | undefined, json: string, more: Partial<Piece> = {}): Piece => ({
+const part = (name: string | undefined, json: string, more: Partial<ToolCallDelta> = {}): ToolCallDelta => ({
   function: { ...(name === undefined ? {} : { name }), arguments: json },
   ...more,
 });
-const streamed = (...pieces: Piece[]) =>
-  callsOf(pieces.map((tool) => ({ choices: [{ delta: { tool_calls: [tool] } }] })));
-const whole = (...pieces: Piece[]) => callsOf([{ choices: [{ message: { tool_calls: pieces } }] }]);
+const streamed = (...deltas: ToolCallDelta[]) =>
+  callsOf(deltas.map((tool) => ({ choices: [{ delta: { tool_calls: [tool] } }] })));
+const whole = (...deltas: ToolCallDelta[]) => callsOf([{ choices: [{ message: { tool_calls: deltas } }] }]);
 
 const both = [
   ['A', { x: 1 }],
@@ -45,10 +45,10 @@ const both = [
 
 describe('calls without ids', () => {
   test('in a whole answer are separate calls', () => {
-    expect(whole(piece('A', '{"x":1}'), piece('B', '{"y":2}'))).toEqual(both);
+    expect(whole(part('A', '{"x":1}'), part('B', '{"y":2}'))).toEqual(both);
     const zero = { index: 0, id: '' };
-    expect(whole(piece('A', '{"x":1}', zero), piece('B', '{"y":2}', zero))).toEqual(both);
-    expect(whole(piece('A', ''), piece('A', ''))).toEqual([
+    expect(whole(part('A', '{"x":1}', zero), part('B', '{"y":2}', zero))).toEqual(both);
+    expect(whole(part('A', ''), part('A', ''))).toEqual([
       ['A', {}],
       ['A', {}],
     ]);
@@ -58,13 +58,13 @@ describe('calls without ids', () => {
     ['the same index', { index: 0, id: '' }],
     ['no index', {}],
   ])('a stream begins a new one with a new name under %s', (_, place) => {
-    const split = [piece('A', '{"x"', place), piece(undefined, ':1}', place), piece('B', '{"y":2}', place)];
+    const split = [part('A', '{"x"', place), part(undefined, ':1}', place), part('B', '{"y":2}', place)];
     expect(streamed(...split)).toEqual(both);
-    expect(streamed(piece('A', '', place), piece('B', '{"y":2}', place))).toEqual([
+    expect(streamed(part('A', '', place), part('B', '{"y":2}', place))).toEqual([
       ['A', {}],
       ['B', { y: 2 }],
     ]);
-    expect(streamed(piece('A', '{"x":1}', place), piece('A', '{"x":2}', place))).toEqual([
+    expect(streamed(part('A', '{"x":1}', place), part('A', '{"x":2}', place))).toEqual([
       ['A', { x: 1 }],
       ['A', { x: 2 }],
     ]);
@@ -72,10 +72,10 @@ describe('calls without ids', () => {
 
   test('with the name in every delta are one call', () => {
     const place = { index: 0 };
-    const pieces = [piece('A', '{"x":{}', place), piece('A', ',"y":2}', place), piece('A', '', place)];
-    expect(streamed(...pieces)).toEqual([['A', { x: {}, y: 2 }]]);
+    const deltas = [part('A', '{"x":{}', place), part('A', ',"y":2}', place), part('A', '', place)];
+    expect(streamed(...deltas)).toEqual([['A', { x: {}, y: 2 }]]);
     const id = 'call_1';
-    expect(streamed(piece('A', '{"x":1}', { id }), piece('A', ' ', { id }))).toEqual([['A', { x: 1 }]]);
+    expect(streamed(part('A', '{"x":1}', { id }), part('A', ' ', { id }))).toEqual([['A', { x: 1 }]]);
   });
 });
 

@@ -69,9 +69,9 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     else {
       for (const part of delta.content ?? []) {
         if (part.thinking !== undefined) {
-          const pieces = part.thinking;
+          const thinking = part.thinking;
           reasoning.thought(
-            typeof pieces === 'string' ? pieces : pieces.map((piece) => piece.text ?? '').join(''),
+            typeof thinking === 'string' ? thinking : thinking.map((item) => item.text ?? '').join(''),
           );
         } else onText(part.text);
       }
@@ -81,10 +81,10 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     const calls = delta.tool_calls ?? [];
     // The predecessor of tool calls.
     const legacy = delta.function_call ? [{ index: 0, function: delta.function_call }] : [];
-    for (const [position, piece] of (calls.length > 0 ? calls : legacy).entries()) {
+    for (const [position, call] of (calls.length > 0 ? calls : legacy).entries()) {
       flushTags();
       reasoning.close();
-      tools.push(piece, whole ? position : (piece.index ?? undefined));
+      tools.push(call, whole ? position : (call.index ?? undefined));
     }
   }
 

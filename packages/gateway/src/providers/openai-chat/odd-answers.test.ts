@@ -196,12 +196,12 @@ describe('Chat Completions', () => {
   });
 
   test('a tool name may be split', async () => {
-    const piece = (name: string, more = {}) =>
+    const part = (name: string, more = {}) =>
       delta({ tool_calls: [{ index: 0, function: { name, arguments: '' }, ...more }] });
     const input = delta({ tool_calls: [{ index: 0, function: { arguments: '{}' } }] });
     odd.answer = sse([
-      piece('Re', { id: 'call_abcdefghijkl' }),
-      piece('ad'),
+      part('Re', { id: 'call_abcdefghijkl' }),
+      part('ad'),
       input,
       delta({}, 'tool_calls'),
       '[DONE]',

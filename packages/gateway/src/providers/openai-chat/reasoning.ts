@@ -67,20 +67,20 @@ export function createReasoningReader(provider: string, sequencer: Sequencer): R
 }
 
 /** Joins the deltas of an entry, which share an index; OpenRouter requires whole entries back, in order. */
-function addDetail(details: ReasoningDetail[], piece: ReasoningDetail, whole: boolean): void {
+function addDetail(details: ReasoningDetail[], chunk: ReasoningDetail, whole: boolean): void {
   const last = details.at(-1);
   const isMore =
     !whole &&
     last !== undefined &&
-    last.type === piece.type &&
-    (last.index ?? 0) === (piece.index ?? 0) &&
-    (!last.id || !piece.id || last.id === piece.id) &&
-    !(last.data && piece.data);
+    last.type === chunk.type &&
+    (last.index ?? 0) === (chunk.index ?? 0) &&
+    (!last.id || !chunk.id || last.id === chunk.id) &&
+    !(last.data && chunk.data);
   if (!isMore) {
-    details.push({ ...piece });
+    details.push({ ...chunk });
     return;
   }
-  const { text, summary, ...rest } = piece;
+  const { text, summary, ...rest } = chunk;
   for (const [name, value] of Object.entries(rest)) {
     if (value !== null && value !== undefined) last[name] = value;
   }

@@ -23,9 +23,9 @@ export function createThinkTags(): ThinkTags {
     return 0;
   }
 
-  function push(piece: string): { thought: string; text: string } {
-    if (state === 'over') return { thought: '', text: piece };
-    let rest = held + piece;
+  function push(chunk: string): { thought: string; text: string } {
+    if (state === 'over') return { thought: '', text: chunk };
+    let rest = held + chunk;
     held = '';
     let thought = '';
     if (state === 'start') {

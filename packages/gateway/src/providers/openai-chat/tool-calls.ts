@@ -4,7 +4,7 @@ import { toClientId } from '../../messages/tool-ids.ts';
 import type { JsonObject } from '../../messages/types.ts';
 import type { NameTable } from '../shared/tool-names.ts';
 import type { KeptReasoning } from './reasoning.ts';
-import type { ToolCallPiece } from './types.ts';
+import type { ToolCallDelta } from './types.ts';
 
 interface OpenCall {
   key: string;
@@ -95,13 +95,13 @@ export function createToolCalls(provider: string, sequencer: Sequencer, { toolNa
 
   return {
     /** @param index the call's index, if the delta has one */
-    push(piece: ToolCallPiece, index: number | undefined): void {
-      const name = piece.function?.name || undefined;
-      const raw = piece.function?.arguments;
+    push(delta: ToolCallDelta, index: number | undefined): void {
+      const name = delta.function?.name || undefined;
+      const raw = delta.function?.arguments;
       const json = typeof raw === 'string' ? raw : raw ? JSON.stringify(raw) : '';
-      const call = callFor(index, piece.id || undefined, name, json);
+      const call = callFor(index, delta.id || undefined, name, json);
       for (const other of calls) if (other !== call) start(other);
-      if (piece.extra_content) call.extra = piece.extra_content;
+      if (delta.extra_content) call.extra = delta.extra_content;
       if (name && call.name === undefined) call.name = name;
       else if (name && call.name && isMoreOfName(call, name, json)) call.name += name;
       if (call.started) sequencer.toolInput(call.key, json);

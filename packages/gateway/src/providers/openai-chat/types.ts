@@ -49,15 +49,15 @@ interface TextPart {
   thinking?: string | { text?: string }[];
 }
 
-interface FunctionPiece {
+interface FunctionDelta {
   name?: string | null;
   arguments?: string | JsonObject | null;
 }
 
-export interface ToolCallPiece {
+export interface ToolCallDelta {
   index?: number | null;
   id?: string | null;
-  function?: FunctionPiece | null;
+  function?: FunctionDelta | null;
   extra_content?: JsonObject | null;
 }
 
@@ -73,8 +73,8 @@ export interface ChatDelta {
   annotations?: unknown[] | null;
   images?: unknown[] | null;
   audio?: unknown;
-  tool_calls?: ToolCallPiece[] | null;
-  function_call?: FunctionPiece | null;
+  tool_calls?: ToolCallDelta[] | null;
+  function_call?: FunctionDelta | null;
 }
 
 export interface ChatUsage {

@@ -12,8 +12,10 @@ import type { ModelFacts } from '../../upstream/target.ts';
 import {
   asText,
   blocksOf,
+  earlierResult,
   joinTexts,
   mediaOf,
+  missingResult,
   omitted,
   refuseMedia,
   systemTexts,
@@ -111,7 +113,7 @@ function convertMessages(request: MessagesRequest, options: ResponsesOptions): I
   /** Adds missing outputs: a call without one is refused, and an interrupted turn has none. */
   function settle(): void {
     for (const call of open) {
-      out.push({ type: 'function_call_output', call_id: id(call), output: 'No result: interrupted.' });
+      out.push({ type: 'function_call_output', call_id: id(call), output: missingResult });
     }
     open = [];
   }
@@ -225,7 +227,7 @@ function userParts(block: ContentBlock, options: ResponsesOptions): InputPart[] 
     case 'tool_result': {
       const output = outputOf(block, options);
       const parts: InputPart[] = typeof output === 'string' ? [{ type: 'input_text', text: output }] : output;
-      return [{ type: 'input_text', text: '[Result of an earlier tool call]' }, ...parts];
+      return [{ type: 'input_text', text: earlierResult }, ...parts];
     }
     default: {
       const text = asText(block);

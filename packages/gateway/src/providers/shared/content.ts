@@ -23,6 +23,18 @@ export function joinTexts(content: string | ContentBlock[]): string {
     .join('\n\n');
 }
 
+/** The result of a tool call that has none, as in an interrupted turn: most providers refuse a call without a result. */
+export const missingResult = 'No result: interrupted.';
+
+/** Introduces the result of a call that is not in the message before it. */
+export const earlierResult = '[Result of an earlier tool call]';
+
+/** Replaces media in a tool's result, for providers that only take text there. */
+export const mediaFollows = (type: string): string => `[The ${type} is in the next message.]`;
+
+/** Introduces the media of a tool's result in the next user message. */
+export const mediaOfTool = (type: string): string => `[The ${type} that the tool returned:]`;
+
 /** A block without an equivalent elsewhere, as text, so that the model still sees it. */
 export function asText(block: ContentBlock): string {
   if (block.type === 'text') return block.text;
