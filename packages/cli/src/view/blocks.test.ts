@@ -14,6 +14,12 @@ describe('takeFinished', () => {
     expect(takeFinished('- a\n- b')).toEqual({ finished: '- a\n', rest: '- b', prefix: '' });
   });
 
+  test('keeps what is indented below a list item with it, also after a blank line', () => {
+    expect(takeFinished('1. a\n\n    - b\n\n    c\n')).toBeUndefined();
+    expect(takeFinished('1. a\n\n    - b\n\n2. c')).toMatchObject({ rest: '2. c' });
+    expect(takeFinished('- a\n\nText')).toEqual({ finished: '- a\n\n', rest: 'Text', prefix: '' });
+  });
+
   test('never cuts inside a short code block', () => {
     expect(takeFinished('```ts\na\n\nb\n')).toBeUndefined();
     expect(takeFinished('```ts\na\n\nb\n```\n')).toMatchObject({

@@ -18,6 +18,8 @@ export function takeFinished(text: string): Cut | undefined {
   let cut = 0;
   let fence: { mark: string; opening: string; start: number; lines: number } | undefined;
   let at = 0;
+  /** What is indented below a list item belongs to it, also after blank lines: cut before the next item, or after the list. */
+  let list: 'none' | 'open' | 'after blank line' = 'none';
   while (at < text.length) {
     const newline = text.indexOf('\n', at);
     const complete = newline !== -1;
@@ -35,11 +37,18 @@ export function takeFinished(text: string): Cut | undefined {
       if (!complete) break;
       fence = { mark: mark[1], opening: line, start: after, lines: 0 };
     } else if (line.trim() === '') {
-      if (complete && at > 0) cut = after;
+      if (list !== 'none') list = 'after blank line';
+      else if (complete && at > 0) cut = after;
     } else if (ITEM.test(line)) {
       cut = Math.max(cut, at);
-    } else if (complete && HEADING.test(line)) {
+      list = 'open';
+    } else if (list === 'after blank line' && !/^\s/.test(line)) {
+      cut = Math.max(cut, at);
+      list = 'none';
+    }
+    if (!fence && complete && HEADING.test(line)) {
       cut = after;
+      list = 'none';
     }
     at = after;
   }

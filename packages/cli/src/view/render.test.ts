@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createPaint } from '../term/style.ts';
 import { stringWidth } from '../term/text.ts';
-import { diffLines, hunksOf } from './diff.ts';
+import { diffHunks } from './diff.ts';
 import { highlight } from './highlight.ts';
 import type { ToolCall } from './items.ts';
 import { renderMarkdown } from './markdown.ts';
@@ -35,8 +35,28 @@ describe('Markdown', () => {
     );
   });
 
-  test('lines of a paragraph are joined and broken anew', () => {
-    expect(markdown('one\ntwo\n\nthree')).toEqual(['one two', '', 'three']);
+  test('paragraphs, code and lists inside a list item stand below its text', () => {
+    expect(markdown('1. one\n\n   more\n   ```\n   code\n   ```\n\n2. two\n   - inner')).toEqual([
+      '1. one',
+      '',
+      '   more',
+      '     code',
+      '',
+      '2. two',
+      '   • inner',
+    ]);
+  });
+
+  test('lines of a paragraph are joined and wrapped again; a hard break stays', () => {
+    expect(markdown('one\ntwo\n\nthree  \nfour')).toEqual(['one two', '', 'three', 'four']);
+  });
+
+  test('a bare address is shown once, HTML and link definitions as they were written', () => {
+    expect(markdown('<b>x</b> https://x.y me@x.y\n\n[1]: https://x.y')).toEqual([
+      '<b>x</b> https://x.y me@x.y',
+      '',
+      '[1]: https://x.y',
+    ]);
   });
 
   test('code keeps its lines and its spaces, and is not taken for Markdown', () => {
@@ -104,7 +124,7 @@ describe('diffs', () => {
   test('show what changed, with three lines around it', () => {
     const before = Array.from({ length: 20 }, (_, line) => `line ${line}`);
     const after = before.with(10, 'changed');
-    const hunks = hunksOf(diffLines(before.join('\n'), after.join('\n')));
+    const hunks = diffHunks(before.join('\n'), after.join('\n'));
     expect(hunks).toHaveLength(1);
     expect(hunks[0]?.lines.map(({ sign, text }) => sign + text)).toEqual([
       ' line 7',
@@ -122,7 +142,10 @@ describe('diffs', () => {
     const text = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });
     fc.assert(
       fc.property(text, text, (before, after) => {
-        const lines = diffLines(before.join('\n'), after.join('\n'));
+        const whole = diffHunks(before.join('\n'), after.join('\n'), 100);
+        // Texts that are the same have no hunk.
+        const same = before.map((text) => ({ sign: ' ', text }));
+        const lines = whole.length === 0 ? same : whole.flatMap((hunk) => hunk.lines);
         const side = (sign: string): string[] => lines.filter((l) => l.sign !== sign).map((l) => l.text);
         expect(side('+')).toEqual(before);
         expect(side('-')).toEqual(after);

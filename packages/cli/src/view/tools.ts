@@ -1,6 +1,6 @@
 import type { Paint } from '../term/style.ts';
 import { oneLine, sanitize, stringWidth, truncate, wrap } from '../term/text.ts';
-import { diffLines, type Hunk, hunksOf, hunksOfPatch } from './diff.ts';
+import { diffHunks, type Hunk, hunksOfPatch } from './diff.ts';
 import { highlight } from './highlight.ts';
 import type { ToolCall } from './items.ts';
 import { plural } from './numbers.ts';
@@ -123,7 +123,7 @@ function todoLines(input: Record<string, unknown>, paint: Paint): string[] {
   if (!Array.isArray(input.todos)) return [];
   return input.todos.map((todo: { content?: string; status?: string }) => {
     const content = oneLine(String(todo.content ?? ''));
-    if (todo.status === 'completed') return `☑ ${paint.dim(paint.strike(content))}`;
+    if (todo.status === 'completed') return `☑ ${paint.dim(paint.strikethrough(content))}`;
     return todo.status === 'in_progress' ? `▶ ${paint.bold(content)}` : `☐ ${content}`;
   });
 }
@@ -136,14 +136,14 @@ export function hunksOfCall(call: Pick<ToolCall, 'name' | 'input' | 'result'>): 
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   switch (call.name) {
     case 'Edit':
-      return hunksOf(diffLines(text(input.old_string), text(input.new_string)));
+      return diffHunks(text(input.old_string), text(input.new_string));
     case 'MultiEdit':
       if (!Array.isArray(input.edits)) return undefined;
       return input.edits.flatMap((edit: Record<string, unknown>) =>
-        hunksOf(diffLines(text(edit.old_string), text(edit.new_string))),
+        diffHunks(text(edit.old_string), text(edit.new_string)),
       );
     case 'Write':
-      return hunksOf(diffLines('', text(input.content)));
+      return diffHunks('', text(input.content));
     default:
       return undefined;
   }
