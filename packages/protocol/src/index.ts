@@ -1,11 +1,11 @@
+// The schemas, routes and types of the contract. Constants, closed lists, problems and session options have entry points
+// of their own, which load no zod.
 export {
   DEFAULT_HOST,
   DEFAULT_PORT,
-  DEFAULT_SERVER,
   KEEP_ALIVE_MS,
   MAX_PERMISSION_TIMEOUT_SECONDS,
   REQUEST_TIMEOUT_MS,
-  STREAM_IDLE_MS,
 } from './constants.ts';
 export { type Endpoint, type EndpointName, endpoints, type Method } from './endpoints.ts';
 export {
@@ -25,32 +25,12 @@ export {
   StreamFrame,
 } from './frames.ts';
 export {
-  CALL_REASONS,
-  EFFORTS,
-  type Effort,
-  HISTORY_MESSAGE_TYPES,
-  HOOK_EVENTS,
-  HOOK_FAILURES,
-  INTERRUPT_REASONS,
-  INTERRUPT_SCOPES,
   type InterruptReason,
   type InterruptScope,
   isTurnEnd,
-  outcomeOf,
-  PERMISSION_KINDS,
-  PERMISSION_MODES,
-  PERMISSION_PROMPTS,
-  PERMISSION_REASONS,
-  PERMISSION_STATES,
-  SESSION_STATES,
-  SESSION_STATUSES,
   SETTING_SOURCES,
-  TURN_INITIATORS,
-  TURN_STATES,
   type TurnEndEvent,
   type TurnOutcome,
-  WAIT_FOR,
-  WHEN_BUSY,
 } from './reasons.ts';
 export { type Input, type Output, routes } from './routes/index.ts';
 export {
@@ -76,15 +56,8 @@ export {
   ToolCall,
 } from './schemas/call.ts';
 export {
-  ArgumentText,
-  JsonObject,
   lenient,
   MetadataFilter,
-  ModelName,
-  queryInteger,
-  SessionId,
-  Timestamp,
-  TurnId,
 } from './schemas/common.ts';
 export { AnthropicError, Problem } from './schemas/error.ts';
 export {
@@ -116,7 +89,6 @@ export {
   CreateSession,
   ForkSession,
   McpServerState,
-  Metadata,
   ModelUsage,
   PatchSession,
   RewindResult,
@@ -130,4 +102,3 @@ export {
   Usage,
 } from './schemas/session.ts';
 export { BackgroundTask } from './schemas/task.ts';
-export { type OptionFacts, SESSION_OPTIONS, sessionOptionEntries } from './session-options.ts';

@@ -12,7 +12,7 @@ export type SessionStatus = z.infer<typeof SessionStatus>;
 export const SessionState = z.enum(SESSION_STATES);
 export type SessionState = z.infer<typeof SessionState>;
 
-export const Metadata = z.record(z.string(), z.unknown());
+const Metadata = z.record(z.string(), z.unknown());
 
 /** What is given when a session is made, besides the options that are kept with it. */
 const GIVEN = {
