@@ -180,8 +180,10 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
 
   const onRefusal = (entries: Entry<S, C, E>[]): void => {
     const [only] = entries;
-    if (only && entries.length === 1) only.resolve({ ok: false });
-    else {
+    if (only && entries.length === 1) {
+      if (isFact(only)) onError(new Error('The store refused to keep something that has happened.'));
+      only.resolve({ ok: false });
+    } else {
       // The refusal does not say which of them it was.
       waiting = [...entries, ...waiting];
       alone = entries.length;

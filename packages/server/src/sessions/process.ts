@@ -63,6 +63,8 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     const number = ++started;
     let dead = false;
     let process: AgentProcess;
+    // Two processes would write to one transcript.
+    await ending;
     await checkStart();
     try {
       const heard = events(number);
@@ -160,7 +162,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       }
     },
     async end() {
-      ending = Promise.all([ending, end()]).then(() => {});
+      ending = Promise.allSettled([ending, end()]).then(() => {});
       await ending;
     },
   };

@@ -1,0 +1,62 @@
+import { setImmediate as soon } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createFakeAgent } from '../../test/support/fake-agent.ts';
+import type { Agent, AgentEvents, StartOptions } from '../agent/agent.ts';
+import { createProcessHandle } from './process.ts';
+
+/** A handle whose processes end only when they are let. */
+function setup() {
+  const log: string[] = [];
+  const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+  const fake = createFakeAgent();
+  const agent: Agent = {
+    ...fake,
+    async start(...given) {
+      const process = await fake.start(...given);
+      log.push('started');
+      return {
+        ...process,
+        async close() {
+          log.push('ending');
+          await mayEnd;
+          await process.close();
+          log.push('ended');
+        },
+      };
+    },
+  };
+  const handle = createProcessHandle({
+    agent,
+    checkStart: async () => {},
+    options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
+    events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
+    checkAllowed: () => {},
+    onStart: (number) => log.push(`process ${number}`),
+  });
+  return { handle, log, letEnd };
+}
+
+test('a session never has two processes: a start waits until the process before is gone', async () => {
+  const { handle, log, letEnd } = setup();
+  const { number } = await handle.wake();
+  const end = handle.end();
+  const next = handle.wake();
+  for (let ticks = 0; ticks < 5; ticks++) await soon();
+  expect(log).toEqual(['started', 'process 1', 'ending']);
+  expect(handle.send(number, 'turn', 'hello')).toBe(false);
+  letEnd();
+  await end;
+  expect((await next).number).toBe(2);
+  expect(log).toEqual(['started', 'process 1', 'ending', 'ended', 'started', 'process 2']);
+});
+
+test('an end also ends a process that is still starting', async () => {
+  const { handle, log, letEnd } = setup();
+  const start = handle.wake();
+  const end = handle.end();
+  letEnd();
+  await Promise.all([start, end]);
+  expect(log).toEqual(['started', 'process 1', 'ending', 'ended']);
+  expect(handle.live()).toBeUndefined();
+  expect(handle.isUp()).toBe(false);
+});
