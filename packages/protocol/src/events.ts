@@ -27,7 +27,7 @@ export const EVENTS = {
     model: z.string().nullable(),
     permission_mode: PermissionMode,
     title: z.string().nullable(),
-    cwd: z.string().optional().meta({ description: 'The folder that the agent works in now' }),
+    cwd: z.string().optional().meta({ description: "The agent's current folder" }),
   }),
   'session.conversation': z
     .object({
@@ -35,28 +35,27 @@ export const EVENTS = {
       previous_id: z.string(),
       trigger: z.string().meta({
         description:
-          '`clear`, `plan_mode_exit` and alike: the agent began afresh; `transcript_lost`: its transcript was gone',
+          '`clear`, `plan_mode_exit` and others: the agent started over; `transcript_lost`: its transcript was missing',
       }),
       restored_messages: z.int().optional().meta({
-        description:
-          'Of a transcript that was gone: so many messages were told the agent again, from the log',
+        description: 'For a missing transcript: the number of messages restored to the agent from the log',
       }),
     })
-    .meta({ description: 'The agent goes on in another conversation; the session and its id stay' }),
+    .meta({ description: 'The agent continues in another conversation; the session keeps its id' }),
   'session.tasks': z
     .object({ tasks: z.array(BackgroundTask) })
-    .meta({ description: 'All background tasks that run now, whenever that changes' }),
+    .meta({ description: 'All running background tasks, whenever they change' }),
   'session.closed': z.object({}),
   'turn.queued': z.object({ message: UserInput }),
   'turn.started': z
     .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
-    .meta({ description: "An agent's own turn says what made it begin, and has no `turn.queued`" }),
+    .meta({ description: 'A turn that the agent started has no `turn.queued`, and says why it started' }),
   'turn.completed': z.object({ result: TurnResult }),
   'turn.failed': z.object({ result: TurnResult, error: TurnError }),
   'turn.interrupted': z.object({ result: TurnResult, reason: z.enum(INTERRUPT_REASONS) }),
   'turn.settled': z.object({ result: TurnResult }).meta({
     description:
-      'Of a message with `wait_for: "background"`: its background work is over too; the result holds all',
+      'For a message with `wait_for: "background"`: its background work has ended too; the result includes it',
   }),
   'permission.requested': PermissionRequest,
   'permission.resolved': z.object({
@@ -70,7 +69,7 @@ export const EVENTS = {
   'hook.resolved': ResolvedCall,
   'tool.requested': ToolCall,
   'tool.resolved': ResolvedCall,
-  'agent.message': z.looseObject({ type: z.string() }).meta({ description: "The SDK's message, verbatim" }),
+  'agent.message': z.looseObject({ type: z.string() }).meta({ description: "The SDK's message, unchanged" }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type EventType = keyof typeof EVENTS;
@@ -82,18 +81,18 @@ const PartialBlock = z.object({
   message_id: z.string(),
   index: z.int(),
   type: z.string(),
-  text: z.string().meta({ description: "The block's text, thinking or tool input (JSON) so far" }),
-  name: z.string().optional().meta({ description: 'Of the tool, when type is tool_use' }),
-  id: z.string().optional().meta({ description: 'Of the tool call, when type is tool_use' }),
+  text: z.string().meta({ description: 'Text, thinking or tool input (JSON) of the block so far' }),
+  name: z.string().optional().meta({ description: "The tool's name, for tool_use" }),
+  id: z.string().optional().meta({ description: "The tool call's id, for tool_use" }),
 });
-/** What a content block that is still being written holds so far. */
+/** The content so far of a block that is being written. */
 export type PartialBlock = z.output<typeof PartialBlock>;
 
 /** The catalogue of what is shown live only: never stored, and without an SSE id. */
 export const LIVE_FRAMES = {
   /** A token delta, or progress, as the SDK gives it. */
   'agent.delta': z.looseObject({ type: z.string() }),
-  /** What the blocks that are being written hold so far, for a reader who joins in the middle. */
+  /** The content so far of the blocks that are being written, for a reader who joins in the middle. */
   'agent.partial': z.object({ blocks: z.array(PartialBlock) }),
 } as const satisfies Record<string, z.ZodType>;
 

@@ -11,7 +11,7 @@ const nameOf = (type: string): string =>
 const durable = <T extends EventType>(type: T) =>
   z
     .object({
-      seq: z.int().min(1).meta({ description: 'Number in the session: starts at 1, no holes' }),
+      seq: z.int().min(1).meta({ description: 'Number in the session: starts at 1, without gaps' }),
       at: Timestamp,
       ...frame,
       type: z.literal(type),
@@ -42,7 +42,7 @@ const live = <T extends LiveType>(type: T) =>
 export const DeltaFrame = live('agent.delta').meta({ id: 'DeltaFrame' });
 export type DeltaFrame = z.infer<typeof DeltaFrame>;
 
-/** Live only: what the blocks that are being written hold so far, for a reader who joins in the middle. */
+/** Live only: the content so far of the blocks that are being written, for a reader who joins in the middle. */
 export const PartialFrame = live('agent.partial').meta({ id: 'PartialFrame' });
 export type PartialFrame = z.infer<typeof PartialFrame>;
 

@@ -6,8 +6,8 @@
 export const SESSION_STATUSES = ['connected', 'closed'] as const;
 
 /**
- * What a session is doing: `asleep` has no agent process (the next message wakes it), `waiting` has a
- * permission request open, `background` runs no turn, but the agent's background tasks go on.
+ * What a session is doing: `asleep` has no agent process (the next message starts one), `waiting` has a
+ * pending permission request, `background` runs no turn but has background tasks.
  */
 export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background', 'closed'] as const;
 
@@ -79,10 +79,10 @@ export const CALL_REASONS = [
  */
 export const PERMISSION_KINDS = ['tool', 'question', 'plan', 'elicitation'] as const;
 
-/** `pending` first; then exactly one of the others, for good. */
+/** `pending` first, then exactly one of the others. */
 export const PERMISSION_STATES = ['pending', 'allowed', 'denied', 'expired', 'cancelled'] as const;
 
-/** Why a request left `pending`: as a call does, or because the server that asked is gone. */
+/** Why a request left `pending`: for the same reasons as a call, or because the server that asked has ended. */
 export const PERMISSION_REASONS = [...CALL_REASONS, 'server_restarted'] as const;
 
 export const PERMISSION_MODES = [
@@ -102,7 +102,7 @@ export type Effort = (typeof EFFORTS)[number];
 /** Where the agent's settings come from, widest first. */
 export const SETTING_SOURCES = ['user', 'project', 'local'] as const;
 
-/** What no answer to a hook, or a wrong one, means. */
+/** What happens without a valid answer to a hook. */
 export const HOOK_FAILURES = ['block', 'continue'] as const;
 
 /** The agent's own events that a hook can be for. */

@@ -50,7 +50,7 @@ export interface FlagValues {
 const KEPT = {
   system_prompt: {
     description:
-      'A text replaces the agent\'s own system prompt; `{type: "preset", preset: "claude_code", append}` adds to it',
+      'Text replaces the agent\'s system prompt; `{type: "preset", preset: "claude_code", append}` extends it',
     sdk: 'systemPrompt',
     handed: 'own',
     flag: {
@@ -61,13 +61,13 @@ const KEPT = {
     },
   },
   hooks: {
-    description: 'Decided over HTTP, each in at most its timeout',
+    description: 'Hooks that are decided over HTTP, each within its timeout',
     sdk: 'hooks',
     handed: 'own',
     policy: true,
   },
   custom_tools: {
-    description: "Tools of the caller's own, whose calls are answered over HTTP",
+    description: 'Tools of the caller, whose calls are answered over HTTP',
     policy: true,
   },
   enable_proxy: {
@@ -79,7 +79,7 @@ const KEPT = {
     },
   },
   allowed_tools: {
-    description: 'Tools that run without being asked for',
+    description: 'Tools that run without a permission request',
     sdk: 'allowedTools',
     handed: 'same',
     policy: true,
@@ -102,12 +102,12 @@ const KEPT = {
     },
   },
   tools: {
-    description: 'The built-in tools that there are at all; `[]` for none',
+    description: 'The built-in tools that exist; `[]` for none',
     sdk: 'tools',
     handed: 'same',
   },
   tool_aliases: {
-    description: 'Tool name → the tool that is run in its place',
+    description: 'Tool name → the tool that runs instead',
     sdk: 'toolAliases',
     handed: 'same',
   },
@@ -115,13 +115,13 @@ const KEPT = {
   additional_directories: { sdk: 'additionalDirectories', handed: 'own' },
   mcp_servers: { sdk: 'mcpServers', handed: 'same', policy: true },
   strict_mcp_config: {
-    description: 'Only the MCP servers given here, none of settings files or plugins',
+    description: 'Use only the MCP servers given here, none from settings files or plugins',
     sdk: 'strictMcpConfig',
     handed: 'same',
   },
   agents: { sdk: 'agents', handed: 'same', policy: true },
   agent: {
-    description: 'The one of `agents` that the main conversation is led by',
+    description: 'The one of `agents` that leads the main conversation',
     sdk: 'agent',
     handed: 'same',
   },
@@ -129,13 +129,13 @@ const KEPT = {
   skills: { description: 'The skills that the agent has', sdk: 'skills', handed: 'same' },
   settings: {
     description:
-      "Settings in the form of Claude Code's settings.json; the server's own come on top. They stand on the agent's command line: put no secret in them",
+      "Settings in the format of Claude Code's settings.json; the server's settings override them. They appear on the agent's command line: do not put secrets in them",
     sdk: 'settings',
     handed: 'own',
     policy: true,
   },
   sandbox: {
-    description: "Claude Code's own sandbox for commands: its `sandbox` settings",
+    description: "Claude Code's sandbox for commands: its `sandbox` settings",
     sdk: 'sandbox',
     handed: 'same',
     policy: true,
@@ -159,7 +159,7 @@ const KEPT = {
     },
   },
   task_budget: {
-    description: 'Tokens that the model is told it may use for a task',
+    description: 'Tokens that the model is told to use at most for a task',
     sdk: 'taskBudget',
     handed: 'same',
   },
@@ -169,12 +169,12 @@ const KEPT = {
   output_format: { sdk: 'outputFormat', handed: 'same' },
   plan_mode_instructions: { sdk: 'planModeInstructions', handed: 'same' },
   permission_prompts: {
-    description: '`none`: what would be asked for is denied at once',
+    description: '`none`: permission requests are denied at once',
     sdk: 'permissionPrompts',
     handed: 'same',
   },
   verbatim_prompts: {
-    description: 'Messages reach the model as written: no @file, no /command',
+    description: 'Messages reach the model as written: @file and /command have no effect',
     sdk: 'verbatimPrompts',
     handed: 'same',
   },
@@ -183,17 +183,17 @@ const KEPT = {
   agent_progress_summaries: { sdk: 'agentProgressSummaries', handed: 'same' },
   setting_sources: {
     description:
-      'Whose settings count; default: all. Of a folder that is not trusted, `project` brings its instructions (CLAUDE.md, .claude/rules) only, `local` nothing',
+      'Which settings apply; default: all. In an untrusted folder, `project` brings only its instructions (CLAUDE.md, .claude/rules), and `local` nothing',
     sdk: 'settingSources',
     handed: 'own',
   },
   trust_project: {
     description:
-      'Whether what the folder brings may run: hooks, settings, MCP servers, plugins, skills, git programs. Default false; true needs `allow_trust_project` in the configuration',
+      'Whether hooks, settings, MCP servers, plugins, skills and git programs of the folder may run. Default false; true needs `allow_trust_project` in the configuration',
     policy: true,
   },
   permission_timeout_seconds: {
-    description: 'How long a permission request waits; 0 waits for ever',
+    description: 'Seconds that a permission request waits; 0 means no limit',
     live: true,
   },
 } as const satisfies Record<string, OptionFacts>;
@@ -208,7 +208,7 @@ const OWN = {
   },
   force: {
     description:
-      'With resume_session_id: also when another process has the conversation open, or has gone on with it',
+      'With resume_session_id: resume even if another process has the conversation open or has continued it',
     live: true,
   },
   model: {

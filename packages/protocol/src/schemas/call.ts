@@ -10,27 +10,27 @@ const url = z
   .optional()
   .meta({
     description:
-      'Where the server asks: a POST of what the event would hold, answered with JSON. Needs `allow_callback_urls`. Without it the question is an event, answered with a respond call',
+      'The server POSTs the question here and expects JSON. Needs `allow_callback_urls`. Without a URL the question is an event, and a respond call answers it',
   });
 const timeout = z
   .number()
   .positive()
   .max(3600)
   .default(60)
-  .meta({ description: 'Seconds until an answer must be there' });
+  .meta({ description: 'Seconds to wait for the answer' });
 
 /** A hook whose decisions come over HTTP. */
 export const Hook = z.object({
-  matcher: z.string().optional().meta({ description: 'Which tools (or sources) it is for; default: all' }),
+  matcher: z.string().optional().meta({ description: 'Tools (or sources) that it applies to; default: all' }),
   url,
   timeout,
   on_failure: z.enum(HOOK_FAILURES).default('block').meta({
-    description: 'What no answer, or a wrong one, means for the tool call, prompt or permission request',
+    description: 'What happens to the tool call, prompt or permission request without a valid answer',
   }),
 });
 export const Hooks = z.partialRecord(HookEvent, z.array(Hook));
 
-/** A tool of the caller's own, whose calls are answered over HTTP. */
+/** A custom tool: the caller answers its calls over HTTP. */
 export const CustomTool = z.object({
   name: z.string().regex(/^[\w-]{1,64}$/),
   description: z.string().min(1),
@@ -39,7 +39,7 @@ export const CustomTool = z.object({
     .string()
     .regex(/^[\w-]{1,64}$/)
     .default('custom')
-    .meta({ description: 'The agent knows the tool as `mcp__<server>__<name>`' }),
+    .meta({ description: 'The agent calls the tool `mcp__<server>__<name>`' }),
   url,
   timeout,
 });
@@ -53,12 +53,12 @@ const call = {
   expires_at: Timestamp,
 };
 
-/** A hook that waits for its decision. */
+/** A hook call that waits for a decision. */
 export const HookCall = z
   .object({
     kind: z.literal('hook'),
     event: HookEvent,
-    index: z.int().meta({ description: 'Which of the hooks of this event' }),
+    index: z.int().meta({ description: 'Index of the hook among those of this event' }),
     input: JsonObject.meta({ description: "The agent's own hook input" }),
     ...call,
   })
@@ -77,10 +77,10 @@ export type PendingCall = z.infer<typeof PendingCall>;
 export const CallReason = z.enum(CALL_REASONS);
 export type CallReason = z.infer<typeof CallReason>;
 
-/** What a hook decides: the agent's own hook output, such as `{decision: "block", reason}`. */
+/** A hook's decision: the agent's own hook output, such as `{decision: "block", reason}`. */
 export const HookAnswer = JsonObject;
 
-/** What a tool gives: a text, or content in the form of MCP. */
+/** A tool's result: text, or MCP content. */
 export const ToolAnswer = z.object({
   content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]),
   is_error: z.boolean().default(false),

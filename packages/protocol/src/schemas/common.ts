@@ -1,18 +1,18 @@
 import { z } from 'zod';
 
-/** A session's id. The agent's first transcript on disk has the same; `conversation_id` names the present one. */
+/** A session's id. It is also the id of the agent's first transcript; `conversation_id` names the current one. */
 export const SessionId = z.uuid().meta({ description: 'Session id; it never changes' });
 
 /** A turn's id (UUID). The agent sees it as the uuid of the user message. */
 export const TurnId = z.uuid().meta({ description: 'Turn id' });
 
 /**
- * Forms in which a field that is not known is passed over instead of refused: those of somebody else's format,
- * whose clients send more of it than is used here.
+ * Schemas that ignore unknown fields instead of refusing them: formats defined elsewhere, whose clients send more
+ * fields than this server uses.
  */
 export const lenient = z.registry<{ format: string }>();
 
-/** A moment: ISO 8601, UTC, ending in `Z`. */
+/** A point in time: ISO 8601 in UTC, with a `Z` at the end. */
 export const Timestamp = z.iso.datetime();
 
 /** Any JSON object. */
@@ -26,7 +26,7 @@ export const queryInteger = (min: number, max: number): z.ZodType<number, number
     .transform(Number)
     .pipe(z.int().min(min).max(max)) as z.ZodType<number, number | string>;
 
-/** Members that metadata must have, as the JSON text of a query parameter. Plain values only. */
+/** Fields that the metadata must have, as JSON in a query parameter. Scalar values only. */
 export const MetadataFilter = z
   .string()
   .max(4096)
@@ -44,10 +44,10 @@ export type MetadataFilter = z.output<typeof MetadataFilter>;
 const noNul = (text: string): boolean => !text.includes('\0');
 
 /**
- * Text that becomes an argument, an environment variable or a path of the agent process: those end at a NUL
- * character and have a largest length.
+ * Text that becomes an argument, an environment variable or a path of the agent process. The system ends these at a
+ * NUL character and limits their length.
  */
 export const ArgumentText = z.string().min(1).max(4096).refine(noNul, 'must not contain a NUL character');
 
-/** A model's name. Which names there are is for providers to say. */
+/** A model's name. The providers decide which names exist. */
 export const ModelName = z.string().min(1).max(256).refine(noNul, 'must not contain a NUL character');

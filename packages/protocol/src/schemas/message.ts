@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { HISTORY_MESSAGE_TYPES, TURN_INITIATORS, TURN_STATES, WAIT_FOR, WHEN_BUSY } from '../reasons.ts';
 import { JsonObject, lenient, SessionId, Timestamp, TurnId } from './common.ts';
 
-/** A part of Anthropic's format: their clients add `cache_control`, `citations` and more. */
+/** Part of Anthropic's format: its clients add `cache_control`, `citations` and more. */
 const part = <const S extends z.core.$ZodLooseShape>(shape: S) =>
   z.object(shape).register(lenient, { format: "Anthropic's Messages API" });
 
@@ -18,7 +18,7 @@ const TextSource = part({
   data: z.string(),
 });
 
-/** One block of a user message, in the shape of Anthropic's Messages API. */
+/** A block of a user message, in the format of Anthropic's Messages API. */
 export const ContentBlock = z
   .discriminatedUnion('type', [
     part({ type: z.literal('text'), text: z.string() }),
@@ -36,7 +36,7 @@ export type ContentBlock = z.infer<typeof ContentBlock>;
 const hasContent = (blocks: ContentBlock[]): boolean =>
   blocks.some((block) => block.type !== 'text' || block.text.trim() !== '');
 
-/** What a user says: text, or content blocks. Empty is refused. */
+/** A user's message: text or content blocks, not empty. */
 export const UserInput = z.union([
   z.string().refine((text) => text.trim() !== '', 'must not be empty'),
   z.array(ContentBlock).min(1).refine(hasContent, 'must not be empty'),
@@ -53,17 +53,17 @@ export const SendMessage = z
     message: UserInput,
     when_busy: WhenBusy.default('queue'),
     wait_for: WaitFor.default('turn').meta({
-      description: '`background`: the answer (or stream) ends only when the background work is over too',
+      description: '`background`: the answer (or stream) ends when the background work has ended too',
     }),
     force: z.boolean().default(false).meta({
       description:
-        'Go on although somebody else has gone on with the conversation (409 `conversation_diverged`)',
+        'Continue although another process has continued the conversation (409 `conversation_diverged`)',
     }),
   })
   .meta({ id: 'SendMessage' });
 export type SendMessage = z.input<typeof SendMessage>;
 
-/** What the agent said or did in a turn, in order; subagents' doings are in the event log only. */
+/** Text and tool calls of the agent in a turn, in order. Those of subagents are only in the event log. */
 export const AnswerItem = z
   .discriminatedUnion('type', [
     z.object({ type: z.literal('text'), content: z.string() }),
@@ -109,13 +109,13 @@ export const Turn = z
     session_id: SessionId,
     state: TurnState,
     initiator: TurnInitiator,
-    message: UserInput.meta({ description: "Of an agent's own turn: what made it begin, in a sentence" }),
+    message: UserInput.meta({ description: 'Of a turn that the agent started: the reason, in a sentence' }),
     wait_for: WaitFor,
     created_at: Timestamp,
     started_at: Timestamp.nullable(),
     ended_at: Timestamp.nullable(),
     settled_at: Timestamp.nullable().meta({
-      description: 'With wait_for "background": when its background work was over as well',
+      description: 'With wait_for "background": when its background work ended',
     }),
     result: TurnResult.nullable(),
   })
@@ -136,10 +136,11 @@ export const HistoryMessage = z
     message: z.unknown(),
     parent_tool_use_id: z.string().nullable(),
     turn_id: TurnId.nullable().optional().meta({
-      description: 'The turn it belongs to; null for what was said before this session began',
+      description: 'Its turn; null for messages from before this session',
     }),
     is_summary: z.boolean().optional().meta({
-      description: 'With this the agent goes on after a compaction, in place of all that stands before it',
+      description:
+        'A summary from a compaction: the agent continues with it in place of all earlier messages',
     }),
   })
   .meta({ id: 'HistoryMessage' });

@@ -27,11 +27,11 @@ const mcpCommon = {
     .int()
     .min(1)
     .optional()
-    .meta({ description: 'Of one tool call, in milliseconds; at least 1000' }),
+    .meta({ description: 'Timeout of a tool call in milliseconds; at least 1000' }),
   alwaysLoad: z
     .boolean()
     .optional()
-    .meta({ description: 'True: its tools stand in every request, never behind the tool search' }),
+    .meta({ description: 'True: every request lists its tools; they are not deferred to the tool search' }),
 };
 
 export const McpServer = z.union([

@@ -9,7 +9,7 @@ export type PermissionState = z.infer<typeof PermissionState>;
 export const PermissionReason = z.enum(PERMISSION_REASONS);
 export type PermissionReason = z.infer<typeof PermissionReason>;
 
-/** Who answered: somebody with an API key, by its id, or a program of the server's machine where none is needed. */
+/** Who answered: the id of an API key, or `local` for a program on the server's machine when no key is needed. */
 export const ResolvedBy = z
   .union([
     z.object({ kind: z.literal('local') }),
@@ -18,7 +18,7 @@ export const ResolvedBy = z
   .meta({ id: 'ResolvedBy' });
 export type ResolvedBy = z.infer<typeof ResolvedBy>;
 
-/** One question that waits (or waited) for an answer. */
+/** A question that waits, or waited, for an answer. */
 export const PermissionRequest = z
   .object({
     request_id: z.string(),
@@ -31,12 +31,12 @@ export const PermissionRequest = z
     agent_id: z.string().nullable().meta({ description: 'Set when a subagent asks' }),
     suggestions: z
       .array(z.unknown())
-      .meta({ description: "The agent's own suggestions; `apply_suggestions` gives them back verbatim" }),
+      .meta({ description: "The agent's suggestions; `apply_suggestions` returns them unchanged" }),
     title: z.string().nullable(),
     description: z.string().nullable(),
     decision_reason: z.string().nullable(),
     blocked_path: z.string().nullable(),
-    default_to_no: z.boolean().meta({ description: 'The agent asks that Enter must not mean yes' }),
+    default_to_no: z.boolean().meta({ description: 'The agent asks that Enter does not mean yes' }),
     requested_at: Timestamp,
     expires_at: Timestamp.nullable(),
     state: PermissionState,
@@ -52,12 +52,12 @@ export const RespondPermission = z
     request_id: z.string().min(1),
     allowed: z.boolean(),
     apply_suggestions: z.boolean().default(false),
-    message: z.string().optional().meta({ description: 'Told to the model on a denial' }),
+    message: z.string().optional().meta({ description: 'On a denial: the message to the model' }),
     updated_input: JsonObject.optional().meta({
       description:
-        'A tool: replaces its whole input. A question: `{"answers": {"<question>": "<answer>"}}`. A plan: the fields to change. A form: its content.',
+        'For a tool: its new input, all fields. For a question: `{"answers": {"<question>": "<answer>"}}`. For a plan: the fields to change. For a form: its content.',
     }),
-    interrupt: z.boolean().optional().meta({ description: 'On a denial: end the turn as well' }),
+    interrupt: z.boolean().optional().meta({ description: 'On a denial: also end the turn' }),
   })
   .meta({ id: 'RespondPermission' });
 export type RespondPermission = z.input<typeof RespondPermission>;

@@ -36,13 +36,14 @@ export const SessionCreated = z
     status: SessionStatus,
     resumed: z.boolean(),
     was_live: z.boolean().meta({
-      description: 'It was open here already, so somebody else may be using it: do not close it when you go',
+      description:
+        'It was already open here, so another client may be using it: do not close it when you are done',
     }),
     cwd: z.string(),
     model: z.string().nullable(),
     permission_mode: PermissionMode,
     warnings: z.array(z.string()).default([]).meta({
-      description: 'What of the choice of a model cannot work, and what to do about it',
+      description: 'Problems with the chosen model, and how to fix them',
     }),
   })
   .meta({ id: 'SessionCreated' });
@@ -52,13 +53,13 @@ export const Session = z
   .object({
     session_id: SessionId,
     conversation_id: z.string().meta({
-      description: "The agent's own id of its present conversation: another one after /clear",
+      description: "The agent's id of the current conversation; it changes with /clear",
     }),
     created_at: Timestamp,
     last_activity: Timestamp,
     status: SessionStatus,
     state: SessionState,
-    message_count: z.int().meta({ description: 'Messages sent to this session so far' }),
+    message_count: z.int().meta({ description: 'Number of messages sent to this session' }),
     title: z.string().nullable(),
     metadata: Metadata,
     cwd: z.string(),
@@ -74,10 +75,10 @@ export const SessionDetail = Session.extend({
   pending_permissions: z.array(PermissionRequest),
   pending_calls: z
     .array(PendingCall)
-    .meta({ description: "Hooks and tools of the caller's own that wait for an answer" }),
+    .meta({ description: 'Hook and custom tool calls that wait for an answer' }),
   current_turn_id: TurnId.nullable(),
   queued_turns: z.int(),
-  tasks: z.array(BackgroundTask).meta({ description: 'What the agent does in the background' }),
+  tasks: z.array(BackgroundTask).meta({ description: 'Background tasks of the agent' }),
   last_seq: z.int(),
 }).meta({ id: 'SessionDetail' });
 export type SessionDetail = z.infer<typeof SessionDetail>;
@@ -85,11 +86,11 @@ export type SessionDetail = z.infer<typeof SessionDetail>;
 export const AvailableSession = z
   .object({
     session_id: z.string(),
-    conversation_id: z.string().meta({ description: "The agent's own id of the conversation" }),
+    conversation_id: z.string().meta({ description: "The agent's id of the conversation" }),
     modified: Timestamp,
-    preview: z.string().meta({ description: 'The title that a user gave it, or the first thing said in it' }),
-    title: z.string().nullable().meta({ description: 'As a user named it, or the agent by itself' }),
-    project: z.string().nullable().meta({ description: 'The folder the session worked in' }),
+    preview: z.string().meta({ description: 'The title from a user, or the first prompt' }),
+    title: z.string().nullable().meta({ description: 'From a user or from the agent' }),
+    project: z.string().nullable().meta({ description: 'Folder of the session' }),
   })
   .meta({ id: 'AvailableSession' });
 export type AvailableSession = z.infer<typeof AvailableSession>;
@@ -112,7 +113,7 @@ export const RewindSession = z
   .object({
     message_id: z.uuid().meta({
       description:
-        'A user message (a turn id, or an id from the history): files go back to how they were before it',
+        'Id of a user message (a turn id, or an id from the history): files are restored to their state before it',
     }),
     dry_run: z.boolean().default(false),
   })
@@ -141,20 +142,20 @@ export const ModelUsage = z
   .meta({ id: 'ModelUsage' });
 export type ModelUsage = z.infer<typeof ModelUsage>;
 
-/** What a session (or all of them) used so far. Costs of the demo model are 0. */
+/** Tokens and cost so far, of one session or of all. The demo model costs 0. */
 export const Usage = ModelUsage.extend({
   turns: z.int(),
   by_model: z.record(z.string(), ModelUsage),
 }).meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;
 
-/** What all sessions used, and what each API key spent on model calls through the gateway. */
+/** Tokens and cost of all sessions, and the cost of each API key's model calls through the gateway. */
 export const TotalUsage = Usage.extend({ cost_usd_by_key: z.record(z.string(), z.number()) }).meta({
   id: 'TotalUsage',
 });
 export type TotalUsage = z.infer<typeof TotalUsage>;
 
-/** An MCP server of a session, as the agent sees it; its secrets left out. */
+/** An MCP server of a session as the agent reports it, without secrets. */
 export const McpServerState = z
   .looseObject({
     name: z.string(),
