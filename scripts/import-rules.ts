@@ -119,7 +119,7 @@ const SDK = '@anthropic-ai/claude-agent-sdk';
 const SDK_HOME = 'packages/server/src/agent/claude/';
 
 /**
- * What a program that only sends requests loads: zod would cost it 40 ms at every start, so no chain of imports from
+ * What a program that only sends requests loads: zod costs 70 ms cold, so no chain of imports from
  * here reaches it. Types do not count, nor does what is loaded later.
  */
 export const WITHOUT_ZOD: readonly string[] = [
