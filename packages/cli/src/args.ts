@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
+import { SESSION_STATUSES } from 'claude-agent-protocol/reasons';
 import type { FlaggedOptions } from 'claude-agent-protocol/session-options';
 import { UsageError } from './exit.ts';
 import { number, oneOf } from './flag-values.ts';
@@ -10,6 +11,9 @@ import type { Settings } from './settings.ts';
 const OUTPUT_FORMATS = ['text', 'json', 'stream-json'] as const;
 /** What `-p` does about a permission that is asked for. */
 const ON_PERMISSION = ['deny', 'allow', 'fail'] as const;
+
+/** Which sessions are listed. */
+const STATUSES = [...SESSION_STATUSES, 'all'] as const;
 
 const either = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 
@@ -31,6 +35,10 @@ const FIRST_FLAGS = {
   },
   resume: { type: 'string', short: 'r', value: 'ID', help: 'Go on with a session' },
   continue: { type: 'boolean', short: 'c', help: 'Go on with the latest session of this folder' },
+  force: {
+    type: 'boolean',
+    help: 'Go on although another process uses the conversation (with --resume, --continue)',
+  },
   new: { type: 'boolean', short: 'n', help: 'Start a new session without asking' },
 } as const;
 const MORE_FLAGS = {
@@ -39,6 +47,14 @@ const MORE_FLAGS = {
   follow: { type: 'boolean', short: 'f', help: 'Go on with new events (events)' },
   after: { type: 'string', value: 'N', help: 'Start after this event number (events)' },
   limit: { type: 'string', value: 'N', help: 'Most entries to show (sessions)' },
+  query: { type: 'string', value: 'TEXT', help: 'Only sessions with this text (sessions)' },
+  metadata: { type: 'string', value: 'JSON', help: 'Only sessions with this metadata (sessions)' },
+  status: {
+    type: 'string',
+    value: 'STATUS',
+    values: STATUSES,
+    help: `Only sessions with this status: ${either(STATUSES)} (sessions)`,
+  },
   message: { type: 'string', value: 'TEXT', help: 'What to tell the agent (permissions deny)' },
   'no-color': { type: 'boolean', help: 'No colours' },
   help: { type: 'boolean', short: 'h', help: 'Show this help' },
@@ -51,7 +67,7 @@ type NamedFlags = typeof FIRST_FLAGS & typeof MORE_FLAGS;
 
 export const COMMANDS = {
   chat: 'Talk to the agent (default)',
-  sessions: 'List sessions',
+  sessions: 'List sessions; --cwd, --query, --metadata and --status choose among them',
   show: 'Show one session: show ID',
   events: "Print a session's events: events ID [--follow] [--after N]",
   permissions: 'What waits for an answer; permissions allow ID, permissions deny ID',
@@ -77,11 +93,15 @@ export interface Args {
   resume: string | undefined;
   continue: boolean;
   new: boolean;
+  force: boolean;
   images: string[];
   json: boolean;
   follow: boolean;
   after: number | undefined;
   limit: number | undefined;
+  query: string | undefined;
+  metadata: MetadataFilter | undefined;
+  status: (typeof STATUSES)[number] | undefined;
   message: string | undefined;
   color: boolean;
 }
@@ -106,11 +126,15 @@ export function readArgs(argv: readonly string[], settings: Settings): Args {
     resume: values.resume,
     continue: values.continue ?? false,
     new: values.new ?? false,
+    force: values.force ?? false,
     images: values.image ?? [],
     json: values.json ?? false,
     follow: values.follow ?? false,
     after: values.after === undefined ? undefined : number('--after', values.after, 0, true),
     limit: values.limit === undefined ? undefined : number('--limit', values.limit, 1, true),
+    query: values.query,
+    metadata: values.metadata === undefined ? undefined : metadata(values.metadata),
+    status: values.status === undefined ? undefined : oneOf('--status', values.status, STATUSES),
     message: values.message,
     color: settings.color && !values['no-color'],
   };
@@ -132,6 +156,19 @@ function promptless(argv: readonly string[]): string[] {
     const next = argv[index + 1];
     return next === undefined || (next.startsWith('-') && next !== '-') ? '--print=' : arg;
   });
+}
+
+type MetadataFilter = Record<string, string | number | boolean | null>;
+
+/** The server checks the members; that it is an object is said here. */
+function metadata(text: string): MetadataFilter {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as MetadataFilter;
+  } catch {
+    // Said below.
+  }
+  throw new UsageError('--metadata must be a JSON object, for example {"project":"x"}');
 }
 
 function url(text: string): string {

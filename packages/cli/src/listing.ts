@@ -3,6 +3,8 @@ import type { AvailableSession, Session } from 'claude-agent-protocol';
 
 const PAGE = 1000;
 
+type Filter = NonNullable<Parameters<AgentClient['sessions']['list']>[0]>;
+
 /** What can be resumed, as many as are wanted, page by page; and how many there are. */
 export async function available(
   client: AgentClient,
@@ -19,6 +21,24 @@ export async function available(
     cursor = page.next_cursor ?? undefined;
     // An older server counts nothing and has one page.
     if (!cursor || sessions.length >= limit) return { sessions, total: page.total ?? sessions.length };
+  }
+}
+
+/** The server's sessions that match, newest activity first; and whether there are more. */
+export async function matchingSessions(
+  client: AgentClient,
+  { limit, ...filter }: { limit: number } & Omit<Filter, 'limit' | 'cursor'>,
+): Promise<{ sessions: Session[]; hasMore: boolean }> {
+  const sessions: Session[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await client.sessions.list({
+      ...filter,
+      limit: Math.min(PAGE, limit - sessions.length),
+      ...(cursor && { cursor }),
+    });
+    sessions.push(...page.sessions);
+    cursor = page.next_cursor ?? undefined;
+    if (!cursor || sessions.length >= limit) return { sessions, hasMore: cursor !== undefined };
   }
 }
 

@@ -9,8 +9,13 @@ export interface OpenedSession {
   session: AgentSession;
   /** True when it was made just now, not gone on with. */
   isNew: boolean;
-  /** Something the user should know: the server chose another folder, for example. */
-  notice: string | undefined;
+  /** What the user should know: the server chose another folder, or the model has no key. */
+  notices: readonly string[];
+}
+
+/** A session that was opened, with what the server warns of. */
+export function openedSession(session: AgentSession, isNew: boolean, ...notices: string[]): OpenedSession {
+  return { session, isNew, notices: [...notices, ...(session.created?.warnings ?? [])] };
 }
 
 /** What the flags say about a session, but its folder. */
@@ -46,21 +51,26 @@ export async function resumeChosen(client: AgentClient, args: Args, id: string):
     return await resumeSession(client, args, id);
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 'options_need_restart') throw error;
-    const session = await client.sessions.create({ resume_session_id: id });
+    const session = await client.sessions.create({
+      resume_session_id: id,
+      ...(args.force && { force: true }),
+    });
     const kept = error.errors.map(({ path }) => path.replace(/^body\./, '')).join(', ');
-    return { session, isNew: false, notice: `This session's agent runs already and keeps its own ${kept}.` };
+    return openedSession(session, false, `This session's agent runs already and keeps its own ${kept}.`);
   }
 }
 
 /** Goes on with the session that a flag names: what the other flags say is applied, or refused. */
 async function resumeSession(client: AgentClient, args: Args, id: string): Promise<OpenedSession> {
-  const session = await client.sessions.create({ ...creationOptions(args), resume_session_id: id });
-  if (session.created?.resumed) {
-    const { model, permission_mode: mode } = args.options;
-    if (model !== undefined) await session.setModel(modelName(model));
-    if (mode !== undefined) await session.setMode(modeName(mode));
-  }
-  return { session, isNew: false, notice: undefined };
+  const session = await client.sessions.create({
+    ...creationOptions(args),
+    resume_session_id: id,
+    ...(args.force && { force: true }),
+  });
+  // A model and a mode came with the request; only "no particular model" cannot be asked for in it.
+  const { model } = args.options;
+  if (model !== undefined && modelName(model) === null) await session.setModel(null);
+  return openedSession(session, false);
 }
 
 /**
@@ -71,19 +81,18 @@ export async function createSession(client: AgentClient, args: Args, cwd: string
   const options = creationOptions(args);
   const { cwd: asked } = args.options;
   if (asked !== undefined) {
-    const session = await client.sessions.create({ ...options, cwd: asked });
-    return { session, isNew: true, notice: undefined };
+    return openedSession(await client.sessions.create({ ...options, cwd: asked }), true);
   }
   if (!isThisMachine(client.baseUrl)) {
-    return { session: await client.sessions.create(options), isNew: true, notice: undefined };
+    return openedSession(await client.sessions.create(options), true);
   }
   try {
-    return { session: await client.sessions.create({ ...options, cwd }), isNew: true, notice: undefined };
+    return openedSession(await client.sessions.create({ ...options, cwd }), true);
   } catch (error) {
     if (!isAboutFolder(error)) throw error;
     const session = await client.sessions.create(options);
     const where = session.created?.cwd ?? 'its own folder';
-    return { session, isNew: true, notice: `The server does not open ${cwd}; the agent works in ${where}.` };
+    return openedSession(session, true, `The server does not open ${cwd}; the agent works in ${where}.`);
   }
 }
 

@@ -41,6 +41,9 @@ async function run(): Promise<ExitCode> {
   });
 }
 
+/** A resume that the server refuses since another process uses the conversation. */
+const IN_USE: ReadonlySet<string> = new Set(['conversation_in_use', 'conversation_diverged']);
+
 /** One sentence for the user, and the code for the caller. */
 function report(error: unknown): ExitCode {
   if (error instanceof UsageError) {
@@ -56,6 +59,7 @@ function report(error: unknown): ExitCode {
   if (error instanceof ApiError) {
     const fields = error.errors.map(({ path, message }) => `  ${path}: ${message}\n`).join('');
     process.stderr.write(`${error.detail} (${error.code})\n${fields}`);
+    if (IN_USE.has(error.code)) process.stderr.write('With this program: add --force.\n');
     return EXIT.failed;
   }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`);

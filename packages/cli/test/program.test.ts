@@ -278,6 +278,30 @@ describe('other commands', () => {
     expect((await run(['show', '7b0f5f3c-55cf-4bd4-9a1f-4fbb0a1f5d5e'])).code).toBe(1);
   });
 
+  test('sessions chooses by text, metadata, status and folder', async () => {
+    const session = await client.sessions.create({ title: 'Needle', metadata: { project: 'x', tries: 2 } });
+    await session.send('say found in here');
+    const ids = async (...flags: string[]): Promise<unknown[]> => {
+      const { code, stdout } = await run(['sessions', '--json', ...flags]);
+      expect(code).toBe(0);
+      return JSON.parse(stdout).sessions.map((each: { session_id: string }) => each.session_id);
+    };
+    expect(await ids('--query', 'found in here')).toEqual([session.id]);
+    expect(await ids('--metadata', '{"project":"x","tries":2}', '--cwd', server.root)).toEqual([session.id]);
+    expect(await ids('--metadata', '{"project":"y"}')).toEqual([]);
+    await session.close();
+    expect(await ids('--query', 'found in here', '--status', 'connected')).toEqual([]);
+    expect(await ids('--query', 'found in here', '--status', 'closed')).toEqual([session.id]);
+    expect((await run(['sessions', '--query', 'Needle'])).stdout).toMatch(
+      new RegExp(`^${session.id} .*closed +Needle .*\n$`),
+    );
+    expect((await run(['sessions', '--query', 'no such words'])).stdout).toBe('No session matches.\n');
+    expect(await run(['sessions', '--metadata', 'project=x'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--metadata must be a JSON object'),
+    });
+  });
+
   test('events prints the log; --follow goes on until it is stopped', async () => {
     const session = await client.sessions.create();
     await session.send('say one');

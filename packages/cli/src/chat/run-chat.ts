@@ -114,7 +114,7 @@ export async function runChat(
       const wasUnused = shown.isUnused;
       shown.detach();
       if (wasUnused && before && before.id !== opened.session.id) await before.close().catch(() => undefined);
-      if (opened.notice) chat.say(opened.notice, 'warning');
+      for (const notice of opened.notices) chat.say(notice, 'warning');
       await untilServerAnswers(() => shown.attach(opened), waitOptions);
       void lines.catchUp();
     },

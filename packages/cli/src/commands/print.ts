@@ -11,7 +11,7 @@ export async function print(context: Context): Promise<ExitCode> {
   const { args, client, settings, stderr } = context;
   const message = await readPrompt(context);
   const opened = await openSession(client, args, settings.cwd);
-  if (opened.notice) stderr.write(`${opened.notice}\n`);
+  for (const notice of opened.notices) stderr.write(`${notice}\n`);
   const { session } = opened;
 
   let interrupted = false;
