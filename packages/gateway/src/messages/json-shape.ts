@@ -42,3 +42,15 @@ export function createJsonShape(): JsonShape {
     closed: () => closed && first === 'object',
   };
 }
+
+/** Whether a text is a JSON object; only for complete texts, because JSON.parse reads all of it. */
+export function isCompleteJson(text: string): boolean {
+  const trimmed = text.trimEnd();
+  if (!trimmed.endsWith('}')) return false;
+  try {
+    JSON.parse(trimmed);
+    return true;
+  } catch {
+    return false;
+  }
+}

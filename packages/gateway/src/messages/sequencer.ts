@@ -1,8 +1,9 @@
+import { createBlockWriter } from './block-writer.ts';
 import { createHiddenThoughts } from './hidden-thoughts.ts';
-import { createJsonShape, type JsonShape } from './json-shape.ts';
+import { createJsonShape, isCompleteJson, type JsonShape } from './json-shape.ts';
 import { encodeProvenance, type Provenance } from './provenance.ts';
 import { createStopScanner } from './stop-sequences.ts';
-import type { AnswerBlock, Delta, StopReason, StreamEvent, Usage } from './types.ts';
+import type { StopReason, StreamEvent, Usage } from './types.ts';
 
 interface SequencerOptions {
   id: string;
@@ -72,17 +73,6 @@ type Queued =
   | { signature: string }
   | { data: string };
 
-function isCompleteJson(text: string): boolean {
-  const trimmed = text.trimEnd();
-  if (!trimmed.endsWith('}')) return false;
-  try {
-    JSON.parse(trimmed);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function startsObject(json: string): boolean {
   return json.charCodeAt(0) === 123 || json.trimStart().startsWith('{');
 }
@@ -100,33 +90,13 @@ function normalizeInput(json: string): string {
   }
 }
 
-/**
- * Merges two deltas of the same block that go out in the same write: each event costs both sides a JSON and the client a
- * redraw, and under load an upstream's chunks arrive many at a time (20 of them: 40 µs here instead of 10).
- */
-function append(last: Delta, value: Delta): boolean {
-  if (last.type === 'text_delta' && value.type === 'text_delta') last.text += value.text;
-  else if (last.type === 'thinking_delta' && value.type === 'thinking_delta') last.thinking += value.thinking;
-  else if (last.type === 'input_json_delta' && value.type === 'input_json_delta') {
-    last.partial_json += value.partial_json;
-  } else return false;
-  return true;
-}
-
 export function createSequencer(options: SequencerOptions): Sequencer {
-  let events: StreamEvent[] = [];
-  let started = false;
   let done = false;
   let cut = false;
-  let index = -1;
-  let open: 'text' | 'thinking' | 'tool' | undefined;
-  let signed = false;
+  /** The tool call whose block is open. */
   let current: ToolCall | undefined;
-  let written = 0;
   const tools = new Map<string, ToolCall>();
   const queue: Queued[] = [];
-  /** White space before any text: a block of nothing else is refused when the client sends it back. */
-  let space = '';
   const hidden = createHiddenThoughts();
   const showThoughts = options.showThoughts ?? true;
   const scanner = options.stopSequences?.length ? createStopScanner(options.stopSequences) : undefined;
@@ -137,83 +107,25 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     cache_read_input_tokens: 0,
   };
   let reported = false;
+  const writer = createBlockWriter(() => ({
+    id: options.id,
+    type: 'message',
+    role: 'assistant',
+    model: options.model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: { ...usage, output_tokens: 1 },
+  }));
 
-  function start(): void {
-    if (started) return;
-    started = true;
-    events.push({
-      type: 'message_start',
-      message: {
-        id: options.id,
-        type: 'message',
-        role: 'assistant',
-        model: options.model,
-        content: [],
-        stop_reason: null,
-        stop_sequence: null,
-        usage: { ...usage, output_tokens: 1 },
-      },
-    });
-  }
-
-  function close(): void {
-    if (open === undefined) return;
-    events.push({ type: 'content_block_stop', index });
-    open = undefined;
+  function closeTool(): void {
+    writer.close();
     current = undefined;
-  }
-
-  function begin(kind: 'text' | 'thinking' | 'tool' | undefined, block: AnswerBlock): void {
-    start();
-    close();
-    index += 1;
-    open = kind;
-    space = '';
-    signed = false;
-    events.push({ type: 'content_block_start', index, content_block: block });
-  }
-
-  function delta(value: Delta): void {
-    const last = events.at(-1);
-    if (last?.type === 'content_block_delta' && append(last.delta, value)) return;
-    events.push({ type: 'content_block_delta', index, delta: value });
-  }
-
-  function writeText(chunk: string): void {
-    if (chunk === '') return;
-    let text = chunk;
-    if (open !== 'text') {
-      text = space + chunk;
-      if (text.trim() === '') {
-        space = text;
-        return;
-      }
-      begin('text', { type: 'text', text: '' });
-    }
-    written += text.length;
-    delta({ type: 'text_delta', text });
-  }
-
-  function writeThinking(text: string): void {
-    if (open !== 'thinking' || signed) begin('thinking', { type: 'thinking', thinking: '', signature: '' });
-    written += text.length;
-    if (text !== '') delta({ type: 'thinking_delta', thinking: text });
-  }
-
-  function writeSignature(signature: string): void {
-    if (open !== 'thinking' || signed) begin('thinking', { type: 'thinking', thinking: '', signature: '' });
-    delta({ type: 'signature_delta', signature });
-    signed = true;
-  }
-
-  function writeRedacted(data: string): void {
-    begin(undefined, { type: 'redacted_thinking', data });
-    events.push({ type: 'content_block_stop', index });
   }
 
   function writeTool(tool: ToolCall): void {
     if (current !== tool) {
-      begin('tool', { type: 'tool_use', id: tool.id, name: tool.name, input: {} });
+      writer.openTool(tool.id, tool.name);
       current = tool;
     }
     const isObject = tool.shape.begins() === 'object';
@@ -222,12 +134,10 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       tool.unsent = startsObject(tool.json) ? tool.json : '';
     }
     if (tool.unsent !== '' && (isObject || tool.ended)) {
-      const part = tool.unsent;
+      writer.toolInput(tool.unsent);
       tool.unsent = '';
-      written += part.length;
-      delta({ type: 'input_json_delta', partial_json: part });
     }
-    if (tool.ended) close();
+    if (tool.ended) closeTool();
   }
 
   /** An open tool call blocks everything else until its JSON is complete. */
@@ -235,7 +145,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     if (current === undefined) return false;
     if (!current.ended && current.shape.closed()) {
       current.ended = true;
-      close();
+      closeTool();
     }
     return current !== undefined;
   }
@@ -245,12 +155,11 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       const next = queue.shift();
       if (next === undefined) return;
       if ('key' in next) writeTool(next);
-      else if ('text' in next) writeText(next.text);
-      else if ('textEnd' in next) {
-        if (open === 'text') close();
-      } else if ('thinking' in next) writeThinking(next.thinking);
-      else if ('signature' in next) writeSignature(next.signature);
-      else writeRedacted(next.data);
+      else if ('text' in next) writer.text(next.text);
+      else if ('textEnd' in next) writer.endText();
+      else if ('thinking' in next) writer.thinking(next.thinking);
+      else if ('signature' in next) writer.signature(next.signature);
+      else writer.redacted(next.data);
     }
   }
 
@@ -266,7 +175,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   }
 
   function end(reason: StopReason, stopSequence: string | null): void {
-    start();
+    writer.start();
     for (const tool of tools.values()) {
       tool.ended = true;
       tool.json = normalizeInput(tool.json);
@@ -278,10 +187,9 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     }
     if (current) writeTool(current);
     drain();
-    if (tools.size > 0) for (const provenance of hidden.all()) writeRedacted(encodeProvenance(provenance));
-    close();
-    if (!reported) usage.output_tokens = Math.max(1, Math.ceil(written / 4));
-    events.push(
+    if (tools.size > 0) for (const provenance of hidden.all()) writer.redacted(encodeProvenance(provenance));
+    if (!reported) usage.output_tokens = Math.max(1, Math.ceil(writer.written() / 4));
+    writer.finish(
       {
         type: 'message_delta',
         delta: { stop_reason: withTools(reason), stop_sequence: stopSequence },
@@ -302,7 +210,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     if (done) return;
     done = true;
     cut = true;
-    events.push({ type: 'error', error: { type, message } });
+    writer.fail(type, message);
   }
 
   return {
@@ -372,7 +280,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     },
     toolJson: (key) => tools.get(key)?.json,
     hasTools: () => tools.size > 0,
-    isEmpty: () => index < 0 && queue.length === 0,
+    isEmpty: () => writer.isEmpty() && queue.length === 0,
     usage(update) {
       Object.assign(usage, update);
       if (update.output_tokens !== undefined) reported = true;
@@ -385,10 +293,6 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     fail,
     finished: () => done,
     cut: () => cut,
-    take() {
-      const taken = events;
-      events = [];
-      return taken;
-    },
+    take: writer.take,
   };
 }

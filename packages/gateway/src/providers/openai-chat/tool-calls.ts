@@ -1,3 +1,4 @@
+import { isCompleteJson } from '../../messages/json-shape.ts';
 import type { Provenance } from '../../messages/provenance.ts';
 import type { Sequencer } from '../../messages/sequencer.ts';
 import { toClientId } from '../../messages/tool-ids.ts';
@@ -16,17 +17,6 @@ interface OpenCall {
   extra: JsonObject | undefined;
 }
 
-/** Only for calls that are named again, to avoid parsing after each delta. */
-function isWhole(json: string): boolean {
-  if (!json.trimEnd().endsWith('}')) return false;
-  try {
-    JSON.parse(json);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Assembles tool calls from deltas that may lack an index or an id, or split the name. */
 export function createToolCalls(provider: string, sequencer: Sequencer, { toolName, isOffered }: NameTable) {
   const calls: OpenCall[] = [];
@@ -37,8 +27,8 @@ export function createToolCalls(provider: string, sequencer: Sequencer, { toolNa
     if (!name || call.name === undefined || isMoreOfName(call, name, json)) return false;
     const have = sequencer.toolJson(call.key) ?? call.pending;
     // Some providers repeat the name in each delta of a call; the last delta may be empty.
-    if (name === call.name) return json.trim() !== '' && isWhole(have);
-    return have.trim() === '' || isWhole(have);
+    if (name === call.name) return json.trim() !== '' && isCompleteJson(have);
+    return have.trim() === '' || isCompleteJson(have);
   }
 
   /** A split name: both parts together name an offered tool, and the first part alone does not. */
