@@ -58,9 +58,11 @@ type Given<T> = T extends readonly (infer U)[]
   : T extends object
     ? { [K in keyof T]: Given<Exclude<T[K], undefined>> }
     : T;
+/** Does not compile for a name that the SDK does not have. */
+type InSdk<N extends keyof Options> = N;
 /** The options that are passed on unchanged, by the SDK's names. */
 type SameOptions = {
-  [N in keyof SdkOptions as SdkOptions[N] extends SameOption ? N : never]?: Given<
+  [N in InSdk<keyof SdkOptions> as SdkOptions[N] extends SameOption ? N : never]?: Given<
     NonNullable<SessionOptions[Extract<SdkOptions[N], SameOption>]>
   >;
 };
