@@ -96,7 +96,7 @@ async function queryExample(prompt: string, where: 'server' | 'in-process'): Pro
 
 test.each([
   ['a permission', 'write same.txt with Hello from afar', /^Tool: Write\n[\s\S]*^Done: success/m],
-  // The SDK's query goes on to the report of the subagent, which brings a second result.
+  // The SDK's query continues to the subagent's report, which brings a second result.
   [
     'background work',
     'start a subagent in the background to wait 1 seconds',

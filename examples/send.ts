@@ -9,7 +9,7 @@ for (const item of result.messages) {
   if (item.type === 'text') console.log(item.content);
 }
 
-// The same conversation goes on.
+// The same conversation continues.
 const next = await session.send('what did I say');
 console.log(next.is_error ? next.error?.message : `Turn ${next.turn_id} took ${next.duration_ms} ms`);
 await session.close();

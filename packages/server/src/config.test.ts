@@ -107,7 +107,7 @@ describe('keys', () => {
   });
 });
 
-test('whoever may bypass every question may have anything run unasked, unless the file says otherwise', () => {
+test('leave to bypass every question lets anything run without asking, unless the file says otherwise', () => {
   expect(read(['--config', file({ allow_bypass_permissions: true })])).toMatchObject({
     allowUnaskedTools: true,
     allowCommands: true,

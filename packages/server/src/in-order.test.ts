@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { inOrder } from './in-order.ts';
 
-test('every step is done, one after the other, whatever becomes of those before; the first failure is told', async () => {
+test('every step runs in order, even after a failure; the first failure is thrown', async () => {
   const done: string[] = [];
   const fail = (what: string) => (): never => {
     done.push(what);

@@ -1,4 +1,4 @@
-/** Does every step, whatever becomes of those before it. @throws the first failure, at the end */
+/** Runs every step in order, even after a failure. @throws the first failure, at the end */
 export async function inOrder(steps: (() => unknown)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps) {

@@ -89,14 +89,14 @@ describe('the environment of a session', () => {
     },
   );
 
-  test('behind a proxy for everything, this server is still reached directly', () => {
+  test('behind a proxy, this server is still reached directly', () => {
     const env = { ALL_PROXY: 'http://proxy' };
     const server = { env, passEnv: [], credential: undefined };
     const session = { model: undefined, options: { enable_proxy: false } };
     expect(sessionEnvironment(server, session, gateway)).toHaveProperty('NO_PROXY', '127.0.0.1');
   });
 
-  test('then nothing that opens a model goes along, whatever cloud it is for', () => {
+  test('then no credential for any model or cloud is passed on', () => {
     const secret = {
       CLAUDE_CODE_USE_BEDROCK: '1',
       CLAUDE_CODE_USE_VERTEX: '1',

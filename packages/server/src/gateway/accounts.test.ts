@@ -39,7 +39,7 @@ test('calls are kept for the process that is metered, and for no other', async (
   accounts.book(call('s', 2));
   const second = accounts.meter('s');
   accounts.book(call('s', 3));
-  // The end of the one before is no end of this one.
+  // Ending the earlier meter does not end this one.
   first.end();
   accounts.book(call('s', 4));
   expect((await second.take()).map((row) => row.inputTokens)).toEqual([3, 4]);

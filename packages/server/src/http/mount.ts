@@ -10,7 +10,7 @@ import { fieldError } from './sentences.ts';
 /** Deeper JSON than any real request has; JSON.stringify itself gives up at a few thousand levels. */
 const MAX_DEPTH = 200;
 
-/** What a handler gets: the validated parts that its route has. */
+/** A handler's input: the validated parts of its route's request. */
 export type Input<R extends RouteSpec> = {
   [K in 'params' | 'query' | 'headers' | 'body' as K extends keyof R ? K : never]: R[K] extends z.ZodType
     ? z.output<R[K]>
@@ -59,7 +59,7 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
     const input: Record<string, unknown> = {};
     if (spec.params) {
       const params = spec.params.safeParse(c.req.param());
-      // An id that cannot be one names nothing.
+      // An invalid id names nothing: 404.
       if (!params.success) {
         throw problem('not_found', { path: c.req.path });
       }
@@ -71,7 +71,7 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       input.body = checkForm(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
     }
     const answer = await handler(input as Input<R>, c);
-    // HEAD gets the headers of GET: nobody will read the stream that goes with them.
+    // HEAD gets the headers of GET; nobody will read the stream.
     if (c.req.method === 'HEAD' && answer instanceof Response) await answer.body?.cancel();
     if (answer instanceof Response) return answer;
     if (answer instanceof Reply) {
@@ -81,7 +81,7 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
   });
 }
 
-/** A body or query: with all fields known, and null for what may be absent. */
+/** Parses a body or query: unknown fields are errors, and null counts as absent where a field is optional. */
 function checkForm(schema: z.ZodType, given: unknown, where: string): unknown {
   const { value, unknown } = readForm(schema, given, where);
   return check(schema, value, where, unknown);
@@ -111,7 +111,7 @@ async function readBody(c: Context, required: boolean): Promise<unknown> {
   }
 }
 
-/** How deep the arrays and objects of a JSON text are nested. */
+/** The nesting depth of a JSON text. */
 function depth(text: string): number {
   let level = 0;
   let deepest = 0;

@@ -47,7 +47,7 @@ function operation(operationId: string, spec: RouteSpec, schemas: Schemas): Oper
   const parameters = [
     ...parametersIn('path', spec.params, schemas),
     ...parametersIn('query', spec.query, schemas),
-    // Accept is described by the response's media types; OpenAPI wants it left out here.
+    // The response's media types describe Accept; OpenAPI wants it left out here.
     ...parametersIn('header', spec.headers, schemas).filter((parameter) => parameter.name !== 'accept'),
   ];
   const answers = Object.entries(spec.responses) as [string, ResponseSpec][];
@@ -100,7 +100,7 @@ function parametersIn(place: string, schema: z.ZodObject | undefined, schemas: S
   }));
 }
 
-/** Its text is described as what it stands for: a whole number, most often. */
+/** A query parameter is described by its parsed type, most often an integer. */
 function parameter(field: z.ZodType, schemas: Schemas): Json {
   const read = schemaOf(field, 'output', schemas);
   const schema = read.type === 'integer' ? read : schemaOf(field, 'input', schemas);

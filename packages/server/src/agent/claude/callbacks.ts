@@ -9,7 +9,7 @@ import {
 import type { SessionOptions } from 'claude-agent-protocol';
 import { VERSION } from '../../version.ts';
 import type { Asked } from './asked.ts';
-import type { Moot } from './questions.ts';
+import type { WithdrawalSignal } from './questions.ts';
 
 /** The agent's timeout exceeds ours by this much, so that it gets our reason and not a bare timeout. */
 const GRACE_SECONDS = 10;
@@ -18,7 +18,7 @@ const GRACE_SECONDS = 10;
 export function hookOptions(
   { hooks = {} }: SessionOptions,
   events: Asked,
-  moot: Moot,
+  withdrawalOf: WithdrawalSignal,
 ): Pick<Options, 'hooks'> {
   const all = Object.entries(hooks).map(([event, matchers]) => {
     const callbacks = matchers.map(({ matcher, url, timeout, on_failure }, index) => {
@@ -31,7 +31,7 @@ export function hookOptions(
           tool_use_id: toolUseId ?? null,
           url,
           timeoutSeconds: timeout,
-          signal: moot(signal),
+          signal: withdrawalOf(signal),
         });
         return asked.ok ? (asked.answer as HookJSONOutput) : undecided(input, asked.message, on_failure);
       };
@@ -72,7 +72,7 @@ function undecided(input: HookInput, message: string, onFailure: 'block' | 'cont
 export function toolServers(
   { custom_tools: tools = [] }: SessionOptions,
   events: Asked,
-  moot: Moot,
+  withdrawalOf: WithdrawalSignal,
 ): NonNullable<Options['mcpServers']> {
   return Object.fromEntries(
     [...Map.groupBy(tools, ({ server }) => server)].map(([name, mine]) => {
@@ -95,7 +95,7 @@ export function toolServers(
           tool_use_id: toolUseId(params._meta),
           url: tool.url,
           timeoutSeconds: tool.timeout,
-          signal: moot(signal),
+          signal: withdrawalOf(signal),
         });
         return asked.ok ? toolResult(asked.answer) : failed(asked.message);
       });

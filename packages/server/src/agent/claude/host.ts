@@ -46,7 +46,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
   const answers = createAnswerWatch();
   let owned: OwnedProcess | undefined;
   // The SDK also aborts its questions when the process dies; onExit reports that, with the reason.
-  const moot = (signal: AbortSignal): AbortSignal => {
+  const withdrawalOf = (signal: AbortSignal): AbortSignal => {
     const withdrawn = new AbortController();
     const tell = async (): Promise<void> => {
       const died = await Promise.race([owned?.exited, sleep(EXIT_NOTICE_MS, undefined)]);
@@ -70,10 +70,10 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
         budget !== undefined && { maxBudgetUsd: Math.max(budget - start.spentUsd, SPENT_USD) }),
       env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
       abortController: abort,
-      ...hookOptions(start.options, asked, moot),
-      mcpServers: { ...given.mcpServers, ...toolServers(start.options, asked, moot) },
-      canUseTool: askHuman(asked, moot, answers.isAlone),
-      onElicitation: askForm(asked, moot),
+      ...hookOptions(start.options, asked, withdrawalOf),
+      mcpServers: { ...given.mcpServers, ...toolServers(start.options, asked, withdrawalOf) },
+      canUseTool: askHuman(asked, withdrawalOf, answers.isAlone),
+      onElicitation: askForm(asked, withdrawalOf),
       spawnClaudeCodeProcess(request) {
         owned = deps.processes.spawn(start.sessionId, request);
         // Its streams are pipes, and the SDK documents ChildProcess as acceptable.

@@ -1,7 +1,7 @@
 import type { Query } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentEvents, AgentMessage, StartOptions, TurnEnd } from '../agent.ts';
 import { blockedBy, createOwnTurns } from './own-turns.ts';
-import { fate, type ResultMessage, type ResultReader, takenUp } from './results.ts';
+import { classify, type ResultMessage, type ResultReader, takenUp } from './results.ts';
 
 /**
  * Reads the messages of a process until it ends, and dispatches them.
@@ -73,7 +73,7 @@ async function readAll(
     if (taken !== undefined) events.onTaken(taken);
     own.observe(message, taken !== undefined);
     blocked = blockedBy(message) ?? blocked;
-    switch (fate(message)) {
+    switch (classify(message)) {
       case 'keep': {
         const end = message.type === 'result' ? await endOf(message as unknown as ResultMessage) : undefined;
         events.onMessage(message, end && blocked ? { ...end, isError: true, error: blocked } : end);

@@ -14,12 +14,12 @@ const KINDS = new Map([
 ] as const);
 
 /** Turns the SDK's signal into one that does not fire when the process dies. */
-export type Moot = (signal: AbortSignal) => AbortSignal;
+export type WithdrawalSignal = (signal: AbortSignal) => AbortSignal;
 
 /** Asks a human about tool calls, questions to the user and plans. */
 export function askHuman(
   events: Asked,
-  moot: Moot,
+  withdrawalOf: WithdrawalSignal,
   isAlone: (toolUseId: string) => Promise<boolean>,
 ): CanUseTool {
   return async (toolName, toolInput, asked) => {
@@ -37,7 +37,7 @@ export function askHuman(
       decisionReason: asked.decisionReason ?? null,
       blockedPath: asked.blockedPath ?? null,
       defaultToNo: asked.defaultToNo ?? false,
-      signal: moot(asked.signal),
+      signal: withdrawalOf(asked.signal),
     });
     return permissionResult(decision, toolInput, suggestions);
   };
@@ -60,7 +60,7 @@ function permissionResult(
 }
 
 /** Asks a human to fill in forms of MCP servers. */
-export function askForm(events: Asked, moot: Moot): OnElicitation {
+export function askForm(events: Asked, withdrawalOf: WithdrawalSignal): OnElicitation {
   return async (request, { signal }): Promise<ElicitationResult> => {
     const decision = await events.onQuestion({
       kind: 'elicitation',
@@ -76,7 +76,7 @@ export function askForm(events: Asked, moot: Moot): OnElicitation {
       decisionReason: null,
       blockedPath: null,
       defaultToNo: false,
-      signal: moot(signal),
+      signal: withdrawalOf(signal),
     });
     if (!decision.allowed) return { action: decision.interrupt ? 'cancel' : 'decline' };
     return {

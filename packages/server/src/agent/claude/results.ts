@@ -78,7 +78,7 @@ export function takenUp(message: AgentMessage): string | undefined {
  * Classifies a message: stored, live only, or dropped. Progress that the next message supersedes is not worth a
  * commit; command_lifecycle and session_state_changed are internal.
  */
-export function fate(message: AgentMessage): 'keep' | 'show' | 'drop' {
+export function classify(message: AgentMessage): 'keep' | 'show' | 'drop' {
   if (message.type === 'stream_event' || message.type === 'tool_progress') return 'show';
   // A `thinking_tokens` message comes with every delta of a thinking block.
   if (message.type === 'system' && (message.subtype === 'status' || message.subtype === 'thinking_tokens'))

@@ -16,7 +16,7 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
     if (wantsJson(headers.accept)) {
       return page(await store.readEvents(id, after, limit + 1), limit, after, (event) => event.seq);
     }
-    // An id beyond the end (of another database, say) must not hide what comes.
+    // A cursor beyond the end (from another database, say) must not hide new events.
     const lastSeq = (await store.getSession(id))?.lastSeq ?? 0;
     return sseResponse(streamSession({ store, feed }, { sessionId: id, after: Math.min(after, lastSeq) }));
   });
@@ -28,7 +28,7 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
       const start = after ?? 0;
       return page(await store.readControlEvents(start, limit + 1), limit, start, (event) => event.cursor);
     }
-    // Only a given start can lie beyond the end.
+    // Only a given cursor can lie beyond the end.
     const start = after === undefined ? undefined : Math.min(after, await store.lastCursor());
     return sseResponse(await streamAll({ store, feed }, { after: start }));
   });

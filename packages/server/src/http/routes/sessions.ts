@@ -45,9 +45,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const { limit, offset, cursor, cwd } = query;
     const page = await agent.transcripts({
       cwd: cwd === undefined ? undefined : await folders.check(cwd),
-      // What lies outside the roots cannot be resumed here, and is nobody's business here.
+      // Conversations outside the roots cannot be resumed here, and are not shown.
       roots: folders.roots,
-      // What a session has left behind (/clear) cannot be resumed as it is; the session can.
+      // A conversation that its session has left (/clear) cannot be resumed by itself; the session can.
       without: await store.pastConversations(),
       limit,
       offset,
