@@ -196,7 +196,7 @@ async function history(random: Random): Promise<void> {
   await compare(world, session, 'at the end');
   const turns = await server.store.listTurns({ sessionId: session.id, limit: 10_000 });
   for (const turn of turns) {
-    if (turn.endedAt === null) problems.push(`a turn is ${turn.state} for ever`);
+    if (turn.endedAt === null) problems.push(`a turn is still ${turn.state}`);
     if (turn.waitFor === 'background' && turn.settledAt === null) problems.push('a turn is never settled');
   }
   for (const id of accepted)
