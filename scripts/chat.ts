@@ -2,18 +2,22 @@
  * `npm run chat`: a server if none runs, then the terminal client. What follows `--` goes to the client, except
  * `--demo`, which is for the server.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
 import { isLoopback } from 'claude-agent-protocol/same-machine';
+import { type ChatUsers, isAlive, joinChatUsers } from './chat-users.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const SERVER = join(REPOSITORY, 'packages/server/src/main.ts');
 const CLIENT = join(REPOSITORY, 'packages/cli/src/main.ts');
 const NODE = [process.execPath, '--conditions=claude-agent-source'] as const;
 const START_TIMEOUT_MS = 30_000;
+/** What the server prints when it takes requests. */
+const LISTENING = /^listening on http/m;
 
 const args = process.argv.slice(2);
 // npm runs scripts in the repository, and says here where the command was typed.
@@ -21,21 +25,24 @@ const folder = process.env.INIT_CWD || process.cwd();
 const home = process.env.AGENT_SERVER_HOME || join(homedir(), '.claude-agent-server');
 const clientArgs = args.filter((arg) => arg !== '--demo');
 
-let server: ChildProcess | undefined;
 let code = 1;
+let users: ChatUsers | undefined;
 try {
   const address = serverAddress();
+  if (!needsNoServer() && isOurs(address)) users = joinChatUsers(home);
   const isThere = needsNoServer() || !isOurs(address) || (await answers(address));
   // Sessions of one home belong to one server: whatever its port, it is the one to talk to.
   const running =
     needsNoServer() || (namedServer() !== undefined && isThere) ? undefined : await runningServer();
   if (running) joinServer(running, address);
-  else if (!isThere) server = await startServer(address);
+  else if (!isThere) users?.started(await startServer(address));
   code = await runClient(running);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
 } finally {
-  if (server) await stop(server);
+  if ((await users?.leave()) === false) {
+    process.stderr.write('The server goes on: another npm run chat uses it.\n');
+  }
 }
 process.exitCode = code;
 
@@ -78,15 +85,6 @@ async function runningServer(): Promise<URL | undefined> {
   return url && pid > 0 && isAlive(pid) && (await answers(url)) ? url : undefined;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 /** Says which server is used, where it is not the expected one; one that was named is not replaced by another. */
 function joinServer(running: URL, address: URL): void {
   if (namedServer() !== undefined) {
@@ -100,8 +98,11 @@ function joinServer(running: URL, address: URL): void {
   }
 }
 
-/** Starts the server with its output in a log file, and waits until it says that it listens. */
-async function startServer({ hostname, port }: URL): Promise<ChildProcess> {
+/**
+ * Starts the server with its output in a log file, and waits until it says there that it listens. Nothing ties it to
+ * this process: it goes on for another chat when this one is left. Its process id.
+ */
+async function startServer({ hostname, port }: URL): Promise<number> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const logFile = join(home, 'server.log');
   const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
@@ -113,28 +114,27 @@ async function startServer({ hostname, port }: URL): Promise<ChildProcess> {
     node,
     [...flags, SERVER, ...where, '--root', folder, ...(args.includes('--demo') ? ['--demo'] : [])],
     // Its own process group: Ctrl-C in the terminal is for the client.
-    { cwd: REPOSITORY, stdio: ['ignore', 'pipe', log], detached: true },
+    { cwd: REPOSITORY, stdio: ['ignore', log, log], detached: true },
   );
-  const started = Date.now();
-  await new Promise<void>((ready, fail) => {
-    let seen = '';
-    const timer = setTimeout(() => fail(tooSlow(logFile)), START_TIMEOUT_MS);
-    child.stdout?.on('data', (chunk: Buffer) => {
-      seen += chunk;
-      if (/^listening on http/m.test(seen)) {
-        clearTimeout(timer);
-        process.stderr.write(
-          `${spoken(logFile, logged)}The server is ready after ${Date.now() - started} ms.\n`,
-        );
-        ready();
-      }
-    });
-    child.once('exit', (exitCode) => {
-      clearTimeout(timer);
-      fail(new Error(`The server did not start (exit code ${exitCode}):\n${tail(logFile)}`));
-    });
+  child.unref();
+  closeSync(log);
+  let exitCode: number | null | undefined;
+  child.once('exit', (ended) => {
+    exitCode = ended;
   });
-  return child;
+  const started = Date.now();
+  while (!LISTENING.test(logSince(logFile, logged))) {
+    if (exitCode !== undefined) {
+      throw new Error(`The server did not start (exit code ${exitCode}):\n${tail(logFile)}`);
+    }
+    if (Date.now() - started > START_TIMEOUT_MS) {
+      child.kill('SIGTERM');
+      throw tooSlow(logFile);
+    }
+    await pause(30);
+  }
+  process.stderr.write(`${spoken(logFile, logged)}The server is ready after ${Date.now() - started} ms.\n`);
+  return child.pid ?? 0;
 }
 
 function tooSlow(logFile: string): Error {
@@ -143,9 +143,13 @@ function tooSlow(logFile: string): Error {
 
 /** What the server said to people since it started (its log proper is JSON): that it only has the demo model. */
 function spoken(file: string, from: number): string {
-  const lines = readFileSync(file).subarray(from).toString().split('\n');
-  const words = lines.filter((line) => line.trim() !== '' && !line.startsWith('{'));
+  const lines = logSince(file, from).split('\n');
+  const words = lines.filter((line) => line.trim() !== '' && !line.startsWith('{') && !LISTENING.test(line));
   return words.map((line) => `${line}\n`).join('');
+}
+
+function logSince(file: string, from: number): string {
+  return readFileSync(file).subarray(from).toString();
 }
 
 function tail(file: string): string {
@@ -178,12 +182,4 @@ function programName(): string {
     ? 'npm'
     : `npm --prefix ${/^[\w./-]+$/.test(REPOSITORY) ? REPOSITORY : `'${REPOSITORY}'`}`;
   return `${npm} run chat --${args.includes('--demo') ? ' --demo' : ''}`;
-}
-
-/** Asks the server to end, and waits until it has: it has processes of its own to bring down. */
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise<void>((done) => child.once('exit', () => done()));
-  child.kill('SIGTERM');
-  await gone;
 }

@@ -89,6 +89,33 @@ test('npm run chat in a terminal: the server lives as long as the chat, Ctrl-C i
   }
 });
 
+test('a second npm run chat on one home joins the first, and keeps the server when the first leaves', async () => {
+  requireTmux();
+  const url = await freeAddress();
+  const open = () =>
+    openTerminal({ command: COMMAND, args: ['--server', url, '--new'], cwd: folder, env: environment() });
+  const first = await open();
+  try {
+    await first.shows('Type a message', 20_000);
+    const second = await open();
+    try {
+      await second.shows('demo · ', 20_000);
+      await first.enter('exit');
+      await first.shows('The server goes on: another npm run chat uses it.');
+      expect(await first.exitCode()).toBe(0);
+      await second.enter('say still here');
+      await second.shows('● still here');
+      await second.enter('exit');
+      expect(await second.exitCode()).toBe(0);
+      expect(await isUp(url)).toBe(false);
+    } finally {
+      await second.close();
+    }
+  } finally {
+    await first.close();
+  }
+});
+
 test.each([
   ['in the repository', ['npm', 'run', 'chat'], () => REPOSITORY],
   ['in another folder', ['npm', '--prefix', REPOSITORY, 'run', 'chat'], () => folder],
