@@ -19,8 +19,8 @@ const either = (words: readonly string[]): string => `${words.slice(0, -1).join(
 
 const FIRST_FLAGS = {
   server: { type: 'string', value: 'URL', help: 'Address of the server' },
-  'api-key': { type: 'string', value: 'KEY', help: 'Key of the server, if it wants one' },
-  print: { type: 'string', short: 'p', value: 'PROMPT', help: 'Answer one prompt and leave' },
+  'api-key': { type: 'string', value: 'KEY', help: 'API key, if the server requires one' },
+  print: { type: 'string', short: 'p', value: 'PROMPT', help: 'Answer one prompt and exit' },
   'output-format': {
     type: 'string',
     value: 'FORMAT',
@@ -31,22 +31,22 @@ const FIRST_FLAGS = {
     type: 'string',
     value: 'WHAT',
     values: ON_PERMISSION,
-    help: `${either(ON_PERMISSION)} (with -p; default fail)`,
+    help: `What to do about a permission request: ${either(ON_PERMISSION)} (with -p; default: fail)`,
   },
-  resume: { type: 'string', short: 'r', value: 'ID', help: 'Go on with a session' },
-  continue: { type: 'boolean', short: 'c', help: 'Go on with the latest session of this folder' },
+  resume: { type: 'string', short: 'r', value: 'ID', help: 'Resume a session' },
+  continue: { type: 'boolean', short: 'c', help: 'Resume the latest session of this folder' },
   force: {
     type: 'boolean',
-    help: 'Go on although another process uses the conversation (with --resume, --continue)',
+    help: 'Resume even if another process uses the conversation',
   },
   new: { type: 'boolean', short: 'n', help: 'Start a new session without asking' },
 } as const;
 const MORE_FLAGS = {
   image: { type: 'string', multiple: true, value: 'FILE', help: 'Send an image along (with -p)' },
   json: { type: 'boolean', help: 'JSON output (sessions, show, events, permissions, usage, doctor)' },
-  follow: { type: 'boolean', short: 'f', help: 'Go on with new events (events)' },
+  follow: { type: 'boolean', short: 'f', help: 'Keep printing new events (events)' },
   after: { type: 'string', value: 'N', help: 'Start after this event number (events)' },
-  limit: { type: 'string', value: 'N', help: 'Most entries to show (sessions)' },
+  limit: { type: 'string', value: 'N', help: 'Maximum number of sessions (sessions)' },
   query: { type: 'string', value: 'TEXT', help: 'Only sessions with this text (sessions)' },
   metadata: { type: 'string', value: 'JSON', help: 'Only sessions with this metadata (sessions)' },
   status: {
@@ -55,8 +55,8 @@ const MORE_FLAGS = {
     values: STATUSES,
     help: `Only sessions with this status: ${either(STATUSES)} (sessions)`,
   },
-  message: { type: 'string', value: 'TEXT', help: 'What to tell the agent (permissions deny)' },
-  'no-color': { type: 'boolean', help: 'No colours' },
+  message: { type: 'string', value: 'TEXT', help: 'Reason given to the agent (permissions deny)' },
+  'no-color': { type: 'boolean', help: 'Disable colours' },
   help: { type: 'boolean', short: 'h', help: 'Show this help' },
   version: { type: 'boolean', short: 'V', help: 'Show the version' },
 } as const;
@@ -67,12 +67,12 @@ type NamedFlags = typeof FIRST_FLAGS & typeof MORE_FLAGS;
 
 export const COMMANDS = {
   chat: 'Talk to the agent (default)',
-  sessions: 'List sessions; --cwd, --query, --metadata and --status choose among them',
-  show: 'Show one session: show ID',
+  sessions: 'List sessions; filters: --cwd, --query, --metadata, --status',
+  show: 'Show a session: show ID',
   events: "Print a session's events: events ID [--follow] [--after N]",
-  permissions: 'What waits for an answer; permissions allow ID, permissions deny ID',
-  usage: 'Tokens and cost: usage [ID]',
-  doctor: 'Look for what is wrong with the server, keys and versions',
+  permissions: 'List pending permission requests; answer one: permissions allow ID, permissions deny ID',
+  usage: 'Show tokens and cost: usage [ID]',
+  doctor: 'Check the server, the API key and the versions',
   completion: 'Print shell completions: completion bash|zsh|fish',
 } as const;
 
@@ -199,12 +199,12 @@ export function helpText(program: string): string {
     '',
     'Environment',
     `  CLAUDE_AGENT_SERVER    Address of the server (default ${DEFAULT_SERVER})`,
-    '  CLAUDE_AGENT_API_KEY   Key of the server',
-    '  NO_COLOR               No colours',
+    '  CLAUDE_AGENT_API_KEY   API key of the server',
+    '  NO_COLOR               Disable colours',
     '',
     'Exit codes',
-    '  0 done   1 the turn failed or was refused   2 wrong usage   3 the server is away',
-    '  4 a permission is needed and nobody can give it   130 interrupted',
+    '  0 done   1 the turn failed or was refused   2 wrong usage   3 the server is unreachable',
+    '  4 a permission is needed and nobody is there to give it   130 interrupted',
     '',
   ].join('\n');
 }

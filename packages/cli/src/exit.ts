@@ -5,7 +5,7 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   serverAway: 3,
-  /** A tool needs a permission that nobody can give here. */
+  /** A tool needs a permission, and nobody is there to give it. */
   permissionNeeded: 4,
   interrupted: 130,
 } as const;

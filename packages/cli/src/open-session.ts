@@ -7,7 +7,7 @@ import { UsageError } from './exit.ts';
 
 export interface OpenedSession {
   session: AgentSession;
-  /** True when it was made just now, not gone on with. */
+  /** True for a new session, false for a resumed one. */
   isNew: boolean;
   /** What the user should know: the server chose another folder, or the model has no key. */
   notices: readonly string[];

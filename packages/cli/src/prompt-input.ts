@@ -23,7 +23,8 @@ export async function withImages(text: string, paths: readonly string[]): Promis
   const blocks: ContentBlock[] = text.trim() === '' ? [] : [{ type: 'text', text }];
   for (const path of paths) {
     const media_type = imageType(path);
-    if (!media_type) throw new UsageError(`${basename(path)} is no image (png, jpg, gif or webp)`);
+    if (!media_type)
+      throw new UsageError(`${basename(path)} is not an image that can be sent (png, jpg, gif or webp)`);
     const data = await readFile(path, 'base64').catch(() => {
       throw new UsageError(`Cannot read ${path}`);
     });

@@ -129,7 +129,7 @@ describe('one prompt', () => {
     expect(messages.at(-1)).toMatchObject({ result: 'Hello' });
   });
 
-  test('leaves no agent running, and can be gone on with', async () => {
+  test('leaves no agent running, and can be resumed', async () => {
     const first = JSON.parse((await run(['-p', 'say remember', '--output-format', 'json'])).stdout);
     expect((await client.session(first.session_id).info()).status).toBe('closed');
     const { stdout } = await run(['-p', 'what did I say', '--resume', first.session_id]);
@@ -225,7 +225,7 @@ describe('exit codes', () => {
     [['-p', 'x', '--output-format', 'xml'], '--output-format must be one of: text, json, stream-json'],
     [['-p', 'x', '--max-turns', 'many'], '--max-turns must be a whole number'],
     [['-p', ' '], 'The prompt is empty'],
-    [['-p', 'x', '--image', 'no.txt'], 'no.txt is no image'],
+    [['-p', 'x', '--image', 'no.txt'], 'no.txt is not an image'],
     [['--server', 'ftp://x', 'usage'], '--server must be an address'],
     [['show'], 'Which session?'],
   ])('2: wrong usage: %j', async (args, words) => {

@@ -137,7 +137,7 @@ describe('the session picker', () => {
     await terminal.shows('● picked by number');
   });
 
-  test('whoever just types gets a new session, and loses no letter', async () => {
+  test('typing at the list of sessions starts a new one, and loses no letter', async () => {
     const terminal = await chats.open({ args: [] });
     await terminal.shows('New session');
     await terminal.enter('say typed at once');

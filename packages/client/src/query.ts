@@ -5,7 +5,7 @@ import { environmentDefaults } from './defaults.ts';
 import type { QueryOptions, UserPrompt } from './query-options.ts';
 import type { AgentSession } from './session.ts';
 
-/** The agent's messages, one after the other, and what can be done meanwhile; the agent SDK's own shape. */
+/** The agent's messages, one after the other, and the calls that are possible while it runs; the agent SDK's own shape. */
 export interface Query extends AsyncGenerator<AgentMessage, void> {
   interrupt(): Promise<void>;
   setModel(model?: string): Promise<void>;

@@ -62,7 +62,7 @@ export function sendTurn(
     ended = true;
     wake();
   });
-  // Whoever only iterates sees the error there; nobody must also catch the promise.
+  // A caller that only iterates gets the error there, and need not catch the promise too.
   settled.catch(() => undefined);
 
   return {
@@ -103,7 +103,7 @@ async function* followTurn(
   if (options.waitFor !== undefined) body.wait_for = options.waitFor;
   const isPatient = options.waitFor === 'background';
   const over = new AbortController();
-  /** The turns that are followed: this one and, if asked for, those that the agent begins meanwhile. */
+  /** The turns that are followed: this one and, if asked for, those that the agent starts in the meantime. */
   const followed = new Set<string | null>();
   let turnId: string | null = null;
   let isTurnOver = false;

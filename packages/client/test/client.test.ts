@@ -221,18 +221,18 @@ describe('onPermission', () => {
 
   test('a handler learns that its answer is no longer wanted', async () => {
     const session = await client.sessions.create();
-    const moot = Promise.withResolvers<void>();
+    const superseded = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<PermissionRequest>();
     const stop = session.onPermission(async (request, { signal }) => {
-      signal.addEventListener('abort', () => moot.resolve());
+      signal.addEventListener('abort', () => superseded.resolve());
       asked.resolve(request);
-      await moot.promise;
+      await superseded.promise;
       return true;
     });
     const turn = session.send(write('elsewhere.txt', 'no'));
     const { request_id } = await asked.promise;
     await client.permissions.respond(session.id, { request_id, allowed: false });
-    await moot.promise;
+    await superseded.promise;
     expect((await turn).is_error).toBe(false);
     stop();
   });

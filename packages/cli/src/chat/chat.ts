@@ -23,7 +23,7 @@ export interface Chat {
   send(message: UserInput): void;
   /** Leaves the session that is shown and opens another one. */
   change(open: () => Promise<OpenedSession>): Promise<void>;
-  /** True when something was typed, sent or not: whoever writes needs no list of older sessions. */
+  /** Something was typed, sent or not: then the list of older sessions is not shown. */
   readonly isWriting: boolean;
   leave(): void;
 }

@@ -7,7 +7,7 @@ import { imageType, withImages } from '../prompt-input.ts';
 /** A word that could name an image: quoted, with escaped spaces (as terminals paste dropped files), or plain. */
 const WORD = /'([^']+\.\w+)'|"([^"]+\.\w+)"|((?:\\ |[^\s'"])+\.\w+)/g;
 
-/** Images that a message names by path are sent along with it. What is no existing image stays text. */
+/** Images that a message names by path are sent with it. A path without an image stays text. */
 export async function attachImages(text: string, cwd: string): Promise<UserInput> {
   const paths: string[] = [];
   for (const [, single, double, plain] of text.matchAll(WORD)) {

@@ -16,7 +16,7 @@ export interface Outbox {
   close(): void;
 }
 
-/** It will be the same the next time: trying again is of no use. */
+/** The answer will be the same next time: no retry. */
 const isRefusal = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.status < 500 && error.status !== 429;
 
@@ -24,7 +24,7 @@ export interface OutboxDeps {
   onChange(): void;
   /** The server refused the message: it is out of the box, and the user should have it back. */
   onRefused(message: UserInput, error: ApiError): void;
-  /** The session was closed meanwhile: opens it again, or makes another one. May fail like any request. */
+  /** The session was closed in the meantime: resumes it. May fail like any request. */
   reopen(): Promise<void>;
   retryMs?: number;
 }
@@ -37,7 +37,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   let session: AgentSession | undefined;
   let sending = false;
 
-  /** Sends one message. A session that was closed meanwhile is opened again, and the message sent once more. */
+  /** Sends one message. A session that was closed in the meantime is resumed, and the message sent again. */
   const deliver = async (to: AgentSession, next: OutgoingMessage): Promise<void> => {
     const options = { idempotencyKey: next.idempotencyKey, signal: stop.signal };
     try {

@@ -113,7 +113,7 @@ async function checkAgent({ client }: Context): Promise<Finding> {
       return {
         what: 'Agent',
         ok: true,
-        detail: `starts; the demo model answers, which is no real model. ${how}`,
+        detail: `starts, but the demo model answers instead of a real one. ${how}`,
       };
     }
     const source = (account as { apiKeySource?: string; tokenSource?: string } | undefined) ?? {};

@@ -66,7 +66,7 @@ function readEntries(file: string): string[] {
   }
 }
 
-/** Appends; now and then the file is written anew, so that it does not grow for ever. */
+/** Appends; every 200 entries the file is rewritten, so that it does not grow without end. */
 function write(file: string, entries: readonly string[]): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -77,6 +77,6 @@ function write(file: string, entries: readonly string[]): void {
       appendFileSync(file, `${JSON.stringify(entries.at(-1))}\n`, { mode: 0o600 });
     }
   } catch {
-    // A read-only home folder must not keep anyone from talking.
+    // A read-only home folder must not stop the chat.
   }
 }

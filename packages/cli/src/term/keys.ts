@@ -53,14 +53,14 @@ export function readKeys(
       pasted += press.sequence ?? text ?? '';
     } else if (chunks === 1 && press.name === 'enter') {
       // Typed before the program was ready: the terminal itself still took the lines and ended each with a line
-      // feed, as an Enter. All of that is the first piece that is read.
+      // feed, as an Enter. All of that is the first chunk that is read.
       onKey(toKey('\r', { ...press, name: 'return' }));
     } else {
       onKey(toKey(text, press));
     }
   };
 
-  // Before the decoder's own listener: a piece is counted when its keys come.
+  // Before the decoder's own listener: a chunk is counted before its keys.
   input.on('data', onData);
   emitKeypressEvents(input, DECODER);
   input.setRawMode(true);

@@ -8,7 +8,7 @@ export interface OpenPanel {
   settle(value: unknown): void;
 }
 
-/** Who is typing when a panel comes up goes on with the message until a pause of this length. */
+/** Keys go to the message that is being typed when a panel opens, until a pause of this length. */
 const GUARD_MS = 700;
 /** A letter answers when nothing follows it for this long: the first letter of a sentence does not. */
 const HOLD_MS = 150;
@@ -26,9 +26,9 @@ export interface PanelKeys {
 }
 
 /**
- * Keys on their way to a panel. A panel comes up on its own, perhaps while somebody writes a message: what was
- * meant for the message must not allow a command. And who types `yes` and Enter, as at an old prompt, must not
- * answer the next panel with what is left of it.
+ * Keys on their way to a panel. A panel opens on its own, perhaps in the middle of a message: keys meant for the
+ * message must not allow a command. And when `yes` and Enter are typed, as at an old prompt, the rest of the word must
+ * not answer the next panel.
  */
 export function createPanelKeys(): PanelKeys {
   let lastTyped = Number.NEGATIVE_INFINITY;

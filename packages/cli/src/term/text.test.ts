@@ -7,7 +7,7 @@ import { graphemes, sanitize, stringWidth, truncate, wrap } from './text.ts';
 const paint = createPaint(true);
 
 describe('sanitize', () => {
-  test('takes escape sequences and control characters out of foreign text', () => {
+  test('removes escape sequences and control characters', () => {
     expect(sanitize('a\x1b[31mb\x1b]0;title\x07c\x1b[2Jd\x07e\x9b')).toBe('abcde');
   });
   test('keeps line breaks, and makes tabs spaces', () => {

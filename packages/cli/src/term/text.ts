@@ -12,7 +12,7 @@ const BIDI = /[\u202a-\u202e\u2066-\u2069\u200e\u200f]/g;
 const SGR = /\x1b\[([\d;]*)m/y;
 
 /**
- * Makes foreign text (a model's, a tool's, a file name) safe for the terminal: without escape sequences and
+ * Makes untrusted text (a model's, a tool's, a file name) safe for the terminal: without escape sequences and
  * control characters, with direction marks made visible. Keeps line breaks; tabs become spaces.
  */
 export function sanitize(text: string): string {
@@ -24,7 +24,7 @@ export function sanitize(text: string): string {
     .replace(BIDI, (mark) => `<U+${mark.charCodeAt(0).toString(16).toUpperCase()}>`);
 }
 
-/** One line of foreign text, whatever it held. */
+/** Untrusted text as one line. */
 export function oneLine(text: string): string {
   return sanitize(text).replace(/\s+/g, ' ').trim();
 }
@@ -102,7 +102,7 @@ function applySgr(active: Active, code: string): Active {
  * else inside the word. Colours are closed at each end and opened again; `hang` indents the rows after the first.
  *
  * By hand, since wrap-ansi 10.0.2 has no hanging indent, and either eats the indentation of code (`trim`) or begins
- * a row with the space of the break. It is no quicker either: 6.1 ms for 3.4 kB, this 5.1 ms.
+ * a row with the space of the break. Nor is it faster: 6.1 ms for 3.4 kB, this 5.1 ms.
  */
 export function wrap(line: string, width: number, hang = ''): string[] {
   if (stringWidth(line) <= width) return [line];

@@ -2,7 +2,7 @@ import type { Item, ToolCall } from './items.ts';
 import { advance, newBlock, seal } from './open-block.ts';
 import type { McpServer, Reduced, ViewState } from './state.ts';
 
-/** The SDK's messages are foreign data: read field by field, and what is not as expected is left out. */
+/** The SDK's messages are untrusted data: read field by field; unexpected values are left out. */
 type Json = Record<string, unknown>;
 
 const object = (value: unknown): Json | undefined =>

@@ -42,7 +42,7 @@ describe('takeFinished', () => {
   });
 });
 
-test('a text that arrives in pieces is shown whole, once, in order', () => {
+test('a text that arrives in chunks is shown whole, once, in order', () => {
   const part = fc.constantFrom(
     'word ',
     '\n',
@@ -68,7 +68,7 @@ test('a text that arrives in pieces is shown whole, once, in order', () => {
         const advanced = advance({ ...block, text: block.text + more });
         block = advanced.block;
         add(advanced.items, block.prefix !== '');
-        // What stands before a piece of a cut code block was shown with its first piece.
+        // The opening of a code block that was cut was shown with its first chunk.
         if (prefix !== '' && advanced.items.length > 0)
           shown = shown.replace(/(?<=[\s\S])```js\n(?=[^`]*$)/, '');
       }

@@ -27,12 +27,12 @@ export interface ToolResult {
   details: unknown;
 }
 
-/** Something that is said once and for all, and goes to the scrollback. */
+/** Something that is final and goes to the scrollback. */
 export type Item =
   | { kind: 'user'; message: UserInput }
   /** The agent begins a turn by itself: what made it. */
   | { kind: 'own'; message: UserInput | undefined }
-  /** A piece of an answer: whole Markdown blocks. `first` begins the answer. */
+  /** A chunk of an answer: whole Markdown blocks. `first` begins the answer. */
   | { kind: 'text'; text: string; first: boolean }
   | { kind: 'thinking'; text: string }
   | { kind: 'tool'; call: ToolCall }

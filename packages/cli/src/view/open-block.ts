@@ -12,7 +12,7 @@ export interface OpenBlock {
   consumed: number;
   /** Put before what is left, when a code block was cut: its opening line. */
   prefix: string;
-  /** Whether a piece of it was shown. */
+  /** Whether a chunk of it was shown. */
   begun: boolean;
   toolName: string | undefined;
 }
@@ -21,7 +21,7 @@ export function newBlock(messageId: string, index: number, type: string, toolNam
   return { messageId, index, type, text: '', consumed: 0, prefix: '', begun: false, toolName };
 }
 
-/** The last piece of a block: what of its whole text was not shown yet. */
+/** The last chunk of a block: the part of its text that was not shown yet. */
 export function seal(block: OpenBlock, text: string): Item[] {
   if (block.type === 'thinking') return text.trim() === '' ? [] : [{ kind: 'thinking', text }];
   if (block.type !== 'text') return [];

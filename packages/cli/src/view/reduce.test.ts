@@ -29,10 +29,10 @@ const toolResult = (id: string, content: string): SessionEvent =>
   });
 const started = (): SessionEvent[] => [event('turn.queued', { message: 'Hi' }), event('turn.started', {})];
 const result = { messages: [], is_error: false, cost_usd: 0.5, duration_ms: 10, usage: null };
-const textBlock = (...pieces: string[]): StreamFrame[] => [
+const textBlock = (...chunks: string[]): StreamFrame[] => [
   delta({ type: 'message_start', message: { id: 'm1' } }),
   delta({ type: 'content_block_start', index: 0, content_block: { type: 'text' } }),
-  ...pieces.map((text) =>
+  ...chunks.map((text) =>
     delta({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } }),
   ),
 ];
@@ -172,7 +172,7 @@ test('an event or a state of a newer server changes nothing that is known', () =
   expect(items).toHaveLength(1);
 });
 
-test('a piece of a text that comes after its turn is over writes nothing into the next one', () => {
+test('a delta that comes after the end of its turn writes nothing into the next one', () => {
   const { view } = play([
     ...started(),
     assistant({ type: 'text', text: 'Hello' }),

@@ -8,7 +8,7 @@ import type { Reduced, ViewState } from './state.ts';
 
 /** What a frame changes on the screen. A durable event that was seen before changes nothing. */
 export function reduce(view: ViewState, frame: StreamFrame): Reduced {
-  // Live pieces of a turn that is over already: the log has told all of it.
+  // Deltas of a turn that is over: the log had all of it.
   const isLate = !isDurable(frame) && frame.turn_id !== null && frame.turn_id === view.endedTurn;
   if (isLate) return { view, items: [] };
   if (frame.type === 'agent.delta') {
