@@ -86,6 +86,8 @@ export interface AgentSession {
   serverInfo(): Promise<Output<'getServerInfo'>>;
   /** Settles what waits and ends the agent's process. The session can be resumed later. */
   close(): Promise<void>;
+  /** Closes the session and removes all there is of it, the agent's files included. */
+  erase(): Promise<void>;
 }
 
 export interface SessionDeps {
@@ -152,6 +154,7 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
     usage: () => call('getSessionUsage', { params }),
     serverInfo: () => call('getServerInfo', { params }),
     close: async () => void (await call('closeSession', { params })),
+    erase: async () => void (await call('closeSession', { params, query: { erase: 'true' } })),
   };
   return session;
 }

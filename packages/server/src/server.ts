@@ -152,6 +152,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const sessions = createSessions({
     store,
     log,
+    feed,
     agent,
     folders,
     defaultModel,

@@ -103,12 +103,22 @@ export const sessionRoutes = {
   closeSession: route({
     ...endpoints.closeSession,
     tag: 'sessions',
-    summary: 'Close a session: settle its pending requests and end its process',
+    summary: 'Close a session: settle its pending requests and end its process; or erase it for good',
     ...session,
+    query: z.object({
+      erase: z
+        .enum(['true', 'false'])
+        .default('false')
+        .transform((text) => text === 'true')
+        .meta({
+          description:
+            "`true`: also remove it for good, with its events, conversations and the agent's files. Only sums remain in `GET /usage`.",
+        }),
+    }),
     responses: {
       200: {
-        description: 'Closed (also if it was closed before)',
-        schema: z.object({ status: z.literal('closed') }),
+        description: 'Closed (also if it was closed before), or erased',
+        schema: z.object({ status: z.enum(['closed', 'erased']) }),
       },
     },
     problems: ['session_not_found'],

@@ -249,6 +249,8 @@ export interface Agent {
     options: { upToMessageId?: string | undefined; title?: string | undefined },
   ): Promise<string>;
   rename(sessionId: string, title: string): Promise<void>;
+  /** Deletes everything that the agent keeps of conversations. @throws when a file cannot be deleted */
+  erase(conversationIds: readonly string[]): Promise<void>;
   /**
    * Whether another process can ask again for a call that waits for a permission.
    * @param said the messages of the call's turn on the main thread, as logged

@@ -12,7 +12,7 @@ export interface Batch {
 
 export interface Subscriber {
   onBatch(batch: Batch): void;
-  /** The server is shutting down: no more batches come. */
+  /** The session was erased, or the server is shutting down: no more batches come. */
   onEnd(): void;
 }
 
@@ -35,6 +35,8 @@ export interface Feed {
   subscribe(sessionId: string, subscriber: Subscriber): Subscription;
   /** Control events of all sessions, from now on. */
   subscribeAll(subscriber: Subscriber): Subscription;
+  /** Ends every subscription to one session. */
+  endSession(sessionId: string): void;
   end(): void;
 }
 
@@ -112,6 +114,11 @@ export function createFeed(): Feed {
     };
   };
 
+  const endChannel = (channel: Channel): void => {
+    flush(channel);
+    for (const subscriber of [...channel.subscribers]) subscriber.onEnd();
+  };
+
   const dropIfUnused = (sessionId: string, channel: Channel): void => {
     if (channel.subscribers.size > 0 || channel.turnId !== null) return;
     if (channels.get(sessionId) === channel) channels.delete(sessionId);
@@ -137,12 +144,14 @@ export function createFeed(): Feed {
     subscribeAll(subscriber) {
       return add(all, subscriber, () => {});
     },
+    endSession(sessionId) {
+      const channel = channels.get(sessionId);
+      if (channel) endChannel(channel);
+      channels.delete(sessionId);
+    },
     end() {
       ended = true;
-      for (const channel of [all, ...channels.values()]) {
-        flush(channel);
-        for (const subscriber of [...channel.subscribers]) subscriber.onEnd();
-      }
+      for (const channel of [all, ...channels.values()]) endChannel(channel);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { ForkSession, PermissionMode, SessionCreated, SessionState } from '
 import { problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
 import { type AdmissionDeps, type Create, createAdmission } from './admission.ts';
+import { type EraseDeps, eraseSession } from './erase.ts';
 import { type RecoveryDeps, settleOrphans } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel } from './views.ts';
@@ -22,6 +23,8 @@ export interface Sessions {
     next: string | null;
   }>;
   close(sessionId: string): Promise<void>;
+  /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
+  erase(sessionId: string): Promise<void>;
   /** Whether any session runs a turn, waits for an answer, or works in the background. */
   isBusy(): boolean;
   /** Whether something that happened cannot be written at the moment. */
@@ -41,7 +44,7 @@ export interface Sessions {
   shutdown(graceSeconds: number): Promise<number>;
 }
 
-export interface SessionsDeps extends AdmissionDeps, RecoveryDeps {
+export interface SessionsDeps extends AdmissionDeps, RecoveryDeps, EraseDeps {
   permissionTimeoutSeconds: number;
   /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
@@ -175,6 +178,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async close(id) {
       await serialize(id, async () => close(await get(id)));
+    },
+
+    async erase(id) {
+      await serialize(id, async () => {
+        await close(await get(id));
+        await eraseSession(deps, id);
+      });
     },
 
     isBusy: () => [...actors.values()].some((session) => BUSY.has(session.state())),

@@ -3,6 +3,7 @@ import { describe, test } from 'vitest';
 import { commands, createModel, runCommand } from '../../test/support/store-model.ts';
 import { describeEvents } from './conformance/events.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
+import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
 import { createSubject } from './conformance/subject.conformance.ts';
 import { describeTurns } from './conformance/turns.conformance.ts';
@@ -20,6 +21,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
     describeEvents(subject);
     describeWrites(subject);
     describeUsage(subject);
+    describeRemoval(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

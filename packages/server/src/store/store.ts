@@ -174,7 +174,33 @@ export type Change =
     }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
-  | { kind: 'event'; event: NewEvent };
+  | { kind: 'event'; event: NewEvent }
+  /** Removes a session and all that belongs to it. What it has used stays in the sums of all sessions. */
+  | { kind: 'erase-session'; id: string }
+  /** Removes the session's events with a number below this one; the others keep their numbers. */
+  | { kind: 'trim-events'; sessionId: string; below: number };
+
+/** The log of one session, for the decision what of it can go. */
+export interface LogSize {
+  sessionId: string;
+  firstSeq: number;
+  lastSeq: number;
+  /** Bytes of its events' data. */
+  bytes: number;
+  /** When its oldest event happened; null without events. */
+  oldestAt: string | null;
+  /** Where its present conversation begins. */
+  conversationFrom: number;
+  /** Number of the newest task list, if that names a task. */
+  tasksSeq: number | null;
+}
+
+/** One event without its content. */
+export interface EventSize {
+  seq: number;
+  at: string;
+  bytes: number;
+}
 
 /** `refused` is the index of the change whose condition did not hold; nothing of that write was kept. */
 export type WriteResult = { ok: true; events: StoredEvent[] } | { ok: false; refused: number };
@@ -207,7 +233,7 @@ export interface SessionQuery {
  *
  * Rules that every implementation keeps (store.conformance.ts tests them):
  * - a write is all or nothing, and durable when its promise settles;
- * - event numbers of a session start at 1 and have no gaps;
+ * - event numbers of a session start at 1 and have no gaps; only the oldest events can go;
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
@@ -260,6 +286,12 @@ export interface Store {
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;
+  /** Number of a session's oldest event; the next one's while it has none. */
+  firstSeq(sessionId: string): Promise<number>;
+  /** The size of each log, by session id, from the one after `after`. */
+  logSizes(after: string, limit: number): Promise<LogSize[]>;
+  /** A session's oldest events. */
+  oldestEvents(sessionId: string, limit: number): Promise<EventSize[]>;
   /**
    * What users and the agent's main thread said in a session, in order, from the events after number `after` up to
    * `until`.

@@ -213,6 +213,9 @@ export function createFakeAgent(): Agent {
       return id;
     },
     rename: async () => {},
+    async erase(ids) {
+      for (const id of ids) transcripts.delete(id);
+    },
     sweep: async () => 0,
     close: async () => {},
   };

@@ -50,6 +50,7 @@ export function createInProcess({
   const sessions = createSessions({
     store,
     log,
+    feed,
     agent,
     folders,
     defaultModel: 'fake',

@@ -40,6 +40,9 @@ const questions: Record<
     store.pendingPermissions({ limit: 50, cursor: '7' }),
   ],
   readEvents: (store, id) => [store.readEvents(id, 0, 50)],
+  firstSeq: (store, id) => [store.firstSeq(id)],
+  logSizes: (store) => [store.logSizes('', 50)],
+  oldestEvents: (store, id) => [store.oldestEvents(id, 50)],
   history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
   turnStart: (store, id) => [store.turnStart(id)],
   readControlEvents: (store) => [store.readControlEvents(0, 50)],
@@ -91,6 +94,8 @@ function changes(): Change[] {
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
     event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
+    'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 1 }],
+    'erase-session': [{ kind: 'erase-session', id: session.id }],
   };
   return Object.values(byKind).flat();
 }

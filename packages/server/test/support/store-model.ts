@@ -18,6 +18,8 @@ export interface Model {
   turns: TurnRecord[];
   permissions: PermissionRecord[];
   conversations: ConversationRecord[];
+  /** Turns of erased sessions that had ended. */
+  erasedTurns: number;
   /** Without cursors: a store is free to choose those. */
   events: Omit<StoredEvent, 'cursor'>[];
 }
@@ -32,6 +34,7 @@ export const createModel = (): Model => ({
   turns: [],
   permissions: [],
   conversations: [],
+  erasedTurns: 0,
   events: [],
 });
 
@@ -62,7 +65,15 @@ const sessionSet = fc.record(
   { requiredKeys: [] },
 );
 
+const removal: fc.Arbitrary<Change> = fc.oneof(
+  sessionId.map((key): Change => ({ kind: 'erase-session', id: key })),
+  fc
+    .tuple(sessionId, fc.integer({ min: 0, max: 9 }))
+    .map(([key, below]): Change => ({ kind: 'trim-events', sessionId: key, below })),
+);
+
 const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 1, arbitrary: removal },
   { weight: 6, arbitrary: eventChange() },
   {
     weight: 3,
@@ -201,7 +212,29 @@ async function compare(store: Store, model: Model): Promise<void> {
   expect(await store.countSessions('connected')).toBe(
     newest.filter((each) => each.status === 'connected').length,
   );
-  expect((await store.totalUsage()).turns).toBe(model.turns.filter((turn) => turn.endedAt !== null).length);
+  const ended = model.turns.filter((turn) => turn.endedAt !== null).length;
+  expect((await store.totalUsage()).turns).toBe(ended + model.erasedTurns);
+  await compareSizes(store, model);
+}
+
+async function compareSizes(store: Store, model: Model): Promise<void> {
+  const sizes = await store.logSizes('', 99);
+  expect(sizes.map((each) => each.sessionId)).toEqual(model.sessions.map(({ id }) => id).sort());
+  for (const size of sizes) {
+    const events = model.events.filter((event) => event.sessionId === size.sessionId);
+    const bytes = events.map(({ json }) => Buffer.byteLength(json));
+    const { lastSeq } = model.sessions.find(({ id }) => id === size.sessionId) ?? { lastSeq: 0 };
+    expect(size).toMatchObject({
+      firstSeq: events[0]?.seq ?? lastSeq + 1,
+      lastSeq,
+      bytes: bytes.reduce((sum, each) => sum + each, 0),
+      oldestAt: events[0]?.at ?? null,
+    });
+    expect(await store.firstSeq(size.sessionId)).toBe(size.firstSeq);
+    expect(await store.oldestEvents(size.sessionId, 2)).toEqual(
+      events.slice(0, 2).map(({ seq, at }, n) => ({ seq, at, bytes: bytes[n] })),
+    );
+  }
 }
 
 function writeToModel(model: Model, changes: readonly Change[]): unknown {
@@ -283,6 +316,22 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     }
     case 'add-usage':
     case 'add-key-usage':
+      return undefined;
+    case 'erase-session': {
+      if (!sessionOf(each.id)) return 'refused';
+      const belongs = ({ sessionId }: { sessionId: string }): boolean => sessionId === each.id;
+      model.erasedTurns += model.turns.filter((turn) => belongs(turn) && turn.endedAt !== null).length;
+      model.sessions = model.sessions.filter(({ id }) => id !== each.id);
+      model.turns = model.turns.filter((turn) => !belongs(turn));
+      model.permissions = model.permissions.filter((permission) => !belongs(permission));
+      model.conversations = model.conversations.filter((conversation) => !belongs(conversation));
+      model.events = model.events.filter((event) => !belongs(event));
+      return undefined;
+    }
+    case 'trim-events':
+      model.events = model.events.filter(
+        ({ sessionId: key, seq }) => key !== each.sessionId || seq >= each.below,
+      );
       return undefined;
     case 'event': {
       const session = sessionOf(each.event.sessionId);

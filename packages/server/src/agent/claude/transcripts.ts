@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
 import { forkSession, getSessionMessages, renameSession } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf, problem } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
+import { eraseConversations } from './erase.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
 import { agentVersion, isParkable } from './parking.ts';
@@ -14,7 +16,7 @@ export const transcripts = (
   library: Library,
 ): Pick<
   Agent,
-  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename'
+  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'erase'
 > => ({
   parkable: (toolUseId, said) => isParkable(agentVersion(), toolUseId, said),
 
@@ -56,6 +58,12 @@ export const transcripts = (
   },
 
   rename: (sessionId, title) => renameSession(sessionId, title),
+
+  async erase(conversationIds) {
+    await eraseConversations(dirname(library.projects), conversationIds);
+    // Its catalog holds first prompts too.
+    await library.refresh();
+  },
 });
 
 const toTranscript = ({ id, modified, ...found }: Found): Transcript => ({

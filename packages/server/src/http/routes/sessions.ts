@@ -78,7 +78,11 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return detail(session);
   });
 
-  mount(app, routes.closeSession, async ({ params }) => {
+  mount(app, routes.closeSession, async ({ params, query }) => {
+    if (query.erase) {
+      await sessions.erase(params.session_id);
+      return { status: 'erased' };
+    }
     await sessions.close(params.session_id);
     return { status: 'closed' };
   });

@@ -1,5 +1,6 @@
 import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
 import type { Change, NewEvent, StoredEvent, TurnRecord, UsageRow } from '../store.ts';
+import { eraseSession, trimEvents } from './removal.ts';
 import type { Statements } from './statements.ts';
 
 /** Applies one change. Returns the event if it appends one; false if its condition does not hold. */
@@ -52,6 +53,11 @@ export function createApply(sql: Statements): Apply {
         return true;
       case 'event':
         return append(sql, change.event);
+      case 'erase-session':
+        return eraseSession(sql, change.id);
+      case 'trim-events':
+        trimEvents(sql, change.sessionId, change.below);
+        return true;
     }
   };
 }
@@ -97,7 +103,8 @@ function addUsage(sql: Statements, sessionId: string, usage: UsageRow): void {
 
 function append(sql: Statements, event: NewEvent): StoredEvent {
   const row = sql.get(
-    'update sessions set last_seq = last_seq + 1 where id = ? returning last_seq',
+    `update sessions set last_seq = last_seq + 1, log_bytes = log_bytes + ? where id = ? returning last_seq`,
+    Buffer.byteLength(event.json),
     event.sessionId,
   );
   if (!row) throw new Error(`no session ${event.sessionId} to append to`);

@@ -5,7 +5,15 @@ import type { Statements } from './statements.ts';
 
 type EventReads = Pick<
   Store,
-  'readEvents' | 'history' | 'turnStart' | 'readControlEvents' | 'lastCursor' | 'sessionsWithTasks'
+  | 'readEvents'
+  | 'firstSeq'
+  | 'logSizes'
+  | 'oldestEvents'
+  | 'history'
+  | 'turnStart'
+  | 'readControlEvents'
+  | 'lastCursor'
+  | 'sessionsWithTasks'
 >;
 
 /** The condition of the index events_history (005-history.sql), word for word. */
@@ -24,6 +32,50 @@ export const eventReads = (sql: Statements): EventReads => ({
         limit,
       )
       .map(eventFromRow);
+  },
+
+  async firstSeq(sessionId) {
+    const found = sql.get(
+      `select coalesce((select min(seq) from events where session_id = ?1),
+                       (select last_seq + 1 from sessions where id = ?1), 1) as seq`,
+      sessionId,
+    );
+    return Number(found?.seq);
+  },
+
+  async logSizes(after, limit) {
+    const rows = sql.all(
+      // The page first: what is asked of each log would otherwise be asked of all.
+      `select s.id, s.last_seq, s.log_bytes, e.seq as first_seq, e.at, c.after_seq,
+         (select iif(json_array_length(data, '$.tasks') > 0, seq, null) from events
+          where type = 'session.tasks' and session_id = s.id order by cursor desc limit 1) as tasks_seq
+       from (select id, last_seq, log_bytes, conversation_id from sessions where id > ? order by id limit ?) s
+       left join events e on e.session_id = s.id
+         and e.seq = (select min(seq) from events where session_id = s.id)
+       left join conversations c on c.id = s.conversation_id`,
+      after,
+      limit,
+    );
+    return rows.map((row) => ({
+      sessionId: String(row.id),
+      firstSeq: Number(row.first_seq ?? Number(row.last_seq) + 1),
+      lastSeq: Number(row.last_seq),
+      bytes: Number(row.log_bytes),
+      oldestAt: row.at === null ? null : String(row.at),
+      conversationFrom: Number(row.after_seq ?? 0) + 1,
+      tasksSeq: row.tasks_seq === null ? null : Number(row.tasks_seq),
+    }));
+  },
+
+  async oldestEvents(sessionId, limit) {
+    return sql
+      .all(
+        `select seq, at, octet_length(data) as bytes from events
+         where session_id = ? order by seq limit ?`,
+        sessionId,
+        limit,
+      )
+      .map((row) => ({ seq: Number(row.seq), at: String(row.at), bytes: Number(row.bytes) }));
   },
 
   async history(sessionId, { after, until, limit, offset }) {

@@ -2,17 +2,21 @@ import type { Row } from '../rows.ts';
 import type { Store, UsageRow } from '../store.ts';
 import type { Statements } from './statements.ts';
 
-const SUMS = `select model, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    sum(cache_read_input_tokens) as cache_read, sum(cache_creation_input_tokens) as cache_creation,
-    sum(cost_usd) as cost
-  from usage`;
+/** The sums by model, over the rows of a table or of a query. */
+const sums = (from: string): string => `select model, sum(input_tokens) as input_tokens,
+    sum(output_tokens) as output_tokens, sum(cache_read_input_tokens) as cache_read,
+    sum(cache_creation_input_tokens) as cache_creation, sum(cost_usd) as cost
+  from ${from} group by model order by model`;
+
+const AMOUNTS =
+  'model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, cost_usd';
 
 /** What the store answers about spending. */
 export const usageReads = (
   sql: Statements,
 ): Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'> => ({
   async sessionUsage(sessionId) {
-    const rows = sql.all(`${SUMS} where session_id = ? group by model order by model`, sessionId);
+    const rows = sql.all(sums('usage where session_id = ?'), sessionId);
     const turns = sql.get(
       'select count(*) as n from turns where session_id = ? and ended_at is not null',
       sessionId,
@@ -21,8 +25,11 @@ export const usageReads = (
   },
 
   async totalUsage() {
-    const rows = sql.all(`${SUMS} group by model order by model`);
-    const turns = sql.get('select count(*) as n from turns where ended_at is not null');
+    const all = `select ${AMOUNTS} from usage union all select ${AMOUNTS} from erased_usage`;
+    const rows = sql.all(sums(`(${all})`));
+    const turns = sql.get(
+      'select count(*) + (select n from erased_turns where id = 1) as n from turns where ended_at is not null',
+    );
     const keys = sql.all('select key_id, cost_usd from key_usage order by key_id');
     return {
       turns: Number(turns?.n),

@@ -11,6 +11,8 @@ export interface Library {
   list(query: TranscriptQuery): Promise<CatalogPage>;
   find(conversationId: string): Promise<Found | undefined>;
   look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
+  /** Forgets what is gone. */
+  refresh(): Promise<void>;
   /** The agent's folder of transcript folders. */
   readonly projects: string;
   close(): Promise<void>;
@@ -77,6 +79,9 @@ export function createLibrary(options: LibraryOptions): Library {
       const reply = await ask({ look: conversationId, from });
       if ('looked' in reply) return reply.looked;
       throw new Error('error' in reply ? reply.error : 'unexpected answer');
+    },
+    async refresh() {
+      await ask({ list: { roots: [], without: [], limit: 0, offset: 0 } });
     },
     projects: options.projects,
     async close() {

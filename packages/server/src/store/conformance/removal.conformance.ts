@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { AT, sampleEvent, samplePermission } from '../../../test/support/samples.ts';
+import type { Subject } from './subject.conformance.ts';
+
+const usage = {
+  model: 'demo',
+  inputTokens: 5,
+  outputTokens: 2,
+  cacheReadInputTokens: 1,
+  cacheCreationInputTokens: 1,
+  costUsd: 0.5,
+};
+
+export function describeRemoval(subject: Subject): void {
+  describe('erased sessions', () => {
+    test('leave nothing but their sums, and their ids can be used again', async () => {
+      const { store } = subject;
+      const [gone, other] = [await subject.newSession(), await subject.newSession()];
+      const turn = await subject.newTurn(gone.id, { state: 'completed', endedAt: AT, idempotencyKey: 'k' });
+      const permission = samplePermission(gone.id);
+      await store.write([
+        { kind: 'insert-permission', permission },
+        { kind: 'insert-conversation', id: randomUUID(), sessionId: gone.id },
+        { kind: 'add-usage', sessionId: gone.id, usage },
+        { kind: 'add-usage', sessionId: other.id, usage },
+        sampleEvent(gone.id, { type: 'turn.queued', turnId: turn.id }),
+        sampleEvent(other.id, { type: 'session.state' }),
+      ]);
+      const before = await store.totalUsage();
+      expect(await store.write([{ kind: 'erase-session', id: gone.id }])).toEqual({ ok: true, events: [] });
+
+      expect(await store.getSession(gone.id)).toBeUndefined();
+      expect(await store.getTurn(gone.id, turn.id)).toBeUndefined();
+      expect(await store.getPermission(gone.id, permission.id)).toBeUndefined();
+      expect(await store.pendingPermissions()).toMatchObject({ permissions: [] });
+      expect(await store.conversations(gone.id)).toEqual([]);
+      expect(await store.readEvents(gone.id, 0, 9)).toEqual([]);
+      expect(await store.readControlEvents(0, 9)).toMatchObject([{ sessionId: other.id }]);
+      expect(await store.sessionUsage(gone.id)).toEqual({ turns: 0, rows: [] });
+      expect(await store.totalUsage()).toEqual(before);
+      expect(before).toMatchObject({ turns: 1, rows: [{ model: 'demo', inputTokens: 10, costUsd: 1 }] });
+
+      await subject.newSession({ id: gone.id });
+      expect(await store.write([{ kind: 'erase-session', id: randomUUID() }])).toMatchObject({ ok: false });
+    });
+  });
+
+  describe('trimmed logs', () => {
+    test('lose their oldest events; numbers stay and go on, and the sizes follow', async () => {
+      const { store } = subject;
+      const { id } = await subject.newSession();
+      await store.write(Array.from({ length: 5 }, () => sampleEvent(id, { json: '{"a":"é"}' })));
+      expect(await store.logSizes('', 9)).toMatchObject([{ sessionId: id, firstSeq: 1, bytes: 50 }]);
+      await store.write([{ kind: 'trim-events', sessionId: id, below: 4 }]);
+      await store.write([sampleEvent(id)]);
+      expect((await store.readEvents(id, 0, 9)).map(({ seq }) => seq)).toEqual([4, 5, 6]);
+      expect(await store.firstSeq(id)).toBe(4);
+      expect(await store.oldestEvents(id, 1)).toEqual([{ seq: 4, at: AT, bytes: 10 }]);
+      expect(await store.logSizes(id, 9)).toEqual([]);
+    });
+
+    test('say where the present conversation begins, and which task list is still needed', async () => {
+      const { store } = subject;
+      const { id } = await subject.newSession();
+      const tasks = (list: unknown[]) =>
+        sampleEvent(id, { type: 'session.tasks', json: JSON.stringify({ tasks: list }) });
+      const conversationId = randomUUID();
+      await store.write([
+        tasks([{}]),
+        { kind: 'insert-conversation', id: conversationId, sessionId: id },
+        { kind: 'update-session', id, set: { conversationId } },
+        sampleEvent(id),
+      ]);
+      expect(await store.logSizes('', 9)).toMatchObject([{ conversationFrom: 2, tasksSeq: 1, lastSeq: 2 }]);
+      await store.write([tasks([])]);
+      expect(await store.logSizes('', 9)).toMatchObject([{ tasksSeq: null, oldestAt: AT }]);
+    });
+  });
+}
