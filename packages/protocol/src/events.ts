@@ -50,6 +50,20 @@ export const EVENTS = {
   'turn.started': z
     .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
     .meta({ description: 'A turn that the agent started has no `turn.queued`, and says why it started' }),
+  'turn.parked': z
+    .object({
+      request_id: z.string().meta({ description: 'The permission request that the turn waits for' }),
+      cost_usd: z
+        .number()
+        .meta({ description: 'What the turn has cost since it began, or was last resumed' }),
+    })
+    .meta({
+      description:
+        'The agent process of the turn is gone, and the turn waits for its permission without one; an answer starts another',
+    }),
+  'turn.resumed': z.object({ request_id: z.string() }).meta({
+    description: 'Another agent process has asked for the same call again, and goes on with the turn',
+  }),
   'turn.completed': z.object({ result: TurnResult }),
   'turn.failed': z.object({ result: TurnResult, error: TurnError }),
   'turn.interrupted': z.object({ result: TurnResult, reason: z.enum(INTERRUPT_REASONS) }),

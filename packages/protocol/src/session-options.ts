@@ -196,6 +196,11 @@ const KEPT = {
     description: 'Seconds that a permission request waits; 0 means no limit',
     live: true,
   },
+  park_after_seconds: {
+    description:
+      'When a durable permission request has waited this long, its agent process is let go until somebody answers. Default 60',
+    live: true,
+  },
 } as const satisfies Record<string, OptionFacts>;
 
 /** What is given when a session is made, and kept with the session itself. */

@@ -43,6 +43,7 @@ const ConfigFile = z.strictObject({
   allow_callback_urls: CallbackUrls.optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
+  park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
@@ -88,6 +89,8 @@ export interface Config {
   allowCallbackUrls: CallbackUrls;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
+  /** So long does an agent process wait for a permission that can do without it. */
+  parkAfterSeconds: number;
   bodyLimitBytes: number;
   shutdownGraceSeconds: number;
   /** How many agent processes are kept ready for new sessions. */
@@ -168,6 +171,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     allowCommands: file.allow_commands ?? file.allow_bypass_permissions ?? false,
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
+    parkAfterSeconds: file.park_after_seconds ?? 60,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
     spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),

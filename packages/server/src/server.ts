@@ -169,6 +169,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       folders,
     ),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
+    parkAfterSeconds: config.parkAfterSeconds,
     tally: (session) => (usesGateway(config, session) ? undefined : createTally(price)),
     warnings: (session) => reasons.warnings(session),
     onError,

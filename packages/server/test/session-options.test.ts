@@ -40,6 +40,7 @@ const SAMPLES: { [O in SessionOption]: NonNullable<CreateSession[O]> } = {
   output_format: { type: 'json_schema', schema: { type: 'object' } },
   permission_mode: 'plan',
   permission_prompts: 'none',
+  park_after_seconds: 5,
   permission_timeout_seconds: 5,
   plan_mode_instructions: 'plan well',
   plugins: [{ type: 'local', path: '/plugin' }],

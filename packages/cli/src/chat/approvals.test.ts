@@ -22,6 +22,7 @@ const request = (parts: Partial<PermissionRequest> = {}): PermissionRequest => (
   description: null,
   decision_reason: null,
   blocked_path: null,
+  durable: false,
   default_to_no: false,
   requested_at: '2026-01-01T00:00:00Z',
   expires_at: null,

@@ -147,6 +147,7 @@ const FORMS = {
   setting_sources: z.array(z.enum(SETTING_SOURCES)),
   trust_project: z.boolean(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
+  park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
 } satisfies Record<KeptOption, z.ZodType>;
 
 /** A schema with what the table says of its option. */

@@ -36,6 +36,10 @@ export const PermissionRequest = z
     description: z.string().nullable(),
     decision_reason: z.string().nullable(),
     blocked_path: z.string().nullable(),
+    durable: z.boolean().meta({
+      description:
+        'It survives the end of its agent process and of the server: whenever it is answered, the call runs once and the turn goes on',
+    }),
     default_to_no: z.boolean().meta({ description: 'The agent asks that Enter does not mean yes' }),
     requested_at: Timestamp,
     expires_at: Timestamp.nullable(),

@@ -9,7 +9,7 @@ import type {
   ToolCall,
   UserInput,
 } from 'claude-agent-protocol';
-import type { PermissionRecord, UsageRow } from '../store/store.ts';
+import type { Decision, PermissionRecord, UsageRow } from '../store/store.ts';
 
 /** What a new agent process is started with. */
 export interface StartOptions {
@@ -70,9 +70,7 @@ export type Question = Pick<
   signal: AbortSignal;
 };
 
-export type Decision =
-  | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
-  | { allowed: false; message: string; interrupt: boolean };
+export type { Decision };
 
 /** A hook for the caller to decide, or one of the caller's tools to run. */
 export type Call = (
@@ -176,6 +174,8 @@ export interface AgentProcess {
   cut(): Promise<Spent>;
   /** Ends the process and everything it started; resolves when they are gone. */
   close(): Promise<void>;
+  /** The same at once: the process writes nothing more, so that a call that waits can be asked again. */
+  kill(): Promise<void>;
 }
 
 /** The fields of a transcript message that the agent keeps. */

@@ -17,6 +17,7 @@ export function permissionView(record: PermissionRecord): PermissionRequest {
     description: record.description,
     decision_reason: record.decisionReason,
     blocked_path: record.blockedPath,
+    durable: record.durable,
     default_to_no: record.defaultToNo,
     requested_at: record.requestedAt,
     expires_at: record.expiresAt,

@@ -17,11 +17,14 @@ import {
   close,
   endTurns,
   giveUpClose,
+  parkedLost,
   processEnded,
+  restoreParked,
   serverRestarted,
   shutDown,
   stopAll,
 } from './machine/lifecycle.ts';
+import { parkWaiting, startParked } from './machine/parking.ts';
 import {
   answerCall,
   answerPermission,
@@ -82,6 +85,12 @@ export interface Decision {
  * A turn of the agent's own begins with own-turn-began and ends with the next end that the agent tells; the turn of a
  * message that was sent meanwhile stays `sent` until then. At most one turn is worked on.
  *
+ * A turn that waits for a permission which is `durable` need not have a process:
+ *
+ *   waiting ──process-ended, shut-down, server-restarted──▶ parked ──answer-permission, timeout──▶ (effect resume-parked)
+ *     ▲                                                        │                                            │
+ *     └────────permission-asked, again for the same call───────┴────────────────────────────────────────────┘
+ *
  * A permission request: pending ──answer-permission──▶ allowed or denied
  *                               ──permission-unanswered, or the end of what asked──▶ denied, cancelled or expired
  *
@@ -132,6 +141,8 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
   'turn-ready': ready,
   'turn-not-started': notStarted,
   'process-ended': processEnded,
+  park: parkWaiting,
+  'parked-lost': parkedLost,
 
   // the agent
   'turn-taken': taken,
@@ -157,6 +168,10 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
 
   // after a restart
   'server-restarted': serverRestarted,
+  'restore-parked': restoreParked,
   'take-over': takeOver,
-  'resume-queue': beginNext,
+  'resume-queue': (draft) => {
+    startParked(draft);
+    beginNext(draft);
+  },
 };

@@ -26,6 +26,10 @@ export interface ProcessHandle {
   tell(say: (process: AgentProcess) => Promise<void>): Promise<void>;
   /** Ends the process, even while it is starting; settles when it is gone. */
   end(): Promise<void>;
+  /** Ends the process so that it writes nothing more: what it waits for can be asked again. */
+  kill(): Promise<void>;
+  /** When the present process, or the last one, was started (ISO 8601). */
+  startedAt(): string;
 }
 
 export interface ProcessHandleDeps {
@@ -57,14 +61,17 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   let live: Live | undefined;
   let starting: { live: Promise<Live>; abort: AbortController } | undefined;
   let ending: Promise<void> = Promise.resolve();
+  let killing: Promise<void> = Promise.resolve();
   let started = 0;
+  let startedAt = '';
 
   const start = async (signal: AbortSignal): Promise<Live> => {
     const number = ++started;
+    startedAt = new Date().toISOString();
     let dead = false;
     let process: AgentProcess;
     // Two processes would write to one transcript.
-    await ending;
+    await Promise.all([ending, killing]);
     await checkStart();
     try {
       const heard = events(number);
@@ -160,6 +167,13 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       } catch (error) {
         throw refused(error);
       }
+    },
+    startedAt: () => startedAt,
+    async kill() {
+      const last = live;
+      live = undefined;
+      killing = Promise.all([killing, last?.process.kill()]).then(() => {});
+      await killing;
     },
     async end() {
       ending = Promise.allSettled([ending, end()]).then(() => {});

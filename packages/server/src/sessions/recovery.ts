@@ -1,16 +1,18 @@
 import type { AnswerItem } from 'claude-agent-protocol';
-import type { Spent } from '../agent/agent.ts';
+import type { Agent, AgentMessage, Spent, TranscriptMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
 import type { Log } from '../events/log.ts';
 import { dataOf, isEvent } from '../events/stored.ts';
-import type { PermissionRecord, SessionRecord, Store, TurnRecord } from '../store/store.ts';
+import type { PermissionRecord, SessionRecord, Store, StoredEvent, TurnRecord } from '../store/store.ts';
 import { initialState, type State } from './machine/state.ts';
 import { answerItems } from './machine/turn-end.ts';
 import { decide } from './machine.ts';
+import type { RestoredTurn } from './parked.ts';
 
 export interface RecoveryDeps {
   store: Store;
   log: Log;
+  agent: Pick<Agent, 'parkable'>;
   defaultModel: string | undefined;
   /** Counts the usage that a session's agent reported; undefined where the gateway has booked it. */
   tally(session: SessionRecord): Tally | undefined;
@@ -26,21 +28,56 @@ interface Open {
 
 /**
  * Settles everything that a dead server left open, before the first request. A running turn is interrupted and does
- * not run again by itself (it may have changed files); a pending permission expires. Queued turns stay queued.
+ * not run again by itself (it may have changed files). A pending permission expires, unless it is durable: then its turn
+ * goes on waiting. Queued turns stay queued.
+ * @returns the turns that go on waiting, by session
  */
-export async function settleOrphans({ store, log, defaultModel, tally }: RecoveryDeps): Promise<void> {
+export async function settleOrphans(deps: RecoveryDeps): Promise<Map<string, RestoredTurn>> {
+  const { store, log, defaultModel, tally } = deps;
   const at = new Date().toISOString();
   const found = await findOpen(store);
   const records = await store.getSessions([...found.keys()]);
+  const waiting = new Map<string, RestoredTurn>();
   for (const [sessionId, open] of found) {
     const record = records.get(sessionId);
     if (!record) continue;
     const calls = open.running.length > 0 ? tally(record) : undefined;
-    const state = await restore(store, initialState(record, defaultModel), open, calls);
+    const { state, thread, parkedBy } = await restore(store, initialState(record, defaultModel), open, calls);
+    const still = parkedBy !== undefined && (await stillParked(store, state, parkedBy));
+    if (still) {
+      waiting.set(sessionId, still);
+      continue;
+    }
     const cut: Spent | undefined = calls && { spent: await calls.take(), isBooked: false };
-    const { changes } = decide(state, { kind: 'server-restarted', cut, hadTasks: open.hadTasks, at });
-    await log.write(sessionId, changes);
+    const { hadTasks, pending } = open;
+    const parks = !hadTasks && deps.agent.parkable(pending[0]?.toolUseId ?? '', thread);
+    const after = decide(state, { kind: 'server-restarted', cut, hadTasks, parks, at });
+    await log.write(sessionId, after.changes);
+    const { current, parked } = after.state;
+    if (current && parked) waiting.set(sessionId, { current, parked, pending: after.state.pending });
   }
+  return waiting;
+}
+
+/** A turn that was parked before the server ended: its request waits, or is answered and no process was told yet. */
+async function stillParked(
+  store: Store,
+  { current, pending, record }: State,
+  requestId: string,
+): Promise<RestoredTurn | undefined> {
+  const request = await store.getPermission(record.id, requestId);
+  if (!current || !request || request.toolUseId === null) return undefined;
+  if (request.state !== 'pending' && !request.decision) return undefined;
+  const { toolUseId, decision } = request;
+  const parked = {
+    turnId: current.turn.id,
+    requestId,
+    toolUseId,
+    decision: decision ?? undefined,
+    process: undefined,
+    starts: 0,
+  };
+  return { current, parked, pending };
 }
 
 async function findOpen(store: Store): Promise<Map<string, Open>> {
@@ -58,45 +95,90 @@ async function findOpen(store: Store): Promise<Map<string, Open>> {
   return found;
 }
 
+/** What a turn had come to, by the log. */
+interface Restored {
+  state: State;
+  /** What was said on the main thread of a message's turn. */
+  thread: Pick<TranscriptMessage, 'type' | 'message'>[];
+  /** The request that it waits for without a process since before the server ended. */
+  parkedBy: string | undefined;
+}
+
 /** The session as the dead server had it, as far as it was written. */
 async function restore(
   store: Store,
   empty: State,
   { running, unsettled, pending }: Open,
   calls: Tally | undefined,
-): Promise<State> {
+): Promise<Restored> {
   const find = async (initiator: TurnRecord['initiator']) => {
     const turn = running.find((each) => each.initiator === initiator);
-    return turn && { turn, messages: await said(store, turn, calls), stop: undefined };
+    return turn && { turn, ...(await scan(store, turn, calls)) };
   };
   const current = await find('user');
   const own = await find('agent');
   return {
-    ...empty,
-    unsettled,
-    pending,
-    // Stands for the process that is gone.
-    process: 0,
-    shown: 'running',
-    current: current && { ...current, phase: 'taken' },
-    own: own && { ...own, roots: [] },
+    thread: current?.thread ?? [],
+    parkedBy: current?.parkedBy,
+    state: {
+      ...empty,
+      unsettled,
+      pending,
+      // Of the process itself nothing is left; what it was doing is.
+      process: 0,
+      shown: 'running',
+      current: current && {
+        turn: current.turn,
+        messages: current.messages,
+        stop: undefined,
+        phase: 'taken',
+        parkedCostUsd: current.parkedCostUsd,
+      },
+      own: own && { turn: own.turn, messages: own.messages, stop: undefined, roots: [] },
+    },
   };
 }
 
-/** A turn's answer so far, from the log; its model calls are counted on the way. */
-async function said(store: Store, turn: TurnRecord, calls: Tally | undefined): Promise<AnswerItem[]> {
+interface Scan {
+  messages: AnswerItem[];
+  thread: Restored['thread'];
+  parkedBy: string | undefined;
+  parkedCostUsd: number;
+}
+
+/** Reads a turn from the log; its model calls are counted on the way, but for those that were booked when it parked. */
+async function scan(store: Store, turn: TurnRecord, calls: Tally | undefined): Promise<Scan> {
+  const found: Scan = {
+    messages: [],
+    thread: [{ type: 'user', message: { content: turn.input } }],
+    parkedBy: undefined,
+    parkedCostUsd: 0,
+  };
   let after = (await store.turnStart(turn.id)) ?? Number.MAX_SAFE_INTEGER;
-  const items: AnswerItem[] = [];
   for (;;) {
     const page = await store.readEvents(turn.sessionId, after, 500);
-    for (const stored of page) {
-      if (!isEvent(stored, 'agent.message') || stored.turnId !== turn.id) continue;
-      const message = dataOf(stored);
-      calls?.add(message);
-      items.push(...answerItems(message));
-    }
+    for (const stored of page) if (stored.turnId === turn.id) note(found, stored, calls);
     const last = page.at(-1);
-    if (!last || page.length < 500) return items;
+    if (!last || page.length < 500) return found;
     after = last.seq;
   }
 }
+
+function note(found: Scan, stored: StoredEvent, calls: Tally | undefined): void {
+  if (isEvent(stored, 'agent.message')) {
+    const message = dataOf(stored);
+    calls?.add(message);
+    found.messages.push(...answerItems(message));
+    if (isOfThread(message)) found.thread.push({ type: message.type, message: message.message });
+  } else if (isEvent(stored, 'turn.parked')) {
+    const { request_id, cost_usd } = dataOf(stored);
+    found.parkedBy = request_id;
+    found.parkedCostUsd += cost_usd;
+    calls?.clear();
+  } else if (isEvent(stored, 'turn.resumed')) {
+    found.parkedBy = undefined;
+  }
+}
+
+const isOfThread = (message: AgentMessage): message is AgentMessage & { type: 'user' | 'assistant' } =>
+  (message.type === 'user' || message.type === 'assistant') && message.parent_tool_use_id === null;

@@ -44,8 +44,10 @@ export interface Sessions {
   shutdown(graceSeconds: number): Promise<number>;
 }
 
-export interface SessionsDeps extends AdmissionDeps, RecoveryDeps, EraseDeps {
+export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>, EraseDeps {
   permissionTimeoutSeconds: number;
+  /** How long a process waits for a durable permission. */
+  parkAfterSeconds: number;
   /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
 }
@@ -55,8 +57,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const actors = new Map<string, Session>();
   /** Resumes and closes of one id run one after the other. */
   const tails = new Map<string, Promise<unknown>>();
-  /** Sessions whose queue a dead server left. */
-  const orphaned: Session[] = [];
+  /** Sessions with turns that a dead server left. */
+  const orphaned = new Set<Session>();
   let open = 0;
   let stopping = false;
 
@@ -195,22 +197,30 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async recover() {
       await agent.sweep();
-      await settleOrphans(deps);
+      const waiting = await settleOrphans(deps);
       open = await store.countSessions('connected');
       // Before the first request: an early message would overtake them.
       const queued = Map.groupBy(await store.openTurns('queued'), (turn) => turn.sessionId);
-      const records = await store.getSessions([...queued.keys()]);
+      const records = await store.getSessions([...new Set([...queued.keys(), ...waiting.keys()])]);
       for (const [sessionId, turns] of queued) {
         const record = records.get(sessionId);
         if (!record) continue;
         const session = adopt(record);
         session.takeOver(turns);
-        orphaned.push(session);
+        orphaned.add(session);
+      }
+      for (const [sessionId, turn] of waiting) {
+        const record = records.get(sessionId);
+        if (!record) continue;
+        const session = adopt(record);
+        session.restoreParked(turn);
+        orphaned.add(session);
       }
     },
 
     resumeQueued() {
-      for (const session of orphaned.splice(0)) session.resumeQueue();
+      for (const session of orphaned) session.resumeQueue();
+      orphaned.clear();
     },
 
     async shutdown(graceSeconds) {

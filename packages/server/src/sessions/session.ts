@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   BackgroundTask,
   InterruptScope,
@@ -6,9 +7,10 @@ import type {
   PermissionRequest,
   RewindResult,
   SessionState,
+  TurnError,
 } from 'claude-agent-protocol';
 import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
-import { problem } from '../errors.ts';
+import { AppError, messageOf, problem } from '../errors.ts';
 import type { Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
@@ -17,7 +19,9 @@ import { createAgentListener } from './agent-events.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
-import { isClosed, runningTurns, turnOf } from './machine/state.ts';
+import { parkableRequest } from './machine/parking.ts';
+import { isClosed, type Parked, runningTurns, turnOf } from './machine/state.ts';
+import { parkedSaid, type RestoredTurn } from './parked.ts';
 import type { Policy } from './policy.ts';
 import { createProcessHandle } from './process.ts';
 import type { Settable } from './resume.ts';
@@ -27,6 +31,11 @@ import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
 import { readyTranscript } from './transcript.ts';
 import { createWaiters } from './waiters.ts';
+
+/** A process asks again within 0.2 s of its start; one that takes this long has lost the call. */
+const ASKS_AGAIN_WITHIN_MS = 30_000;
+const PARKED_CALL_LOST =
+  'The agent did not ask again for the call that waited for a permission, so the turn could not go on. Send the message again.';
 
 /** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
 const LAST_WRITES_MS = 1_500;
@@ -64,7 +73,9 @@ export interface Session {
   settled(turnId: string): Promise<TurnRecord>;
   /** Takes over turns that were queued before this server started; they go ahead of new ones. */
   takeOver(turns: TurnRecord[]): void;
-  /** Begins the first queued turn, if none runs. */
+  /** Takes over a turn that waits for a permission, and waited for it when the server before ended. */
+  restoreParked(turn: RestoredTurn): void;
+  /** Begins the first queued turn, if none runs, and goes on with a parked one that has its answer. */
   resumeQueue(): void;
   /** Ends the running turn, or all work; settles when the end is in the log. */
   interrupt(scope: InterruptScope): Promise<void>;
@@ -97,6 +108,8 @@ export interface SessionDeps {
   policy: Policy;
   defaultModel: string | undefined;
   permissionTimeoutSeconds: number;
+  /** So long does a process wait for a durable permission. */
+  parkAfterSeconds: number;
   onError(error: unknown, what: string): void;
 }
 
@@ -123,6 +136,15 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       const error = { code: 'agent_died', message: 'The agent ended before it had the message.' };
       fact({ kind: 'turn-not-started', turnId, error }, 'end a turn');
     },
+    'resume-parked': ({ parked }) => background(resumeParked(parked), 'go on with a turn that waited'),
+    'adopt-request': ({ requestId, as }) => broker.adopt(requestId, as),
+    'await-parking'({ requestId }) {
+      const seconds = state().record.options.park_after_seconds ?? deps.parkAfterSeconds;
+      const parking = setTimeout(() => {
+        background(park(requestId), 'park a turn');
+      }, seconds * 1000);
+      parking.unref();
+    },
     'turn-accepted'({ turn }) {
       waiters.expect(turn.id);
       if (turn.waitFor === 'background') settling.expect(turn.id);
@@ -137,6 +159,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     'rename-transcript': ({ conversationId, title }) =>
       background(agent.rename(conversationId, title), 'title the transcript'),
     'end-process': () => background(process.end(), 'end the agent'),
+    'kill-process': () => background(process.kill(), 'let the agent go'),
   };
   const perform = (effect: Effect): void => (performers[effect.kind] as Perform<Effect['kind']>)(effect);
 
@@ -149,6 +172,32 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     if (title) fact({ kind: 'title-found', title }, 'note the title');
   };
 
+  const park = async (requestId: string): Promise<void> => {
+    if (parkableRequest(state())?.id !== requestId) return;
+    const cut = await process.live()?.cut();
+    fact({ kind: 'park', requestId, cut }, 'park a turn');
+  };
+
+  /** Starts a process that asks again for the call that a turn waits for. */
+  const resumeParked = async ({ turnId }: Parked): Promise<void> => {
+    let error: TurnError;
+    try {
+      await process.wake();
+      await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
+      if (state().parked?.turnId !== turnId) return;
+      error = { code: 'parked_call_lost', message: PARKED_CALL_LOST };
+    } catch (failure) {
+      error = {
+        code: failure instanceof AppError ? failure.code : 'agent_start_failed',
+        message: messageOf(failure),
+      };
+    }
+    // Another process may be at it, after one that died.
+    if (state().parked?.turnId !== turnId || state().draining) return;
+    fact({ kind: 'parked-lost', turnId, error }, 'end a turn that cannot go on');
+    await process.end();
+  };
+
   const requireOpen = (): void => {
     if (isClosed(state()) || state().closing) throw problem('session_closed', { id });
     if (state().draining) throw problem('server_stopping', { kept: false });
@@ -158,6 +207,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     sessionId: id,
     store,
     timeoutSeconds: () => state().record.options.permission_timeout_seconds ?? deps.permissionTimeoutSeconds,
+    async isSettled(toolUseId) {
+      if (state().parked?.toolUseId === toolUseId) return false;
+      const asked = await store.permissionsOfCall(id, toolUseId);
+      return asked.some(
+        (request) => request.state !== 'pending' && request.requestedAt < process.startedAt(),
+      );
+    },
     async call(command) {
       const outcome = await call(command);
       return outcome.ok && outcome.effects.some(({ kind }) => kind === 'answer-permission');
@@ -185,7 +241,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       await policy.checkStart(state().record);
     },
     options: async () => {
-      const { record } = state();
+      const { record, parked } = state();
       const { resume, lost } = await readyTranscript({ store, agent }, record);
       if (lost) await actor.written({ kind: 'transcript-lost', restored: lost.restored });
       return {
@@ -198,6 +254,13 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         options: record.options,
         spentUsd: record.options.max_budget_usd === undefined ? 0 : await store.sessionCost(id),
         resume,
+        ...(parked && {
+          parked: {
+            turnId: parked.turnId,
+            toolUseId: parked.toolUseId,
+            said: await parkedSaid({ store, agent }, record, parked.turnId),
+          },
+        }),
       };
     },
     events: listener.events,
@@ -304,16 +367,25 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       return { ...result, error: words };
     },
 
+    restoreParked({ current, parked, pending }) {
+      fact({ kind: 'restore-parked', current, parked, pending }, 'take over a turn that waits');
+      for (const request of pending) broker.restore(request);
+    },
+
     async drain() {
       actor.intend({ kind: 'drain' });
+      // A turn that can wait for its permission without this server does.
+      if (parkableRequest(state())) return;
       await Promise.all(runningTurns(state()).map(waiters.over));
     },
 
     async shutdown() {
       actor.intend({ kind: 'drain' });
       const cut = await process.live()?.cut();
+      const parks = parkableRequest(state()) !== undefined;
       fact({ kind: 'shut-down', cut }, 'settle what runs');
-      await process.end();
+      // An agent that is told to end answers the call that waits, in its transcript: as interrupted.
+      await (parks ? process.kill() : process.end());
       listener.end();
       const written = await actor.writtenWithin(LAST_WRITES_MS);
       const reason = problem('server_stopping', { kept: true });

@@ -58,6 +58,7 @@ const PERMISSION: Columns<PermissionRecord> = {
   description: 'text',
   decisionReason: 'text',
   blockedPath: 'text',
+  durable: 'boolean',
   defaultToNo: 'boolean',
   requestedAt: 'text',
   expiresAt: 'text',
@@ -65,6 +66,7 @@ const PERMISSION: Columns<PermissionRecord> = {
   reason: 'text',
   resolvedAt: 'text',
   resolvedBy: 'json',
+  decision: 'json',
 };
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

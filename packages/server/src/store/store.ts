@@ -79,6 +79,8 @@ export interface PermissionRecord {
   description: string | null;
   decisionReason: string | null;
   blockedPath: string | null;
+  /** It can wait without a process: the agent asks for the call again. */
+  durable: boolean;
   defaultToNo: boolean;
   requestedAt: string;
   expiresAt: string | null;
@@ -87,7 +89,14 @@ export interface PermissionRecord {
   resolvedAt: string | null;
   /** Who answered; null if it ended without an answer. */
   resolvedBy: ResolvedBy | null;
+  /** What the agent is told, for the process that asks for the call again. */
+  decision: Decision | null;
 }
+
+/** What the agent is told of a permission request that is settled. */
+export type Decision =
+  | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
+  | { allowed: false; message: string; interrupt: boolean };
 
 /** One conversation of a session: after /clear the agent begins another. */
 export interface ConversationRecord {
@@ -171,6 +180,7 @@ export type Change =
       reason: PermissionReason;
       resolvedAt: string;
       resolvedBy: ResolvedBy | null;
+      decision: Decision | null;
     }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
@@ -275,6 +285,8 @@ export interface Store {
   unsettledTurns(): Promise<TurnRecord[]>;
 
   getPermission(sessionId: string, id: string): Promise<PermissionRecord | undefined>;
+  /** What was asked about one call of a tool, oldest first. */
+  permissionsOfCall(sessionId: string, toolUseId: string): Promise<PermissionRecord[]>;
   /**
    * Those of all sessions, oldest first: all of them, or one page.
    * @throws AppError 422 for a cursor that no page returned

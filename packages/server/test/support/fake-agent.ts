@@ -146,6 +146,7 @@ export function createFakeAgent(): Agent {
 
     return {
       pid: undefined,
+      kill: async () => exit('killed'),
       send: (turnId, input) => void turn(turnId, input),
       async interrupt() {
         running.abort();

@@ -67,6 +67,7 @@ export function createInProcess({
       folders,
     ),
     permissionTimeoutSeconds: 300,
+    parkAfterSeconds: 60,
     tally: () => undefined,
     warnings: () => [],
     onError,

@@ -62,6 +62,7 @@ export const samplePermission = (
   description: null,
   decisionReason: null,
   blockedPath: null,
+  durable: false,
   defaultToNo: false,
   requestedAt: AT,
   expiresAt: null,
@@ -69,6 +70,7 @@ export const samplePermission = (
   reason: null,
   resolvedAt: null,
   resolvedBy: null,
+  decision: null,
   ...set,
 });
 

@@ -15,6 +15,8 @@ interface Process {
 export interface ScriptedAgent {
   /** A turn waits for a process. */
   expect(turnId: string): void;
+  /** A parked turn waits for a process that asks again for its call. */
+  expectParked(parked: { turnId: string; toolUseId: string }): void;
   /** False when the process of this number is gone. */
   send(number: number, turnId: string): boolean;
   start(): void;
@@ -52,6 +54,19 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
   /** Turns that wait for a process. */
   let starting: string[] = [];
   const ended = new Set<string>();
+  let parked: { turnId: string; toolUseId: string } | undefined;
+
+  const question = {
+    kind: 'tool',
+    toolName: 'Echo',
+    toolInput: {},
+    title: null,
+    description: null,
+    decisionReason: null,
+    blockedPath: null,
+    defaultToNo: false,
+    isAlone: true,
+  } as const;
 
   const tellEnd = (turnId: string, fails: boolean): void => {
     ended.add(turnId);
@@ -70,11 +85,24 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     fact({ kind: 'message', message: { type: 'result' }, end });
   };
 
+  /** What a process does first that goes on with a parked turn. */
+  const askAgain = (started: Process): void => {
+    if (!parked) return;
+    const { turnId, toolUseId } = parked;
+    parked = undefined;
+    started.working = turnId;
+    const asked = { ...question, suggestions: [], agentId: null, toolUseId };
+    fact({ kind: 'permission-asked', requestId: randomUUID(), timeoutSeconds: 0, question: asked });
+  };
+
   const system = (message: Record<string, unknown>): void =>
     fact({ kind: 'message', message: { type: 'system', ...message }, end: undefined });
 
   return {
     expect: (turnId) => void starting.push(turnId),
+    expectParked(turn) {
+      parked = turn;
+    },
     send(number, turnId) {
       if (process?.number !== number) return false;
       process.inbox.push(turnId);
@@ -85,12 +113,15 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       if (!process) {
         process = { number: ++processes, inbox: [], working: undefined };
         fact({ kind: 'process-started', process: process.number });
+        askAgain(process);
       }
       if (turnId) fact({ kind: 'turn-ready', turnId, process: process.number });
     },
     failStart() {
       const turnId = starting.shift();
       const error = { code: 'agent_start_failed', message: 'no' };
+      if (parked) fact({ kind: 'parked-lost', turnId: parked.turnId, error });
+      parked = undefined;
       if (turnId) fact({ kind: 'turn-not-started', turnId, error });
     },
     die() {
@@ -102,6 +133,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     vanish() {
       process = undefined;
       starting = [];
+      parked = undefined;
     },
     take() {
       if (!process || process.working !== undefined) return;
@@ -141,26 +173,19 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
         fact({ kind: 'call-asked', requestId, call, timeoutSeconds: 60 });
         return true;
       }
-      const question = {
-        kind: 'tool',
-        toolName: 'Echo',
-        toolInput: {},
+      const asked = {
+        ...question,
+        suggestions: [],
+        isAlone: n % 5 > 0,
         toolUseId: randomUUID(),
         agentId: n % 3 === 0 ? 'task 1' : null,
-        suggestions: [],
-        title: null,
-        description: null,
-        decisionReason: null,
-        blockedPath: null,
-        defaultToNo: false,
-        isAlone: true,
-      } as const;
+      };
       const timeoutSeconds = n % 2 === 0 ? 0 : 60;
       fact({
         kind: 'permission-asked',
         requestId,
         timeoutSeconds,
-        question: { ...question, suggestions: [] },
+        question: asked,
       });
       return true;
     },
@@ -193,7 +218,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       }
     },
     isBusy: () => process !== undefined,
-    isExpected: () => starting.length > 0,
+    isExpected: () => starting.length > 0 || parked !== undefined,
     hasEnded: (turnId) => ended.has(turnId),
   };
 }

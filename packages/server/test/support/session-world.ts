@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as soon } from 'node:timers/promises';
 import { type Actor, createActor } from '../../src/sessions/actor.ts';
 import type { Command, CommandBody, Effect, EffectOf } from '../../src/sessions/machine/commands.ts';
+import { parkableRequest } from '../../src/sessions/machine/parking.ts';
 import { initialState, runningTurns, type State } from '../../src/sessions/machine/state.ts';
 import { decide, isDue } from '../../src/sessions/machine.ts';
 import { settleOrphans } from '../../src/sessions/recovery.ts';
@@ -157,6 +158,8 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       once(`answered ${requestId}`, rows.permissions.get(requestId)?.state !== 'pending'),
     'answer-call': ({ requestId }) => once(`answered ${requestId}`, !rows.calls.has(requestId)),
     'make-way': () => interrupt(0),
+    'resume-parked': ({ parked }) => agent.expectParked(parked),
+    'kill-process': () => agent.die(),
     'end-process': () => agent.die(),
   };
   const perform = (effect: Effect): void =>
@@ -236,12 +239,22 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     inFlight = undefined;
     agent.vanish();
     const log = { write: (_: string, changes: readonly Change[]) => write(changes), live: () => {} };
-    await settleOrphans({ store, log, defaultModel: 'default', tally: () => undefined });
+    const waiting = await settleOrphans({
+      store,
+      log,
+      agent: { parkable: () => true },
+      defaultModel: 'default',
+      tally: () => undefined,
+    });
     const found = (await store.getSession(id)) ?? record;
     incarnate(found);
-    rows = { ...rows, record: found, calls: new Set(), shown: actor.state().shown };
+    rows = { ...rows, record: found, calls: new Set() };
     const queued = (await store.openTurns('queued')).filter(({ sessionId }) => sessionId === id);
     fact({ kind: 'take-over', turns: queued });
+    const parked = waiting.get(id);
+    if (parked) fact({ kind: 'restore-parked', ...parked });
+    // Writes nothing: the log says already what a parked session does.
+    rows = { ...rows, shown: actor.state().shown };
     fact({ kind: 'resume-queue' });
   };
 
@@ -275,7 +288,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     disk(n) {
       disk = pick(['works', 'works', 'fails at once', 'fails late'] as const, n) ?? 'works';
     },
-    'time passes': passTime,
+    'time passes'() {
+      passTime();
+      const waiting = parkableRequest(actor.state());
+      if (waiting) fact({ kind: 'park', requestId: waiting.id, cut: undefined });
+    },
     restart: (n, flag) => (n % 4 === 0 ? restart(n, flag) : undefined),
   };
 
@@ -300,8 +317,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
         passTime();
         await answer();
         if (inFlight || actor.isStuck()) continue;
-        const { current, own, queue } = actor.state();
-        if (agent.isBusy()) agent.die();
+        const { current, own, queue, parked, pending } = actor.state();
+        if (parked && pending.length > 0 && !agent.isBusy()) {
+          const given = { request_id: parked.requestId, allowed: true };
+          attempt({ kind: 'answer-permission', answer: given, by: { kind: 'local' } });
+        } else if (agent.isBusy()) agent.die();
         else if (agent.isExpected()) agent.failStart();
         // Turns that were told to stop while they waited for a process: nothing else ends them.
         else if (current || own)

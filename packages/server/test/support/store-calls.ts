@@ -35,6 +35,7 @@ const questions: Record<
   openTurns: (store) => [store.openTurns('queued'), store.openTurns('running')],
   unsettledTurns: (store) => [store.unsettledTurns()],
   getPermission: (store, id) => [store.getPermission(id, id)],
+  permissionsOfCall: (store, id) => [store.permissionsOfCall(id, id)],
   pendingPermissions: (store) => [
     store.pendingPermissions(),
     store.pendingPermissions({ limit: 50, cursor: '7' }),
@@ -89,6 +90,7 @@ function changes(): Change[] {
         reason: 'timeout',
         resolvedAt: AT,
         resolvedBy: null,
+        decision: null,
       },
     ],
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],

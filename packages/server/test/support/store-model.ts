@@ -133,6 +133,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
         id: permissionId,
         state: fc.constantFrom('allowed', 'denied'),
         resolvedAt: at,
+        decision: fc.constantFrom(null, { allowed: true as const, applySuggestions: false }),
         resolvedBy: fc.constantFrom(null, { kind: 'local' as const }, { kind: 'key' as const, id: 'one' }),
       })
       .map((set): Change => ({ kind: 'settle-permission', reason: 'answered', ...set })),
@@ -310,8 +311,8 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'settle-permission': {
       const permission = model.permissions.find((other) => other.id === each.id);
       if (permission?.state !== 'pending') return 'refused';
-      const { state, reason, resolvedAt, resolvedBy } = each;
-      Object.assign(permission, { state, reason, resolvedAt, resolvedBy });
+      const { state, reason, resolvedAt, resolvedBy, decision } = each;
+      Object.assign(permission, { state, reason, resolvedAt, resolvedBy, decision });
       return undefined;
     }
     case 'add-usage':

@@ -8,7 +8,9 @@ interface Interruptible {
 }
 
 /** The control requests of a process. */
-export function controls(sdk: Query): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close' | 'setModel'> {
+export function controls(
+  sdk: Query,
+): Omit<AgentProcess, 'pid' | 'send' | 'cut' | 'close' | 'kill' | 'setModel'> {
   return {
     async interrupt({ all }) {
       const receipt = await (sdk as Interruptible).interrupt(all ? { cancelQueued: true } : undefined);

@@ -96,6 +96,12 @@ export function converse(
         pid: owned?.child.pid,
         send: inbox.push,
         cut,
+        async kill() {
+          owned?.child.kill('SIGKILL');
+          await owned?.exited;
+          await close();
+          await gone;
+        },
         async close() {
           await close();
           await gone;

@@ -7,6 +7,7 @@ import type { Asked } from './asked.ts';
 import { hookOptions, toolServers } from './callbacks.ts';
 import type { ModelLink } from './link.ts';
 import { sdkOptions } from './options.ts';
+import { agentVersion, knowsFormat } from './parking.ts';
 import { askForm, askHuman } from './questions.ts';
 import { guardedEnvironment } from './trust.ts';
 
@@ -72,7 +73,11 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
       abortController: abort,
       ...hookOptions(start.options, asked, withdrawalOf),
       mcpServers: { ...given.mcpServers, ...toolServers(start.options, asked, withdrawalOf) },
-      canUseTool: askHuman(asked, withdrawalOf, answers.isAlone),
+      canUseTool: askHuman(
+        asked,
+        withdrawalOf,
+        knowsFormat(agentVersion()) ? answers.isAlone : async () => false,
+      ),
       onElicitation: askForm(asked, withdrawalOf),
       spawnClaudeCodeProcess(request) {
         owned = deps.processes.spawn(start.sessionId, request);

@@ -27,6 +27,9 @@ export function agentVersion(): string {
   return manifest.data?.claudeCodeVersion ?? 'unknown';
 }
 
+/** Whether calls can be parked at all: whether the agent's format is known here. */
+export const knowsFormat = (version: string): boolean => KNOWN_VERSION.test(version);
+
 /**
  * Whether a call can be parked: the agent's format is known, the call is the only one of the turn's last answer, and it
  * has no result. Of several calls in one answer, the agent would ask again for the last and lose the others.
@@ -37,7 +40,7 @@ export function isParkable(
   toolUseId: string,
   said: readonly Pick<TranscriptMessage, 'type' | 'message'>[],
 ): boolean {
-  if (!KNOWN_VERSION.test(version)) return false;
+  if (!knowsFormat(version)) return false;
   const last = said.at(-1);
   if (last?.type !== 'assistant') return false;
   const answer = messageId(last.message);

@@ -8,7 +8,8 @@ import type {
 } from 'claude-agent-protocol';
 import type { AgentMessage, Call, CallAnswer, Decision, Spent, TurnEnd } from '../../agent/agent.ts';
 import type { PermissionCommand } from '../../permissions/commands.ts';
-import type { SessionRecord, TurnRecord } from '../../store/store.ts';
+import type { PermissionRecord, SessionRecord, TurnRecord } from '../../store/store.ts';
+import type { Current, Parked } from './state.ts';
 
 /** Requests of API callers; refused with an AppError when the session's state does not allow them. */
 type CallerCommand =
@@ -54,6 +55,10 @@ type ProcessCommand =
   /** A process is there for the turn that waits for it. */
   | { kind: 'turn-ready'; turnId: string; process: number }
   | { kind: 'turn-not-started'; turnId: string; error: TurnError }
+  /** A request has waited for so long that its process is let go. */
+  | { kind: 'park'; requestId: string; cut: Spent | undefined }
+  /** No process asks again for the call that the turn waits for. */
+  | { kind: 'parked-lost'; turnId: string; error: TurnError }
   | { kind: 'process-ended'; process: number; how: string; lastWords: string; cut: Spent };
 
 /** Events of the agent, including what it does by itself. */
@@ -91,7 +96,15 @@ type Asked<Each> = Each extends Call ? Omit<Each, 'signal' | 'url' | 'timeoutSec
 /** How a session begins after a restart of the server. */
 type RecoveryCommand =
   /** The server that ran this session is gone, and its agent with it. */
-  | { kind: 'server-restarted'; cut: Spent | undefined; hadTasks: boolean }
+  | {
+      kind: 'server-restarted';
+      cut: Spent | undefined;
+      hadTasks: boolean;
+      /** The pending request waits on: the agent can be made to ask again. */
+      parks: boolean;
+    }
+  /** A turn that was parked when the server before ended. */
+  | { kind: 'restore-parked'; current: Current; parked: Parked; pending: readonly PermissionRecord[] }
   /** Turns queued before the restart; they go ahead of new ones. */
   | { kind: 'take-over'; turns: readonly TurnRecord[] }
   /** Begins the first queued turn, if none runs. */
@@ -117,6 +130,12 @@ export type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
 export type Effect =
   /** Get a process for the turn; `turn-ready` or `turn-not-started` follows. */
   | { kind: 'start-turn'; turn: TurnRecord }
+  /** Get a process that asks again for the call that the turn waits for. */
+  | { kind: 'resume-parked'; parked: Parked }
+  /** The agent waits for an earlier request under another id. */
+  | { kind: 'adopt-request'; requestId: string; as: string }
+  /** A request can wait without its process: let the process go if nobody answers soon. */
+  | { kind: 'await-parking'; requestId: string }
   | { kind: 'send-to-agent'; turnId: string; input: UserInput; process: number }
   /** The turn exists, and its end can be waited for. */
   | { kind: 'turn-accepted'; turn: TurnRecord }
@@ -131,6 +150,7 @@ export type Effect =
   /** The agent may have titled the conversation: `title-found` follows if it has. */
   | { kind: 'find-title' }
   | { kind: 'rename-transcript'; conversationId: string; title: string }
-  | { kind: 'end-process' };
+  | { kind: 'end-process' }
+  | { kind: 'kill-process' };
 
 export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>;

@@ -1,7 +1,9 @@
+import type { Spent } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
 import { endBackground, setTasks, settleAll } from './background.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft, noteState, update } from './draft.ts';
+import { park, parkableRequest, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
 import { agentDied, backgroundError } from './reasons.ts';
 import { type Current, isClosed, type Own } from './state.ts';
@@ -19,11 +21,41 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
     draft.changes.push(...bookings(record.id, cut));
     return;
   }
+  if (keepsWaiting(draft, cut, process)) return;
   giveUpAll(draft, 'agent_died');
   const had = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
   cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, had);
   endBackground(draft, agentDied('while it worked in the background', how, lastWords));
   beginNext(draft);
+}
+
+/** Whether the turn waits on without its process. */
+function keepsWaiting(draft: Draft, cut: Spent | undefined, process?: number): boolean {
+  const { parked, record } = draft.state;
+  if (parked) {
+    draft.changes.push(...bookings(record.id, cut));
+    if (startParkedAgain(draft, process)) return true;
+    assign(draft, { parked: undefined });
+    return false;
+  }
+  const request = parkableRequest(draft.state);
+  if (request) park(draft, request, cut);
+  return request !== undefined;
+}
+
+/** No process asks again for the call of a parked turn: it ends with the reason, and so does its request. */
+export function parkedLost(draft: Draft, { turnId, error }: Of<'parked-lost'>): void {
+  if (draft.state.parked?.turnId !== turnId) return;
+  giveUpAll(draft, 'agent_died');
+  cutTurns(draft, { error });
+  beginNext(draft);
+}
+
+/** Takes over a turn that waited without a process when the server before ended. */
+export function restoreParked(draft: Draft, { current, parked, pending }: Of<'restore-parked'>): void {
+  // The log says already that it waits.
+  assign(draft, { current, parked, pending, shown: pending.length > 0 ? 'waiting' : 'running' });
+  draft.effects.push({ kind: 'turn-accepted', turn: current.turn });
 }
 
 /** Ends queued turns, and stops waiting for background work. */
@@ -60,14 +92,20 @@ export function giveUpClose(draft: Draft): void {
 /** Ends running work when the server shuts down; queued turns stay queued for its next start. */
 export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
   if (isClosed(draft.state)) return;
+  if (keepsWaiting(draft, cut)) return;
   giveUpAll(draft, 'server_shutdown');
   cutTurns(draft, { error: null, interruption: { reason: 'server_shutdown' }, cut });
   endBackground(draft, backgroundError('server_shutdown'));
 }
 
 /** Settles everything that a dead server left open: a running turn may have changed files, so it does not run again. */
-export function serverRestarted(draft: Draft, { cut, hadTasks }: Of<'server-restarted'>): void {
+export function serverRestarted(draft: Draft, { cut, hadTasks, parks }: Of<'server-restarted'>): void {
   assign(draft, { process: undefined });
+  const request = parks ? parkableRequest(draft.state) : undefined;
+  if (request) {
+    park(draft, request, cut);
+    return;
+  }
   giveUpAll(draft, 'server_restarted');
   cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut });
   if (hadTasks) setTasks(draft, []);

@@ -12,15 +12,16 @@ import { permissionView } from '../../permissions/view.ts';
 import type { PermissionRecord } from '../../store/store.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft } from './draft.ts';
+import { askAgain, isDurable, resumeWith } from './parking.ts';
 import { callSentence, permissionSentence, type Unanswered } from './reasons.ts';
 import { isClosed, runningTurns, turnOf } from './state.ts';
-import { markStopped } from './turns.ts';
+import { beginNext, cutTurns, markStopped } from './turns.ts';
 
 // ---- permission requests
 
 export function askPermission(draft: Draft, command: Of<'permission-asked'>): void {
-  const { requestId, timeoutSeconds } = command;
-  const { isAlone: _, ...question } = command.question;
+  if (askAgain(draft, command)) return;
+  const { requestId, question, timeoutSeconds } = command;
   if (isClosed(draft.state)) {
     const decision = {
       allowed: false,
@@ -32,8 +33,11 @@ export function askPermission(draft: Draft, command: Of<'permission-asked'>): vo
   }
   const { pending, record } = draft.state;
   const turnId = turnOf(draft.state, question.agentId);
+  const { isAlone, ...asked } = question;
+  const durable = isDurable(draft.state, isAlone);
   const permission: PermissionRecord = {
-    ...question,
+    ...asked,
+    durable,
     id: requestId,
     sessionId: record.id,
     turnId,
@@ -43,12 +47,14 @@ export function askPermission(draft: Draft, command: Of<'permission-asked'>): vo
     reason: null,
     resolvedAt: null,
     resolvedBy: null,
+    decision: null,
   };
   assign(draft, { pending: [...pending, permission] });
   draft.changes.push(
     { kind: 'insert-permission', permission },
     event(record.id, 'permission.requested', permissionView(permission), turnId, draft.at),
   );
+  if (durable) draft.effects.push({ kind: 'await-parking', requestId });
 }
 
 /** An answer; it changes nothing when the request is settled. */
@@ -58,10 +64,17 @@ export function answerPermission(draft: Draft, { answer, by }: Of<'answer-permis
   const decision = readAnswer(request, answer);
   settlePermission(draft, request, answer.allowed ? 'allowed' : 'denied', 'answered', decision, by);
   const { turnId, toolName } = request;
+  const { parked } = draft.state;
+  const isParked = parked?.requestId === request.id;
+  if (isParked && (decision.allowed || !decision.interrupt)) resumeWith(draft, parked, decision);
   if (decision.allowed || !decision.interrupt || turnId === null) return;
   const sentence = `${toolName} was denied, and the turn ended with it: ${decision.message}`;
   if (runningTurns(draft.state).includes(turnId))
     markStopped(draft, [turnId], { reason: 'denied', sentence });
+  // Without a process there is nobody who would end the turn.
+  if (!isParked) return;
+  cutTurns(draft, { error: null });
+  beginNext(draft);
 }
 
 export function permissionUnanswered(draft: Draft, { requestId, reason }: Of<'permission-unanswered'>): void {
@@ -74,6 +87,8 @@ function giveUpPermission(draft: Draft, request: PermissionRecord, reason: Unans
   const interrupt = reason !== 'timeout' && reason !== 'withdrawn';
   const decision: Decision = { allowed: false, message: permissionSentence(reason), interrupt };
   settlePermission(draft, request, unansweredState(reason), reason, decision, null);
+  const { parked } = draft.state;
+  if (parked?.requestId === request.id && !interrupt) resumeWith(draft, parked, decision);
 }
 
 function unansweredState(reason: Unanswered): PermissionState {
@@ -94,7 +109,7 @@ function settlePermission(
   const told = reason === 'server_restarted' || decision.allowed ? null : decision.message || null;
   assign(draft, { pending: pending.filter((request) => request.id !== id) });
   draft.changes.push(
-    { kind: 'settle-permission', id, state, reason, resolvedAt: draft.at, resolvedBy },
+    { kind: 'settle-permission', id, state, reason, resolvedAt: draft.at, resolvedBy, decision },
     event(
       record.id,
       'permission.resolved',

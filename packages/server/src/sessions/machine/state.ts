@@ -1,4 +1,5 @@
 import type { AnswerItem, BackgroundTask, PendingCall, SessionState } from 'claude-agent-protocol';
+import type { Decision } from '../../agent/agent.ts';
 import type { PermissionRecord, SessionRecord, TurnRecord } from '../../store/store.ts';
 import type { Interruption } from './reasons.ts';
 
@@ -13,6 +14,21 @@ export interface Current {
   phase: 'starting' | 'sent' | 'taken';
   /** Why the turn was told to end, if it was: an intention, so it is in memory only. */
   stop: Interruption | undefined;
+  /** What it cost in processes before the present one. */
+  parkedCostUsd: number;
+}
+
+/** A turn that waits for a permission without a process. */
+export interface Parked {
+  turnId: string;
+  requestId: string;
+  toolUseId: string;
+  /** The answer, for the process that asks again. */
+  decision: Decision | undefined;
+  /** The process that asked; it may still be about to end. */
+  process: number | undefined;
+  /** Processes that were started to ask again. */
+  starts: number;
 }
 
 /** A turn that the agent began by itself. */
@@ -49,6 +65,8 @@ export interface State {
   /** The server shuts down: no further turn begins, and queued ones stay queued. */
   draining: boolean;
   current: Current | undefined;
+  /** Of `current`: it waits for a permission without a process. */
+  parked: Parked | undefined;
   own: Own | undefined;
   /** In the order in which they will run. */
   queue: readonly TurnRecord[];
@@ -72,6 +90,7 @@ export const initialState = (record: SessionRecord, defaultModel: string | undef
   closing: false,
   draining: false,
   current: undefined,
+  parked: undefined,
   own: undefined,
   queue: [],
   pending: [],

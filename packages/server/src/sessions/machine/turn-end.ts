@@ -36,6 +36,8 @@ export interface Ending {
   interruption?: Interruption | undefined;
   /** The agent never had the message: the same request, under the same idempotency key, may run it yet. */
   unsent?: boolean | undefined;
+  /** What it cost in processes before, which is booked. */
+  parkedCostUsd?: number | undefined;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface Ending {
 export function endTurn(
   turn: TurnRecord,
   messages: readonly AnswerItem[],
-  { end, cut, error, interruption, unsent }: Ending,
+  { end, cut, error, interruption, unsent, parkedCostUsd = 0 }: Ending,
   endedAt: string,
 ): { ended: TurnRecord; changes: Change[] } {
   const why = error !== null || end === undefined ? interruption : undefined;
@@ -57,7 +59,7 @@ export function endTurn(
     is_error: state !== 'completed',
     error: why ? turnError(why) : error,
     stop_reason: end?.stopReason ?? null,
-    cost_usd: costOf((end ?? cut)?.spent ?? []),
+    cost_usd: parkedCostUsd + costOf((end ?? cut)?.spent ?? []),
     num_turns: end?.numTurns ?? 0,
     usage: end?.usage ?? (cut && cut.spent.length > 0 ? tokensOf(cut.spent) : null),
     duration_ms: end?.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(turn.startedAt ?? endedAt)),

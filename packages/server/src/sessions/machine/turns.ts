@@ -64,7 +64,9 @@ function requireOpen({ state }: Draft): void {
 
 /** Makes a turn that is stored as running the current one. */
 function begin(draft: Draft, turn: TurnRecord): void {
-  assign(draft, { current: { turn, messages: [], phase: 'starting', stop: undefined } });
+  assign(draft, {
+    current: { turn, messages: [], phase: 'starting', stop: undefined, parkedCostUsd: 0 },
+  });
   draft.changes.push(event(turn.sessionId, 'turn.started', { initiator: turn.initiator }, turn.id, draft.at));
   draft.effects.push({ kind: 'start-turn', turn });
 }
@@ -174,10 +176,10 @@ function addAnswer(draft: Draft, said: AgentMessage): void {
 function endCurrent(draft: Draft, how: Ending): void {
   const { current } = draft.state;
   if (!current) return;
-  const { turn, messages, stop } = current;
-  const ending = { ...how, interruption: how.interruption ?? stop };
+  const { turn, messages, stop, parkedCostUsd } = current;
+  const ending = { ...how, parkedCostUsd, interruption: how.interruption ?? stop };
   const { ended, changes } = endTurn(turn, messages, ending, draft.at);
-  assign(draft, { current: undefined });
+  assign(draft, { current: undefined, parked: undefined });
   draft.changes.push(...changes);
   update(draft, { lastActivity: draft.at });
   draft.effects.push({ kind: 'turn-ended', turn: ended });

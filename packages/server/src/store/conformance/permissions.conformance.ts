@@ -17,13 +17,17 @@ export function describePermissions(subject: Subject): void {
         description: 'd',
         decisionReason: 'r',
         blockedPath: '/x',
-        toolUseId: 'u',
+        toolUseId: 'toolu_one',
+        durable: true,
         defaultToNo: true,
         expiresAt: AT,
       });
       await subject.store.write([{ kind: 'insert-permission', permission: full }]);
       expect(await subject.store.getPermission(id, full.id)).toEqual(full);
       expect(await subject.store.getPermission(randomUUID(), full.id)).toBeUndefined();
+      expect(await subject.store.permissionsOfCall(id, 'toolu_one')).toEqual([full]);
+      expect(await subject.store.permissionsOfCall(id, 'toolu_two')).toEqual([]);
+      expect(await subject.store.permissionsOfCall(randomUUID(), 'toolu_one')).toEqual([]);
     });
 
     test('pending ones of all sessions are listed oldest first, with the cursor of that moment', async () => {
@@ -51,6 +55,7 @@ export function describePermissions(subject: Subject): void {
           reason: 'answered',
           resolvedAt: AT,
           resolvedBy: null,
+          decision: null,
         })),
       );
       const page = (limit: number, cursor: string | null) =>
@@ -79,6 +84,7 @@ export function describePermissions(subject: Subject): void {
               reason: 'answered',
               resolvedAt: AT,
               resolvedBy: { kind: 'key', id: `key-${n}` },
+              decision: { allowed: false, message: `no ${n}`, interrupt: false },
             },
           ]),
         ),
@@ -91,6 +97,7 @@ export function describePermissions(subject: Subject): void {
         reason: 'answered',
         resolvedAt: AT,
         resolvedBy: { kind: 'key', id: 'key-0' },
+        decision: { allowed: false, message: 'no 0', interrupt: false },
       });
       expect((await subject.store.pendingPermissions()).permissions).toEqual([]);
       expect((await subject.store.readEvents(id, 0, 99)).map((each) => each.json)).toEqual(['{"n":0}']);

@@ -67,6 +67,7 @@ export function describeWrites(subject: Subject): void {
             reason: 'answered',
             resolvedAt: AT,
             resolvedBy: null,
+            decision: null,
           },
         ]),
         subject.store.write([

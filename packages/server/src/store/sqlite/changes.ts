@@ -36,8 +36,8 @@ export function createApply(sql: Statements): Apply {
         sql.insert('permissions', permissionColumns(change.permission));
         return true;
       case 'settle-permission': {
-        const { state, reason, resolvedAt, resolvedBy } = change;
-        const set = permissionColumns({ state, reason, resolvedAt, resolvedBy });
+        const { state, reason, resolvedAt, resolvedBy, decision } = change;
+        const set = permissionColumns({ state, reason, resolvedAt, resolvedBy, decision });
         return sql.update('permissions', set, "id = ? and state = 'pending'", change.id) === 1;
       }
       case 'add-usage':

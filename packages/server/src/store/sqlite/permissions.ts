@@ -5,10 +5,21 @@ import { lastCursor } from './events.ts';
 import type { Statements } from './statements.ts';
 
 /** What the store answers about permission requests. */
-export const permissionReads = (sql: Statements): Pick<Store, 'getPermission' | 'pendingPermissions'> => ({
+export const permissionReads = (
+  sql: Statements,
+): Pick<Store, 'getPermission' | 'permissionsOfCall' | 'pendingPermissions'> => ({
   async getPermission(sessionId, id) {
     const row = sql.get('select * from permissions where id = ? and session_id = ?', id, sessionId);
     return row && permissionFromRow(row);
+  },
+
+  async permissionsOfCall(sessionId, toolUseId) {
+    const rows = sql.all(
+      'select * from permissions where session_id = ? and tool_use_id = ? order by position',
+      sessionId,
+      toolUseId,
+    );
+    return rows.map(permissionFromRow);
   },
 
   async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor } = {}) {

@@ -1,0 +1,22 @@
+import type { Agent, TranscriptMessage } from '../agent/agent.ts';
+import type { PermissionRecord, SessionRecord, Store } from '../store/store.ts';
+import { readHistory } from './history.ts';
+import type { Current, Parked } from './machine/state.ts';
+
+/** A turn that waits for a permission without a process, as a dead server left it. */
+export interface RestoredTurn {
+  current: Current;
+  parked: Parked;
+  /** The request, while it is not answered. */
+  pending: readonly PermissionRecord[];
+}
+
+/** What was said in a turn on its main thread, its prompt first, by the log. */
+export async function parkedSaid(
+  deps: { store: Store; agent: Agent },
+  record: SessionRecord,
+  turnId: string,
+): Promise<TranscriptMessage[]> {
+  const { messages } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
+  return messages.filter((message) => message.turn_id === turnId);
+}

@@ -1,0 +1,349 @@
+/** Permissions that outlive every process, on the real agent. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PermissionRequest, SessionDetail, SessionEvent, TurnResult } from 'claude-agent-protocol';
+import { afterEach, describe, expect, test } from 'vitest';
+import { processesOf } from './support/agents.ts';
+import { script } from './support/api.ts';
+import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
+
+let server: TestServer | undefined;
+afterEach(async () => {
+  await cleanUp(server);
+  server = undefined;
+});
+
+const start = async (options: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> => {
+  server = await startTestServer({ ...options, ...(server && { on: server }) });
+  return server;
+};
+
+/** A session with a message that waits for a permission to write a line. */
+async function ask(
+  on: TestServer,
+  options: Record<string, unknown> = {},
+  message = bash('asked'),
+): Promise<{ id: string; request: PermissionRequest; key: string }> {
+  const { session_id: id } = await on.createSession(options);
+  const key = crypto.randomUUID();
+  await on.call(
+    'POST',
+    `/sessions/${id}/messages`,
+    { message },
+    {
+      headers: { prefer: 'respond-async', 'idempotency-key': key },
+    },
+  );
+  return { id, key, request: await pending(on, id) };
+}
+
+const bash = (word: string): string =>
+  script(
+    { tools: [{ name: 'Bash', input: { command: `echo ${word} >> ran.txt` } }] },
+    { say: 'It is done, says {{result}}' },
+  );
+
+async function pending(on: TestServer, id: string): Promise<PermissionRequest> {
+  let found: PermissionRequest | undefined;
+  await expect
+    .poll(async () => {
+      found = (await on.status(id)).pending_permissions[0];
+      return found;
+    })
+    .toBeDefined();
+  return found as PermissionRequest;
+}
+
+const respond = (on: TestServer, id: string, answer: Record<string, unknown>): Promise<{ status: number }> =>
+  on.call('POST', `/sessions/${id}/permissions/respond`, answer);
+
+/** The same request under its key: the same turn, to its end. */
+const sendAgain = async (
+  on: TestServer,
+  id: string,
+  key: string,
+  message = bash('asked'),
+): Promise<TurnResult> => {
+  const { body } = await on.call<TurnResult>(
+    'POST',
+    `/sessions/${id}/messages`,
+    { message },
+    {
+      headers: { 'idempotency-key': key },
+    },
+  );
+  return body;
+};
+
+const eventsOf = async (on: TestServer, id: string): Promise<SessionEvent[]> =>
+  (
+    await on.call<{ events: SessionEvent[] }>('GET', `/sessions/${id}/events?limit=10000`, undefined, {
+      headers: { accept: 'application/json' },
+    })
+  ).body.events;
+
+const ran = (on: TestServer): string =>
+  existsSync(join(on.root, 'ran.txt')) ? readFileSync(join(on.root, 'ran.txt'), 'utf8') : '';
+
+/** The events are gap-free, and of the turn: it began once, ended once, and its request was settled once. */
+async function checkLog(on: TestServer, id: string, ends = 'turn.completed'): Promise<string[]> {
+  const events = await eventsOf(on, id);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  const types = events.map(({ type }) => type);
+  for (const once of ['turn.started', ends, 'permission.requested', 'permission.resolved'])
+    expect(
+      types.filter((type) => type === once),
+      once,
+    ).toHaveLength(1);
+  return types;
+}
+
+const ANSWERED = { allowed: true, updated_input: { command: 'echo answered | tee -a ran.txt' } };
+
+describe('a permission that is answered when', () => {
+  test('the server was killed: the call runs once, with the input of the answer', async () => {
+    let on = await start();
+    const { id, request, key } = await ask(on);
+    expect(request).toMatchObject({ durable: true, state: 'pending' });
+    await on.kill();
+    on = await start();
+    const detail = await on.status(id);
+    expect(detail).toMatchObject({ state: 'waiting', current_turn_id: request.turn_id });
+    expect(detail.pending_permissions).toEqual([request]);
+    const { body: inbox } = await on.call<{ permissions: PermissionRequest[] }>('GET', '/permissions');
+    expect(inbox.permissions).toEqual([request]);
+    // Nothing runs for it.
+    expect(processesOf(id)).toEqual([]);
+
+    const ended = sendAgain(on, id, key);
+    expect((await respond(on, id, { request_id: request.request_id, ...ANSWERED })).status).toBe(200);
+    expect(await ended).toMatchObject({ turn_id: request.turn_id, is_error: false });
+    expect(JSON.stringify(await ended)).toContain('It is done, says answered');
+    expect(ran(on)).toBe('answered\n');
+    const types = await checkLog(on, id);
+    expect(types.filter((type) => /parked|resumed/.test(type))).toEqual(['turn.parked', 'turn.resumed']);
+    expect((await respond(on, id, { request_id: request.request_id, allowed: true })).status).toBe(409);
+    // The conversation goes on.
+    expect(JSON.stringify(await on.send(id, 'say and on'))).toContain('and on');
+  });
+
+  test('its agent was killed: the waiting request, the stream and the key see one turn', async () => {
+    const on = await start();
+    const { session_id: id } = await on.createSession();
+    const key = crypto.randomUUID();
+    const waiting = sendAgain(on, id, key);
+    const request = await pending(on, id);
+    const [agent] = processesOf(id);
+    process.kill(agent?.pid ?? 0, 'SIGKILL');
+    await expect.poll(async () => (await eventsOf(on, id)).at(-1)?.type).toBe('turn.parked');
+    expect(await on.status(id)).toMatchObject({ state: 'waiting', pending_permissions: [request] });
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    expect(await waiting).toMatchObject({ turn_id: request.turn_id, is_error: false });
+    expect(await sendAgain(on, id, key)).toEqual(await waiting);
+    expect(ran(on)).toBe('answered\n');
+    await checkLog(on, id);
+  });
+
+  test('the server was shut down and started again', async () => {
+    let on = await start();
+    const { id, request, key } = await ask(on);
+    expect(await on.stop()).toBe(0);
+    on = await start();
+    expect((await on.status(id)).pending_permissions).toEqual([request]);
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    expect(await sendAgain(on, id, key)).toMatchObject({ is_error: false });
+    expect(ran(on)).toBe('answered\n');
+    await checkLog(on, id);
+  });
+
+  test('the process was let go because nobody answered for some time', async () => {
+    const on = await start();
+    const { id, request, key } = await ask(on, { park_after_seconds: 0.2 });
+    await expect.poll(() => processesOf(id)).toEqual([]);
+    expect((await on.status(id)).pending_permissions).toEqual([request]);
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    expect(await sendAgain(on, id, key)).toMatchObject({ is_error: false });
+    expect(ran(on)).toBe('answered\n');
+    await checkLog(on, id);
+  });
+
+  test('the server was killed three times, and once more right after the answer', async () => {
+    let on = await start();
+    const { id, request, key } = await ask(on);
+    for (let round = 0; round < 3; round += 1) {
+      await on.kill();
+      on = await start();
+    }
+    expect((await eventsOf(on, id)).filter(({ type }) => type === 'turn.parked')).toHaveLength(1);
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    await on.kill();
+    on = await start();
+    const result = await sendAgain(on, id, key);
+    // Either no process was told yet, and one is now; or one was, and then nobody knows whether the call has run.
+    const lines = ran(on);
+    if (result.is_error) expect(result.error?.code).toBe('server_restarted');
+    else expect(lines).toBe('answered\n');
+    expect(['', 'answered\n']).toContain(lines);
+  });
+
+  test('another message waits behind it', async () => {
+    let on = await start();
+    const { id, request } = await ask(on);
+    await on.call(
+      'POST',
+      `/sessions/${id}/messages`,
+      { message: 'say the second' },
+      {
+        headers: { prefer: 'respond-async' },
+      },
+    );
+    await on.kill();
+    on = await start();
+    expect(await on.status(id)).toMatchObject({ state: 'waiting', queued_turns: 1 });
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    await expect.poll(async () => (await on.status(id)).queued_turns).toBe(0);
+    await expect.poll(async () => JSON.stringify(await eventsOf(on, id))).toContain('the second');
+    expect(ran(on)).toBe('answered\n');
+  });
+});
+
+test('a question and a plan are asked again, and their answers reach the agent', async () => {
+  let on = await start();
+  const question = await ask(on, {}, 'ask me a question');
+  const plan = await ask(on, { permission_mode: 'plan' }, 'plan write plan.txt with planned');
+  expect([question, plan].map(({ request }) => [request.kind, request.durable])).toEqual([
+    ['question', true],
+    ['plan', true],
+  ]);
+  await on.kill();
+  on = await start();
+  const { questions } = question.request.tool_input as {
+    questions: { question: string; options: { label: string }[] }[];
+  };
+  const answers = Object.fromEntries(questions.map((each) => [each.question, each.options[0]?.label]));
+  await respond(on, question.id, {
+    request_id: question.request.request_id,
+    allowed: true,
+    updated_input: { answers },
+  });
+  await respond(on, plan.id, { request_id: plan.request.request_id, allowed: true });
+  const result = await sendAgain(on, question.id, question.key, 'ask me a question');
+  expect(JSON.stringify(result)).toContain(questions[0]?.options[0]?.label);
+  // The approved plan is carried out; what it does is asked for as always.
+  await expect
+    .poll(async () => {
+      const request = (await on.status(plan.id)).pending_permissions[0];
+      if (request) await respond(on, plan.id, { request_id: request.request_id, allowed: true });
+      return existsSync(join(on.root, 'plan.txt'));
+    })
+    .toBe(true);
+});
+
+describe('without a process', () => {
+  const parked = async (options: Record<string, unknown> = {}) => {
+    const on = await start();
+    const asked = await ask(on, { park_after_seconds: 0, ...options });
+    await expect.poll(async () => (await eventsOf(on, asked.id)).at(-1)?.type).toBe('turn.parked');
+    return { on, ...asked };
+  };
+
+  test('a denial is told to the agent, which goes on', async () => {
+    const { on, id, request, key } = await parked();
+    await respond(on, id, { request_id: request.request_id, allowed: false, message: 'Not today.' });
+    const result = await sendAgain(on, id, key);
+    expect(JSON.stringify(result)).toContain('It is done, says Not today.');
+    expect(ran(on)).toBe('');
+    await checkLog(on, id);
+  });
+
+  test.each([
+    ['a denial that ends the turn', 'denied'],
+    ['an interrupt', 'interrupted'],
+    ['a close', 'session_closed'],
+  ])('%s starts nothing', async (_, reason) => {
+    const { on, id, request, key } = await parked();
+    const answer = { request_id: request.request_id, allowed: false, interrupt: true };
+    if (reason === 'denied') await respond(on, id, answer);
+    else if (reason === 'interrupted') await on.call('POST', `/sessions/${id}/interrupt`, {});
+    else await on.call('DELETE', `/sessions/${id}`);
+    const { body } = await on.call<{ result: TurnResult }>('GET', `/sessions/${id}/turns/${request.turn_id}`);
+    expect(body.result).toMatchObject({ is_error: true, error: { code: reason } });
+    expect(processesOf(id)).toEqual([]);
+    const types = await checkLog(on, id, 'turn.interrupted');
+    expect(types).not.toContain('turn.resumed');
+    if (reason === 'session_closed') return;
+    expect(JSON.stringify(await on.send(id, 'what did I say'))).toContain('ran.txt');
+    expect(await sendAgain(on, id, key)).toMatchObject({ is_error: true });
+    expect(ran(on)).toBe('');
+  });
+
+  test('a time-out is a denial, also after a restart', async () => {
+    const { on, id, key } = await parked({ permission_timeout_seconds: 4 });
+    await on.kill();
+    const again = await start();
+    const result = await sendAgain(again, id, key);
+    expect(JSON.stringify(result)).toContain('Nobody answered the permission request in time');
+    expect(ran(again)).toBe('');
+    await checkLog(again, id);
+  });
+
+  test('whoever asks the agent something wakes it, and the request waits on', async () => {
+    const { on, id, request, key } = await parked({ park_after_seconds: 1 });
+    const { status } = await on.call('GET', `/sessions/${id}/context`);
+    expect(status).toBe(200);
+    await expect.poll(async () => (await eventsOf(on, id)).map(({ type }) => type)).toContain('turn.resumed');
+    expect((await on.status(id)).pending_permissions).toEqual([request]);
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    expect(await sendAgain(on, id, key)).toMatchObject({ is_error: false });
+    expect(ran(on)).toBe('answered\n');
+  });
+
+  test('its cost is counted once', async () => {
+    const { on, id, request, key } = await parked({ model: 'claude-sonnet-4-5' });
+    await respond(on, id, { request_id: request.request_id, allowed: true });
+    const { cost_usd } = await sendAgain(on, id, key);
+    const { body: usage } = await on.call<{ cost_usd: number }>('GET', `/sessions/${id}/usage`);
+    expect(usage.cost_usd).toBeCloseTo(cost_usd, 8);
+    const plain = await on.createSession({ model: 'claude-sonnet-4-5' });
+    const other = on.send(plain.session_id, bash('asked'));
+    const { request_id } = await pending(on, plain.session_id);
+    await respond(on, plain.session_id, { request_id, allowed: true });
+    // The agent adds a few words of its own when it goes on.
+    expect(cost_usd / (await other).cost_usd).toBeGreaterThan(0.9);
+    expect(cost_usd / (await other).cost_usd).toBeLessThan(1.2);
+  });
+});
+
+describe('what cannot be parked', () => {
+  test('calls side by side: their requests say so, and expire with the server', async () => {
+    let on = await start();
+    const tools = ['one', 'two'].map((word) => ({
+      name: 'Bash',
+      input: { command: `echo ${word} >> ran.txt` },
+    }));
+    const { id, request } = await ask(on, { park_after_seconds: 0 }, script({ tools }, { say: 'done' }));
+    expect(request.durable).toBe(false);
+    expect(processesOf(id)).toHaveLength(1);
+    await on.kill();
+    on = await start();
+    const detail: SessionDetail = await on.status(id);
+    expect(detail.pending_permissions).toEqual([]);
+    const resolved = (await eventsOf(on, id)).find(({ type }) => type === 'permission.resolved');
+    expect(resolved?.data).toMatchObject({ state: 'expired', reason: 'server_restarted' });
+  });
+
+  test('a session whose folder is gone: the turn ends with the reason, and its key tells it', async () => {
+    let on = await start();
+    const cwd = join(on.root, 'gone');
+    mkdirSync(cwd);
+    const { id, request, key } = await ask(on, { cwd });
+    await on.kill();
+    rmSync(cwd, { recursive: true });
+    on = await start();
+    await respond(on, id, { request_id: request.request_id, ...ANSWERED });
+    const result = await sendAgain(on, id, key);
+    expect(result).toMatchObject({ turn_id: request.turn_id, is_error: true });
+    expect(result.error?.message).toContain(cwd);
+    expect(await on.status(id)).toMatchObject({ state: 'asleep', pending_permissions: [] });
+  });
+});
