@@ -2,21 +2,31 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PermissionRequest, SessionDetail, SessionEvent, TurnResult } from 'claude-agent-protocol';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
-let server: TestServer | undefined;
-afterEach(async () => {
-  await cleanUp(server);
-  server = undefined;
-});
+/** Waits for something to become true; `expect.poll` cannot tell concurrent tests apart. */
+const until = (check: () => Promise<boolean> | boolean): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      if (!(await check())) throw new Error('It did not become true in time.');
+    },
+    { timeout: 30_000, interval: 50 },
+  );
 
-const start = async (options: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> => {
-  server = await startTestServer({ ...options, ...(server && { on: server }) });
-  return server;
-};
+type Start = (options?: Parameters<typeof startTestServer>[0]) => Promise<TestServer>;
+
+/** Starts servers one after the other on the same folders; they go with the test. */
+function servers({ onTestFinished }: TestContext): Start {
+  let last: TestServer | undefined;
+  onTestFinished(() => cleanUp(last));
+  return async (options = {}) => {
+    last = await startTestServer({ ...options, ...(last && { on: last }) });
+    return last;
+  };
+}
 
 /** A session with a message that waits for a permission to write a line. */
 async function ask(
@@ -45,12 +55,10 @@ const bash = (word: string): string =>
 
 async function pending(on: TestServer, id: string): Promise<PermissionRequest> {
   let found: PermissionRequest | undefined;
-  await expect
-    .poll(async () => {
-      found = (await on.status(id)).pending_permissions[0];
-      return found;
-    })
-    .toBeDefined();
+  await until(async () => {
+    found = (await on.status(id)).pending_permissions[0];
+    return found !== undefined;
+  });
   return found as PermissionRequest;
 }
 
@@ -100,8 +108,12 @@ async function checkLog(on: TestServer, id: string, ends = 'turn.completed'): Pr
 
 const ANSWERED = { allowed: true, updated_input: { command: 'echo answered | tee -a ran.txt' } };
 
+// A test starts up to five servers and agents.
+vi.setConfig({ testTimeout: 60_000 });
+
 describe('a permission that is answered when', () => {
-  test('the server was killed: the call runs once, with the input of the answer', async () => {
+  test.concurrent('the server was killed: the call runs once, with the input of the answer', async (context) => {
+    const start = servers(context);
     let on = await start();
     const { id, request, key } = await ask(on);
     expect(request).toMatchObject({ durable: true, state: 'pending' });
@@ -127,7 +139,8 @@ describe('a permission that is answered when', () => {
     expect(JSON.stringify(await on.send(id, 'say and on'))).toContain('and on');
   });
 
-  test('its agent was killed: the waiting request, the stream and the key see one turn', async () => {
+  test.concurrent('its agent was killed: the waiting request, the stream and the key see one turn', async (context) => {
+    const start = servers(context);
     const on = await start();
     const { session_id: id } = await on.createSession();
     const key = crypto.randomUUID();
@@ -135,7 +148,7 @@ describe('a permission that is answered when', () => {
     const request = await pending(on, id);
     const [agent] = processesOf(id);
     process.kill(agent?.pid ?? 0, 'SIGKILL');
-    await expect.poll(async () => (await eventsOf(on, id)).at(-1)?.type).toBe('turn.parked');
+    await until(async () => (await eventsOf(on, id)).at(-1)?.type === 'turn.parked');
     expect(await on.status(id)).toMatchObject({ state: 'waiting', pending_permissions: [request] });
     await respond(on, id, { request_id: request.request_id, ...ANSWERED });
     expect(await waiting).toMatchObject({ turn_id: request.turn_id, is_error: false });
@@ -144,7 +157,8 @@ describe('a permission that is answered when', () => {
     await checkLog(on, id);
   });
 
-  test('the server was shut down and started again', async () => {
+  test.concurrent('the server was shut down and started again', async (context) => {
+    const start = servers(context);
     let on = await start();
     const { id, request, key } = await ask(on);
     expect(await on.stop()).toBe(0);
@@ -156,10 +170,11 @@ describe('a permission that is answered when', () => {
     await checkLog(on, id);
   });
 
-  test('the process was let go because nobody answered for some time', async () => {
+  test.concurrent('the process was let go because nobody answered for some time', async (context) => {
+    const start = servers(context);
     const on = await start();
     const { id, request, key } = await ask(on, { park_after_seconds: 0.2 });
-    await expect.poll(() => processesOf(id)).toEqual([]);
+    await until(() => processesOf(id).length === 0);
     expect((await on.status(id)).pending_permissions).toEqual([request]);
     await respond(on, id, { request_id: request.request_id, ...ANSWERED });
     expect(await sendAgain(on, id, key)).toMatchObject({ is_error: false });
@@ -167,7 +182,8 @@ describe('a permission that is answered when', () => {
     await checkLog(on, id);
   });
 
-  test('the server was killed three times, and once more right after the answer', async () => {
+  test.concurrent('the server was killed three times, and once more right after the answer', async (context) => {
+    const start = servers(context);
     let on = await start();
     const { id, request, key } = await ask(on);
     for (let round = 0; round < 3; round += 1) {
@@ -186,7 +202,8 @@ describe('a permission that is answered when', () => {
     expect(['', 'answered\n']).toContain(lines);
   });
 
-  test('another message waits behind it', async () => {
+  test.concurrent('another message waits behind it', async (context) => {
+    const start = servers(context);
     let on = await start();
     const { id, request } = await ask(on);
     await on.call(
@@ -201,13 +218,14 @@ describe('a permission that is answered when', () => {
     on = await start();
     expect(await on.status(id)).toMatchObject({ state: 'waiting', queued_turns: 1 });
     await respond(on, id, { request_id: request.request_id, ...ANSWERED });
-    await expect.poll(async () => (await on.status(id)).queued_turns).toBe(0);
-    await expect.poll(async () => JSON.stringify(await eventsOf(on, id))).toContain('the second');
+    await until(async () => (await on.status(id)).queued_turns === 0);
+    await until(async () => JSON.stringify(await eventsOf(on, id)).includes('the second'));
     expect(ran(on)).toBe('answered\n');
   });
 });
 
-test('a question and a plan are asked again, and their answers reach the agent', async () => {
+test.concurrent('a question and a plan are asked again, and their answers reach the agent', async (context) => {
+  const start = servers(context);
   let on = await start();
   const question = await ask(on, {}, 'ask me a question');
   const plan = await ask(on, { permission_mode: 'plan' }, 'plan write plan.txt with planned');
@@ -230,25 +248,24 @@ test('a question and a plan are asked again, and their answers reach the agent',
   const result = await sendAgain(on, question.id, question.key, 'ask me a question');
   expect(JSON.stringify(result)).toContain(questions[0]?.options[0]?.label);
   // The approved plan is carried out; what it does is asked for as always.
-  await expect
-    .poll(async () => {
-      const request = (await on.status(plan.id)).pending_permissions[0];
-      if (request) await respond(on, plan.id, { request_id: request.request_id, allowed: true });
-      return existsSync(join(on.root, 'plan.txt'));
-    })
-    .toBe(true);
+  await until(async () => {
+    const request = (await on.status(plan.id)).pending_permissions[0];
+    if (request) await respond(on, plan.id, { request_id: request.request_id, allowed: true });
+    return existsSync(join(on.root, 'plan.txt'));
+  });
 });
 
 describe('without a process', () => {
-  const parked = async (options: Record<string, unknown> = {}) => {
+  const parked = async (context: TestContext, options: Record<string, unknown> = {}) => {
+    const start = servers(context);
     const on = await start();
     const asked = await ask(on, { park_after_seconds: 0, ...options });
-    await expect.poll(async () => (await eventsOf(on, asked.id)).at(-1)?.type).toBe('turn.parked');
-    return { on, ...asked };
+    await until(async () => (await eventsOf(on, asked.id)).at(-1)?.type === 'turn.parked');
+    return { start, on, ...asked };
   };
 
-  test('a denial is told to the agent, which goes on', async () => {
-    const { on, id, request, key } = await parked();
+  test.concurrent('a denial is told to the agent, which goes on', async (context) => {
+    const { on, id, request, key } = await parked(context);
     await respond(on, id, { request_id: request.request_id, allowed: false, message: 'Not today.' });
     const result = await sendAgain(on, id, key);
     expect(JSON.stringify(result)).toContain('It is done, says Not today.');
@@ -256,12 +273,12 @@ describe('without a process', () => {
     await checkLog(on, id);
   });
 
-  test.each([
+  test.concurrent.for([
     ['a denial that ends the turn', 'denied'],
     ['an interrupt', 'interrupted'],
     ['a close', 'session_closed'],
-  ])('%s starts nothing', async (_, reason) => {
-    const { on, id, request, key } = await parked();
+  ])('%s starts nothing', async ([, reason], context) => {
+    const { on, id, request, key } = await parked(context);
     const answer = { request_id: request.request_id, allowed: false, interrupt: true };
     if (reason === 'denied') await respond(on, id, answer);
     else if (reason === 'interrupted') await on.call('POST', `/sessions/${id}/interrupt`, {});
@@ -277,8 +294,8 @@ describe('without a process', () => {
     expect(ran(on)).toBe('');
   });
 
-  test('a time-out is a denial, also after a restart', async () => {
-    const { on, id, key } = await parked({ permission_timeout_seconds: 4 });
+  test.concurrent('a time-out is a denial, also after a restart', async (context) => {
+    const { start, on, id, key } = await parked(context, { permission_timeout_seconds: 4 });
     await on.kill();
     const again = await start();
     const result = await sendAgain(again, id, key);
@@ -287,19 +304,19 @@ describe('without a process', () => {
     await checkLog(again, id);
   });
 
-  test('whoever asks the agent something wakes it, and the request waits on', async () => {
-    const { on, id, request, key } = await parked({ park_after_seconds: 1 });
+  test.concurrent('whoever asks the agent something wakes it, and the request waits on', async (context) => {
+    const { on, id, request, key } = await parked(context, { park_after_seconds: 1 });
     const { status } = await on.call('GET', `/sessions/${id}/context`);
     expect(status).toBe(200);
-    await expect.poll(async () => (await eventsOf(on, id)).map(({ type }) => type)).toContain('turn.resumed');
+    await until(async () => (await eventsOf(on, id)).some(({ type }) => type === 'turn.resumed'));
     expect((await on.status(id)).pending_permissions).toEqual([request]);
     await respond(on, id, { request_id: request.request_id, ...ANSWERED });
     expect(await sendAgain(on, id, key)).toMatchObject({ is_error: false });
     expect(ran(on)).toBe('answered\n');
   });
 
-  test('its cost is counted once', async () => {
-    const { on, id, request, key } = await parked({ model: 'claude-sonnet-4-5' });
+  test.concurrent('its cost is counted once', async (context) => {
+    const { on, id, request, key } = await parked(context, { model: 'claude-sonnet-4-5' });
     await respond(on, id, { request_id: request.request_id, allowed: true });
     const { cost_usd } = await sendAgain(on, id, key);
     const { body: usage } = await on.call<{ cost_usd: number }>('GET', `/sessions/${id}/usage`);
@@ -315,7 +332,8 @@ describe('without a process', () => {
 });
 
 describe('what cannot be parked', () => {
-  test('calls side by side: their requests say so, and expire with the server', async () => {
+  test.concurrent('calls side by side: their requests say so, and expire with the server', async (context) => {
+    const start = servers(context);
     let on = await start();
     const tools = ['one', 'two'].map((word) => ({
       name: 'Bash',
@@ -332,7 +350,8 @@ describe('what cannot be parked', () => {
     expect(resolved?.data).toMatchObject({ state: 'expired', reason: 'server_restarted' });
   });
 
-  test('a session whose folder is gone: the turn ends with the reason, and its key tells it', async () => {
+  test.concurrent('a session whose folder is gone: the turn ends with the reason, and its key tells it', async (context) => {
+    const start = servers(context);
     let on = await start();
     const cwd = join(on.root, 'gone');
     mkdirSync(cwd);
