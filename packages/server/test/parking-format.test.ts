@@ -111,6 +111,36 @@ test('a call is asked again after others of its turn that have run, and those do
   await second.process.close();
 });
 
+test('a call is asked again although its process was told to end, and answered the call itself', async () => {
+  const options = port.optionsIn(port.workFolder());
+  const first = await start(options);
+  const turnId = crypto.randomUUID();
+  const message = script(
+    { tools: [{ name: 'Bash', input: { command: 'echo ran >> ran.txt; cat ran.txt' } }] },
+    { say: 'It said: {{result}}' },
+  );
+  first.process.send(turnId, message);
+  const { question } = await first.asked();
+  const said = first.messages.filter(({ type }) => type === 'assistant' || type === 'user');
+  await first.process.close();
+  const prompt = { uuid: turnId, type: 'user', message: { role: 'user', content: message } };
+  const parked = {
+    turnId,
+    toolUseId: question.toolUseId ?? '',
+    said: [prompt, ...said] as unknown as TranscriptMessage[],
+  };
+  const second = await start({ ...options, resume: true, parked });
+  const { answer } = await second.asked();
+  answer({ allowed: true, applySuggestions: false });
+  expect(await second.ended).toMatchObject({ turnId, isError: false });
+  expect(JSON.stringify(second.messages)).toContain('It said: ran');
+  expect(readFileSync(join(options.cwd, 'ran.txt'), 'utf8')).toBe('ran\n');
+  await second.process.close();
+  const transcript = readFileSync(await transcriptOf(options), 'utf8');
+  const uuids = [...transcript.matchAll(/"uuid":"([^"]+)"/g)].map(([, uuid]) => uuid);
+  for (const { uuid } of parked.said) expect(uuids.filter((each) => each === uuid)).toHaveLength(1);
+});
+
 test('a question that waits is asked again, and its answer reaches the agent', async () => {
   const { options, question, parked } = await killWhileAsking('ask me a question');
   const second = await start({ ...options, resume: true, parked });

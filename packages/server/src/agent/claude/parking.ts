@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { appendFile, open } from 'node:fs/promises';
+import { appendFile, open, readFile, truncate } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PermissionMode } from 'claude-agent-protocol';
@@ -65,6 +65,8 @@ interface Tail {
   last: string | null;
   /** The entry that makes the agent ask again is already there. */
   isMarked: boolean;
+  /** Behind the turn's entries stand others of the conversation. */
+  goesOn: boolean;
   endsInLine: boolean;
 }
 
@@ -78,7 +80,13 @@ export async function markDeferred(
   conversation: { id: string; cwd: string; permissionMode: PermissionMode },
   { toolUseId, said }: Pick<ParkedCall, 'toolUseId' | 'said'>,
 ): Promise<void> {
-  const tail = await readTail(path, toolUseId, new Set(said.map(({ uuid }) => uuid)));
+  const turn = new Set(said.map(({ uuid }) => uuid));
+  const call = said.at(-1)?.uuid ?? '';
+  let tail = await readTail(path, toolUseId, turn);
+  if (tail.goesOn && tail.written.has(call)) {
+    await cutBehind(path, call);
+    tail = await readTail(path, toolUseId, turn);
+  }
   if (tail.isMarked) return;
   const entries: Record<string, unknown>[] = [];
   let parentUuid = tail.last;
@@ -98,14 +106,14 @@ export async function markDeferred(
     parentUuid = uuid;
   };
   for (const { uuid, type, message } of said) if (!tail.written.has(uuid)) append(uuid, { type, message });
-  const call = said.flatMap(({ message }) => callsOf(message)).find(({ id }) => id === toolUseId);
+  const waiting = said.flatMap(({ message }) => callsOf(message)).find(({ id }) => id === toolUseId);
   append(randomUUID(), {
     type: 'attachment',
     attachment: {
       type: 'hook_deferred_tool',
       toolUseID: toolUseId,
-      toolName: call?.name,
-      toolInput: call?.input,
+      toolName: waiting?.name,
+      toolInput: waiting?.input,
       hookName: 'settings',
       hookEvent: 'PreToolUse',
       permissionMode: conversation.permissionMode,
@@ -114,6 +122,17 @@ export async function markDeferred(
   // A process killed while writing may have left half a line.
   const start = tail.endsInLine ? '' : '\n';
   await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+}
+
+/**
+ * Takes away what stands behind an entry. An agent whose server dies is not dead yet: it answers the call itself
+ * ("stream closed"), and even asks its model to go on, for the 0.3 s until it is ended. None of that is in the log.
+ */
+async function cutBehind(path: string, uuid: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const at = text.lastIndexOf(`"uuid":"${uuid}"`);
+  const end = text.indexOf('\n', at);
+  if (at >= 0 && end >= 0) await truncate(path, Buffer.byteLength(text.slice(0, end + 1)));
 }
 
 const NEWLINE = 10;
@@ -128,6 +147,7 @@ async function readTail(path: string, toolUseId: string, turn: ReadonlySet<strin
       written: new Set(),
       last: null,
       isMarked: false,
+      goesOn: false,
       endsInLine: size === 0 || buffer[0] === NEWLINE,
     };
     for await (const line of linesFromEnd(file)) {
@@ -137,8 +157,10 @@ async function readTail(path: string, toolUseId: string, turn: ReadonlySet<strin
       if (entry.attachment?.type === 'hook_deferred_tool')
         tail.isMarked ||= entry.attachment.toolUseID === toolUseId;
       if (turn.has(entry.uuid)) tail.written.add(entry.uuid);
-      // The turn's entries are contiguous: none precede the first prompt of another turn.
-      else if (entry.type === 'user') break;
+      // The turn's entries are contiguous: before them stands an earlier turn.
+      else if (entry.type === 'user' && tail.written.size > 0) break;
+      else if (entry.type === 'user' || entry.type === 'assistant') tail.goesOn = true;
+      if (tail.written.size === turn.size) break;
     }
     return tail;
   } finally {
