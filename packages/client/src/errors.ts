@@ -13,14 +13,17 @@ export class ApiError extends Error {
   readonly detail: string;
   /** For a refused request: what is wrong, field by field. */
   readonly errors: readonly { path: string; message: string }[];
+  /** Numbers in `detail` that a program may need, such as `first_seq` of `events_compacted`. */
+  readonly params: Readonly<Record<string, number>>;
 
-  constructor(problem: Pick<Problem, 'status' | 'code' | 'detail' | 'errors'>) {
+  constructor(problem: Pick<Problem, 'status' | 'code' | 'detail' | 'errors' | 'params'>) {
     super(problem.detail);
     this.name = 'ApiError';
     this.status = problem.status;
     this.code = problem.code;
     this.detail = problem.detail;
     this.errors = problem.errors ?? [];
+    this.params = problem.params ?? {};
   }
 }
 
@@ -95,6 +98,7 @@ export async function toApiError(response: Response): Promise<ApiError> {
     code: typeof body?.code === 'string' ? body.code : `http_${response.status}`,
     detail: typeof body?.detail === 'string' ? body.detail : (anthropicMessage(body) ?? fallback),
     errors: Array.isArray(body?.errors) ? (body.errors as Problem['errors']) : undefined,
+    params: typeof body?.params === 'object' && body.params !== null ? { ...body.params } : undefined,
   });
 }
 

@@ -165,14 +165,15 @@ async function* sessionEvents(
   options: EventsOptions = {},
 ): AsyncGenerator<StreamFrame, void, void> {
   const events = readEvents({
-    lastEventId: String(options.after ?? 0),
+    // Without a position the server starts with the oldest event that it keeps.
+    lastEventId: options.after === undefined ? undefined : String(options.after),
     signal: options.signal,
     onConnection: options.onConnection,
     open: (lastEventId, signal) =>
       transport({
         ...endpoints.sessionEvents,
         params: { session_id: id },
-        headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
+        headers: { accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }) },
         signal,
       }),
   });

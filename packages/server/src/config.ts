@@ -18,6 +18,7 @@ import {
 } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
+import type { RetentionLimits } from './store/store.ts';
 
 export { ConfigError } from 'claude-agent-gateway';
 
@@ -26,6 +27,13 @@ const CallbackUrls = z.enum(['none', 'loopback', 'any']);
 export type CallbackUrls = z.infer<typeof CallbackUrls>;
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
+
+/** What is kept of each session's event log. A limit that is left out does not exist. */
+const Retention = z.strictObject({
+  max_age_days: z.number().positive().optional(),
+  max_events: z.int().min(1).optional(),
+  max_bytes: z.int().min(1).optional(),
+});
 
 /** The configuration file. Flags override the environment, the environment overrides the file. */
 const ConfigFile = z.strictObject({
@@ -47,6 +55,7 @@ const ConfigFile = z.strictObject({
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
+  retention: Retention.optional(),
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: apiKeysSchema.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
@@ -95,6 +104,8 @@ export interface Config {
   shutdownGraceSeconds: number;
   /** How many agent processes are kept ready for new sessions. */
   spares: number;
+  /** Limits of each session's event log. */
+  retention: RetentionLimits;
   /** The server's environment; agent processes get a part of it. */
   env: Readonly<Record<string, string | undefined>>;
   /** Further variables of the server's environment that agent processes get. */
@@ -175,6 +186,11 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
     spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),
+    retention: {
+      maxAgeDays: file.retention?.max_age_days,
+      maxEvents: file.retention?.max_events,
+      maxBytes: file.retention?.max_bytes,
+    },
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',

@@ -6,25 +6,33 @@ import {
   sentenceOf,
 } from 'claude-agent-protocol/problems';
 
+/** What a problem document says besides its sentence. */
+interface ProblemDetails {
+  errors?: readonly FieldError[];
+  params?: Readonly<Record<string, number>>;
+}
+
 /** A failure that a caller caused or can act upon: its status and sentence come from the problem catalogue. */
 export class AppError extends Error {
   readonly code: ProblemCode;
   readonly status: number;
   readonly errors: readonly FieldError[] | undefined;
+  readonly params: Readonly<Record<string, number>> | undefined;
 
-  constructor(code: ProblemCode, detail: string, errors?: readonly FieldError[]) {
+  constructor(code: ProblemCode, detail: string, more: ProblemDetails = {}) {
     super(detail);
     this.name = 'AppError';
     this.code = code;
     this.status = problems[code].status;
-    this.errors = errors;
+    this.errors = more.errors;
+    this.params = more.params;
   }
 }
 
-/** The failure `code` with its sentence. Parameters named `errors` are sent along, field by field. */
+/** The failure `code` with its sentence. Parameters named `errors` (field by field) and `params` are sent along. */
 export function problem<C extends ProblemCode>(code: C, ...params: ProblemParams<C>): AppError {
-  const [given] = params as [{ errors?: readonly FieldError[] }?];
-  return new AppError(code, sentenceOf(code, ...params), given?.errors);
+  const [given] = params as [ProblemDetails?];
+  return new AppError(code, sentenceOf(code, ...params), given);
 }
 
 export const storageFailed = (failure: unknown): AppError =>

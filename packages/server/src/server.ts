@@ -27,6 +27,7 @@ import { type Home, takeHome } from './lock.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
+import { createRetention } from './sessions/retention.ts';
 import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
@@ -209,6 +210,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     throw error;
   }
   sessions.resumeQueued();
+  const retention = createRetention({
+    store,
+    limits: config.retention,
+    onError: (error) => onError(error, 'shorten the event logs'),
+  });
 
   return {
     url,
@@ -224,6 +230,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
             );
           }
         },
+        () => retention.stop(),
         () => processes.release(),
         () => feed.end(),
         () => closeHttp(http),

@@ -59,6 +59,12 @@ export const sessionProblems = {
     ({ id, message }: { id: string; message: string }) =>
       `Another program continued the conversation of session ${id}: message ${message} in its transcript was not sent here. Send the request again with "force": true to go on; the agent then knows everything in its transcript.`,
   ),
+  events_compacted: define(
+    410,
+    'These events were removed; `params.first_seq` is the number of the oldest one that is kept',
+    ({ sessionId, params: { first_seq: first } }: { sessionId: string; params: { first_seq: number } }) =>
+      `The events of session ${sessionId} before number ${first} were removed (the server keeps logs within limits). Read on with ?after=${first - 1}; GET /sessions/${sessionId} has the present state.`,
+  ),
 
   // turns
   turn_not_found: define(

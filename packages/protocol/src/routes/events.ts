@@ -10,7 +10,8 @@ import { session } from './shared.ts';
 const request = {
   query: z.object({
     after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({
-      description: 'Start after this event number; `Last-Event-ID` and `cursor` take precedence',
+      description:
+        'Start after this event number; `Last-Event-ID` and `cursor` take precedence. Without any of them a session starts with the oldest event that is kept',
     }),
     cursor: queryInteger(0, Number.MAX_SAFE_INTEGER)
       .optional()
@@ -43,7 +44,7 @@ export const eventRoutes = {
         frames: StreamFrame,
       },
     },
-    problems: ['session_not_found'],
+    problems: ['session_not_found', 'events_compacted'],
     raw: true,
   }),
   allEvents: route({

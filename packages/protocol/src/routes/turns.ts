@@ -51,6 +51,7 @@ export const turnRoutes = {
       'idempotency_conflict',
       'message_refused',
       'turn_not_found',
+      'events_compacted',
     ],
     raw: true,
   }),
@@ -68,7 +69,13 @@ export const turnRoutes = {
       200: {
         description: 'Oldest first; `conversations` lists those of the session, the current one last',
         schema: page('messages', HistoryMessage)
-          .extend({ conversation_id: z.string(), conversations: z.array(z.string()) })
+          .extend({
+            conversation_id: z.string(),
+            conversations: z.array(z.string()),
+            truncated: z.boolean().meta({
+              description: "Older messages of this conversation were removed with the log's oldest events",
+            }),
+          })
           .meta({ id: 'HistoryPage' }),
       },
     },

@@ -14,6 +14,10 @@ export const Problem = z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
       .meta({ description: 'For validation failures: what is wrong, field by field' }),
+    params: z
+      .record(z.string(), z.number())
+      .optional()
+      .meta({ description: 'Numbers in `detail` that a program may need, such as `first_seq`' }),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;

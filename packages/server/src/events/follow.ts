@@ -21,6 +21,8 @@ export interface Source {
   head(): number | undefined;
   subscribe(subscriber: Subscriber): Subscription;
   read(after: number, limit: number): Promise<StoredEvent[]>;
+  /** Positions have no gaps: where one is missing, it was removed. */
+  gapless?: boolean;
   /** Number of an event in its session, or its cursor among all. */
   position(event: StoredEvent): number;
   encode(frame: Frame): string;
@@ -104,6 +106,13 @@ async function replay(delivery: Delivery, head: () => number | undefined): Promi
   const { source } = delivery;
   while (!delivery.done && delivery.cursor < (head() ?? Number.POSITIVE_INFINITY)) {
     const stored = await source.read(delivery.cursor, PAGE);
+    const [oldest] = stored;
+    if (source.gapless && oldest && source.position(oldest) > delivery.cursor + 1) {
+      return fail(
+        delivery,
+        new Error('The next events were removed. Connect again to learn where to go on.'),
+      );
+    }
     // Asked after the read, because events were published while it took its time.
     const end = head() ?? Number.POSITIVE_INFINITY;
     const page = stored.filter((event) => source.position(event) <= end);

@@ -15,6 +15,7 @@ const sessionSource = ({ store, feed }: StreamDeps, sessionId: string) =>
     head: () => feed.head(sessionId),
     subscribe: (subscriber) => feed.subscribe(sessionId, subscriber),
     read: (from, limit) => store.readEvents(sessionId, from, limit),
+    gapless: true,
     position: (event) => event.seq,
     encode: (frame) => encodeForSession(sessionId, frame),
   }) satisfies Partial<Source>;

@@ -28,6 +28,7 @@ export function problemResponse(error: AppError, path: string): Response {
     code: error.code,
     instance: path,
     ...(error.errors && { errors: [...error.errors] }),
+    ...(error.params && { params: error.params }),
   };
   return new Response(JSON.stringify(body), {
     status,

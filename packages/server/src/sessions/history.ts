@@ -25,6 +25,8 @@ export interface History {
   messages: HistoryMessage[];
   /** Ids of all conversations of the session, oldest first. */
   conversations: string[];
+  /** Older messages of the conversation were removed from the log. */
+  truncated: boolean;
 }
 
 /**
@@ -58,7 +60,8 @@ export async function readHistory(
   const page = before.slice(offset, offset + limit).map(fromTranscript);
   const rest = limit - page.length;
   const later = rest > 0 ? await logged(rest, Math.max(0, offset - before.length)) : [];
-  return { messages: [...page, ...later], conversations };
+  const truncated = (await store.firstSeq(record.id)) > after + 1;
+  return { messages: [...page, ...later], conversations, truncated };
 }
 
 /** The part of a transcript that is older than the log. */
@@ -102,7 +105,8 @@ function toMessage({ turnId, entry }: HistoryEntry): HistoryMessage {
   };
 }
 
-function isSummary(message: unknown): boolean {
+/** Whether a user's message is the agent's summary of a compacted conversation. */
+export function isSummary(message: unknown): boolean {
   const content = (message as { content?: unknown } | null)?.content;
   if (typeof content === 'string') return content.startsWith(SUMMARY);
   const first: unknown = Array.isArray(content) ? content[0] : undefined;

@@ -205,6 +205,14 @@ export interface LogSize {
   tasksSeq: number | null;
 }
 
+/** What is kept of each log; a limit that is undefined does not exist. */
+export interface RetentionLimits {
+  maxAgeDays?: number | undefined;
+  maxEvents?: number | undefined;
+  /** Of the events' data. */
+  maxBytes?: number | undefined;
+}
+
 /** One event without its content. */
 export interface EventSize {
   seq: number;

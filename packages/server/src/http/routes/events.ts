@@ -1,5 +1,6 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
+import { problem } from '../../errors.ts';
 import { eventJson } from '../../events/frames.ts';
 import { streamAll, streamSession } from '../../events/stream.ts';
 import type { StoredEvent } from '../../store/store.ts';
@@ -12,10 +13,13 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
   mount(app, routes.sessionEvents, async ({ params, query, headers }) => {
     const { id } = await sessions.get(params.session_id);
     const { limit } = query;
-    const after = startAfter(headers['last-event-id'], query.cursor ?? query.after) ?? 0;
-    if (wantsJson(headers.accept)) {
-      return page(await store.readEvents(id, after, limit + 1), limit, after, (event) => event.seq);
-    }
+    const asked = startAfter(headers['last-event-id'], query.cursor ?? query.after);
+    const after = asked ?? (await store.firstSeq(id)) - 1;
+    const events = wantsJson(headers.accept) ? await store.readEvents(id, after, limit + 1) : undefined;
+    // Asked after the read: what was removed before it is missing there.
+    const first = await store.firstSeq(id);
+    if (after < first - 1) throw problem('events_compacted', { sessionId: id, params: { first_seq: first } });
+    if (events) return page(events, limit, after, (event) => event.seq);
     // A cursor beyond the end (from another database, say) must not hide new events.
     const lastSeq = (await store.getSession(id))?.lastSeq ?? 0;
     return sseResponse(streamSession({ store, feed }, { sessionId: id, after: Math.min(after, lastSeq) }));

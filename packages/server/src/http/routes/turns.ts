@@ -33,7 +33,13 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       return reply(202, accepted, { ...more, 'preference-applied': 'respond-async' });
     }
     if (headers.accept?.includes('text/event-stream')) {
-      const start = (await store.turnStart(turn.id)) ?? 1;
+      const start = await store.turnStart(turn.id);
+      if (start === undefined) {
+        throw problem('events_compacted', {
+          sessionId,
+          params: { first_seq: await store.firstSeq(sessionId) },
+        });
+      }
       const all = body.wait_for === 'background';
       return sseResponse(streamTurn({ store, feed }, { sessionId, turnId: turn.id, start, all }), more);
     }
@@ -54,7 +60,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
     const session = await sessions.get(params.session_id);
     const record = session.record();
     const { conversation_id: conversationId } = query;
-    const { messages, conversations } = await readHistory({ store, agent }, record, {
+    const { messages, conversations, truncated } = await readHistory({ store, agent }, record, {
       limit: limit + 1,
       offset,
       conversationId,
@@ -63,6 +69,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       ...pageOf('messages', messages, limit, () => String(offset + limit)),
       conversation_id: conversationId ?? record.conversationId,
       conversations,
+      truncated,
     };
   });
 
