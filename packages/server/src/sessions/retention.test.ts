@@ -78,8 +78,9 @@ describe('a log beyond its limit', () => {
     ]);
     const limits = { maxEvents: 1 };
     expect(await sweep(limits)).toBe(1);
-    const settled = { state: 'denied', reason: 'timeout', resolvedAt: AT, resolvedBy: null } as const;
-    await store.write([{ kind: 'settle-permission', id: permission.id, ...settled }]);
+    const settled = { state: 'denied', reason: 'timeout', decision: null } as const;
+    const by = { resolvedAt: AT, resolvedBy: null };
+    await store.write([{ kind: 'settle-permission', id: permission.id, ...settled, ...by }]);
     expect(await sweep(limits)).toBe(6);
     await store.write([
       { kind: 'update-turn', id: turn.id, from: ['running'], set: { state: 'completed', endedAt: AT } },

@@ -10,9 +10,14 @@ import type {
 } from '../store/store.ts';
 import { isSummary } from './history.ts';
 
-/** Events of one transaction, and how many bytes it removes: 1 ms on an SSD, and up to 3 with events of 100 KB. */
+/** Events read at a time. */
 const PAGE = 100;
-const PAGE_BYTES = 256 * 1024;
+/** Events removed by one transaction: fewer after one that took longer than `LONG_MS`, more after a quick one. */
+const MOST = 100;
+const FEWEST = 5;
+const LONG_MS = 3;
+/** And how many bytes; freeing them takes longer than their number says. */
+const MOST_BYTES = 128 * 1024;
 /** Logs whose sizes are asked for at a time: 1 to 2 ms. */
 const LOGS = 200;
 const SWEEP_EVERY_MS = 60_000;
@@ -160,17 +165,21 @@ export async function trimLog(
   sessionId: string,
   isDue: (event: EventSize) => boolean,
 ): Promise<void> {
+  let count = MOST / 4;
   for (;;) {
     let below: number | undefined;
     let bytes = 0;
-    const page = await store.oldestEvents(sessionId, PAGE);
+    const page = await store.oldestEvents(sessionId, Math.floor(count));
     for (const event of page) {
-      if (bytes > PAGE_BYTES || !isDue(event)) break;
+      if (bytes > MOST_BYTES || !isDue(event)) break;
       bytes += event.bytes;
       below = event.seq + 1;
     }
     if (below === undefined) return;
+    const begin = performance.now();
     await store.write([{ kind: 'trim-events', sessionId, below }]);
+    const took = performance.now() - begin;
+    count = took > LONG_MS ? Math.max(FEWEST, count / 2) : Math.min(MOST, count + 5);
     await nextTurn();
   }
 }
