@@ -50,6 +50,14 @@ export const EVENTS = {
   'turn.started': z
     .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
     .meta({ description: 'A turn that the agent started has no `turn.queued`, and says why it started' }),
+  'turn.waiting': z
+    .object({
+      position: z.int().meta({ description: '1: it is the next to get an agent process; 0: it has one' }),
+    })
+    .meta({
+      description:
+        'Every agent process is busy (`max_live_agents`), and the turn waits for one of them; told when its position changes',
+    }),
   'turn.parked': z
     .object({
       request_id: z.string().meta({ description: 'The permission request that the turn waits for' }),

@@ -201,6 +201,11 @@ const KEPT = {
       'When a durable permission request has waited this long, its agent process is let go until somebody answers. Default 60',
     live: true,
   },
+  sleep_after_seconds: {
+    description:
+      'An agent process that nothing has used for so long ends; the next message starts another, with the context. Default 300; 0 means never',
+    live: true,
+  },
 } as const satisfies Record<string, OptionFacts>;
 
 /** What is given when a session is made, and kept with the session itself. */
@@ -214,6 +219,10 @@ const OWN = {
   force: {
     description:
       'With resume_session_id: resume even if another process has the conversation open or has continued it',
+    live: true,
+  },
+  start: {
+    description: '`lazy`: no agent process starts before the first message',
     live: true,
   },
   model: {

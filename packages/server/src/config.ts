@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -52,6 +52,9 @@ const ConfigFile = z.strictObject({
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
+  sleep_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
+  max_live_agents: z.int().min(1).optional(),
+  max_queued_turns: z.int().min(0).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
@@ -100,6 +103,12 @@ export interface Config {
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
   parkAfterSeconds: number;
+  /** So long is an agent process kept that nothing uses; 0 for ever. */
+  sleepAfterSeconds: number;
+  /** The most agent processes at a time. */
+  maxLiveAgents: number;
+  /** The most messages that wait, over all sessions. */
+  maxQueuedTurns: number;
   bodyLimitBytes: number;
   shutdownGraceSeconds: number;
   /** How many agent processes are kept ready for new sessions. */
@@ -121,6 +130,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with these and further settings (see README)
   --spares N       agent processes kept ready for new sessions, 250 MB each (default 1; 0: none)
+  --max-live-agents N  agent processes at a time (default: one for each 200 MB of memory)
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
@@ -134,6 +144,7 @@ const FLAGS = {
   root: { type: 'string', multiple: true },
   config: { type: 'string' },
   spares: { type: 'string' },
+  'max-live-agents': { type: 'string' },
   demo: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -183,6 +194,12 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     defaultPermissionMode: file.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
     parkAfterSeconds: file.park_after_seconds ?? 60,
+    sleepAfterSeconds: file.sleep_after_seconds ?? 300,
+    maxLiveAgents:
+      flags['max-live-agents'] === undefined
+        ? (file.max_live_agents ?? agentsThatFit())
+        : readAgents(flags['max-live-agents']),
+    maxQueuedTurns: file.max_queued_turns ?? 1_000,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
     spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),
@@ -232,6 +249,24 @@ function readSpares(text: string): number {
   if (!/^\d+$/.test(text) || spares > 16)
     throw new ConfigError(`--spares takes a number from 0 to 16, not "${text}".`);
   return spares;
+}
+
+function readAgents(text: string): number {
+  const agents = Number(text);
+  if (!/^[1-9]\d*$/.test(text)) {
+    throw new ConfigError(`--max-live-agents takes a number from 1 on, not "${text}".`);
+  }
+  return agents;
+}
+
+/** A process takes about 120 MB when it idles and more when it works; the rest of the machine needs memory too. */
+const AGENT_BYTES = 200 * 1024 ** 2;
+
+/** The number of processes that the memory holds: the machine's, or what the container may use of it. */
+function agentsThatFit(): number {
+  // 0 and enormous values mean that there is no limit.
+  const limits = [totalmem(), process.constrainedMemory()].filter((bytes) => bytes > 0);
+  return Math.max(2, Math.floor(Math.min(...limits) / AGENT_BYTES));
 }
 
 function readLogLevel(text: string | undefined): z.infer<typeof LogLevel> | undefined {

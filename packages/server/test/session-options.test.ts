@@ -41,6 +41,8 @@ const SAMPLES: { [O in SessionOption]: NonNullable<CreateSession[O]> } = {
   permission_mode: 'plan',
   permission_prompts: 'none',
   park_after_seconds: 5,
+  sleep_after_seconds: 5,
+  start: 'lazy',
   permission_timeout_seconds: 5,
   plan_mode_instructions: 'plan well',
   plugins: [{ type: 'local', path: '/plugin' }],

@@ -31,6 +31,20 @@ export const serverProblems = {
         : 'The server is shutting down. Try again in a moment.',
     RETRYABLE,
   ),
+  agents_busy: define(
+    503,
+    'Every agent process is busy',
+    () =>
+      'Every agent process of this server is busy, and this request needs one. Try again in a moment; `max_live_agents` in the configuration sets their number.',
+    RETRYABLE,
+  ),
+  queue_full: define(
+    503,
+    'Too many messages are queued',
+    ({ limit }: { limit: number }) =>
+      `${limit} messages are queued, the maximum of this server (max_queued_turns). Send the message again later.`,
+    RETRYABLE,
+  ),
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',

@@ -10,6 +10,7 @@ export const STARTING = [
   'session_not_found',
   'session_closed',
   'server_stopping',
+  'agents_busy',
   'cwd_not_allowed',
   'cwd_not_found',
   'cwd_gone',

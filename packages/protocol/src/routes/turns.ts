@@ -50,6 +50,7 @@ export const turnRoutes = {
       'session_busy',
       'idempotency_conflict',
       'message_refused',
+      'queue_full',
       'turn_not_found',
       'events_compacted',
     ],

@@ -148,6 +148,7 @@ const FORMS = {
   trust_project: z.boolean(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
   park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
+  sleep_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
 } satisfies Record<KeptOption, z.ZodType>;
 
 /** A schema with what the table says of its option. */

@@ -19,6 +19,7 @@ const GIVEN = {
   resume_session_id: SessionId.optional(),
   fork: described('fork', z.boolean().default(false)),
   force: described('force', z.boolean().default(false)),
+  start: described('start', z.enum(['now', 'lazy']).default('now')),
   model: ModelName.optional(),
   cwd: ArgumentText.optional(),
   title: z.string().min(1).max(500).optional(),

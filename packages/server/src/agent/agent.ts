@@ -229,6 +229,8 @@ export interface Agent {
   reserve(session: SessionKind): Reservation | undefined;
   /** Sessions of this kind are expected: processes for them may start ahead. */
   expect(session: SessionKind): void;
+  /** Keeps no more processes ready than this, for now; settles when the others are gone. */
+  limitSpares(atMost: number): Promise<void>;
   /** The resumable conversations on disk, newest first. */
   transcripts(
     query: TranscriptQuery,

@@ -47,12 +47,14 @@ export interface AdmissionDeps {
 /** The registry's part in opening a session. */
 export interface Registry {
   find(id: string): Promise<Session | undefined>;
-  /** Starts the agent of a session that was just stored; if that fails, the session is closed again. */
-  connect(record: SessionRecord, resumed: boolean): Promise<SessionCreated>;
+  /** Opens a session that was just stored, and starts its agent; if that fails, the session is closed again. */
+  connect(record: SessionRecord, how: { resumed: boolean; start: Create['start'] }): Promise<SessionCreated>;
+  /** Starts the agent, unless every process is busy. */
+  wake(session: Session): Promise<void>;
   created(session: Session, how: { resumed: boolean; wasLive: boolean }): SessionCreated;
 }
 
-export function createAdmission(deps: AdmissionDeps, { find, connect, created }: Registry): Admission {
+export function createAdmission(deps: AdmissionDeps, { find, connect, wake, created }: Registry): Admission {
   const { store, log, agent, folders, policy } = deps;
 
   /** Checks a request against the configuration. */
@@ -104,7 +106,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
     const changes = changesOf(before, request);
     if (before.status !== 'closed') {
       await known.change(changes);
-      await known.wake();
+      if (request.start === 'now') await wake(known);
       return created(known, { resumed: true, wasLive: true });
     }
     const set = { ...changes, status: 'connected' as const, lastActivity: new Date().toISOString() };
@@ -121,7 +123,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
         .catch((error: unknown) => deps.onError(error, 'title the transcript'));
     }
     try {
-      return await connect(record, true);
+      return await connect(record, { resumed: true, start: request.start });
     } catch (error) {
       // The agent cannot start with the new options, so the old ones are restored.
       const { options, model, permissionMode } = before;
@@ -142,7 +144,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
     const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
     await inspectTranscript(deps, record, { isLive: false, force: request.force });
     await insert(record);
-    return connect(record, true);
+    return connect(record, { resumed: true, start: request.start });
   };
 
   const fork: Admission['fork'] = async (source, request, createdBy, upToMessageId) => {
@@ -171,7 +173,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
       record.permissionMode = request.permission_mode ?? parent.permissionMode;
     }
     await insert(record);
-    return connect(record, false);
+    return connect(record, { resumed: false, start: request.start });
   };
 
   /** Forks the first conversation that can be forked: the one that holds the message. */
@@ -193,15 +195,13 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, created }:
   return {
     async create(request, createdBy) {
       const { cwd, mode } = await admit(request);
-      const reservation = agent.reserve({
-        model: request.model ?? deps.defaultModel,
-        options: SessionOptions.parse(request),
-      });
+      const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request) };
+      const reservation = request.start === 'now' ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();
         const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: false });
         await insert(record);
-        return await connect(record, false);
+        return await connect(record, { resumed: false, start: request.start });
       } finally {
         // Without effect once the session has taken it.
         reservation?.release();

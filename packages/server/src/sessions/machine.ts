@@ -22,6 +22,7 @@ import {
   restoreParked,
   serverRestarted,
   shutDown,
+  sleep,
   stopAll,
 } from './machine/lifecycle.ts';
 import { parkWaiting, startParked } from './machine/parking.ts';
@@ -34,7 +35,7 @@ import {
   permissionUnanswered,
   withdrawQuestions,
 } from './machine/permissions.ts';
-import type { State } from './machine/state.ts';
+import { canSleep, type State } from './machine/state.ts';
 import { bookings } from './machine/turn-end.ts';
 import {
   beginNext,
@@ -47,6 +48,7 @@ import {
   send,
   taken,
   takeOver,
+  waiting,
 } from './machine/turns.ts';
 
 /** The outcome of a command. */
@@ -101,6 +103,7 @@ export function decide(state: State, command: Command): Decision {
   (STEPS[command.kind] as Step<Command['kind']>)(draft, command);
   settleOver(draft);
   noteState(draft);
+  if (canSleep(draft.state) && !canSleep(state)) draft.effects.push({ kind: 'await-sleep' });
   return draft;
 }
 
@@ -140,6 +143,8 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
   'process-started': (draft, { process }) => assign(draft, { process }),
   'turn-ready': ready,
   'turn-not-started': notStarted,
+  'turn-waiting': waiting,
+  sleep,
   'process-ended': processEnded,
   park: parkWaiting,
   'parked-lost': parkedLost,

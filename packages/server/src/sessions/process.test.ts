@@ -31,6 +31,9 @@ function setup() {
     options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
     events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
     checkAllowed: () => {},
+    acquire: async () => () => {},
+    onPosition: () => {},
+    onUnused: () => {},
     onStart: (number) => log.push(`process ${number}`),
   });
   return { handle, log, letEnd };
@@ -38,9 +41,9 @@ function setup() {
 
 test('a session never has two processes: a start waits until the process before is gone', async () => {
   const { handle, log, letEnd } = setup();
-  const { number } = await handle.wake();
+  const { number } = await handle.wake({ waits: true });
   const end = handle.end();
-  const next = handle.wake();
+  const next = handle.wake({ waits: true });
   for (let ticks = 0; ticks < 5; ticks++) await soon();
   expect(log).toEqual(['started', 'process 1', 'ending']);
   expect(handle.send(number, 'turn', 'hello')).toBe(false);
@@ -52,7 +55,7 @@ test('a session never has two processes: a start waits until the process before 
 
 test('an end also ends a process that is still starting', async () => {
   const { handle, log, letEnd } = setup();
-  const start = handle.wake();
+  const start = handle.wake({ waits: true });
   const end = handle.end();
   letEnd();
   await Promise.all([start, end]);

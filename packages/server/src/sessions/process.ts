@@ -1,6 +1,7 @@
 import type { UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
 import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES, problem } from '../errors.ts';
+import type { Application, Release } from './permits.ts';
 
 /** A running process, numbered within its session. */
 interface Live {
@@ -8,13 +9,37 @@ interface Live {
   process: AgentProcess;
 }
 
+/** A start that is under way. */
+interface Attempt {
+  abort: AbortController;
+  /** A turn needs the process, and waits for as long as it takes. */
+  waits: boolean;
+  /** Its place among the starts that wait for a process of another session; 0 when it does not. */
+  position: number;
+  /** Settles when it has to wait. */
+  held: PromiseWithResolvers<void>;
+}
+
+interface Starting extends Attempt {
+  live: Promise<Live>;
+}
+
 /** The agent process of one session, treated as a cache: started when needed, never two at once. */
 export interface ProcessHandle {
   live(): AgentProcess | undefined;
   /** A process is running or starting. */
   isUp(): boolean;
-  /** Starts a process if there is none. @throws AppError 502 with the agent's own words */
-  wake(): Promise<Live>;
+  /** Something asks the process at the moment. */
+  isInUse(): boolean;
+  /** A start waits until another session's process is gone. */
+  isWaiting(): boolean;
+  /**
+   * Starts a process if there is none. `waits`: until a process of a busy session is gone, if need be.
+   * @throws AppError 502 with the agent's own words, 503 when every process is busy and it does not wait
+   */
+  wake(how: { waits: boolean }): Promise<Live>;
+  /** Gives up a start that waits for another session's process. */
+  giveUp(): void;
   /** Hands a message to the process with this number; false when it is gone. */
   send(number: number, turnId: string, input: UserInput): boolean;
   /** Asks the process, starting one if necessary. @throws AppError 504 when it does not answer in time */
@@ -41,6 +66,12 @@ export interface ProcessHandleDeps {
   /** @throws AppError when the session may not have a process */
   checkAllowed(): void;
   onStart(number: number): void;
+  /** Gets the permit for a process. */
+  acquire(application: Application): Promise<Release>;
+  /** A turn that waits for a process has this place among all that do. */
+  onPosition(position: number): void;
+  /** Nothing asks the process any more. */
+  onUnused(): void;
   /** A frozen agent, or one that is busy with a hook, may never answer: the longest wait for it. */
   answerWithinMs?: number;
 }
@@ -56,22 +87,24 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     events,
     checkAllowed,
     onStart,
+    acquire,
+    onPosition,
+    onUnused,
     answerWithinMs = ANSWER_WITHIN_MS,
   } = deps;
   let live: Live | undefined;
-  let starting: { live: Promise<Live>; abort: AbortController } | undefined;
+  let starting: Starting | undefined;
+  let questions = 0;
   let ending: Promise<void> = Promise.resolve();
   let killing: Promise<void> = Promise.resolve();
   let started = 0;
   let startedAt = '';
 
-  const start = async (signal: AbortSignal): Promise<Live> => {
+  const start = async (signal: AbortSignal, release: Release): Promise<Live> => {
     const number = ++started;
     startedAt = new Date().toISOString();
     let dead = false;
     let process: AgentProcess;
-    // Two processes would write to one transcript.
-    await Promise.all([ending, killing]);
     await checkStart();
     try {
       const heard = events(number);
@@ -79,6 +112,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
         dead = true;
         if (live?.number === number) live = undefined;
         heard.onExit(exit);
+        release();
       };
       process = await agent.start(await options(), { ...heard, onExit }, signal);
     } catch (error) {
@@ -101,17 +135,70 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     return live;
   };
 
-  const wake = async (): Promise<Live> => {
+  const begin = async (mine: Attempt): Promise<Live> => {
+    const { signal } = mine.abort;
+    // Two processes would write to one transcript.
+    await Promise.all([ending, killing]);
+    const release = await acquire({
+      waits: () => mine.waits,
+      onPosition(position) {
+        mine.position = position;
+        mine.held.resolve();
+        onPosition(position);
+      },
+      signal,
+    }).catch((error: unknown) => {
+      if (signal.aborted) checkAllowed();
+      throw signal.aborted ? problem('agent_start_failed', { why: 'It was given up.' }) : error;
+    });
+    mine.position = 0;
+    try {
+      return await start(signal, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+
+  const wake: ProcessHandle['wake'] = async ({ waits }) => {
     checkAllowed();
     if (live) return live;
-    if (!starting) {
-      const abort = new AbortController();
-      const begun = start(abort.signal).finally(() => {
-        starting = undefined;
-      });
-      starting = { live: begun, abort };
+    let mine = starting;
+    if (!mine) {
+      const attempt: Attempt = {
+        abort: new AbortController(),
+        waits,
+        position: 0,
+        held: Promise.withResolvers(),
+      };
+      const begun: Starting = Object.assign(attempt, { live: begin(attempt) });
+      starting = begun;
+      mine = begun;
+      const over = (): void => {
+        if (starting === begun) starting = undefined;
+      };
+      begun.live.then(over, over);
     }
-    return starting.live;
+    if (!waits) return Promise.race([mine.live, mine.held.promise.then(() => refuse())]);
+    mine.waits = true;
+    // Another turn than the one that was told may wait now.
+    if (mine.position > 0) onPosition(mine.position);
+    return mine.live;
+  };
+
+  const refuse = (): never => {
+    throw problem('agents_busy');
+  };
+
+  /** Runs something that needs the process to stay. */
+  const using = async <T>(work: () => Promise<T>): Promise<T> => {
+    questions += 1;
+    try {
+      return await work();
+    } finally {
+      questions -= 1;
+      if (questions === 0) onUnused();
+    }
   };
 
   const inTime = async <T>(answer: Promise<T>): Promise<T> => {
@@ -143,19 +230,28 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   return {
     live: () => live?.process,
     isUp: () => live !== undefined || starting !== undefined,
+    isInUse: () => questions > 0,
+    isWaiting: () => (starting?.position ?? 0) > 0,
     wake,
+    giveUp() {
+      if (!starting || starting.position === 0) return;
+      starting.abort.abort();
+      starting = undefined;
+    },
     send(number, turnId, input) {
       if (live?.number !== number) return false;
       live.process.send(turnId, input);
       return true;
     },
     async ask(question) {
-      const { process } = await wake();
-      try {
-        return await inTime(question(process));
-      } catch (error) {
-        throw refused(error);
-      }
+      return using(async () => {
+        const { process } = await wake({ waits: false });
+        try {
+          return await inTime(question(process));
+        } catch (error) {
+          throw refused(error);
+        }
+      });
     },
     async tell(say) {
       const telling = async (): Promise<void> => {
@@ -163,7 +259,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
         if (told) await say(told.process);
       };
       try {
-        await inTime(telling());
+        await using(() => inTime(telling()));
       } catch (error) {
         throw refused(error);
       }

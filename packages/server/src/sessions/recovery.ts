@@ -131,7 +131,8 @@ async function restore(
         turn: current.turn,
         messages: current.messages,
         stop: undefined,
-        phase: 'taken',
+        phase: current.waits ? 'starting' : 'taken',
+        waits: current.waits,
         parkedCostUsd: current.parkedCostUsd,
       },
       own: own && { turn: own.turn, messages: own.messages, stop: undefined, roots: [] },
@@ -144,6 +145,8 @@ interface Scan {
   thread: Restored['thread'];
   parkedBy: string | undefined;
   parkedCostUsd: number;
+  /** It waited for a process, and the agent did not have its message. */
+  waits: boolean;
 }
 
 /** Reads a turn from the log; its model calls are counted on the way, but for those that were booked when it parked. */
@@ -153,6 +156,7 @@ async function scan(store: Store, turn: TurnRecord, calls: Tally | undefined): P
     thread: [{ type: 'user', message: { content: turn.input } }],
     parkedBy: undefined,
     parkedCostUsd: 0,
+    waits: false,
   };
   let after = (await store.turnStart(turn.id)) ?? Number.MAX_SAFE_INTEGER;
   for (;;) {
@@ -177,6 +181,9 @@ function note(found: Scan, stored: StoredEvent, calls: Tally | undefined): void 
     calls?.clear();
   } else if (isEvent(stored, 'turn.resumed')) {
     found.parkedBy = undefined;
+  } else if (isEvent(stored, 'turn.waiting')) {
+    // A parked turn has begun already.
+    found.waits = !found.parkedBy && dataOf(stored).position > 0;
   }
 }
 

@@ -1,9 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TurnError } from 'claude-agent-protocol';
 import { AppError, messageOf } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
 import { checkBudget } from './budget.ts';
 import type { CommandBody } from './machine/commands.ts';
-import type { State } from './machine/state.ts';
+import { parkableRequest } from './machine/parking.ts';
+import type { Parked, State } from './machine/state.ts';
 import type { ProcessHandle } from './process.ts';
+
+/** A process asks again within 0.2 s of its start; one that takes this long has lost the call. */
+const ASKS_AGAIN_WITHIN_MS = 30_000;
+const PARKED_CALL_LOST =
+  'The agent did not ask again for the call that waited for a permission, so the turn could not go on. Send the message again.';
 
 export interface RunTurnDeps {
   store: Store;
@@ -16,11 +24,39 @@ export interface RunTurnDeps {
 export async function runTurn({ store, state, process, fact }: RunTurnDeps, turn: TurnRecord): Promise<void> {
   const turnId = turn.id;
   try {
-    const { number } = await process.wake();
+    const { number } = await process.wake({ waits: true });
     await checkBudget(store, state().record);
     fact({ kind: 'turn-ready', turnId, process: number }, 'send a message');
   } catch (error) {
-    const code = error instanceof AppError ? error.code : 'agent_start_failed';
-    fact({ kind: 'turn-not-started', turnId, error: { code, message: messageOf(error) } }, 'end a turn');
+    fact({ kind: 'turn-not-started', turnId, error: reasonOf(error) }, 'end a turn');
   }
 }
+
+/** Lets the process of a turn go that waits for a permission, if that is still all that waits. */
+export async function parkTurn({ state, process, fact }: RunTurnDeps, requestId: string): Promise<void> {
+  if (parkableRequest(state())?.id !== requestId) return;
+  const cut = await process.live()?.cut();
+  fact({ kind: 'park', requestId, cut }, 'park a turn');
+}
+
+/** Starts a process that asks again for the call that a turn waits for. */
+export async function resumeParked({ state, process, fact }: RunTurnDeps, { turnId }: Parked): Promise<void> {
+  let error: TurnError;
+  try {
+    await process.wake({ waits: true });
+    await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
+    if (state().parked?.turnId !== turnId) return;
+    error = { code: 'parked_call_lost', message: PARKED_CALL_LOST };
+  } catch (failure) {
+    error = reasonOf(failure);
+  }
+  // Another process may be at it, after one that died.
+  if (state().parked?.turnId !== turnId || state().draining) return;
+  fact({ kind: 'parked-lost', turnId, error }, 'end a turn that cannot go on');
+  await process.end();
+}
+
+const reasonOf = (error: unknown): TurnError => ({
+  code: error instanceof AppError ? error.code : 'agent_start_failed',
+  message: messageOf(error),
+});

@@ -32,6 +32,8 @@ export interface SendingDeps {
   policy: Policy;
   actor: SessionActor;
   process: ProcessHandle;
+  /** @throws AppError 503 when a message would wait, and too many do already */
+  checkQueue(session: { isBusy: boolean; hasProcess: boolean }): void;
   /** @throws AppError when the session takes no messages */
   requireOpen(): void;
 }
@@ -45,7 +47,7 @@ export interface Sending {
 
 /** The checks before a message is accepted; accepting it is the machine's decision. */
 export function createSending(deps: SendingDeps): Sending {
-  const { id, store, agent, policy, actor, process, requireOpen } = deps;
+  const { id, store, agent, policy, actor, process, requireOpen, checkQueue } = deps;
   const { state } = actor;
 
   const isIdle = (): boolean => !state().current && !state().own && state().queue.length === 0;
@@ -98,6 +100,7 @@ export function createSending(deps: SendingDeps): Sending {
       requireOpen();
       if (!process.live()) await checkStartable();
       if (looking || isIdle()) await checkDivergence(force);
+      checkQueue({ isBusy: !isIdle(), hasProcess: process.live() !== undefined });
       const outcome = await actor.call({ kind: 'send', turnId: randomUUID(), ...message });
       if (outcome.ok) {
         const accepted = outcome.effects.find((effect) => effect.kind === 'turn-accepted');

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   BackgroundTask,
   InterruptScope,
@@ -7,10 +6,9 @@ import type {
   PermissionRequest,
   RewindResult,
   SessionState,
-  TurnError,
 } from 'claude-agent-protocol';
 import type { Agent, AgentProcess, Spent } from '../agent/agent.ts';
-import { AppError, messageOf, problem } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { Log } from '../events/log.ts';
 import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
@@ -20,22 +18,19 @@ import { type Calls, createCalls } from './calls.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
 import { parkableRequest } from './machine/parking.ts';
-import { isClosed, type Parked, runningTurns, turnOf } from './machine/state.ts';
+import { isClosed, runningTurns, turnOf } from './machine/state.ts';
 import { parkedSaid, type RestoredTurn } from './parked.ts';
+import type { Permits } from './permits.ts';
 import type { Policy } from './policy.ts';
 import { createProcessHandle } from './process.ts';
 import type { Settable } from './resume.ts';
-import { runTurn } from './run-turn.ts';
-import { createSending, type SendRequest, type Sent } from './send.ts';
+import { parkTurn, resumeParked, runTurn } from './run-turn.ts';
+import { createSending, type SendingDeps, type SendRequest, type Sent } from './send.ts';
 import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
+import { createSleep } from './sleep.ts';
 import { readyTranscript } from './transcript.ts';
 import { createWaiters } from './waiters.ts';
-
-/** A process asks again within 0.2 s of its start; one that takes this long has lost the call. */
-const ASKS_AGAIN_WITHIN_MS = 30_000;
-const PARKED_CALL_LOST =
-  'The agent did not ask again for the call that waited for a permission, so the turn could not go on. Send the message again.';
 
 /** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
 const LAST_WRITES_MS = 1_500;
@@ -110,6 +105,10 @@ export interface SessionDeps {
   permissionTimeoutSeconds: number;
   /** So long does a process wait for a durable permission. */
   parkAfterSeconds: number;
+  /** So long is a process kept that nothing uses; 0 for ever. */
+  sleepAfterSeconds: number;
+  permits: Permits;
+  checkQueue: SendingDeps['checkQueue'];
   onError(error: unknown, what: string): void;
 }
 
@@ -120,7 +119,7 @@ type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
  * told, a waiting caller is answered) are performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
-  const { store, log, agent, policy, defaultModel } = deps;
+  const { store, log, agent, policy, defaultModel, checkQueue } = deps;
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
@@ -130,18 +129,19 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   };
 
   const performers: { [Kind in Effect['kind']]: Perform<Kind> } = {
-    'start-turn': ({ turn }) => background(runTurn({ store, state, process, fact }, turn), 'run a turn'),
+    'start-turn': ({ turn }) => background(runTurn(running, turn), 'run a turn'),
     'send-to-agent'({ turnId, input, process: number }) {
       if (process.send(number, turnId, input)) return;
       const error = { code: 'agent_died', message: 'The agent ended before it had the message.' };
       fact({ kind: 'turn-not-started', turnId, error }, 'end a turn');
     },
-    'resume-parked': ({ parked }) => background(resumeParked(parked), 'go on with a turn that waited'),
+    'resume-parked': ({ parked }) =>
+      background(resumeParked(running, parked), 'go on with a turn that waited'),
     'adopt-request': ({ requestId, as }) => broker.adopt(requestId, as),
     'await-parking'({ requestId }) {
       const seconds = state().record.options.park_after_seconds ?? deps.parkAfterSeconds;
       const parking = setTimeout(() => {
-        background(park(requestId), 'park a turn');
+        background(parkTurn(running, requestId), 'park a turn');
       }, seconds * 1000);
       parking.unref();
     },
@@ -149,7 +149,11 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       waiters.expect(turn.id);
       if (turn.waitFor === 'background') settling.expect(turn.id);
     },
-    'turn-ended': ({ turn }) => waiters.resolve(turn),
+    'turn-ended'({ turn }) {
+      waiters.resolve(turn);
+      if (!state().current) process.giveUp();
+    },
+    'await-sleep': () => resting.begin(),
     'turn-settled': ({ turn }) => settling.resolve(turn),
     'answer-permission': ({ requestId, decision }) => broker.settled(requestId, decision),
     'answer-call': ({ requestId, answer }) => calls.settled(requestId, answer),
@@ -170,32 +174,6 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const findTitle = async (): Promise<void> => {
     const title = (await agent.transcript(state().record.conversationId))?.title;
     if (title) fact({ kind: 'title-found', title }, 'note the title');
-  };
-
-  const park = async (requestId: string): Promise<void> => {
-    if (parkableRequest(state())?.id !== requestId) return;
-    const cut = await process.live()?.cut();
-    fact({ kind: 'park', requestId, cut }, 'park a turn');
-  };
-
-  /** Starts a process that asks again for the call that a turn waits for. */
-  const resumeParked = async ({ turnId }: Parked): Promise<void> => {
-    let error: TurnError;
-    try {
-      await process.wake();
-      await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
-      if (state().parked?.turnId !== turnId) return;
-      error = { code: 'parked_call_lost', message: PARKED_CALL_LOST };
-    } catch (failure) {
-      error = {
-        code: failure instanceof AppError ? failure.code : 'agent_start_failed',
-        message: messageOf(failure),
-      };
-    }
-    // Another process may be at it, after one that died.
-    if (state().parked?.turnId !== turnId || state().draining) return;
-    fact({ kind: 'parked-lost', turnId, error }, 'end a turn that cannot go on');
-    await process.end();
   };
 
   const requireOpen = (): void => {
@@ -267,10 +245,24 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     // A running turn may still get its process while the server drains.
     checkAllowed: () => state().current || requireOpen(),
     onStart: (number) => fact({ kind: 'process-started', process: number }, 'note the new state'),
+    acquire: (application) => deps.permits.acquire(resting, application),
+    onPosition(position) {
+      const turnId = state().current?.turn.id;
+      if (turnId) fact({ kind: 'turn-waiting', turnId, position }, 'note that a turn waits');
+    },
+    onUnused: () => resting.beginAgain(),
   });
 
+  const resting = createSleep({
+    actor,
+    process,
+    permits: deps.permits,
+    afterSeconds: () => state().record.options.sleep_after_seconds ?? deps.sleepAfterSeconds,
+    onError: deps.onError,
+  });
+  const running = { store, state, process, fact };
   const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
-  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen });
+  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen, checkQueue });
 
   // ---- ends
 
@@ -309,7 +301,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     respond: calls.respond,
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
-    wake: async () => void (await process.wake()),
+    wake: async () => void (await process.wake({ waits: false })),
     checkDivergence: sending.checkDivergence,
     ask: process.ask,
     send: sending.send,
@@ -374,8 +366,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     async drain() {
       actor.intend({ kind: 'drain' });
-      // A turn that can wait for its permission without this server does.
+      // A turn that can wait for its permission without this server does, and so does one that has not begun.
       if (parkableRequest(state())) return;
+      if (process.isWaiting()) {
+        process.giveUp();
+        return;
+      }
       await Promise.all(runningTurns(state()).map(waiters.over));
     },
 
@@ -387,6 +383,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       // An agent that is told to end answers the call that waits, in its transcript: as interrupted.
       await (parks ? process.kill() : process.end());
       listener.end();
+      resting.end();
       const written = await actor.writtenWithin(LAST_WRITES_MS);
       const reason = problem('server_stopping', { kept: true });
       waiters.rejectAll(reason);

@@ -202,6 +202,7 @@ export function createFakeAgent(): Agent {
     parkable: () => false,
     reserve: () => undefined,
     expect: () => {},
+    limitSpares: async () => {},
     restore: async () => {},
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {

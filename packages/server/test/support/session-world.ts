@@ -23,6 +23,8 @@ export const STEPS = [
   'give up',
   'process starts',
   'process does not start',
+  'process is not free',
+  'sleep',
   'process dies',
   'agent takes',
   'agent begins',
@@ -272,6 +274,12 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     'give up': giveUp,
     'process starts': () => agent.start(),
     'process does not start': () => agent.failStart(),
+    'process is not free'(n) {
+      const { current } = actor.state();
+      if (current && agent.isExpected())
+        fact({ kind: 'turn-waiting', turnId: current.turn.id, position: 1 + (n % 3) });
+    },
+    sleep: () => attempt({ kind: 'sleep' }),
     'process dies': () => agent.die(),
     'agent takes': () => agent.take(),
     'agent begins'() {

@@ -73,6 +73,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
 
     reserve: spares.reserve,
     expect: spares.expect,
+    limitSpares: spares.limit,
 
     ...transcripts(library),
     sweep: () => processes.sweep(),

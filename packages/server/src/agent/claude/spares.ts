@@ -46,6 +46,8 @@ export interface Spares {
   /** Starts spares for sessions of this kind. */
   expect(session: SessionKind): void;
   take(sessionId: string): Spare | undefined;
+  /** Keeps no more than this, for now; settles when the others are gone. */
+  limit(atMost: number): Promise<void>;
   /** Call this when a session starts, and the returned function when the start is over. */
   startBegins(): () => void;
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
   let kinds: { key: string; session: SessionKind }[] = [];
   const waiting = new Map<string, Spare>();
   const reserved = new Map<string, Spare>();
+  let atMost = count;
   let starting = 0;
   let filling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -81,10 +84,17 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
       await spare.discard();
     }
     const kind = kinds.find(({ key }) => !kept.some((spare) => spare.key === key));
-    if (isClosed || starting > 0 || !kind || process.availableMemory() < MIN_FREE_BYTES) return;
+    if (
+      isClosed ||
+      starting > 0 ||
+      waiting.size >= atMost ||
+      !kind ||
+      process.availableMemory() < MIN_FREE_BYTES
+    )
+      return;
     try {
       const spare = await park(kind.key, kind.session);
-      if (isClosed) return await spare.discard();
+      if (isClosed || waiting.size >= atMost) return await spare.discard();
       waiting.set(spare.id, spare);
       void spare.process.exited.then(() => {
         if (waiting.delete(spare.id)) schedule(retryMs);
@@ -169,6 +179,14 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
       const spare = reserved.get(sessionId);
       reserved.delete(sessionId);
       return spare;
+    },
+    async limit(most) {
+      const grows = most > atMost;
+      atMost = most;
+      if (grows) schedule(AFTER_STARTS_MS);
+      const surplus = [...waiting.values()].slice(Math.max(0, most));
+      for (const { id } of surplus) waiting.delete(id);
+      await Promise.all(surplus.map((spare) => spare.discard()));
     },
     startBegins() {
       starting += 1;

@@ -59,6 +59,10 @@ type ProcessCommand =
   | { kind: 'park'; requestId: string; cut: Spent | undefined }
   /** No process asks again for the call that the turn waits for. */
   | { kind: 'parked-lost'; turnId: string; error: TurnError }
+  /** Nobody has used the process for some time, or another session needs one. */
+  | { kind: 'sleep' }
+  /** The turn waits for a process of another session to end; 1 for the next. */
+  | { kind: 'turn-waiting'; turnId: string; position: number }
   | { kind: 'process-ended'; process: number; how: string; lastWords: string; cut: Spent };
 
 /** Events of the agent, including what it does by itself. */
@@ -136,6 +140,8 @@ export type Effect =
   | { kind: 'adopt-request'; requestId: string; as: string }
   /** A request can wait without its process: let the process go if nobody answers soon. */
   | { kind: 'await-parking'; requestId: string }
+  /** Nothing uses the process from now on: it may be let go. */
+  | { kind: 'await-sleep' }
   | { kind: 'send-to-agent'; turnId: string; input: UserInput; process: number }
   /** The turn exists, and its end can be waited for. */
   | { kind: 'turn-accepted'; turn: TurnRecord }

@@ -6,9 +6,9 @@ import { assign, type Draft, noteState, update } from './draft.ts';
 import { park, parkableRequest, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
 import { agentDied, backgroundError } from './reasons.ts';
-import { type Current, isClosed, type Own } from './state.ts';
+import { type Current, canSleep, isClosed, type Own } from './state.ts';
 import { bookings } from './turn-end.ts';
-import { beginNext, cutTurns, endQueued } from './turns.ts';
+import { beginNext, cutTurns, endQueued, putBack } from './turns.ts';
 
 /** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
@@ -27,6 +27,11 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, had);
   endBackground(draft, agentDied('while it worked in the background', how, lastWords));
   beginNext(draft);
+}
+
+/** Lets a process go that nothing uses. */
+export function sleep(draft: Draft): void {
+  if (canSleep(draft.state)) draft.effects.push({ kind: 'end-process' });
 }
 
 /** Whether the turn waits on without its process. */
@@ -93,6 +98,7 @@ export function giveUpClose(draft: Draft): void {
 export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
   if (isClosed(draft.state)) return;
   if (keepsWaiting(draft, cut)) return;
+  putBack(draft);
   giveUpAll(draft, 'server_shutdown');
   cutTurns(draft, { error: null, interruption: { reason: 'server_shutdown' }, cut });
   endBackground(draft, backgroundError('server_shutdown'));
@@ -106,6 +112,7 @@ export function serverRestarted(draft: Draft, { cut, hadTasks, parks }: Of<'serv
     park(draft, request, cut);
     return;
   }
+  putBack(draft);
   giveUpAll(draft, 'server_restarted');
   cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut });
   if (hadTasks) setTasks(draft, []);

@@ -14,6 +14,8 @@ export interface Current {
   phase: 'starting' | 'sent' | 'taken';
   /** Why the turn was told to end, if it was: an intention, so it is in memory only. */
   stop: Interruption | undefined;
+  /** The log says that it waits for a process of another session to end: the agent does not have its message. */
+  waits: boolean;
   /** What it cost in processes before the present one. */
   parkedCostUsd: number;
 }
@@ -111,6 +113,17 @@ export function shownState(state: State): SessionState {
   if (state.dueReport || state.tasks.some(({ view }) => !view.ambient)) return 'background';
   return state.process === undefined ? 'asleep' : 'idle';
 }
+
+/** Whether nothing uses the process, so that it can be let go. */
+export const canSleep = (state: State): boolean =>
+  state.process !== undefined &&
+  shownState(state) === 'idle' &&
+  !state.closing &&
+  !state.draining &&
+  state.queue.length === 0 &&
+  state.calls.length === 0 &&
+  state.tasks.length === 0 &&
+  state.unsettled.length === 0;
 
 /** The turn that the agent works on: a message that it has taken, or a turn of its own. */
 export const answered = (state: State): Current | Own | undefined =>

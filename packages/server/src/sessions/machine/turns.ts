@@ -48,7 +48,7 @@ export function send(draft: Draft, command: Of<'send'>): void {
   update(draft, { lastActivity: at });
   draft.effects.push({ kind: 'turn-accepted', turn });
   if (!busy) {
-    begin(draft, turn);
+    begin(draft, turn, { again: false });
     return;
   }
   assign(draft, { queue: urgent ? [turn, ...queue] : [...queue, turn] });
@@ -63,11 +63,14 @@ function requireOpen({ state }: Draft): void {
 }
 
 /** Makes a turn that is stored as running the current one. */
-function begin(draft: Draft, turn: TurnRecord): void {
+function begin(draft: Draft, turn: TurnRecord, { again }: { again: boolean }): void {
   assign(draft, {
-    current: { turn, messages: [], phase: 'starting', stop: undefined, parkedCostUsd: 0 },
+    current: { turn, messages: [], phase: 'starting', stop: undefined, waits: again, parkedCostUsd: 0 },
   });
-  draft.changes.push(event(turn.sessionId, 'turn.started', { initiator: turn.initiator }, turn.id, draft.at));
+  if (!again) {
+    const data = { initiator: turn.initiator };
+    draft.changes.push(event(turn.sessionId, 'turn.started', data, turn.id, draft.at));
+  }
   draft.effects.push({ kind: 'start-turn', turn });
 }
 
@@ -76,24 +79,50 @@ export function beginNext(draft: Draft): void {
   const { current, own, queue, closing, draining } = draft.state;
   const [first, ...rest] = queue;
   if (isClosed(draft.state) || closing || draining || current || own || !first) return;
-  const set = { state: 'running', startedAt: draft.at } as const;
+  // A turn that was put back has started already, according to the log.
+  const again = first.startedAt !== null;
+  const set = { state: 'running', startedAt: first.startedAt ?? draft.at } as const;
   assign(draft, { queue: rest });
   draft.changes.push({ kind: 'update-turn', id: first.id, from: ['queued'], set });
-  begin(draft, { ...first, ...set });
+  begin(draft, { ...first, ...set }, { again });
 }
 
 /** The process has the message. A turn that was told to stop meanwhile is not sent. */
 export function ready(draft: Draft, { turnId, process }: Of<'turn-ready'>): void {
   const { current } = draft.state;
   if (current?.turn.id !== turnId || current.phase !== 'starting' || current.stop) return;
-  assign(draft, { current: { ...current, phase: 'sent' } });
+  assign(draft, { current: { ...current, phase: 'sent', waits: false } });
+  // Written before the agent is told: a server that dies now does not know whether it has the message.
+  if (current.waits) tellPosition(draft, current, 0);
   draft.effects.push({ kind: 'send-to-agent', turnId, input: current.turn.input, process });
+}
+
+/** The turn waits until a process of another session is gone. */
+export function waiting(draft: Draft, { turnId, position }: Of<'turn-waiting'>): void {
+  const { current, parked } = draft.state;
+  if (current?.turn.id !== turnId || (current.phase !== 'starting' && !parked)) return;
+  assign(draft, { current: { ...current, waits: true } });
+  tellPosition(draft, current, position);
+}
+
+function tellPosition(draft: Draft, { turn }: Current, position: number): void {
+  draft.changes.push(event(turn.sessionId, 'turn.waiting', { position }, turn.id, draft.at));
+}
+
+/** A turn that waits for a process at the end of its server has not begun: it is queued for the next. */
+export function putBack(draft: Draft): void {
+  const { current, queue } = draft.state;
+  if (!current?.waits || current.phase !== 'starting' || current.stop) return;
+  const set = { state: 'queued' } as const;
+  assign(draft, { current: undefined, queue: [{ ...current.turn, ...set }, ...queue] });
+  draft.changes.push({ kind: 'update-turn', id: current.turn.id, from: ['running'], set });
 }
 
 /** The agent never had the message. */
 export function notStarted(draft: Draft, { turnId, error }: Of<'turn-not-started'>): void {
-  const { current } = draft.state;
+  const { current, draining } = draft.state;
   if (current?.turn.id !== turnId || current.stop) return;
+  if (draining) putBack(draft);
   endCurrent(draft, { error, unsent: true });
   beginNext(draft);
 }

@@ -1,0 +1,131 @@
+import { problem } from '../errors.ts';
+
+/** A session, as the one that has or wants a process. */
+export interface Holder {
+  /** Lets the process go if nothing uses it. @returns false when something does */
+  sleep(): Promise<boolean>;
+}
+
+export interface Application {
+  /** Whether it waits for a busy session, or is refused; asked again whenever it would have to wait. */
+  waits(): boolean;
+  /** Its place among those that wait, 1 for the next. */
+  onPosition(position: number): void;
+  signal: AbortSignal;
+}
+
+/** Returns the permit; without effect the second time. */
+export type Release = () => void;
+
+/** Limits the agent processes of all sessions: each needs a permit from before its start until it is gone. */
+export interface Permits {
+  /**
+   * First come, first served. When all permits are taken, the session that has been idle longest is put to sleep.
+   * @throws AppError 503 when all are busy and the application does not wait, or the signal's reason
+   */
+  acquire(holder: Holder, application: Application): Promise<Release>;
+  /** Nothing uses the holder's process from now on. */
+  noteIdle(holder: Holder): void;
+  /** Every permit is taken by a busy session. */
+  isFull(): boolean;
+  /** The number of applications that wait. */
+  waiting(): number;
+}
+
+export interface PermitsDeps {
+  limit: number;
+  /** Processes that wait for a session count too; settles when there are no more than this many. */
+  limitSpares(atMost: number): Promise<void>;
+  onError(error: unknown, what: string): void;
+}
+
+interface Entry {
+  holder: Holder;
+  application: Application;
+  resolve(release: Release): void;
+  reject(error: unknown): void;
+  /** The last position that it was told. */
+  told: number;
+}
+
+/** Up to this position every step is told; before, every step of a tenth: 1,000 that wait would get 1,000 events each. */
+const TOLD_SINGLY = 10;
+
+export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Permits {
+  let held = 0;
+  let queue: Entry[] = [];
+  /** Those whose process may be let go, the longest idle first. Some have become busy since: their sleep says so. */
+  const idle = new Set<Holder>();
+  /** Sessions that are being put to sleep, one for each of the first in the queue. */
+  let making = 0;
+
+  const grant = ({ holder, resolve }: Entry): void => {
+    held += 1;
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      held -= 1;
+      idle.delete(holder);
+      void limitSpares(limit - held);
+      pump();
+    };
+    limitSpares(limit - held)
+      .catch((error: unknown) => onError(error, 'end an agent that was started ahead'))
+      .then(() => resolve(release));
+  };
+
+  const putToSleep = async (holder: Holder): Promise<void> => {
+    idle.delete(holder);
+    making += 1;
+    try {
+      await holder.sleep();
+    } catch (error) {
+      onError(error, 'put a session to sleep');
+    } finally {
+      making -= 1;
+      pump();
+    }
+  };
+
+  const tellPosition = (entry: Entry, position: number): void => {
+    const isNear = position <= TOLD_SINGLY && position !== entry.told;
+    if (!isNear && entry.told > 0 && position > entry.told * 0.9) return;
+    entry.told = position;
+    entry.application.onPosition(position);
+  };
+
+  const pump = (): void => {
+    while (held < limit && queue.length > 0) grant(queue.shift() as Entry);
+    for (const holder of [...idle].slice(0, Math.max(0, queue.length - making))) void putToSleep(holder);
+    const refused = queue.filter(({ application }, index) => index >= making && !application.waits());
+    queue = queue.filter((entry) => !refused.includes(entry));
+    for (const { reject } of refused) reject(problem('agents_busy'));
+    for (const [index, entry] of queue.entries()) if (index >= making) tellPosition(entry, index + 1);
+  };
+
+  return {
+    acquire: (holder, application) =>
+      new Promise((resolve, reject) => {
+        const { signal } = application;
+        const entry: Entry = { holder, application, resolve, reject, told: 0 };
+        const leave = (): void => {
+          if (!queue.includes(entry)) return;
+          queue = queue.filter((each) => each !== entry);
+          reject(signal.reason);
+          pump();
+        };
+        if (signal.aborted) return reject(signal.reason);
+        signal.addEventListener('abort', leave, { once: true });
+        queue.push(entry);
+        pump();
+      }),
+    noteIdle(holder) {
+      idle.delete(holder);
+      idle.add(holder);
+      if (queue.length > 0) pump();
+    },
+    isFull: () => held >= limit && idle.size === 0,
+    waiting: () => queue.length,
+  };
+}
