@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { INTERRUPT_REASONS } from './reasons.ts';
+import { CRASH_REASONS, INTERRUPT_REASONS } from './reasons.ts';
 import { CallReason, HookCall, ToolCall } from './schemas/call.ts';
-import { SessionId } from './schemas/common.ts';
+import { SessionId, TurnId } from './schemas/common.ts';
 import { TurnError, TurnInitiator, TurnResult, UserInput } from './schemas/message.ts';
 import { PermissionMode } from './schemas/options.ts';
 import { PermissionReason, PermissionRequest, PermissionState, ResolvedBy } from './schemas/permission.ts';
@@ -46,7 +46,23 @@ export const EVENTS = {
     .object({ tasks: z.array(BackgroundTask) })
     .meta({ description: 'All running background tasks, whenever they change' }),
   'session.closed': z.object({}),
-  'turn.queued': z.object({ message: UserInput }),
+  'turn.queued': z.object({
+    message: UserInput,
+    steered: TurnId.optional().meta({
+      description:
+        'The message was given to this turn (`when_busy: "steer"`), which ended before the agent took it; now it is a message like any other',
+    }),
+  }),
+  'turn.steering': z.object({ message_id: TurnId, message: UserInput }).meta({
+    description: 'A message was accepted for the running turn; the agent takes it between two steps',
+  }),
+  'turn.steered': z
+    .object({ message_id: TurnId, message: UserInput })
+    .meta({ description: 'The agent has taken a message that came while the turn ran' }),
+  'turn.continued': z.object({ reason: z.enum(CRASH_REASONS), cost_usd: z.number() }).meta({
+    description:
+      'The agent process of the turn died, and another goes on with it, once (session option `on_crash: "resume"`)',
+  }),
   'turn.started': z
     .object({ initiator: TurnInitiator.optional(), message: UserInput.optional() })
     .meta({ description: 'A turn that the agent started has no `turn.queued`, and says why it started' }),

@@ -15,7 +15,8 @@ export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'backgrou
 const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
 export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
 
-export const TURN_STATES = ['queued', 'running', ...TURN_OUTCOMES] as const;
+/** `steered`: a message that the agent took into a running turn; it has no turn of its own. */
+export const TURN_STATES = ['queued', 'running', ...TURN_OUTCOMES, 'steered'] as const;
 
 /** The event that ends a turn. `turn.settled` comes after it, when background work was waited for. */
 export type TurnEndEvent = `turn.${TurnOutcome}`;
@@ -51,8 +52,11 @@ export type InterruptReason = (typeof INTERRUPT_REASONS)[number];
 export const INTERRUPT_SCOPES = ['turn', 'all'] as const;
 export type InterruptScope = (typeof INTERRUPT_SCOPES)[number];
 
-/** What happens to a message that arrives while a turn runs. */
-export const WHEN_BUSY = ['queue', 'reject', 'interrupt'] as const;
+/** What happens to a message that arrives while a turn runs: `steer` gives it to that turn. */
+export const WHEN_BUSY = ['queue', 'reject', 'interrupt', 'steer'] as const;
+
+/** What ended the process of a turn that goes on. */
+export const CRASH_REASONS = ['agent_died', 'server_restarted'] as const;
 
 /**
  * What a message waits for: the end of its own turn, or also the background work that the turn began, with all

@@ -20,7 +20,7 @@ export const sessionProblems = {
     ({ rewinding }: { rewinding: boolean }) =>
       rewinding
         ? 'A turn is running. Wait for it or interrupt it, then rewind.'
-        : 'A turn is running. Wait for it, or send with when_busy "queue" or "interrupt".',
+        : 'A turn is running. Wait for it, or send with when_busy "queue", "interrupt" or "steer".',
     RETRYABLE,
   ),
   options_need_restart: define(
@@ -76,8 +76,14 @@ export const sessionProblems = {
   turn_not_queued: define(
     409,
     'The turn is running or has ended',
-    ({ sessionId, ended }: { sessionId: string; ended: boolean }) =>
-      `Only a queued message can be cancelled. ${ended ? 'This one has ended.' : `POST /sessions/${sessionId}/interrupt ends this one.`}`,
+    ({ sessionId, ended, steers }: { sessionId: string; ended: boolean; steers: string | null }) =>
+      `Only a message that waits can be cancelled. ${
+        steers !== null
+          ? `The agent has taken this one into turn ${steers}.`
+          : ended
+            ? 'This one has ended.'
+            : `POST /sessions/${sessionId}/interrupt ends this one.`
+      }`,
   ),
   idempotency_conflict: define(
     409,

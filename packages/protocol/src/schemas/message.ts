@@ -110,6 +110,10 @@ export const Turn = z
     state: TurnState,
     initiator: TurnInitiator,
     message: UserInput.meta({ description: 'Of a turn that the agent started: the reason, in a sentence' }),
+    steers: TurnId.nullable().meta({
+      description:
+        'A message sent with `when_busy: "steer"`: the turn that it was given to. State `queued`: the agent has not taken it yet; `steered`: it has',
+    }),
     wait_for: WaitFor,
     created_at: Timestamp,
     started_at: Timestamp.nullable(),
@@ -124,7 +128,15 @@ export type Turn = z.infer<typeof Turn>;
 
 /** The answer to `Prefer: respond-async`. */
 export const TurnAccepted = z
-  .object({ session_id: SessionId, turn_id: TurnId, state: TurnState })
+  .object({
+    session_id: SessionId,
+    turn_id: TurnId,
+    state: TurnState,
+    message_id: TurnId.optional().meta({
+      description:
+        'The message went into a running turn (`turn_id`); its own id, for `DELETE …/turns/{turn_id}` and `GET`',
+    }),
+  })
   .meta({ id: 'TurnAccepted' });
 export type TurnAccepted = z.infer<typeof TurnAccepted>;
 

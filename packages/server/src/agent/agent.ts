@@ -153,6 +153,8 @@ export interface AgentProcess {
    * finished tasks, and messages. Returns the ids of those messages: no TurnEnd will name them.
    */
   interrupt(options: { all: boolean }): Promise<string[]>;
+  /** Takes back a message that the agent has not begun; false when it has. */
+  withdraw(turnId: string): Promise<boolean>;
   setModel(model: string | undefined): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
   serverInfo(): Promise<Record<string, unknown> & { commands: unknown[]; output_style: string }>;

@@ -68,6 +68,38 @@ export function streamTurn(
   });
 }
 
+/**
+ * The events of the turn that a message was given to, from its beginning to its end. If that ends before the agent took
+ * the message, the message's own turn follows.
+ */
+export function streamSteered(
+  deps: StreamDeps,
+  {
+    sessionId,
+    messageId,
+    turnId,
+    start,
+  }: { sessionId: string; messageId: string; turnId: string; start: number },
+): ReadableStream<Uint8Array> {
+  /** The turn that answers the message; undefined until it is known. */
+  let answer: string | undefined;
+  const note = (frame: Frame): void => {
+    if (!frame.durable) return;
+    const { type, json } = frame.event;
+    if (type === 'turn.steered' && json.includes(`"message_id":"${messageId}"`))
+      answer = frame.turnId ?? undefined;
+  };
+  return openStream({
+    ...sessionSource(deps, sessionId),
+    after: start - 1,
+    filter(frame) {
+      note(frame);
+      return frame.turnId === messageId || frame.turnId === (answer ?? turnId);
+    },
+    isEnd: (event) => (event.turnId === messageId || event.turnId === answer) && isTurnEnd(event),
+  });
+}
+
 /** Control events of all sessions as an SSE body, from the present on when `after` is undefined. */
 export async function streamAll(
   { store, feed }: StreamDeps,

@@ -85,8 +85,8 @@ const fromTranscript = (message: TranscriptMessage): HistoryMessage => ({
 function toMessage({ turnId, entry }: HistoryEntry): HistoryMessage {
   if ('input' in entry) {
     return {
-      // The agent knows the prompt under the turn's id.
-      uuid: turnId ?? '',
+      // The agent knows the prompt under the turn's id, and a message that it took in later under its own.
+      uuid: entry.messageId ?? turnId ?? '',
       type: 'user',
       message: { role: 'user', content: entry.input },
       parent_tool_use_id: null,

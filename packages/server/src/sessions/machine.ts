@@ -111,9 +111,10 @@ export function decide(state: State, command: Command): Decision {
  * Whether an effect is still wanted when it is performed: a command that shared the commit may have ended the turn
  * that it is for.
  */
-export function isDue({ current }: State, effect: Effect): boolean {
+export function isDue({ current, handed }: State, effect: Effect): boolean {
   if (effect.kind === 'start-turn') return current?.turn.id === effect.turn.id;
-  if (effect.kind === 'send-to-agent') return current?.turn.id === effect.turnId;
+  if (effect.kind === 'send-to-agent')
+    return current?.turn.id === effect.turnId || handed.includes(effect.turnId);
   return true;
 }
 

@@ -18,5 +18,11 @@ export async function parkedSaid(
   turnId: string,
 ): Promise<TranscriptMessage[]> {
   const { messages } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-  return messages.filter((message) => message.turn_id === turnId);
+  const said = messages.filter((message) => message.turn_id === turnId);
+  // The agent keeps a message that the turn took in under an id of its own, and in another form.
+  const prompts = await deps.store.knownTurns(
+    record.id,
+    said.map(({ uuid }) => uuid),
+  );
+  return said.filter(({ uuid }) => uuid === turnId || !prompts.has(uuid));
 }

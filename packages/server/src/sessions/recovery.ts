@@ -21,6 +21,8 @@ export interface RecoveryDeps {
 /** The open parts of a session that a dead server left. */
 interface Open {
   running: TurnRecord[];
+  /** Messages for a running turn that the agent had not taken. */
+  steering: TurnRecord[];
   unsettled: TurnRecord[];
   pending: PermissionRecord[];
   hadTasks: boolean;
@@ -83,13 +85,21 @@ async function stillParked(
 async function findOpen(store: Store): Promise<Map<string, Open>> {
   const found = new Map<string, Open>();
   const of = (sessionId: string): Open => {
-    const open = found.get(sessionId) ?? { running: [], unsettled: [], pending: [], hadTasks: false };
+    const open = found.get(sessionId) ?? {
+      running: [],
+      steering: [],
+      unsettled: [],
+      pending: [],
+      hadTasks: false,
+    };
     found.set(sessionId, open);
     return open;
   };
   const { permissions } = await store.pendingPermissions();
   for (const request of permissions) of(request.sessionId).pending.push(request);
   for (const turn of await store.openTurns('running')) of(turn.sessionId).running.push(turn);
+  for (const turn of await store.openTurns('queued'))
+    if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
   for (const turn of await store.unsettledTurns()) of(turn.sessionId).unsettled.push(turn);
   for (const sessionId of await store.sessionsWithTasks()) of(sessionId).hadTasks = true;
   return found;
@@ -108,7 +118,7 @@ interface Restored {
 async function restore(
   store: Store,
   empty: State,
-  { running, unsettled, pending }: Open,
+  { running, steering, unsettled, pending }: Open,
   calls: Tally | undefined,
 ): Promise<Restored> {
   const find = async (initiator: TurnRecord['initiator']) => {
@@ -122,6 +132,7 @@ async function restore(
     parkedBy: current?.parkedBy,
     state: {
       ...empty,
+      steering,
       unsettled,
       pending,
       // Of the process itself nothing is left; what it was doing is.

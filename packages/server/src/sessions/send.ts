@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { UserInput, WaitFor } from 'claude-agent-protocol';
+import type { UserInput, WaitFor, WhenBusy } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
@@ -13,7 +13,7 @@ export interface SendRequest {
   /** Tells a retry from another message under the same key. */
   inputHash: string;
   idempotencyKey: string | null;
-  whenBusy: 'queue' | 'reject' | 'interrupt';
+  whenBusy: WhenBusy;
   waitFor: WaitFor;
   /** Continue even if another program has continued the conversation. */
   force: boolean;

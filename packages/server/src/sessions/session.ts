@@ -15,6 +15,7 @@ import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { createAgentListener } from './agent-events.ts';
 import { type Calls, createCalls } from './calls.ts';
+import { createCancel } from './cancel.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
 import { parkableRequest } from './machine/parking.ts';
@@ -154,6 +155,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (!state().current) process.giveUp();
     },
     'await-sleep': () => resting.begin(),
+    'message-steered'({ message }) {
+      waiters.resolve(message);
+      settling.resolve(message);
+    },
     'turn-settled': ({ turn }) => settling.resolve(turn),
     'answer-permission': ({ requestId, decision }) => broker.settled(requestId, decision),
     'answer-call': ({ requestId, answer }) => calls.settled(requestId, answer),
@@ -307,7 +312,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     send: sending.send,
     interrupt: (scope) => (scope === 'all' ? interrupt.all() : interrupt.turn()),
     isStuck: actor.isStuck,
-    ended: (turnId) => awaitTurn(waiters.ended(turnId), turnId, ({ result }) => result !== null),
+    ended: (turnId) =>
+      awaitTurn(
+        waiters.ended(turnId),
+        turnId,
+        ({ result, state: now }) => result !== null || now === 'steered',
+      ),
     settled: (turnId) => awaitTurn(settling.ended(turnId), turnId, ({ settledAt }) => settledAt !== null),
     takeOver: (turns) => fact({ kind: 'take-over', turns }, 'take over queued turns'),
     resumeQueue: () => fact({ kind: 'resume-queue' }, 'go on with queued turns'),
@@ -336,14 +346,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       await actor.settled();
     },
 
-    async cancel(turnId) {
-      const outcome = await call({ kind: 'cancel', turnId });
-      const cancelled = outcome.ok && outcome.effects.find((effect) => effect.kind === 'turn-ended');
-      if (cancelled) return cancelled.turn;
-      const turn = await store.getTurn(id, turnId);
-      if (!turn) throw problem('turn_not_found', { sessionId: id, id: turnId });
-      throw problem('turn_not_queued', { sessionId: id, ended: turn.endedAt !== null });
-    },
+    cancel: createCancel({ id, store, actor, process }),
 
     async rewind(messageId, dryRun) {
       requireOpen();

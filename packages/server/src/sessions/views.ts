@@ -63,6 +63,7 @@ export function turnView(turn: TurnRecord): Turn {
     initiator: turn.initiator,
     wait_for: turn.waitFor,
     message: turn.input,
+    steers: turn.steers,
     created_at: turn.createdAt,
     started_at: turn.startedAt,
     ended_at: turn.endedAt,

@@ -37,6 +37,8 @@ const TURN: Columns<TurnRecord> = {
   inputHash: 'text',
   waitFor: 'text',
   urgent: 'boolean',
+  steers: 'text',
+  continuedAs: 'text',
   createdAt: 'text',
   startedAt: 'text',
   endedAt: 'text',

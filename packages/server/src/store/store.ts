@@ -57,6 +57,10 @@ export interface TurnRecord {
   waitFor: WaitFor;
   /** Sent with `when_busy: "interrupt"`: runs before all queued turns. */
   urgent: boolean;
+  /** Sent with `when_busy: "steer"`, and given to this turn; null again if that ended before the agent took it. */
+  steers: string | null;
+  /** After a crash it went on, with a prompt under this id. */
+  continuedAs: string | null;
   createdAt: string;
   startedAt: string | null;
   endedAt: string | null;
@@ -127,7 +131,7 @@ export interface StoredEvent<T extends EventType = EventType> extends NewEvent<T
 export interface HistoryEntry {
   turnId: string | null;
   /** The prompt, or the agent's message as JSON text. */
-  entry: { input: UserInput } | { json: string };
+  entry: { input: UserInput; messageId?: string } | { json: string };
 }
 
 export interface UsageAmount {
@@ -168,7 +172,17 @@ export type Change =
       /** In any other state the whole write is refused. */
       from: readonly TurnState[];
       set: Partial<
-        Pick<TurnRecord, 'state' | 'startedAt' | 'endedAt' | 'settledAt' | 'result' | 'idempotencyKey'>
+        Pick<
+          TurnRecord,
+          | 'state'
+          | 'startedAt'
+          | 'endedAt'
+          | 'settledAt'
+          | 'result'
+          | 'idempotencyKey'
+          | 'steers'
+          | 'continuedAs'
+        >
       >;
     }
   | { kind: 'insert-permission'; permission: PermissionRecord }

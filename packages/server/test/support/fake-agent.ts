@@ -147,6 +147,7 @@ export function createFakeAgent(): Agent {
     return {
       pid: undefined,
       kill: async () => exit('killed'),
+      withdraw: async () => false,
       send: (turnId, input) => void turn(turnId, input),
       async interrupt() {
         running.abort();

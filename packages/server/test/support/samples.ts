@@ -37,6 +37,8 @@ export const sampleTurn = (sessionId: string, set: Partial<TurnRecord> = {}): Tu
   inputHash: 'hash',
   waitFor: 'turn',
   urgent: false,
+  steers: null,
+  continuedAs: null,
   createdAt: AT,
   startedAt: null,
   endedAt: null,

@@ -25,6 +25,10 @@ export interface ScriptedAgent {
   /** Ends without a word, as its server does. */
   vanish(): void;
   take(): void;
+  /** Takes a message into the turn that it works on. */
+  takeIn(): void;
+  /** Gives up a message that it has not begun; false when it has none such. */
+  withdraw(turnId: string): boolean;
   /** Begins a turn by itself, under this id. */
   beginOwn(turnId: string): void;
   speak(n: number): void;
@@ -139,6 +143,16 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       if (!process || process.working !== undefined) return;
       process.working = process.inbox.shift();
       if (process.working) fact({ kind: 'turn-taken', turnId: process.working });
+    },
+    takeIn() {
+      if (process?.working === undefined || process.working === OWN) return;
+      const turnId = process.inbox.shift();
+      if (turnId) fact({ kind: 'turn-taken', turnId });
+    },
+    withdraw(turnId) {
+      if (!process?.inbox.includes(turnId)) return false;
+      process.inbox = process.inbox.filter((each) => each !== turnId);
+      return true;
     },
     beginOwn(turnId) {
       if (!process || process.working !== undefined) return;

@@ -26,7 +26,7 @@ export function differences(state: State, rows: Rows): string[] {
     // How much of the transcript is known may be in memory only, while a process lives.
     record: { ...state.record, transcriptSeen: 0, lastSeq: 0 },
     running: runningTurns(state).sort().join(),
-    queued: ids(state.queue),
+    queued: ids([...state.queue, ...state.steering]),
     unsettled: ids(state.unsettled),
     pending: ids(state.pending),
     calls: ids(state.calls.map((each) => ({ id: each.request_id }))),
@@ -63,6 +63,8 @@ export async function logProblems(
       problems.push(`a turn was settled ${settled} times`);
     if (refused.has(turn.id)) problems.push('a message that was refused is there');
   }
+  const steered = events.filter(({ type }) => type === 'turn.steered').map(({ json }) => json);
+  if (new Set(steered).size < steered.length) problems.push('a message was steered twice');
   for (const requestId of requests) {
     const request = await store.getPermission(id, requestId);
     const resolved = events.filter(

@@ -27,6 +27,7 @@ export const STEPS = [
   'sleep',
   'process dies',
   'agent takes',
+  'agent takes in',
   'agent begins',
   'agent speaks',
   'agent ends',
@@ -142,7 +143,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
   const performers: { [Kind in Effect['kind']]?: (effect: EffectOf<Kind>) => void } = {
     'start-turn': ({ turn }) => agent.expect(turn.id),
     'send-to-agent'({ turnId, process }) {
-      once(`sent ${turnId}`, rows.turns.get(turnId)?.state === 'running');
+      // A message that steers is given to each process of its turn until one takes it.
+      const turn = rows.turns.get(turnId);
+      const isSteered = turn?.state === 'queued' && turn.steers !== null;
+      once(`given ${turnId} to ${process}`, isSteered || turn?.state === 'running');
+      if (!isSteered) once(`sent ${turnId}`, true);
       const error = { code: 'agent_died', message: 'gone' };
       if (!agent.send(process, turnId)) fact({ kind: 'turn-not-started', turnId, error });
     },
@@ -155,6 +160,8 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       if (turn?.initiator === 'user' && turn.state === 'completed' && !agent.hasEnded(turn.id))
         problems.push('a turn is completed by the end of another');
     },
+    'message-steered': ({ message }) =>
+      once(`ended ${message.id}`, rows.turns.get(message.id)?.state === 'steered'),
     'turn-settled': ({ turn }) => once(`settled ${turn.id}`, rows.turns.get(turn.id)?.settledAt !== null),
     'answer-permission': ({ requestId }) =>
       once(`answered ${requestId}`, rows.permissions.get(requestId)?.state !== 'pending'),
@@ -179,7 +186,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       inputHash: 'hash',
       idempotencyKey: n % 5 === 0 ? `key ${n % 3}` : null,
       waitFor: background ? 'background' : 'turn',
-      whenBusy: pick(['queue', 'queue', 'interrupt', 'reject'] as const, n) ?? 'queue',
+      whenBusy: pick(['queue', 'steer', 'interrupt', 'reject', 'steer', 'queue'] as const, n) ?? 'queue',
     });
     sending.then(
       (outcome) => {
@@ -262,7 +269,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
 
   const happen: Record<Step['kind'], (n: number, flag: boolean) => unknown> = {
     send,
-    cancel: (n) => attempt({ kind: 'cancel', turnId: pick(turns, n) ?? 'none' }),
+    cancel(n, flag) {
+      const turnId = pick(turns, n) ?? 'none';
+      if (flag && agent.withdraw(turnId)) fact({ kind: 'cancel', turnId, withdrawn: true });
+      else attempt({ kind: 'cancel', turnId });
+    },
     set: (n, flag) =>
       attempt(
         flag ? { kind: 'set-model', model: `model ${n}` } : { kind: 'patch', set: { title: `title ${n}` } },
@@ -282,6 +293,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     sleep: () => attempt({ kind: 'sleep' }),
     'process dies': () => agent.die(),
     'agent takes': () => agent.take(),
+    'agent takes in': () => agent.takeIn(),
     'agent begins'() {
       const turnId = randomUUID();
       turns.push(turnId);

@@ -7,6 +7,11 @@ interface Interruptible {
   interrupt(options?: { cancelQueued: boolean }): Promise<{ cancelled?: string[] } | undefined>;
 }
 
+/** Exists in 0.3.330, but not in its types. */
+interface Cancellable {
+  cancelAsyncMessage(uuid: string): Promise<boolean>;
+}
+
 /** The control requests of a process. */
 export function controls(
   sdk: Query,
@@ -16,6 +21,7 @@ export function controls(
       const receipt = await (sdk as Interruptible).interrupt(all ? { cancelQueued: true } : undefined);
       return receipt?.cancelled ?? [];
     },
+    withdraw: (turnId) => (sdk as unknown as Cancellable).cancelAsyncMessage(turnId),
     setPermissionMode: (mode) => sdk.setPermissionMode(mode),
     async serverInfo() {
       const { pid: _, ...info } = { pid: undefined, ...(await sdk.initializationResult()) };

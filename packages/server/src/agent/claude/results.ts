@@ -39,7 +39,8 @@ export function createResultReader({ spentBy, isBooked, explain }: ResultReaderO
     return error && { ...error, message: words ?? error.message };
   };
   return async (message) => ({
-    turnId: message.user_message_uuid ?? message.user_message_uuids?.[0] ?? null,
+    // Messages that the agent took together are one turn, the first one's; `user_message_uuid` names the last.
+    turnId: message.user_message_uuids?.[0] ?? message.user_message_uuid ?? null,
     ownInitiative: message.origin !== undefined && message.origin.kind !== 'human',
     isError: message.is_error,
     error: errorOf(message),

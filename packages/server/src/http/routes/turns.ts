@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { routes, type UserInput, type WaitFor } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { AppError, problem } from '../../errors.ts';
-import { streamTurn } from '../../events/stream.ts';
+import { streamSteered, streamTurn } from '../../events/stream.ts';
 import { readHistory } from '../../sessions/history.ts';
 import { turnView } from '../../sessions/views.ts';
+import type { TurnRecord } from '../../store/store.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount, reply } from '../mount.ts';
@@ -23,29 +24,45 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       waitFor: body.wait_for,
       force: body.force,
     });
+    // Given to a running turn, the message's answer is that turn's.
+    const answeredBy = turn.steers ?? turn.id;
     const more: Record<string, string> = {
-      location: `/sessions/${sessionId}/turns/${turn.id}`,
+      location: `/sessions/${sessionId}/turns/${answeredBy}`,
       ...(replayed && { 'idempotent-replayed': 'true' }),
     };
 
     if (prefersAsync(headers.prefer)) {
-      const accepted = { session_id: sessionId, turn_id: turn.id, state: turn.state };
+      const { state } = (await store.getTurn(sessionId, answeredBy)) ?? turn;
+      const accepted = {
+        session_id: sessionId,
+        turn_id: answeredBy,
+        state,
+        ...(turn.steers !== null && { message_id: turn.id }),
+      };
       return reply(202, accepted, { ...more, 'preference-applied': 'respond-async' });
     }
     if (headers.accept?.includes('text/event-stream')) {
-      const start = await store.turnStart(turn.id);
+      const start = await store.turnStart(answeredBy);
       if (start === undefined) {
         throw problem('events_compacted', {
           sessionId,
           params: { first_seq: await store.firstSeq(sessionId) },
         });
       }
+      if (turn.steers !== null) {
+        const into = { sessionId, messageId: turn.id, turnId: turn.steers, start };
+        return sseResponse(streamSteered({ store, feed }, into), more);
+      }
       const all = body.wait_for === 'background';
       return sseResponse(streamTurn({ store, feed }, { sessionId, turnId: turn.id, start, all }), more);
     }
-    const { result } = await (body.wait_for === 'background'
-      ? session.settled(turn.id)
-      : session.ended(turn.id));
+    const answered = async (): Promise<TurnRecord> => {
+      if (body.wait_for === 'background' && turn.steers === null) return session.settled(turn.id);
+      const ended = await session.ended(turn.id);
+      // The turn that took it may wait for nothing but its own end.
+      return ended.state === 'steered' && ended.steers !== null ? session.ended(ended.steers) : ended;
+    };
+    const { result } = await answered();
     if (result?.error?.code === 'agent_start_failed') {
       throw new AppError(result.error.code, result.error.message);
     }

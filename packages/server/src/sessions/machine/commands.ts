@@ -5,6 +5,7 @@ import type {
   TurnError,
   UserInput,
   WaitFor,
+  WhenBusy,
 } from 'claude-agent-protocol';
 import type { AgentMessage, Call, CallAnswer, Decision, Spent, TurnEnd } from '../../agent/agent.ts';
 import type { PermissionCommand } from '../../permissions/commands.ts';
@@ -20,10 +21,10 @@ type CallerCommand =
       inputHash: string;
       idempotencyKey: string | null;
       waitFor: WaitFor;
-      whenBusy: 'queue' | 'reject' | 'interrupt';
+      whenBusy: WhenBusy;
     }
-  /** Takes a queued message back. */
-  | { kind: 'cancel'; turnId: string }
+  /** Takes a queued message back. `withdrawn`: the agent had it, and has given it up. */
+  | { kind: 'cancel'; turnId: string; withdrawn?: boolean }
   | { kind: 'set-model'; model: string | null }
   | { kind: 'set-permission-mode'; mode: PermissionMode }
   | { kind: 'patch'; set: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'options'>> }
@@ -146,6 +147,8 @@ export type Effect =
   /** The turn exists, and its end can be waited for. */
   | { kind: 'turn-accepted'; turn: TurnRecord }
   | { kind: 'turn-ended'; turn: TurnRecord }
+  /** The message is part of another turn now, and will have none of its own. */
+  | { kind: 'message-steered'; message: TurnRecord }
   | { kind: 'turn-settled'; turn: TurnRecord }
   | { kind: 'answer-permission'; requestId: string; decision: Decision }
   | { kind: 'answer-call'; requestId: string; answer: CallAnswer }

@@ -14,7 +14,7 @@ import { beginNext, cutTurns, endQueued, putBack } from './turns.ts';
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   const { process, how, lastWords, cut } = command;
   const { record } = draft.state;
-  if (draft.state.process === process) assign(draft, { process: undefined });
+  if (draft.state.process === process) assign(draft, { process: undefined, handed: [] });
   // The transcript's known size is kept in memory while the process lives.
   update(draft, { transcriptSeen: record.transcriptSeen });
   if (isClosed(draft.state)) {
@@ -65,7 +65,8 @@ export function restoreParked(draft: Draft, { current, parked, pending }: Of<'re
 
 /** Ends queued turns, and stops waiting for background work. */
 export function stopAll(draft: Draft): void {
-  for (const turn of draft.state.queue) endQueued(draft, turn, { reason: 'cancelled' });
+  const { steering, queue } = draft.state;
+  for (const turn of [...steering, ...queue]) endQueued(draft, turn, { reason: 'cancelled' });
   settleAll(draft, backgroundError('interrupted'));
 }
 

@@ -4,6 +4,7 @@ import type { PermissionRecord } from '../../store/store.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft } from './draft.ts';
 import { isClosed, type Parked, type State } from './state.ts';
+import { handOver } from './steering.ts';
 import { bookings } from './turn-end.ts';
 
 /**
@@ -34,6 +35,8 @@ export function park(draft: Draft, request: PermissionRecord, cut: Spent | undef
   if (!current || request.toolUseId === null) return;
   const costUsd = cut?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0;
   assign(draft, {
+    // The next process gets them.
+    handed: [],
     current: { ...current, parkedCostUsd: current.parkedCostUsd + costUsd },
     parked: {
       requestId: request.id,
@@ -100,5 +103,6 @@ export function askAgain(draft: Draft, { requestId, question }: Of<'permission-a
   const { decision } = parked;
   if (decision) draft.effects.push({ kind: 'answer-permission', requestId, decision });
   else draft.effects.push({ kind: 'adopt-request', requestId, as: parked.requestId });
+  handOver(draft);
   return true;
 }

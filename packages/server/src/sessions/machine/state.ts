@@ -72,6 +72,10 @@ export interface State {
   own: Own | undefined;
   /** In the order in which they will run. */
   queue: readonly TurnRecord[];
+  /** Messages for the running turn that the agent has not taken, oldest first. */
+  steering: readonly TurnRecord[];
+  /** Ids of those, and of queued messages, that the agent has in its own queue: it begins them by itself. */
+  handed: readonly string[];
   /** Permission requests that wait, oldest first. */
   pending: readonly PermissionRecord[];
   /** Calls of the caller's hooks and tools that wait for an answer, oldest first. */
@@ -95,6 +99,8 @@ export const initialState = (record: SessionRecord, defaultModel: string | undef
   parked: undefined,
   own: undefined,
   queue: [],
+  steering: [],
+  handed: [],
   pending: [],
   calls: [],
   tasks: [],

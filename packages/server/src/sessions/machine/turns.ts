@@ -7,6 +7,7 @@ import type { Of } from './commands.ts';
 import { assign, type Draft, update } from './draft.ts';
 import type { Interruption } from './reasons.ts';
 import { answered, type Current, isClosed, type Own } from './state.ts';
+import { forget, handOver, returnSteered, steer, steerable, takeSteered } from './steering.ts';
 import { answerItems, bookings, type Ending, endTurn } from './turn-end.ts';
 
 /** The agent titles a conversation within this many messages. */
@@ -23,6 +24,7 @@ export function send(draft: Draft, command: Of<'send'>): void {
   const busy = runs || queue.length > 0;
   if (busy && command.whenBusy === 'reject') throw problem('session_busy', { rewinding: false });
   const urgent = command.whenBusy === 'interrupt' && busy;
+  const steers = command.whenBusy === 'steer' ? (steerable(draft.state)?.id ?? null) : null;
   const turn: TurnRecord = {
     id: command.turnId,
     sessionId: record.id,
@@ -33,25 +35,31 @@ export function send(draft: Draft, command: Of<'send'>): void {
     inputHash: command.inputHash,
     waitFor: command.waitFor,
     urgent,
+    steers,
+    continuedAs: null,
     createdAt: at,
     startedAt: busy ? null : at,
     endedAt: null,
     settledAt: null,
     result: null,
   };
-  draft.changes.push(
-    { kind: 'insert-turn', turn },
-    event(record.id, 'turn.queued', { message: turn.input }, turn.id, at),
-    { kind: 'count-message', id: record.id },
-  );
+  draft.changes.push({ kind: 'insert-turn', turn }, { kind: 'count-message', id: record.id });
+  if (steers === null)
+    draft.changes.push(event(record.id, 'turn.queued', { message: turn.input }, turn.id, at));
   assign(draft, { record: { ...record, messageCount: record.messageCount + 1 } });
   update(draft, { lastActivity: at });
   draft.effects.push({ kind: 'turn-accepted', turn });
+  if (steers !== null) {
+    steer(draft, turn);
+    return;
+  }
   if (!busy) {
     begin(draft, turn, { again: false });
     return;
   }
-  assign(draft, { queue: urgent ? [turn, ...queue] : [...queue, turn] });
+  // The agent begins by itself what it has already: that cannot be overtaken.
+  const first = urgent ? queue.filter(({ id }) => draft.state.handed.includes(id)).length : queue.length;
+  assign(draft, { queue: queue.toSpliced(first, 0, turn) });
   if (urgent && runs) draft.effects.push({ kind: 'make-way' });
   beginNext(draft);
 }
@@ -64,25 +72,28 @@ function requireOpen({ state }: Draft): void {
 
 /** Makes a turn that is stored as running the current one. */
 function begin(draft: Draft, turn: TurnRecord, { again }: { again: boolean }): void {
+  // A message that an earlier turn left in the agent's queue is not sent again.
+  const isHanded = draft.state.handed.includes(turn.id);
+  forget(draft, turn.id);
+  const phase = isHanded ? 'sent' : 'starting';
   assign(draft, {
-    current: { turn, messages: [], phase: 'starting', stop: undefined, waits: again, parkedCostUsd: 0 },
+    current: { turn, messages: [], phase, stop: undefined, waits: again, parkedCostUsd: 0 },
   });
   if (!again) {
     const data = { initiator: turn.initiator };
     draft.changes.push(event(turn.sessionId, 'turn.started', data, turn.id, draft.at));
   }
-  draft.effects.push({ kind: 'start-turn', turn });
+  if (!isHanded) draft.effects.push({ kind: 'start-turn', turn });
 }
 
 /** Makes the first queued turn the current one, if nothing else runs and the session goes on. */
 export function beginNext(draft: Draft): void {
   const { current, own, queue, closing, draining } = draft.state;
-  const [first, ...rest] = queue;
+  const [first] = queue;
   if (isClosed(draft.state) || closing || draining || current || own || !first) return;
   // A turn that was put back has started already, according to the log.
   const again = first.startedAt !== null;
   const set = { state: 'running', startedAt: first.startedAt ?? draft.at } as const;
-  assign(draft, { queue: rest });
   draft.changes.push({ kind: 'update-turn', id: first.id, from: ['queued'], set });
   begin(draft, { ...first, ...set }, { again });
 }
@@ -95,6 +106,7 @@ export function ready(draft: Draft, { turnId, process }: Of<'turn-ready'>): void
   // Written before the agent is told: a server that dies now does not know whether it has the message.
   if (current.waits) tellPosition(draft, current, 0);
   draft.effects.push({ kind: 'send-to-agent', turnId, input: current.turn.input, process });
+  handOver(draft);
 }
 
 /** The turn waits until a process of another session is gone. */
@@ -127,9 +139,10 @@ export function notStarted(draft: Draft, { turnId, error }: Of<'turn-not-started
   beginNext(draft);
 }
 
-export function taken(draft: Draft, { turnId }: Of<'turn-taken'>): void {
+export function taken(draft: Draft, command: Of<'turn-taken'>): void {
   const { current } = draft.state;
-  if (current?.turn.id === turnId) assign(draft, { current: { ...current, phase: 'taken' } });
+  if (current?.turn.id === command.turnId) assign(draft, { current: { ...current, phase: 'taken' } });
+  else takeSteered(draft, command);
 }
 
 /** The agent begins a turn by itself: the report on its background tasks, mostly. */
@@ -148,6 +161,8 @@ export function beginOwn(draft: Draft, { turnId }: Of<'own-turn-began'>): void {
     inputHash: '',
     waitFor: 'turn',
     urgent: false,
+    steers: null,
+    continuedAs: null,
     createdAt: at,
     startedAt: at,
     endedAt: null,
@@ -213,6 +228,7 @@ function endCurrent(draft: Draft, how: Ending): void {
   update(draft, { lastActivity: draft.at });
   draft.effects.push({ kind: 'turn-ended', turn: ended });
   awaitSettling(draft, ended);
+  returnSteered(draft, turn.id);
 }
 
 /** Ends the agent's own turn; its answer also belongs to the turns whose background work it reports on. */
@@ -227,6 +243,7 @@ function endOwn(draft: Draft, how: Ending): void {
   addReport(draft, own, ended);
   update(draft, { lastActivity: draft.at });
   draft.effects.push({ kind: 'turn-ended', turn: ended });
+  returnSteered(draft, turn.id);
 }
 
 /** Ends running turns (that fit) without a result of the agent; their usage is booked in any case. */
@@ -246,16 +263,22 @@ export function cutTurns(
 /** Ends a turn that never began. */
 export function endQueued(draft: Draft, turn: TurnRecord, interruption: Interruption): void {
   const { ended, changes } = endTurn(turn, [], { error: null, interruption }, draft.at);
-  assign(draft, { queue: draft.state.queue.filter(({ id }) => id !== turn.id) });
+  forget(draft, turn.id);
   draft.changes.push(...changes);
   draft.effects.push({ kind: 'turn-ended', turn: ended });
   awaitSettling(draft, ended);
 }
 
 /** Takes back a queued message; any other turn stays as it is. */
-export function cancel(draft: Draft, { turnId }: Of<'cancel'>): void {
-  const queued = draft.state.queue.find(({ id }) => id === turnId);
-  if (queued) endQueued(draft, queued, { reason: 'cancelled' });
+export function cancel(draft: Draft, { turnId, withdrawn = false }: Of<'cancel'>): void {
+  const { queue, steering, handed, current } = draft.state;
+  const interruption = { reason: 'cancelled' } as const;
+  const waiting = [...steering, ...queue].find(({ id }) => id === turnId);
+  if (waiting && (withdrawn || !handed.includes(turnId))) endQueued(draft, waiting, interruption);
+  if (!withdrawn || current?.turn.id !== turnId || current.phase !== 'sent') return;
+  // Its turn began here before the agent gave it up.
+  endCurrent(draft, { error: null, interruption });
+  beginNext(draft);
 }
 
 /** Marks running turns as told to stop; the first reason counts. */
@@ -268,8 +291,11 @@ export function markStopped(draft: Draft, turnIds: readonly string[], stop: Inte
 
 /** Takes over the queue of an earlier server; the newest message sent to interrupt goes first, as it would have. */
 export function takeOver(draft: Draft, { turns }: Of<'take-over'>): void {
-  const urgent = turns.filter((turn) => turn.urgent).reverse();
-  const others = turns.filter((turn) => !turn.urgent);
-  assign(draft, { queue: [...urgent, ...others, ...draft.state.queue] });
+  const waiting = turns.filter((turn) => turn.steers === null);
+  const urgent = waiting.filter((turn) => turn.urgent).reverse();
+  const others = waiting.filter((turn) => !turn.urgent);
+  // For a turn that is parked: the process that goes on with it gets them.
+  const steering = turns.filter((turn) => turn.steers !== null);
+  assign(draft, { steering, queue: [...urgent, ...others, ...draft.state.queue] });
   for (const turn of turns) draft.effects.push({ kind: 'turn-accepted', turn });
 }

@@ -1,6 +1,6 @@
-import type { EventType, UserInput } from 'claude-agent-protocol';
+import type { EventData, EventType, UserInput } from 'claude-agent-protocol';
 import type { Row } from '../rows.ts';
-import type { Store, StoredEvent } from '../store.ts';
+import type { HistoryEntry, Store, StoredEvent } from '../store.ts';
 import type { Statements } from './statements.ts';
 
 type EventReads = Pick<
@@ -16,8 +16,8 @@ type EventReads = Pick<
   | 'sessionsWithTasks'
 >;
 
-/** The condition of the index events_history (005-history.sql), word for word. */
-const IN_HISTORY = `type = 'turn.started'
+/** The condition of the index events_history (013-steer-and-continue.sql), word for word. */
+const IN_HISTORY = `type in ('turn.started', 'turn.steered')
   or (type = 'agent.message' and data ->> '$.type' in ('user', 'assistant')
       and data ->> '$.parent_tool_use_id' is null)`;
 
@@ -95,10 +95,7 @@ export const eventReads = (sql: Statements): EventReads => ({
     );
     return rows.map((row) => ({
       turnId: row.turn_id === null ? null : String(row.turn_id),
-      entry:
-        row.type === 'turn.started'
-          ? { input: JSON.parse(String(row.input)) as UserInput }
-          : { json: String(row.data) },
+      entry: entryOf(row),
     }));
   },
 
@@ -151,3 +148,10 @@ const eventFromRow = (row: Row): StoredEvent => ({
   type: row.type as EventType,
   json: String(row.data),
 });
+
+function entryOf(row: Row): HistoryEntry['entry'] {
+  if (row.type === 'turn.started') return { input: JSON.parse(String(row.input)) as UserInput };
+  if (row.type !== 'turn.steered') return { json: String(row.data) };
+  const { message, message_id: messageId } = JSON.parse(String(row.data)) as EventData<'turn.steered'>;
+  return { input: message, messageId };
+}

@@ -16,7 +16,9 @@ export const turnReads = (sql: Statements): TurnReads => ({
 
   async knownTurns(sessionId, ids) {
     const rows = sql.all(
-      'select id from turns where id in (select value from json_each(?)) and session_id = ?',
+      // The plus leaves SQLite the index of continued_as alone.
+      `select id from turns where id in (select value from json_each(?1)) and session_id = ?2 union all
+       select continued_as from json_each(?1) cross join turns on continued_as = value where +session_id = ?2`,
       JSON.stringify(ids),
       sessionId,
     );
@@ -29,7 +31,8 @@ export const turnReads = (sql: Statements): TurnReads => ({
   },
 
   async listTurns({ sessionId, state, after, limit }) {
-    const conditions = ['session_id = ?'];
+    // A message that was given to a running turn is no turn itself.
+    const conditions = ['session_id = ?', 'steers is null'];
     const values = [sessionId];
     if (state !== undefined) {
       conditions.push('state = ?');

@@ -18,7 +18,7 @@ export const usageReads = (
   async sessionUsage(sessionId) {
     const rows = sql.all(sums('usage where session_id = ?'), sessionId);
     const turns = sql.get(
-      'select count(*) as n from turns where session_id = ? and ended_at is not null',
+      'select count(*) as n from turns where session_id = ? and ended_at is not null and steers is null',
       sessionId,
     );
     return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
