@@ -125,7 +125,8 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
           inFlight = { changes, resolve, reject };
         });
       },
-      perform: (effect) => isDue(mine.state(), effect) && perform(effect),
+      // Nor does it anything more.
+      perform: (effect) => actor === mine && isDue(mine.state(), effect) && perform(effect),
       onStuck: () => {},
       onError: (error) => problems.push(String(error)),
     });
