@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Config, ConfigError, readConfig } from './config.ts';
@@ -31,6 +31,8 @@ describe('the defaults', () => {
       home: join(folder, '.claude-agent-server'),
       roots: [folder],
       permissionTimeoutSeconds: 300,
+      sleepAfterSeconds: 300,
+      maxQueuedTurns: 1_000,
       bodyLimitBytes: 10 * 1024 * 1024,
       allowBypassPermissions: false,
       allowTrustProject: false,
@@ -49,6 +51,20 @@ describe('the defaults', () => {
       credential: undefined,
       gateway: { models: { fast: 'openai/gpt-5', '*': 'demo' } },
     });
+  });
+});
+
+describe('max_live_agents', () => {
+  test('is one for each 200 MB of memory by default; a flag wins over the file', () => {
+    expect(read().maxLiveAgents).toBeGreaterThanOrEqual(2);
+    expect(read().maxLiveAgents).toBeLessThanOrEqual(totalmem() / (200 * 1024 ** 2) + 2);
+    const config = file({ max_live_agents: 3 });
+    expect(read(['--config', config])).toMatchObject({ maxLiveAgents: 3 });
+    expect(read(['--config', config, '--max-live-agents', '4'])).toMatchObject({ maxLiveAgents: 4 });
+  });
+
+  test.each(['0', 'two', '-1'])('cannot be %s', (given) => {
+    expect(() => read([`--max-live-agents=${given}`])).toThrow('--max-live-agents takes a number from 1 on');
   });
 });
 

@@ -1,8 +1,11 @@
 /** Processes as a cache, on the real agent: they sleep when idle, and there are never more than the limit. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterEach, describe, expect, test } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
+import { childrenOf } from './support/processes.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer | undefined;
@@ -57,6 +60,14 @@ const ended = async (on: TestServer, id: string, turnId: string): Promise<Turn> 
 const positions = (events: SessionEvent[]): unknown[] =>
   events.flatMap((event) => (event.type === 'turn.waiting' ? [event.data.position] : []));
 
+const isAgent = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('claude-agent-sdk');
+  } catch {
+    return false;
+  }
+};
+
 describe('an idle session', () => {
   test('loses its process after sleep_after_seconds; the next message wakes it, with the context', async () => {
     const on = await start();
@@ -100,6 +111,7 @@ describe('an idle session', () => {
 });
 
 describe('with max_live_agents', () => {
+  const TOUCH = { name: 'Bash', input: { command: 'touch touched' } };
   const busy = script({ hold: 'busy' }, { say: 'done' });
 
   test('an idle session sleeps for the next; when all are busy, turns wait in order', async () => {
@@ -123,6 +135,41 @@ describe('with max_live_agents', () => {
     expect((await ended(on, c, waiting[1])).result).toMatchObject({ messages: [{ content: 'two' }] });
     expect(positions(await eventsOf(on, b))).toEqual([1, 0]);
     expect(positions(await eventsOf(on, c))).toEqual([2, 1, 0]);
+  });
+
+  test('a spare gives way to a session', async () => {
+    const on = await start({ args: ['--max-live-agents', '2', '--spares', '1'] });
+    const agents = (): number => childrenOf(on.pid).filter(isAgent).length;
+    const { session_id: a } = await on.createSession();
+    await expect.poll(agents, { timeout: 10_000 }).toBe(2);
+    expect(processesOf(a).length).toBeGreaterThan(0);
+    const { session_id: b } = await on.createSession({ effort: 'low' });
+    expect(textOf(await on.send(b, 'say hello'))).toBe('hello');
+    expect(agents()).toBe(2);
+    expect([await stateOf(on, a), await stateOf(on, b)]).toEqual(['idle', 'idle']);
+  });
+
+  test('a parked turn needs no process while it waits for its answer, and waits for one after that', async () => {
+    const on = await start({ config: { max_live_agents: 1, park_after_seconds: 0 } });
+    const { session_id: a } = await on.createSession();
+    const { session_id: b } = await on.createSession({ start: 'lazy' });
+    const turn = await post(on, a, script({ tools: [TOUCH] }, { say: 'done' }));
+    await expect
+      .poll(async () => (await eventsOf(on, a)).at(-1)?.type, { timeout: 10_000 })
+      .toBe('turn.parked');
+    const other = await post(on, b, script({ hold: 'busy', say: 'other' }));
+    await on.demo.model.gates.reached('busy');
+    expect(processesOf(a)).toEqual([]);
+    const [request] = (await on.status(a)).pending_permissions;
+    await on.call('POST', `/sessions/${a}/permissions/respond`, {
+      request_id: request?.request_id,
+      allowed: true,
+    });
+    await expect.poll(async () => positions(await eventsOf(on, a))).toEqual([1]);
+    on.demo.model.gates.release('busy');
+    expect((await ended(on, b, other)).state).toBe('completed');
+    expect((await ended(on, a, turn)).state).toBe('completed');
+    expect(existsSync(join(on.root, 'touched'))).toBe(true);
   });
 
   test('a turn that waits can be interrupted, and survives kill -9: it had not begun', async () => {

@@ -139,5 +139,5 @@ test('spares have the permits that are left', async () => {
   await a.ask();
   await b.ask();
   a.release();
-  expect(spares).toEqual([1, 0, 1]);
+  expect(spares).toEqual([2, 1, 0, 1]);
 });

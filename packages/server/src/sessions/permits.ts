@@ -59,6 +59,14 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
   /** Sessions that are being put to sleep, one for each of the first in the queue. */
   let making = 0;
 
+  const shareWithSpares = async (): Promise<void> => {
+    try {
+      await limitSpares(limit - held);
+    } catch (error) {
+      onError(error, 'end an agent that was started ahead');
+    }
+  };
+
   const grant = ({ holder, resolve }: Entry): void => {
     held += 1;
     let released = false;
@@ -67,12 +75,10 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
       released = true;
       held -= 1;
       idle.delete(holder);
-      void limitSpares(limit - held);
+      void shareWithSpares();
       pump();
     };
-    limitSpares(limit - held)
-      .catch((error: unknown) => onError(error, 'end an agent that was started ahead'))
-      .then(() => resolve(release));
+    void shareWithSpares().then(() => resolve(release));
   };
 
   const putToSleep = async (holder: Holder): Promise<void> => {
@@ -103,6 +109,8 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
     for (const { reject } of refused) reject(problem('agents_busy'));
     for (const [index, entry] of queue.entries()) if (index >= making) tellPosition(entry, index + 1);
   };
+
+  void shareWithSpares();
 
   return {
     acquire: (holder, application) =>
