@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SessionDetail, SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
+import type { PermissionRequest, SessionDetail, SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { framesUntil, script } from './support/api.ts';
@@ -59,6 +59,8 @@ interface Settled {
   interrupted: Turn[];
   expired: string[];
   resumed: Turn[];
+  /** Permissions that outlived the server; their turns wait on. */
+  kept: PermissionRequest[];
 }
 
 /** Checks everything that must hold for a session right after a restart. */
@@ -88,7 +90,10 @@ async function check(sessionId: string, ledger: Ledger, diedAt: string): Promise
     }
   }
 
-  const settled: Settled = { interrupted: [], expired: [], resumed: [] };
+  const { body: detail } = await server.call<SessionDetail>('GET', `/sessions/${sessionId}/status`);
+  const kept = detail.pending_permissions;
+  expect(kept.every(({ durable }) => durable)).toBe(true);
+  const settled: Settled = { interrupted: [], expired: [], resumed: [], kept };
   for (const turn of turns) {
     const mine = events.filter((event) => event.turn_id === turn.turn_id);
     const [begin, end] = [mine.find((event) => event.type === 'turn.started'), mine.findLast(isEnd)];
@@ -96,6 +101,8 @@ async function check(sessionId: string, ledger: Ledger, diedAt: string): Promise
     else expect(turn.state).toBe(begin ? 'running' : 'queued');
     if (!begin || begin.at > diedAt) {
       settled.resumed.push(turn);
+    } else if (!end && kept.some(({ turn_id }) => turn_id === turn.turn_id)) {
+      expect(mine.some(({ type }) => type === 'turn.parked')).toBe(true);
     } else if (!end || end.at > diedAt) {
       expect(end).toMatchObject({ type: 'turn.interrupted', data: { reason: 'server_restarted' } });
       expect(turn.result).toMatchObject({ is_error: true, error: { code: 'server_restarted' } });
@@ -107,15 +114,28 @@ async function check(sessionId: string, ledger: Ledger, diedAt: string): Promise
     if (event.type !== 'permission.requested') continue;
     const id = event.data.request_id;
     const ends = events.filter((each) => each.type === 'permission.resolved' && each.data.request_id === id);
-    expect(ends).toHaveLength(1);
+    expect(ends).toHaveLength(kept.some(({ request_id }) => request_id === id) ? 0 : 1);
+    if (ends.length === 0) continue;
     if (ledger.answered.has(id)) expect(ends[0]?.data).toMatchObject({ state: 'allowed' });
     if ((ends[0]?.at ?? '') <= diedAt) continue;
     expect(ends[0]?.data).toMatchObject({ state: 'expired', reason: 'server_restarted' });
     settled.expired.push(id);
   }
-  const { body } = await server.call<SessionDetail>('GET', `/sessions/${sessionId}/status`);
-  expect(body).toMatchObject({ status: 'connected', pending_permissions: [] });
+  expect(detail.status).toBe('connected');
   return settled;
+}
+
+/** Answers what a turn asks until it ends. */
+async function allow(request: PermissionRequest): Promise<Turn> {
+  const path = `/sessions/${request.session_id}`;
+  for (;;) {
+    const { body: turn } = await server.call<Turn>('GET', `${path}/turns/${request.turn_id}`);
+    if (turn.ended_at !== null) return turn;
+    const { body } = await server.call<SessionDetail>('GET', `${path}/status`);
+    for (const { request_id } of body.pending_permissions)
+      await server.call('POST', `${path}/permissions/respond`, { request_id, allowed: true });
+    await sleep(50);
+  }
 }
 
 test('a loaded server killed at 10 random moments loses nothing, repeats nothing, and continues', async () => {
@@ -140,7 +160,7 @@ test('a loaded server killed at 10 random moments loses nothing, repeats nothing
   });
 
   const ledger = createLedger();
-  const total = { interrupted: 0, expired: 0, resumed: 0, processes: 0, again: 0 };
+  const total = { interrupted: 0, expired: 0, kept: 0, resumed: 0, processes: 0, again: 0 };
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of ['command', 'queue']) {
       gates.reached(`${name} ${round}`, 2).then(() => {
@@ -179,6 +199,12 @@ test('a loaded server killed at 10 random moments loses nothing, repeats nothing
     total.interrupted += settled.flatMap((each) => each.interrupted).length;
     total.expired += settled.flatMap((each) => each.expired).length;
 
+    // What waited for a permission goes on with the answer.
+    for (const request of settled.flatMap((each) => each.kept)) {
+      expect(await allow(request), label).toMatchObject({ state: 'completed', result: { is_error: false } });
+      total.kept++;
+    }
+
     // What was queued goes on by itself.
     for (const [n, { resumed }] of settled.entries()) {
       for (const turn of resumed) {
@@ -214,8 +240,10 @@ test('a loaded server killed at 10 random moments loses nothing, repeats nothing
     expect(textOf(remembered)).toContain('1. ');
   }
   expect(total.again).toBe(0);
-  expect(total.interrupted).toBeGreaterThanOrEqual(15);
-  expect(total.expired).toBeGreaterThanOrEqual(5);
+  expect(total.interrupted).toBeGreaterThanOrEqual(10);
+  // On a machine that is too busy a call is not known to be alone in time, and its request is not durable.
+  expect(total.kept + total.expired).toBeGreaterThanOrEqual(5);
+  expect(total.kept).toBeGreaterThanOrEqual(3);
   expect(total.resumed).toBeGreaterThanOrEqual(10);
   expect(total.processes).toBeGreaterThanOrEqual(30);
   console.log(
@@ -232,7 +260,7 @@ test('a loaded server killed at 10 random moments loses nothing, repeats nothing
 
 test('a server killed during recovery recovers at the next start, and settles everything once', async () => {
   const { session_id } = await server.createSession();
-  const message = script({ tools: [{ name: 'Bash', input: { command: 'touch never.txt' } }] });
+  const message = script({ tools: [{ name: 'Bash', input: { command: 'echo once >> once.txt' } }] });
   const waiting = server.stream(`/sessions/${session_id}/events`);
   const headers = { prefer: 'respond-async' };
   await server.call('POST', `/sessions/${session_id}/messages`, { message }, { headers });
@@ -266,8 +294,12 @@ test('a server killed during recovery recovers at the next start, and settles ev
   }
   server = await startTestServer({ on: server });
   const settled = await check(session_id, createLedger(), diedAt);
-  expect(settled).toMatchObject({ interrupted: [{ state: 'interrupted' }], resumed: [] });
-  expect(settled.expired).toHaveLength(1);
+  expect(settled).toMatchObject({ interrupted: [], expired: [], resumed: [], kept: [{ durable: true }] });
+  const types = (await eventsOf(session_id)).map(({ type }) => type);
+  expect(types.filter((type) => type === 'turn.parked')).toHaveLength(1);
+  expect(existsSync(join(server.root, 'once.txt'))).toBe(false);
+  for (const request of settled.kept) expect(await allow(request)).toMatchObject({ state: 'completed' });
+  expect(readFileSync(join(server.root, 'once.txt'), 'utf8')).toBe('once\n');
   const ends = (await eventsOf(session_id)).filter(isEnd);
   expect(ends).toHaveLength(1);
 }, 60_000);
