@@ -19,6 +19,8 @@ export const endpoints = {
   getSessionStatus: { method: 'GET', path: '/sessions/{session_id}/status' },
   patchSession: { method: 'PATCH', path: '/sessions/{session_id}' },
   closeSession: { method: 'DELETE', path: '/sessions/{session_id}' },
+  exportSession: { method: 'GET', path: '/sessions/{session_id}/export' },
+  importSession: { method: 'POST', path: '/sessions/import' },
   forkSession: { method: 'POST', path: '/sessions/{session_id}/fork' },
   rewindSession: { method: 'POST', path: '/sessions/{session_id}/rewind' },
   setModel: { method: 'POST', path: '/sessions/{session_id}/model' },

@@ -102,3 +102,4 @@ export {
   Usage,
 } from './schemas/session.ts';
 export { BackgroundTask } from './schemas/task.ts';
+export { ExportLine } from './schemas/transfer.ts';

@@ -71,10 +71,16 @@ function complaint(request: FuzzRequest, { status, headers, text }: Seen): strin
 }
 
 /**
- * These need a message that is still queued, a background task, or a hook or tool that waits (the agent that only
+ * These need an exported session, a message that is still queued, a background task, or a hook or tool that waits (the agent that only
  * pretends has none): a generated request meets them by chance only.
  */
-const BY_CHANCE = new Set<RouteName>(['cancelTurn', 'stopTask', 'respondHook', 'respondTool']);
+const BY_CHANCE = new Set<RouteName>([
+  'importSession',
+  'cancelTurn',
+  'stopTask',
+  'respondHook',
+  'respondTool',
+]);
 
 /** Reads all of an answer, or of a stream what it says at once. */
 async function read(response: Response): Promise<Seen> {

@@ -65,6 +65,19 @@ export const sessionProblems = {
     ({ sessionId, params: { first_seq: first } }: { sessionId: string; params: { first_seq: number } }) =>
       `The events of session ${sessionId} before number ${first} were removed (the server keeps logs within limits). Read on with ?after=${first - 1}; GET /sessions/${sessionId} has the present state.`,
   ),
+  export_busy: define(
+    409,
+    'The session is working',
+    ({ id }: { id: string }) =>
+      `Session ${id} is working, or has queued messages. Export it when it is idle, or interrupt it first.`,
+    RETRYABLE,
+  ),
+  import_taken: define(
+    409,
+    'The session, or a part of it, is here already',
+    ({ id }: { id: string }) =>
+      `Session ${id}, or one of its turns or conversations, is here already, and ids are not changed. Resume it here, or erase it (DELETE /sessions/${id}?erase=true) and import again.`,
+  ),
 
   // turns
   turn_not_found: define(

@@ -19,6 +19,7 @@ import {
   Usage,
 } from '../schemas/session.ts';
 import { BackgroundTask } from '../schemas/task.ts';
+import { SessionImported } from '../schemas/transfer.ts';
 import { route } from './route.ts';
 import { ASKING, SHARED, STARTING, session } from './shared.ts';
 
@@ -122,6 +123,42 @@ export const sessionRoutes = {
       },
     },
     problems: ['session_not_found'],
+  }),
+  exportSession: route({
+    ...endpoints.exportSession,
+    tag: 'sessions',
+    summary: 'Everything of a session for another server: record, turns, events, usage and transcripts',
+    ...session,
+    responses: {
+      200: { description: 'JSON Lines: the session, then the rest', media: 'application/x-ndjson' },
+    },
+    problems: ['session_not_found', 'export_busy'],
+    raw: true,
+  }),
+  importSession: route({
+    ...endpoints.importSession,
+    tag: 'sessions',
+    summary: 'Take over an exported session; the body is what `GET …/export` gave',
+    query: z.object({
+      cwd: ArgumentText.optional().meta({ description: 'Its folder here; by default, the same path' }),
+    }),
+    responses: {
+      200: { description: 'Kept here, closed: resume it to go on', schema: SessionImported },
+    },
+    problems: [
+      ...folder,
+      'cwd_gone',
+      'server_stopping',
+      'permission_mode_forbidden',
+      'bypass_needs_sandbox',
+      'trust_forbidden',
+      'unasked_not_allowed',
+      'callback_not_allowed',
+      'body_missing',
+      'malformed_json',
+      'too_deep',
+      'import_taken',
+    ],
   }),
   forkSession: route({
     ...endpoints.forkSession,

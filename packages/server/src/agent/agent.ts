@@ -183,6 +183,14 @@ export interface AgentProcess {
 /** The fields of a transcript message that the agent keeps. */
 export type TranscriptMessage = Pick<HistoryMessage, 'uuid' | 'type' | 'message' | 'parent_tool_use_id'>;
 
+/** A file of a conversation. */
+export interface ConversationFile {
+  conversationId: string;
+  /** Below the folder of its project: `<id>.jsonl`, `<id>/subagents/…`. */
+  path: string;
+  text: string;
+}
+
 /** A conversation on disk. */
 export interface Transcript {
   conversationId: string;
@@ -253,6 +261,10 @@ export interface Agent {
     options: { upToMessageId?: string | undefined; title?: string | undefined },
   ): Promise<string>;
   rename(sessionId: string, title: string): Promise<void>;
+  /** The files that another machine needs to resume a conversation: its transcript, and what belongs to it. */
+  files(conversationId: string): AsyncGenerator<ConversationFile, void, void>;
+  /** Writes such files; those that exist stay as they are. @throws when they cannot be written */
+  addFiles(cwd: string, files: readonly ConversationFile[]): Promise<void>;
   /** Deletes everything that the agent keeps of conversations. @throws when a file cannot be deleted */
   erase(conversationIds: readonly string[]): Promise<void>;
   /**

@@ -1,4 +1,11 @@
-import type { ForkSession, PermissionMode, SessionCreated, SessionState } from 'claude-agent-protocol';
+import type {
+  ExportLine,
+  ForkSession,
+  Output,
+  PermissionMode,
+  SessionCreated,
+  SessionState,
+} from 'claude-agent-protocol';
 import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
@@ -6,9 +13,12 @@ import { type EraseDeps, eraseSession } from './erase.ts';
 import { createPermits } from './permits.ts';
 import { type RecoveryDeps, settleOrphans } from './recovery.ts';
 import { createSession, type Session, type SessionDeps } from './session.ts';
+import { exportSession, readExport } from './transfer.ts';
 import { currentModel } from './views.ts';
 
 const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
+
+type Imported = Output<'importSession'>;
 
 /** All sessions of this server: lookup, recovery, shutdown. Actors are made when first asked for. */
 export interface Sessions {
@@ -24,6 +34,14 @@ export interface Sessions {
     next: string | null;
   }>;
   close(sessionId: string): Promise<void>;
+  /** A session as lines for another server. @throws AppError 404, or 409 while it works */
+  export(sessionId: string): Promise<AsyncGenerator<ExportLine, void, void>>;
+  /**
+   * Takes over an exported session, closed.
+   * @param cwd its folder here, if that has another path
+   * @throws AppError 400 or 422 for a text that is no export, 403 when the configuration forbids it, 409 when it is here
+   */
+  import(text: string, cwd: string | undefined, createdBy: string | null): Promise<Imported>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
   /** Whether any session runs a turn, waits for an answer, or works in the background. */
@@ -210,6 +228,28 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async close(id) {
       await serialize(id, async () => close(await get(id)));
+    },
+
+    async export(id) {
+      const session = await get(id);
+      if (BUSY.has(session.state()) || session.queuedTurns() > 0) throw problem('export_busy', { id });
+      return exportSession(deps, (await store.getSession(id)) ?? session.record());
+    },
+
+    async import(text, cwd, createdBy) {
+      requireRunning();
+      const { files, ...given } = readExport(text, createdBy);
+      const folder = await deps.folders.check(cwd ?? given.session.cwd);
+      const imported = { ...given, session: { ...given.session, cwd: folder } };
+      await policy.checkStart(imported.session);
+      const { id } = imported.session;
+      return serialize(id, async () => {
+        const written = await store.write([{ kind: 'import-session', imported }]);
+        if (!written.ok) throw problem('import_taken', { id });
+        await agent.addFiles(folder, files);
+        const { turns, events } = imported;
+        return { session_id: id, status: 'closed', cwd: folder, turns: turns.length, events: events.length };
+      });
     },
 
     async erase(id) {

@@ -66,6 +66,7 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['from sessions where (last_activity, id) < (?, ?) and status = ? order by', 'sessions_by_activity'],
   ['from sessions where (last_activity, id) < (?, ?) and cwd = ? order by', 'sessions_by_folder'],
   ["from permissions where state = 'pending' and position > ? order by", 'permissions_pending'],
+  ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
   ["from events where cursor > ? and type <> 'agent.message'", 'events_control'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
 ];

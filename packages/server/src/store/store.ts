@@ -199,10 +199,21 @@ export type Change =
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent }
+  /** Takes over a whole session, its events under their numbers. Refused when an id of it is taken. */
+  | { kind: 'import-session'; imported: ImportedSession }
   /** Removes a session and all that belongs to it. What it has used stays in the sums of all sessions. */
   | { kind: 'erase-session'; id: string }
   /** Removes the session's events with a number below this one; the others keep their numbers. */
   | { kind: 'trim-events'; sessionId: string; below: number };
+
+/** A session of another server with all that belongs to it. Its turns have ended. */
+export interface ImportedSession {
+  session: SessionRecord;
+  conversations: Omit<ConversationRecord, 'sessionId'>[];
+  turns: TurnRecord[];
+  events: (NewEvent & { seq: number })[];
+  usage: UsageRow[];
+}
 
 /** The log of one session, for the decision what of it can go. */
 export interface LogSize {

@@ -216,6 +216,8 @@ export function createFakeAgent(): Agent {
       return id;
     },
     rename: async () => {},
+    async *files() {},
+    addFiles: async () => {},
     async erase(ids) {
       for (const id of ids) transcripts.delete(id);
     },

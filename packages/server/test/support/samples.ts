@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Change, NewEvent, PermissionRecord, SessionRecord, TurnRecord } from '../../src/store/store.ts';
+import type {
+  Change,
+  ImportedSession,
+  NewEvent,
+  PermissionRecord,
+  SessionRecord,
+  TurnRecord,
+} from '../../src/store/store.ts';
 
 /** The moment of all samples. */
 export const AT = '2026-01-02T03:04:05.678Z';
@@ -80,3 +87,34 @@ export const sampleEvent = (sessionId: string, set: Partial<NewEvent> = {}): Cha
   kind: 'event',
   event: { sessionId, turnId: null, type: 'agent.message', at: AT, json: '{"type":"assistant"}', ...set },
 });
+
+/** A session of another server, with two events left of five. */
+export function sampleImport(): ImportedSession {
+  const session = sampleSession({ status: 'closed', lastSeq: 5, title: 'from afar' });
+  const event = {
+    sessionId: session.id,
+    turnId: null,
+    type: 'agent.message',
+    at: AT,
+    json: '{"a":1}',
+  } as const;
+  return {
+    session,
+    conversations: [{ id: session.id, afterSeq: 0, fromDisk: false }],
+    turns: [sampleTurn(session.id, { state: 'completed', endedAt: AT, idempotencyKey: 'k' })],
+    events: [
+      { ...event, seq: 4 },
+      { ...event, seq: 5 },
+    ],
+    usage: [
+      {
+        model: 'demo',
+        inputTokens: 1,
+        outputTokens: 1,
+        cacheReadInputTokens: 1,
+        cacheCreationInputTokens: 1,
+        costUsd: 1,
+      },
+    ],
+  };
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
-import { AT, sampleEvent, samplePermission, sampleSession, sampleTurn } from './samples.ts';
+import { AT, sampleEvent, sampleImport, samplePermission, sampleSession, sampleTurn } from './samples.ts';
 
 /** Every way to filter a list of sessions: with and without each field. */
 const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).flatMap((status) =>
@@ -96,6 +96,7 @@ function changes(): Change[] {
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
     event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
+    'import-session': [{ kind: 'import-session', imported: sampleImport() }],
     'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 1 }],
     'erase-session': [{ kind: 'erase-session', id: session.id }],
   };

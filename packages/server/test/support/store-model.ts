@@ -317,6 +317,8 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     }
     case 'add-usage':
     case 'add-key-usage':
+    // Not among the random ones.
+    case 'import-session':
       return undefined;
     case 'erase-session': {
       if (!sessionOf(each.id)) return 'refused';

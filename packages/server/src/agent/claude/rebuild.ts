@@ -5,6 +5,10 @@ import type { TranscriptMessage } from '../agent.ts';
 /** The agent finds a transcript in any of its project folders (measured on 2.1.330), so a long name may be cut. */
 const LONGEST_NAME = 200;
 
+/** Where the agent keeps the transcripts of a folder. */
+export const projectFolder = (projects: string, cwd: string): string =>
+  join(projects, cwd.replace(/[^a-zA-Z0-9]/g, '-').slice(0, LONGEST_NAME));
+
 /**
  * Rebuilds a lost transcript from the log. The agent resumes from it as from its own: it has prompts, answers, tool
  * calls and their results, but no file checkpoints.
@@ -16,7 +20,7 @@ export async function rebuildTranscript(
   conversation: { id: string; cwd: string },
   messages: readonly TranscriptMessage[],
 ): Promise<string> {
-  const folder = join(projects, conversation.cwd.replace(/[^a-zA-Z0-9]/g, '-').slice(0, LONGEST_NAME));
+  const folder = projectFolder(projects, conversation.cwd);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lines = entriesOf(conversation, messages).map((entry) => `${JSON.stringify(entry)}\n`);
   const path = join(folder, `${conversation.id}.jsonl`);

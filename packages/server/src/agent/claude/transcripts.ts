@@ -3,6 +3,7 @@ import { forkSession, getSessionMessages, renameSession } from '@anthropic-ai/cl
 import { messageOf, problem } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
 import { eraseConversations } from './erase.ts';
+import { addConversationFiles, conversationFiles } from './files.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
 import { agentVersion, isParkable } from './parking.ts';
@@ -16,7 +17,17 @@ export const transcripts = (
   library: Library,
 ): Pick<
   Agent,
-  'transcripts' | 'transcript' | 'parkable' | 'look' | 'restore' | 'history' | 'fork' | 'rename' | 'erase'
+  | 'transcripts'
+  | 'transcript'
+  | 'parkable'
+  | 'look'
+  | 'restore'
+  | 'history'
+  | 'fork'
+  | 'rename'
+  | 'files'
+  | 'addFiles'
+  | 'erase'
 > => ({
   parkable: (toolUseId, said) => isParkable(agentVersion(), toolUseId, said),
 
@@ -58,6 +69,9 @@ export const transcripts = (
   },
 
   rename: (sessionId, title) => renameSession(sessionId, title),
+
+  files: (conversationId) => conversationFiles(library.projects, conversationId),
+  addFiles: (cwd, files) => addConversationFiles(library.projects, cwd, files),
 
   async erase(conversationIds) {
     await eraseConversations(dirname(library.projects), conversationIds);

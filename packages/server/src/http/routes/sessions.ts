@@ -87,6 +87,20 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'closed' };
   });
 
+  mount(app, routes.exportSession, async ({ params }) => {
+    const lines = await sessions.export(params.session_id);
+    return new Response(jsonLines(lines), {
+      headers: {
+        'content-type': 'application/x-ndjson',
+        'content-disposition': `attachment; filename="${params.session_id}.jsonl"`,
+      },
+    });
+  });
+
+  mount(app, routes.importSession, async ({ query }, c) =>
+    sessions.import(await c.req.text(), query.cwd, keyOf(c.get('principal'))),
+  );
+
   mount(app, routes.forkSession, ({ params, body }, c) =>
     sessions.fork(params.session_id, body, keyOf(c.get('principal'))),
   );
@@ -150,5 +164,19 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   mount(app, routes.getUsage, async () => {
     const { costByKey, ...usage } = await store.totalUsage();
     return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(costByKey) };
+  });
+}
+
+/** A body of JSON Lines, read as far as the caller takes them. */
+function jsonLines(lines: AsyncGenerator<unknown, void, void>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await lines.next();
+      if (done) controller.close();
+      else controller.enqueue(Buffer.from(`${JSON.stringify(value)}\n`));
+    },
+    async cancel() {
+      await lines.return();
+    },
   });
 }

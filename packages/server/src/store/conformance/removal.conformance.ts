@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { AT, sampleEvent, samplePermission } from '../../../test/support/samples.ts';
+import { AT, sampleEvent, sampleImport, samplePermission } from '../../../test/support/samples.ts';
 import type { Subject } from './subject.conformance.ts';
 
 const usage = {
@@ -75,6 +75,40 @@ export function describeRemoval(subject: Subject): void {
       expect(await store.logSizes('', 9)).toMatchObject([{ conversationFrom: 2, tasksSeq: 1, lastSeq: 2 }]);
       await store.write([tasks([])]);
       expect(await store.logSizes('', 9)).toMatchObject([{ tasksSeq: null, oldestAt: AT }]);
+    });
+  });
+
+  describe('imported sessions', () => {
+    test('are what they were, and their logs go on', async () => {
+      const { store } = subject;
+      const imported = sampleImport();
+      const { session, turns, conversations } = imported;
+      expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: true, events: [] });
+      expect(await store.getSession(session.id)).toEqual(session);
+      expect(await store.listTurns({ sessionId: session.id, limit: 9 })).toEqual(turns);
+      expect(await store.conversations(session.id)).toEqual(
+        conversations.map((each) => ({ ...each, sessionId: session.id })),
+      );
+      await store.write([sampleEvent(session.id)]);
+      expect((await store.readEvents(session.id, 0, 9)).map(({ seq }) => seq)).toEqual([4, 5, 6]);
+      expect(await store.logSizes('', 9)).toMatchObject([{ firstSeq: 4, bytes: 14 + 20 }]);
+      expect(await store.sessionUsage(session.id)).toEqual({ turns: 1, rows: imported.usage });
+    });
+
+    test('are refused whole when one of their ids is taken', async () => {
+      const { store } = subject;
+      const { id } = await subject.newSession();
+      const turn = await subject.newTurn(id);
+      const sample = sampleImport();
+      const attempts = [
+        { ...sample, session: { ...sample.session, id } },
+        { ...sample, conversations: [{ id, afterSeq: 0, fromDisk: false }] },
+        { ...sample, turns: sample.turns.map((each) => ({ ...each, id: turn.id })) },
+      ];
+      for (const imported of attempts) {
+        expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: false, refused: 0 });
+      }
+      expect(await store.getSession(sample.session.id)).toBeUndefined();
     });
   });
 }

@@ -1,7 +1,9 @@
 import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
-import type { Change, NewEvent, StoredEvent, TurnRecord, UsageRow } from '../store.ts';
+import type { Change, NewEvent, StoredEvent, TurnRecord } from '../store.ts';
+import { importSession } from './import.ts';
 import { eraseSession, trimEvents } from './removal.ts';
 import type { Statements } from './statements.ts';
+import { addUsage } from './usage.ts';
 
 /** Applies one change. Returns the event if it appends one; false if its condition does not hold. */
 export type Apply = (change: Change) => StoredEvent | boolean;
@@ -53,6 +55,8 @@ export function createApply(sql: Statements): Apply {
         return true;
       case 'event':
         return append(sql, change.event);
+      case 'import-session':
+        return importSession(sql, change.imported);
       case 'erase-session':
         return eraseSession(sql, change.id);
       case 'trim-events':
@@ -81,24 +85,6 @@ function insertTurn(sql: Statements, turn: TurnRecord): boolean {
   if (taken) return false;
   sql.insert('turns', turnColumns(turn));
   return true;
-}
-
-function addUsage(sql: Statements, sessionId: string, usage: UsageRow): void {
-  sql.run(
-    `insert into usage values (?, ?, ?, ?, ?, ?, ?) on conflict (session_id, model) do update set
-       input_tokens = input_tokens + excluded.input_tokens,
-       output_tokens = output_tokens + excluded.output_tokens,
-       cache_read_input_tokens = cache_read_input_tokens + excluded.cache_read_input_tokens,
-       cache_creation_input_tokens = cache_creation_input_tokens + excluded.cache_creation_input_tokens,
-       cost_usd = cost_usd + excluded.cost_usd`,
-    sessionId,
-    usage.model,
-    usage.inputTokens,
-    usage.outputTokens,
-    usage.cacheReadInputTokens,
-    usage.cacheCreationInputTokens,
-    usage.costUsd,
-  );
 }
 
 function append(sql: Statements, event: NewEvent): StoredEvent {

@@ -59,3 +59,22 @@ const usageFromRow = (row: Row): UsageRow => ({
   cacheCreationInputTokens: Number(row.cache_creation),
   costUsd: Number(row.cost),
 });
+
+/** Adds to what a session has used of a model. */
+export function addUsage(sql: Statements, sessionId: string, usage: UsageRow): void {
+  sql.run(
+    `insert into usage values (?, ?, ?, ?, ?, ?, ?) on conflict (session_id, model) do update set
+       input_tokens = input_tokens + excluded.input_tokens,
+       output_tokens = output_tokens + excluded.output_tokens,
+       cache_read_input_tokens = cache_read_input_tokens + excluded.cache_read_input_tokens,
+       cache_creation_input_tokens = cache_creation_input_tokens + excluded.cache_creation_input_tokens,
+       cost_usd = cost_usd + excluded.cost_usd`,
+    sessionId,
+    usage.model,
+    usage.inputTokens,
+    usage.outputTokens,
+    usage.cacheReadInputTokens,
+    usage.cacheCreationInputTokens,
+    usage.costUsd,
+  );
+}
