@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EVENTS, type EventType } from '../events.ts';
 import { JsonObject, Timestamp, TurnId } from './common.ts';
-import { TurnInitiator, TurnResult, UserInput, WaitFor } from './message.ts';
+import { TurnInitiator, TurnResult, TurnState, UserInput, WaitFor } from './message.ts';
 import { PermissionMode, SessionOptions } from './options.ts';
 import { ModelUsage } from './session.ts';
 
@@ -31,7 +31,7 @@ const ExportedSession = z.object({
 const ExportedTurn = z.object({
   kind: z.literal('turn'),
   turn_id: TurnId,
-  state: z.enum(['completed', 'failed', 'interrupted']),
+  state: TurnState.exclude(['queued', 'running']),
   initiator: TurnInitiator,
   message: UserInput,
   idempotency_key: z.string().nullable(),
@@ -39,9 +39,11 @@ const ExportedTurn = z.object({
   wait_for: WaitFor,
   created_at: Timestamp,
   started_at: Timestamp.nullable(),
-  ended_at: Timestamp,
+  ended_at: Timestamp.nullable(),
   settled_at: Timestamp.nullable(),
-  result: TurnResult,
+  steers: TurnId.nullable(),
+  continued_as: TurnId.nullable(),
+  result: TurnResult.nullable().meta({ description: 'null for a message that a running turn took in' }),
 });
 
 /** One line of an exported session; the session comes first. */

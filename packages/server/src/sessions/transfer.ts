@@ -82,8 +82,8 @@ const sessionLine = (record: SessionRecord): Line<'session'> => ({
 
 /** No line for a turn that was sent after the export began. */
 function turnLine(turn: TurnRecord): Line<'turn'>[] {
-  const { state, result, endedAt } = turn;
-  if (state === 'queued' || state === 'running' || result === null || endedAt === null) return [];
+  const { state } = turn;
+  if (state === 'queued' || state === 'running') return [];
   return [
     {
       kind: 'turn',
@@ -96,9 +96,11 @@ function turnLine(turn: TurnRecord): Line<'turn'>[] {
       wait_for: turn.waitFor,
       created_at: turn.createdAt,
       started_at: turn.startedAt,
-      ended_at: endedAt,
+      ended_at: turn.endedAt,
       settled_at: turn.settledAt,
-      result,
+      steers: turn.steers,
+      continued_as: turn.continuedAs,
+      result: turn.result,
     },
   ];
 }
@@ -237,5 +239,7 @@ const turnOf = (line: Line<'turn'>, sessionId: string): TurnRecord => ({
   startedAt: line.started_at,
   endedAt: line.ended_at,
   settledAt: line.settled_at,
+  steers: line.steers,
+  continuedAs: line.continued_as,
   result: line.result,
 });
