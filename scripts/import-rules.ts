@@ -27,7 +27,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['problems.ts'],
       ['schemas/'],
       ['events.ts'],
-      ['frames.ts'],
+      ['frames.ts', 'transfer.ts'],
       ['routes/'],
       ['index.ts'],
     ],

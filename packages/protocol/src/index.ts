@@ -102,4 +102,4 @@ export {
   Usage,
 } from './schemas/session.ts';
 export { BackgroundTask } from './schemas/task.ts';
-export { ExportLine } from './schemas/transfer.ts';
+export { ExportLine } from './transfer.ts';

@@ -19,7 +19,7 @@ import {
   Usage,
 } from '../schemas/session.ts';
 import { BackgroundTask } from '../schemas/task.ts';
-import { SessionImported } from '../schemas/transfer.ts';
+import { SessionImported } from '../transfer.ts';
 import { route } from './route.ts';
 import { ASKING, SHARED, STARTING, session } from './shared.ts';
 

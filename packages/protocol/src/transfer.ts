@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { EVENTS, type EventType } from '../events.ts';
-import { JsonObject, Timestamp, TurnId } from './common.ts';
-import { TurnInitiator, TurnResult, TurnState, UserInput, WaitFor } from './message.ts';
-import { PermissionMode, SessionOptions } from './options.ts';
-import { ModelUsage } from './session.ts';
+import { EVENTS, type EventType } from './events.ts';
+import { JsonObject, Timestamp, TurnId } from './schemas/common.ts';
+import { TurnInitiator, TurnResult, TurnState, UserInput, WaitFor } from './schemas/message.ts';
+import { PermissionMode, SessionOptions } from './schemas/options.ts';
+import { ModelUsage } from './schemas/session.ts';
 
 const count = z.int().min(0);
 
