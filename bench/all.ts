@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-for (const name of ['turn', 'events', 'client', 'gateway']) {
+for (const name of ['turn', 'start', 'events', 'client', 'gateway']) {
   console.log(`\n=== bench/${name}.ts`);
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
   const { status } = spawnSync(process.execPath, [...process.execArgv, file], { stdio: 'inherit' });
