@@ -108,7 +108,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['sessions/machine/', 'sessions/machine.ts'],
       ['sessions/'],
       ['http/'],
-      ['server.ts'],
+      ['server.ts', 'backup.ts'],
       ['main.ts', 'index.ts'],
     ],
   },

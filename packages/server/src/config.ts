@@ -123,6 +123,8 @@ export interface Config {
 }
 
 export const USAGE = `Usage: claude-agent-server [options]
+       claude-agent-server backup FILE [--home DIR]    save database and transcripts, also of a running server
+       claude-agent-server restore FILE [--home DIR]   put a backup into an empty home
 
   --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; other than loopback needs an API key)
   --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})
@@ -162,10 +164,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
 
   const typedIn = env.INIT_CWD ?? process.cwd();
   const host = flags.host ?? file.host ?? DEFAULT_HOST;
-  const home = resolve(
-    typedIn,
-    flags.home ?? env.AGENT_SERVER_HOME ?? file.home ?? join(env.HOME ?? homedir(), '.claude-agent-server'),
-  );
+  const home = homeOf(flags.home, env, file.home);
   const apiKeys = distinct(readKeys(env, file));
   if (!isLoopback(host) && apiKeys.length === 0) {
     throw new ConfigError(
@@ -212,6 +211,12 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
   });
+}
+
+/** The server's own folder: of the flag, the environment, the file, or the default. */
+export function homeOf(flag: string | undefined, env: NodeJS.ProcessEnv, inFile?: string): string {
+  const standard = join(env.HOME ?? homedir(), '.claude-agent-server');
+  return resolve(env.INIT_CWD ?? process.cwd(), flag ?? env.AGENT_SERVER_HOME ?? inFile ?? standard);
 }
 
 function readFlags(argv: string[]) {

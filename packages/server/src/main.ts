@@ -26,6 +26,12 @@ function watchParent(onEnd: () => void): void {
 }
 
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === 'backup' || command === 'restore') {
+    const programs = await import('./backup.ts');
+    console.log(await programs[command](rest, process.env));
+    return;
+  }
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === 'help') {
     console.log(USAGE);
