@@ -145,7 +145,7 @@ describe('with max_live_agents', () => {
     expect(processesOf(a).length).toBeGreaterThan(0);
     const { session_id: b } = await on.createSession({ effort: 'low' });
     expect(textOf(await on.send(b, 'say hello'))).toBe('hello');
-    expect(agents()).toBe(2);
+    await expect.poll(agents, { timeout: 10_000 }).toBe(2);
     expect([await stateOf(on, a), await stateOf(on, b)]).toEqual(['idle', 'idle']);
   });
 

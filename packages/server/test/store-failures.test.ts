@@ -83,6 +83,8 @@ function newWorld(between: (agent: Agent) => Agent = (agent) => agent): World {
       disk = made.disk;
       return made.store;
     },
+    // As often as possible between the messages.
+    sleepAfterSeconds: 0.005,
     agent: (fake) => watched(between(fake), () => server.store, problems),
   });
   return {
@@ -193,6 +195,7 @@ async function history(random: Random): Promise<void> {
   disk.full = false;
   await Promise.all(waiting);
   await expect.poll(() => session.state(), { timeout: 10_000 }).toMatch(/idle|asleep/);
+  await expect.poll(() => session.isStuck(), { timeout: 10_000 }).toBe(false);
   await compare(world, session, 'at the end');
   const turns = await server.store.listTurns({ sessionId: session.id, limit: 10_000 });
   for (const turn of turns) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { sampleSession } from '../../test/support/samples.ts';
-import type { TurnEnd } from '../agent/agent.ts';
+import type { Spent, TurnEnd } from '../agent/agent.ts';
 import type { Command, CommandBody, Effect } from './machine/commands.ts';
 import { initialState, type State } from './machine/state.ts';
 import { decide, isDue } from './machine.ts';
@@ -90,6 +90,8 @@ function session(record = sampleSession()) {
     });
   return { state: () => state, after, send, run, end, ask, notify, listTasks };
 }
+
+const NOTHING: Spent = { spent: [], isBooked: true };
 
 const endings = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => (effect.kind === 'turn-ended' ? [[effect.turn.id, effect.turn.state]] : []));
@@ -232,6 +234,57 @@ describe('work in the background', () => {
     expect(state()).toMatchObject({ unsettled: [], shown: 'background' });
     after({ kind: 'no-report' });
     expect(state().shown).toBe('idle');
+  });
+});
+
+describe('the process of an idle session', () => {
+  test('may be let go when nothing uses it, and not while something does', () => {
+    const { after, run, end, state } = session();
+    expect(after({ kind: 'process-started', process: 1 }).does).toContain('await-sleep');
+    run('one');
+    expect(after({ kind: 'sleep' }).does).toEqual([]);
+    expect(end('one').does).toContain('await-sleep');
+    expect(after({ kind: 'sleep' }).does).toEqual(['end-idle-process']);
+    after({ kind: 'process-ended', process: 1, how: 'code 0', lastWords: '', cut: NOTHING });
+    expect(state().shown).toBe('asleep');
+    expect(after({ kind: 'sleep' }).does).toEqual([]);
+  });
+
+  test('a message that shares the commit of its end gets another one', () => {
+    const { after, send } = session();
+    after({ kind: 'process-started', process: 1 });
+    expect([...after({ kind: 'sleep' }).does, ...send('one').does]).toEqual([
+      'end-idle-process',
+      'turn-accepted',
+      'start-turn',
+    ]);
+    const ended = after({ kind: 'process-ended', process: 1, how: 'code 0', lastWords: '', cut: NOTHING });
+    expect(ended.events).not.toContain('turn.failed');
+    after({ kind: 'process-started', process: 2 });
+    expect(after({ kind: 'turn-ready', turnId: 'one', process: 2 }).does).toEqual(['send-to-agent']);
+  });
+});
+
+describe('a turn that waits for a process', () => {
+  test('is told its position, and when it has one, before the agent gets the message', () => {
+    const { after, send } = session();
+    send('one');
+    expect(after({ kind: 'turn-waiting', turnId: 'one', position: 2 }).events).toEqual(['turn.waiting']);
+    after({ kind: 'process-started', process: 1 });
+    const ready = after({ kind: 'turn-ready', turnId: 'one', process: 1 });
+    expect([ready.events, ready.does]).toEqual([['turn.waiting'], ['send-to-agent']]);
+    expect(after({ kind: 'turn-waiting', turnId: 'one', position: 1 }).events).toEqual([]);
+  });
+
+  test('is queued again by a shutdown, and begins without a second start in the log', () => {
+    const { after, send, state } = session();
+    send('one');
+    send('two');
+    after({ kind: 'turn-waiting', turnId: 'one', position: 1 });
+    expect(after({ kind: 'shut-down', cut: undefined }).events).toEqual(['session.state']);
+    expect(state().queue.map(({ id }) => id)).toEqual(['one', 'two']);
+    const next = after({ kind: 'resume-queue' });
+    expect([next.events, next.does]).toEqual([['session.state'], ['start-turn']]);
   });
 });
 

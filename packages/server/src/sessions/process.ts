@@ -49,6 +49,8 @@ export interface ProcessHandle {
    * @throws AppError 409 when it refuses, 504 when it does not answer in time
    */
   tell(say: (process: AgentProcess) => Promise<void>): Promise<void>;
+  /** Settles when every process that was told to end is gone. */
+  gone(): Promise<void>;
   /** Ends the process, even while it is starting; settles when it is gone. */
   end(): Promise<void>;
   /** Ends the process so that it writes nothing more: what it waits for can be asked again. */
@@ -183,7 +185,13 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     mine.waits = true;
     // Another turn than the one that was told may wait now.
     if (mine.position > 0) onPosition(mine.position);
-    return mine.live;
+    try {
+      return await mine.live;
+    } catch (error) {
+      // The start of a question, which was refused just now.
+      if (error instanceof AppError && error.code === 'agents_busy') return wake({ waits });
+      throw error;
+    }
   };
 
   const refuse = (): never => {
@@ -270,6 +278,9 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       live = undefined;
       killing = Promise.all([killing, last?.process.kill()]).then(() => {});
       await killing;
+    },
+    async gone() {
+      await Promise.all([ending, killing]);
     },
     async end() {
       ending = Promise.allSettled([ending, end()]).then(() => {});

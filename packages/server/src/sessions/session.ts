@@ -168,6 +168,9 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     'rename-transcript': ({ conversationId, title }) =>
       background(agent.rename(conversationId, title), 'title the transcript'),
     'end-process': () => background(process.end(), 'end the agent'),
+    'end-idle-process'() {
+      if (!process.isInUse()) background(process.end(), 'end an idle agent');
+    },
     'kill-process': () => background(process.kill(), 'let the agent go'),
   };
   const perform = (effect: Effect): void => (performers[effect.kind] as Perform<Effect['kind']>)(effect);

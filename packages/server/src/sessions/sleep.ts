@@ -5,7 +5,7 @@ import type { SessionActor } from './session-actor.ts';
 
 export interface SleepDeps {
   actor: SessionActor;
-  process: Pick<ProcessHandle, 'isInUse' | 'end'>;
+  process: Pick<ProcessHandle, 'isInUse' | 'gone'>;
   permits: Pick<Permits, 'noteIdle'>;
   /** So long is a process kept that nothing uses; 0 for no limit. */
   afterSeconds(): number;
@@ -27,9 +27,9 @@ export function createSleep({ actor, process, permits, afterSeconds, onError }: 
   const sleep = async (): Promise<boolean> => {
     if (process.isInUse()) return false;
     const outcome = await actor.call({ kind: 'sleep' });
-    const sleeps = outcome.ok && outcome.effects.some(({ kind }) => kind === 'end-process');
-    if (sleeps) await process.end();
-    return sleeps;
+    // A message of the same commit may have begun to start another process: only the end of this one is awaited.
+    await process.gone();
+    return outcome.ok && outcome.effects.some(({ kind }) => kind === 'end-idle-process');
   };
 
   const holder: Sleep = {

@@ -32,12 +32,15 @@ export interface InProcessOptions {
   store?: (real: Store) => Store;
   /** Puts something between the server and its agent. */
   agent?: (fake: Agent) => Agent;
+  /** Idle sessions keep their process unless this says otherwise. */
+  sleepAfterSeconds?: number;
 }
 
 /** Puts the real parts together as server.ts does, on a store in memory and the fake agent. */
 export function createInProcess({
   store: between = (real) => real,
   agent: watch = (fake) => fake,
+  sleepAfterSeconds = 0,
 }: InProcessOptions = {}): InProcess {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const errors: InProcess['errors'] = [];
@@ -68,7 +71,7 @@ export function createInProcess({
     ),
     permissionTimeoutSeconds: 300,
     parkAfterSeconds: 60,
-    sleepAfterSeconds: 0,
+    sleepAfterSeconds,
     maxLiveAgents: 1_000,
     maxQueuedTurns: 1_000,
     tally: () => undefined,

@@ -171,6 +171,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     'resume-parked': ({ parked }) => agent.expectParked(parked),
     'kill-process': () => agent.die(),
     'end-process': () => agent.die(),
+    'end-idle-process': () => agent.die(),
   };
   const perform = (effect: Effect): void =>
     (performers[effect.kind] as ((effect: Effect) => void) | undefined)?.(effect);

@@ -160,6 +160,8 @@ export type Effect =
   | { kind: 'find-title' }
   | { kind: 'rename-transcript'; conversationId: string; title: string }
   | { kind: 'end-process' }
+  /** End the process, unless a question to the agent came meanwhile. */
+  | { kind: 'end-idle-process' }
   | { kind: 'kill-process' };
 
 export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>;

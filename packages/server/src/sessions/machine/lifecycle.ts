@@ -31,7 +31,7 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
 
 /** Lets a process go that nothing uses. */
 export function sleep(draft: Draft): void {
-  if (canSleep(draft.state)) draft.effects.push({ kind: 'end-process' });
+  if (canSleep(draft.state)) draft.effects.push({ kind: 'end-idle-process' });
 }
 
 /** Whether the turn waits on without its process. */

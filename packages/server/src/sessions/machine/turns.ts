@@ -123,10 +123,11 @@ function tellPosition(draft: Draft, { turn }: Current, position: number): void {
 
 /** A turn that waits for a process at the end of its server has not begun: it is queued for the next. */
 export function putBack(draft: Draft): void {
-  const { current, queue } = draft.state;
+  const { current } = draft.state;
   if (!current?.waits || current.phase !== 'starting' || current.stop) return;
   const set = { state: 'queued' } as const;
-  assign(draft, { current: undefined, queue: [{ ...current.turn, ...set }, ...queue] });
+  returnSteered(draft, current.turn.id);
+  assign(draft, { current: undefined, queue: [{ ...current.turn, ...set }, ...draft.state.queue] });
   draft.changes.push({ kind: 'update-turn', id: current.turn.id, from: ['running'], set });
 }
 
