@@ -19,7 +19,10 @@ import type { Store } from './store.ts';
 export function openSqliteStore(path: string): Store {
   const db = new DatabaseSync(path);
   try {
-    db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
+    // What is erased is overwritten, not only unlinked.
+    db.exec(
+      'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma secure_delete = on',
+    );
     migrate(db);
   } catch (error) {
     db.close();

@@ -65,6 +65,7 @@ export function openCatalog(projects: string, file: string): Catalog {
       cwd: row.cwd === null ? null : String(row.cwd),
     });
   }
+  db.exec('pragma secure_delete = on');
   const insert = db.prepare('insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)');
   const remove = db.prepare('delete from files where path = ?');
   /** Paths of conversations that were looked up. */
