@@ -55,6 +55,9 @@ export type InterruptScope = (typeof INTERRUPT_SCOPES)[number];
 /** What happens to a message that arrives while a turn runs: `steer` gives it to that turn. */
 export const WHEN_BUSY = ['queue', 'reject', 'interrupt', 'steer'] as const;
 
+/** What becomes of a turn that runs when its agent or the server dies. */
+export const CRASH_POLICIES = ['interrupt', 'resume'] as const;
+
 /** What ended the process of a turn that goes on. */
 export const CRASH_REASONS = ['agent_died', 'server_restarted'] as const;
 

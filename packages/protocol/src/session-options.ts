@@ -196,6 +196,11 @@ const KEPT = {
     description: 'Seconds that a permission request waits; 0 means no limit',
     live: true,
   },
+  on_crash: {
+    description:
+      'A turn that runs when its agent or the server dies is interrupted (default), or goes on once in another process: `resume`',
+    live: true,
+  },
   park_after_seconds: {
     description:
       'When a durable permission request has waited this long, its agent process is let go until somebody answers. Default 60',

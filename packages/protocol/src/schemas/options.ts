@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { MAX_PERMISSION_TIMEOUT_SECONDS } from '../constants.ts';
-import { EFFORTS, PERMISSION_MODES, PERMISSION_PROMPTS, SETTING_SOURCES } from '../reasons.ts';
+import {
+  CRASH_POLICIES,
+  EFFORTS,
+  PERMISSION_MODES,
+  PERMISSION_PROMPTS,
+  SETTING_SOURCES,
+} from '../reasons.ts';
 import {
   type KeptOption,
   type OptionFacts,
@@ -147,6 +153,7 @@ const FORMS = {
   setting_sources: z.array(z.enum(SETTING_SOURCES)),
   trust_project: z.boolean(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
+  on_crash: z.enum(CRASH_POLICIES),
   park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
   sleep_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS),
 } satisfies Record<KeptOption, z.ZodType>;

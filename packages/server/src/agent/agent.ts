@@ -28,6 +28,8 @@ export interface StartOptions {
   spentUsd: number;
   /** A call parked by an earlier process (see `parkable`): the agent asks for it again and its turn continues. Needs `resume`. */
   parked?: ParkedCall;
+  /** A turn that an earlier process left: what that did not write to the transcript comes from the log. Needs `resume`. */
+  continued?: Pick<ParkedCall, 'said'>;
 }
 
 /** A tool call whose permission outlives its process. */

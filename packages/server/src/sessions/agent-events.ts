@@ -66,7 +66,11 @@ export function createAgentListener(deps: AgentEventsDeps): AgentListener {
         fact({ kind: 'conversation-changed', conversationId, trigger }, 'note the conversation'),
       onExit({ code, signal, words, cut }) {
         const how = signal ?? `code ${code}`;
-        fact({ kind: 'process-ended', process, how, lastWords: words, cut }, 'settle after the agent ended');
+        const continueAs = randomUUID();
+        fact(
+          { kind: 'process-ended', process, how, lastWords: words, cut, continueAs },
+          'settle after the agent ended',
+        );
       },
     }),
   };

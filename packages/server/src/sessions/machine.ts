@@ -19,7 +19,7 @@ import {
   giveUpClose,
   parkedLost,
   processEnded,
-  restoreParked,
+  restoreTurn,
   serverRestarted,
   shutDown,
   sleep,
@@ -92,6 +92,9 @@ export interface Decision {
  *   waiting ──process-ended, shut-down, server-restarted──▶ parked ──answer-permission, timeout──▶ (effect resume-parked)
  *     ▲                                                        │                                            │
  *     └────────permission-asked, again for the same call───────┴────────────────────────────────────────────┘
+ *
+ * With the session option `on_crash: "resume"` a turn that was sent goes on once: process-ended and server-restarted make
+ * it `starting` again, and the next process gets a prompt of the server's own (machine/continuing.ts).
  *
  * A permission request: pending ──answer-permission──▶ allowed or denied
  *                               ──permission-unanswered, or the end of what asked──▶ denied, cancelled or expired
@@ -174,9 +177,12 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
 
   // after a restart
   'server-restarted': serverRestarted,
-  'restore-parked': restoreParked,
+  'restore-turn': restoreTurn,
   'take-over': takeOver,
   'resume-queue': (draft) => {
+    const { current, parked } = draft.state;
+    if (current?.phase === 'starting' && !parked)
+      draft.effects.push({ kind: 'start-turn', turn: current.turn });
     startParked(draft);
     beginNext(draft);
   },

@@ -3,10 +3,10 @@ import type { PermissionRecord, SessionRecord, Store } from '../store/store.ts';
 import { readHistory } from './history.ts';
 import type { Current, Parked } from './machine/state.ts';
 
-/** A turn that waits for a permission without a process, as a dead server left it. */
+/** A turn that outlives its server: it waits for a permission without a process, or goes on in another. */
 export interface RestoredTurn {
   current: Current;
-  parked: Parked;
+  parked: Parked | undefined;
   /** The request, while it is not answered. */
   pending: readonly PermissionRecord[];
 }

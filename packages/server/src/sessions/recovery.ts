@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { AnswerItem } from 'claude-agent-protocol';
 import type { Agent, AgentMessage, Spent, TranscriptMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
@@ -53,10 +54,17 @@ export async function settleOrphans(deps: RecoveryDeps): Promise<Map<string, Res
     const cut: Spent | undefined = calls && { spent: await calls.take(), isBooked: false };
     const { hadTasks, pending } = open;
     const parks = !hadTasks && deps.agent.parkable(pending[0]?.toolUseId ?? '', thread);
-    const after = decide(state, { kind: 'server-restarted', cut, hadTasks, parks, at });
+    const after = decide(state, {
+      kind: 'server-restarted',
+      cut,
+      hadTasks,
+      parks,
+      continueAs: randomUUID(),
+      at,
+    });
     await log.write(sessionId, after.changes);
     const { current, parked } = after.state;
-    if (current && parked) waiting.set(sessionId, { current, parked, pending: after.state.pending });
+    if (current) waiting.set(sessionId, { current, parked, pending: after.state.pending });
   }
   return waiting;
 }
@@ -137,7 +145,7 @@ async function restore(
       pending,
       // Of the process itself nothing is left; what it was doing is.
       process: 0,
-      shown: 'running',
+      shown: pending.length > 0 ? 'waiting' : 'running',
       current: current && {
         turn: current.turn,
         messages: current.messages,
@@ -189,6 +197,9 @@ function note(found: Scan, stored: StoredEvent, calls: Tally | undefined): void 
     const { request_id, cost_usd } = dataOf(stored);
     found.parkedBy = request_id;
     found.parkedCostUsd += cost_usd;
+    calls?.clear();
+  } else if (isEvent(stored, 'turn.continued')) {
+    found.parkedCostUsd += dataOf(stored).cost_usd;
     calls?.clear();
   } else if (isEvent(stored, 'turn.resumed')) {
     found.parkedBy = undefined;

@@ -283,7 +283,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         const record = records.get(sessionId);
         if (!record) continue;
         const session = adopt(record);
-        session.restoreParked(turn);
+        session.restoreTurn(turn);
         orphaned.add(session);
       }
     },

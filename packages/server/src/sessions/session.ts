@@ -18,6 +18,7 @@ import { type Calls, createCalls } from './calls.ts';
 import { createCancel } from './cancel.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
+import { continuedTurn } from './machine/continuing.ts';
 import { parkableRequest } from './machine/parking.ts';
 import { isClosed, runningTurns, turnOf } from './machine/state.ts';
 import { parkedSaid, type RestoredTurn } from './parked.ts';
@@ -31,7 +32,7 @@ import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
 import { createSleep } from './sleep.ts';
 import { readyTranscript } from './transcript.ts';
-import { createWaiters } from './waiters.ts';
+import { createWaiters, hasEnded } from './waiters.ts';
 
 /** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
 const LAST_WRITES_MS = 1_500;
@@ -69,8 +70,8 @@ export interface Session {
   settled(turnId: string): Promise<TurnRecord>;
   /** Takes over turns that were queued before this server started; they go ahead of new ones. */
   takeOver(turns: TurnRecord[]): void;
-  /** Takes over a turn that waits for a permission, and waited for it when the server before ended. */
-  restoreParked(turn: RestoredTurn): void;
+  /** Takes over a turn that outlived the server before: it waits for a permission, or goes on. */
+  restoreTurn(turn: RestoredTurn): void;
   /** Begins the first queued turn, if none runs, and goes on with a parked one that has its answer. */
   resumeQueue(): void;
   /** Ends the running turn, or all work; settles when the end is in the log. */
@@ -131,8 +132,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const performers: { [Kind in Effect['kind']]: Perform<Kind> } = {
     'start-turn': ({ turn }) => background(runTurn(running, turn), 'run a turn'),
-    'send-to-agent'({ turnId, input, process: number }) {
-      if (process.send(number, turnId, input)) return;
+    'send-to-agent'({ turnId, as, input, process: number }) {
+      if (process.send(number, as, input)) return;
       const error = { code: 'agent_died', message: 'The agent ended before it had the message.' };
       fact({ kind: 'turn-not-started', turnId, error }, 'end a turn');
     },
@@ -228,6 +229,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
     options: async () => {
       const { record, parked } = state();
+      const continued = continuedTurn(state());
       const { resume, lost } = await readyTranscript({ store, agent }, record);
       if (lost) await actor.written({ kind: 'transcript-lost', restored: lost.restored });
       return {
@@ -247,6 +249,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
             said: await parkedSaid({ store, agent }, record, parked.turnId),
           },
         }),
+        ...(resume &&
+          continued && { continued: { said: await parkedSaid({ store, agent }, record, continued) } }),
       };
     },
     events: listener.events,
@@ -315,12 +319,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     send: sending.send,
     interrupt: (scope) => (scope === 'all' ? interrupt.all() : interrupt.turn()),
     isStuck: actor.isStuck,
-    ended: (turnId) =>
-      awaitTurn(
-        waiters.ended(turnId),
-        turnId,
-        ({ result, state: now }) => result !== null || now === 'steered',
-      ),
+    ended: (turnId) => awaitTurn(waiters.ended(turnId), turnId, hasEnded),
     settled: (turnId) => awaitTurn(settling.ended(turnId), turnId, ({ settledAt }) => settledAt !== null),
     takeOver: (turns) => fact({ kind: 'take-over', turns }, 'take over queued turns'),
     resumeQueue: () => fact({ kind: 'resume-queue' }, 'go on with queued turns'),
@@ -365,8 +364,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       return { ...result, error: words };
     },
 
-    restoreParked({ current, parked, pending }) {
-      fact({ kind: 'restore-parked', current, parked, pending }, 'take over a turn that waits');
+    restoreTurn({ current, parked, pending }) {
+      fact({ kind: 'restore-turn', current, parked, pending }, 'take over a turn');
       for (const request of pending) broker.restore(request);
     },
 

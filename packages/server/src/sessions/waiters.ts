@@ -40,3 +40,6 @@ export function createWaiters(): Waiters {
     },
   };
 }
+
+/** Nothing more comes of a turn; a message that another turn took in has no end of its own. */
+export const hasEnded = ({ result, state }: TurnRecord): boolean => result !== null || state === 'steered';

@@ -132,7 +132,15 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       const last = process;
       process = undefined;
       const cut = { spent: [], isBooked: false };
-      if (last) fact({ kind: 'process-ended', process: last.number, how: 'SIGKILL', lastWords: '', cut });
+      if (last)
+        fact({
+          kind: 'process-ended',
+          process: last.number,
+          how: 'SIGKILL',
+          lastWords: '',
+          cut,
+          continueAs: randomUUID(),
+        });
     },
     vanish() {
       process = undefined;

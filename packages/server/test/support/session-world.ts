@@ -143,14 +143,14 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
 
   const performers: { [Kind in Effect['kind']]?: (effect: EffectOf<Kind>) => void } = {
     'start-turn': ({ turn }) => agent.expect(turn.id),
-    'send-to-agent'({ turnId, process }) {
-      // A message that steers is given to each process of its turn until one takes it.
+    'send-to-agent'({ turnId, as, process }) {
+      // A message that steers is given to each process of its turn until one takes it; the turn may have just ended.
       const turn = rows.turns.get(turnId);
-      const isSteered = turn?.state === 'queued' && turn.steers !== null;
-      once(`given ${turnId} to ${process}`, isSteered || turn?.state === 'running');
-      if (!isSteered) once(`sent ${turnId}`, true);
+      const isSteered = turn?.state === 'queued' && actor.state().handed.includes(turnId);
+      once(`given ${as} to ${process}`, isSteered || turn?.state === 'running');
+      if (!isSteered) once(`sent ${as}`, true);
       const error = { code: 'agent_died', message: 'gone' };
-      if (!agent.send(process, turnId)) fact({ kind: 'turn-not-started', turnId, error });
+      if (!agent.send(process, as)) fact({ kind: 'turn-not-started', turnId, error });
     },
     'turn-accepted'({ turn }) {
       if (!rows.turns.has(turn.id)) problems.push('accepted before the store has it');
@@ -158,7 +158,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     'turn-ended'({ turn: { id: turnId } }) {
       const turn = rows.turns.get(turnId);
       once(`ended ${turnId}`, turn?.endedAt !== null);
-      if (turn?.initiator === 'user' && turn.state === 'completed' && !agent.hasEnded(turn.id))
+      if (
+        turn?.initiator === 'user' &&
+        turn.state === 'completed' &&
+        !agent.hasEnded(turn.continuedAs ?? turn.id)
+      )
         problems.push('a turn is completed by the end of another');
     },
     'message-steered': ({ message }) =>
@@ -207,7 +211,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     fact({ kind: 'withdraw-questions' });
     if (n % 3 === 0) agent.end(true);
     if (n % 3 !== 1) return;
-    agent.drop(turnIds);
+    agent.drop(turnIds.map((turnId) => rows.turns.get(turnId)?.continuedAs ?? turnId));
     const end: CommandBody = { kind: 'end-turns', turnIds, cut: undefined };
     call(end).catch(() => fact(end));
   };
@@ -263,7 +267,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     const queued = (await store.openTurns('queued')).filter(({ sessionId }) => sessionId === id);
     fact({ kind: 'take-over', turns: queued });
     const parked = waiting.get(id);
-    if (parked) fact({ kind: 'restore-parked', ...parked });
+    if (parked) fact({ kind: 'restore-turn', ...parked });
     // Writes nothing: the log says already what a parked session does.
     rows = { ...rows, shown: actor.state().shown };
     fact({ kind: 'resume-queue' });
@@ -278,7 +282,12 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     },
     set: (n, flag) =>
       attempt(
-        flag ? { kind: 'set-model', model: `model ${n}` } : { kind: 'patch', set: { title: `title ${n}` } },
+        flag
+          ? { kind: 'set-model', model: `model ${n}` }
+          : {
+              kind: 'patch',
+              set: { options: { enable_proxy: false, on_crash: n % 3 ? 'resume' : 'interrupt' } },
+            },
       ),
     interrupt,
     'stop all': () => attempt({ kind: 'stop-all' }),

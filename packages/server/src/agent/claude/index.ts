@@ -38,7 +38,12 @@ export function createClaude(deps: ClaudeDeps): Agent {
     signal: AbortSignal,
   ): Promise<AgentProcess> => {
     const host = await prepareHost(deps, options, events);
-    if (options.parked) await askAgain(library.projects, options, options.parked);
+    const { parked, continued } = options;
+    if (parked ?? continued)
+      await readyTurn(library.projects, options, {
+        toolUseId: parked?.toolUseId,
+        said: (parked ?? continued)?.said ?? [],
+      });
     // Read before the process starts: it writes its own totals when it ends.
     const saved =
       !options.resume || host.link.meter
@@ -84,14 +89,17 @@ export function createClaude(deps: ClaudeDeps): Agent {
   };
 }
 
-/** Prepares a parked call so that the agent asks again. @throws when its transcript cannot be written */
-async function askAgain(
+/**
+ * Prepares the transcript of a turn that goes on: with a call that waits, so that the agent asks for it again.
+ * @throws when it cannot be written
+ */
+async function readyTurn(
   projects: string,
   { conversationId: id, cwd, permissionMode }: StartOptions,
-  parked: ParkedCall,
+  turn: { toolUseId: string | undefined; said: ParkedCall['said'] },
 ): Promise<void> {
   let path = await findTranscript(projects, id);
   // The process was killed before it wrote a line.
-  path ??= await rebuildTranscript(projects, { id, cwd }, parked.said);
-  await markDeferred(path, { id, cwd, permissionMode }, parked);
+  path ??= await rebuildTranscript(projects, { id, cwd }, turn.said);
+  await markDeferred(path, { id, cwd, permissionMode }, turn);
 }

@@ -72,18 +72,19 @@ interface Tail {
 
 /**
  * Makes the agent ask for a call again when it resumes: adds the messages of the turn that a killed process did not
- * write to the transcript, and marks the call. Idempotent.
+ * write to the transcript, and marks the call. Idempotent. Without a call the messages are all that is added: a resume
+ * makes the agent forget a call that has no result.
  * @throws when the transcript cannot be read or written
  */
 export async function markDeferred(
   path: string,
   conversation: { id: string; cwd: string; permissionMode: PermissionMode },
-  { toolUseId, said }: Pick<ParkedCall, 'toolUseId' | 'said'>,
+  { toolUseId, said }: { toolUseId: string | undefined; said: ParkedCall['said'] },
 ): Promise<void> {
   const turn = new Set(said.map(({ uuid }) => uuid));
   const call = said.at(-1)?.uuid ?? '';
   let tail = await readTail(path, toolUseId, turn);
-  if (tail.goesOn && tail.written.has(call)) {
+  if (toolUseId !== undefined && tail.goesOn && tail.written.has(call)) {
     await cutBehind(path, call);
     tail = await readTail(path, toolUseId, turn);
   }
@@ -106,8 +107,20 @@ export async function markDeferred(
     parentUuid = uuid;
   };
   for (const { uuid, type, message } of said) if (!tail.written.has(uuid)) append(uuid, { type, message });
+  if (toolUseId !== undefined) append(randomUUID(), deferral(toolUseId, said, conversation.permissionMode));
+  // A process killed while writing may have left half a line.
+  const start = tail.endsInLine ? '' : '\n';
+  await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+}
+
+/** The entry that makes the agent ask again. */
+function deferral(
+  toolUseId: string,
+  said: ParkedCall['said'],
+  permissionMode: PermissionMode,
+): Record<string, unknown> {
   const waiting = said.flatMap(({ message }) => callsOf(message)).find(({ id }) => id === toolUseId);
-  append(randomUUID(), {
+  return {
     type: 'attachment',
     attachment: {
       type: 'hook_deferred_tool',
@@ -116,12 +129,9 @@ export async function markDeferred(
       toolInput: waiting?.input,
       hookName: 'settings',
       hookEvent: 'PreToolUse',
-      permissionMode: conversation.permissionMode,
+      permissionMode,
     },
-  });
-  // A process killed while writing may have left half a line.
-  const start = tail.endsInLine ? '' : '\n';
-  await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  };
 }
 
 /**
@@ -138,7 +148,11 @@ async function cutBehind(path: string, uuid: string): Promise<void> {
 const NEWLINE = 10;
 
 /** Reads backwards to the start of the turn. */
-async function readTail(path: string, toolUseId: string, turn: ReadonlySet<string>): Promise<Tail> {
+async function readTail(
+  path: string,
+  toolUseId: string | undefined,
+  turn: ReadonlySet<string>,
+): Promise<Tail> {
   const file = await open(path);
   try {
     const { size } = await file.stat();

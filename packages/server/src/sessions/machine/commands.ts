@@ -64,7 +64,14 @@ type ProcessCommand =
   | { kind: 'sleep' }
   /** The turn waits for a process of another session to end; 1 for the next. */
   | { kind: 'turn-waiting'; turnId: string; position: number }
-  | { kind: 'process-ended'; process: number; how: string; lastWords: string; cut: Spent };
+  | {
+      kind: 'process-ended';
+      process: number;
+      how: string;
+      lastWords: string;
+      cut: Spent;
+      continueAs?: string;
+    };
 
 /** Events of the agent, including what it does by itself. */
 type AgentCommand =
@@ -105,11 +112,17 @@ type RecoveryCommand =
       kind: 'server-restarted';
       cut: Spent | undefined;
       hadTasks: boolean;
+      continueAs?: string;
       /** The pending request waits on: the agent can be made to ask again. */
       parks: boolean;
     }
-  /** A turn that was parked when the server before ended. */
-  | { kind: 'restore-parked'; current: Current; parked: Parked; pending: readonly PermissionRecord[] }
+  /** A turn that was parked when the server before ended, or goes on after its death. */
+  | {
+      kind: 'restore-turn';
+      current: Current;
+      parked: Parked | undefined;
+      pending: readonly PermissionRecord[];
+    }
   /** Turns queued before the restart; they go ahead of new ones. */
   | { kind: 'take-over'; turns: readonly TurnRecord[] }
   /** Begins the first queued turn, if none runs. */
@@ -143,7 +156,8 @@ export type Effect =
   | { kind: 'await-parking'; requestId: string }
   /** Nothing uses the process from now on: it may be let go. */
   | { kind: 'await-sleep' }
-  | { kind: 'send-to-agent'; turnId: string; input: UserInput; process: number }
+  /** `as`: the id of the message, where it is not that of the turn. */
+  | { kind: 'send-to-agent'; turnId: string; as: string; input: UserInput; process: number }
   /** The turn exists, and its end can be waited for. */
   | { kind: 'turn-accepted'; turn: TurnRecord }
   | { kind: 'turn-ended'; turn: TurnRecord }

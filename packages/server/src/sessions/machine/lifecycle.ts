@@ -2,6 +2,7 @@ import type { Spent } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
 import { endBackground, setTasks, settleAll } from './background.ts';
 import type { Of } from './commands.ts';
+import { continueTurn } from './continuing.ts';
 import { assign, type Draft, noteState, update } from './draft.ts';
 import { park, parkableRequest, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
@@ -12,7 +13,7 @@ import { beginNext, cutTurns, endQueued, putBack } from './turns.ts';
 
 /** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
-  const { process, how, lastWords, cut } = command;
+  const { process, how, lastWords, cut, continueAs } = command;
   const { record } = draft.state;
   if (draft.state.process === process) assign(draft, { process: undefined, handed: [] });
   // The transcript's known size is kept in memory while the process lives.
@@ -23,6 +24,7 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   }
   if (keepsWaiting(draft, cut, process)) return;
   giveUpAll(draft, 'agent_died');
+  continueTurn(draft, { reason: 'agent_died', cut, continueAs });
   const had = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
   cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, had);
   endBackground(draft, agentDied('while it worked in the background', how, lastWords));
@@ -56,9 +58,9 @@ export function parkedLost(draft: Draft, { turnId, error }: Of<'parked-lost'>): 
   beginNext(draft);
 }
 
-/** Takes over a turn that waited without a process when the server before ended. */
-export function restoreParked(draft: Draft, { current, parked, pending }: Of<'restore-parked'>): void {
-  // The log says already that it waits.
+/** Takes over a turn that waited without a process when the server before ended, or goes on after its death. */
+export function restoreTurn(draft: Draft, { current, parked, pending }: Of<'restore-turn'>): void {
+  // The log says already what it does.
   assign(draft, { current, parked, pending, shown: pending.length > 0 ? 'waiting' : 'running' });
   draft.effects.push({ kind: 'turn-accepted', turn: current.turn });
 }
@@ -106,7 +108,8 @@ export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
 }
 
 /** Settles everything that a dead server left open: a running turn may have changed files, so it does not run again. */
-export function serverRestarted(draft: Draft, { cut, hadTasks, parks }: Of<'server-restarted'>): void {
+export function serverRestarted(draft: Draft, command: Of<'server-restarted'>): void {
+  const { cut, hadTasks, parks, continueAs } = command;
   assign(draft, { process: undefined });
   const request = parks ? parkableRequest(draft.state) : undefined;
   if (request) {
@@ -115,7 +118,9 @@ export function serverRestarted(draft: Draft, { cut, hadTasks, parks }: Of<'serv
   }
   putBack(draft);
   giveUpAll(draft, 'server_restarted');
-  cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut });
+  continueTurn(draft, { reason: 'server_restarted', cut, continueAs });
+  const ends = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
+  cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut }, ends);
   if (hadTasks) setTasks(draft, []);
   endBackground(draft, backgroundError('server_restarted'));
 }

@@ -40,7 +40,8 @@ export function handOver(draft: Draft): void {
   if (process === undefined) return;
   const kept = steering.filter(({ id, steers }) => steers === running && !handed.includes(id));
   assign(draft, { handed: [...handed, ...kept.map(({ id }) => id)] });
-  for (const { id, input } of kept) draft.effects.push({ kind: 'send-to-agent', turnId: id, input, process });
+  for (const { id, input } of kept)
+    draft.effects.push({ kind: 'send-to-agent', turnId: id, as: id, input, process });
 }
 
 /** The agent takes a message into the turn that it works on. */

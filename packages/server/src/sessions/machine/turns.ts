@@ -4,6 +4,7 @@ import { event } from '../../events/log.ts';
 import type { TurnRecord } from '../../store/store.ts';
 import { addReport, awaitSettling, noteTasks, takeReport } from './background.ts';
 import type { Of } from './commands.ts';
+import { inputOf, isNamed } from './continuing.ts';
 import { assign, type Draft, update } from './draft.ts';
 import type { Interruption } from './reasons.ts';
 import { answered, type Current, isClosed, type Own } from './state.ts';
@@ -105,7 +106,7 @@ export function ready(draft: Draft, { turnId, process }: Of<'turn-ready'>): void
   assign(draft, { current: { ...current, phase: 'sent', waits: false } });
   // Written before the agent is told: a server that dies now does not know whether it has the message.
   if (current.waits) tellPosition(draft, current, 0);
-  draft.effects.push({ kind: 'send-to-agent', turnId, input: current.turn.input, process });
+  draft.effects.push({ kind: 'send-to-agent', turnId, ...inputOf(current), process });
   handOver(draft);
 }
 
@@ -136,13 +137,13 @@ export function notStarted(draft: Draft, { turnId, error }: Of<'turn-not-started
   const { current, draining } = draft.state;
   if (current?.turn.id !== turnId || current.stop) return;
   if (draining) putBack(draft);
-  endCurrent(draft, { error, unsent: true });
+  endCurrent(draft, { error, unsent: current.turn.continuedAs === null });
   beginNext(draft);
 }
 
 export function taken(draft: Draft, command: Of<'turn-taken'>): void {
   const { current } = draft.state;
-  if (current?.turn.id === command.turnId) assign(draft, { current: { ...current, phase: 'taken' } });
+  if (current && isNamed(current, command.turnId)) assign(draft, { current: { ...current, phase: 'taken' } });
   else takeSteered(draft, command);
 }
 
@@ -196,7 +197,7 @@ export function message(draft: Draft, { message: said, end }: Of<'message'>): vo
   const closes =
     current !== undefined &&
     current.phase !== 'starting' &&
-    (end.turnId === current.turn.id ||
+    ((end.turnId !== null && isNamed(current, end.turnId)) ||
       (end.turnId === null && !end.ownInitiative && (current.phase === 'taken' || !own)));
   endOwn(draft, { end, error: end.error });
   if (closes) endCurrent(draft, { end, error: end.error });
