@@ -22,7 +22,7 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
     draft.changes.push(...bookings(record.id, cut));
     return;
   }
-  if (keepsWaiting(draft, cut, process)) return;
+  if (keepsWaiting(draft, cut, 'agent_died', process)) return;
   giveUpAll(draft, 'agent_died');
   continueTurn(draft, { reason: 'agent_died', cut, continueAs });
   const had = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
@@ -37,10 +37,17 @@ export function sleep(draft: Draft): void {
 }
 
 /** Whether the turn waits on without its process. */
-function keepsWaiting(draft: Draft, cut: Spent | undefined, process?: number): boolean {
+function keepsWaiting(
+  draft: Draft,
+  cut: Spent | undefined,
+  reason: 'agent_died' | 'server_shutdown',
+  process?: number,
+): boolean {
   const { parked, record } = draft.state;
   if (parked) {
     draft.changes.push(...bookings(record.id, cut));
+    // The process may have asked more between the decision to let it go and its end.
+    giveUpAll(draft, reason, parked.requestId);
     if (startParkedAgain(draft, process)) return true;
     assign(draft, { parked: undefined });
     return false;
@@ -100,7 +107,7 @@ export function giveUpClose(draft: Draft): void {
 /** Ends running work when the server shuts down; queued turns stay queued for its next start. */
 export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
   if (isClosed(draft.state)) return;
-  if (keepsWaiting(draft, cut)) return;
+  if (keepsWaiting(draft, cut, 'server_shutdown')) return;
   putBack(draft);
   giveUpAll(draft, 'server_shutdown');
   cutTurns(draft, { error: null, interruption: { reason: 'server_shutdown' }, cut });

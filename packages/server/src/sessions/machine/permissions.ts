@@ -171,9 +171,11 @@ function settleCall(
 
 // ---- both
 
-/** Gives up everything that waits for an answer. */
-export function giveUpAll(draft: Draft, reason: Unanswered): void {
-  for (const request of draft.state.pending) giveUpPermission(draft, request, reason);
+/** Gives up everything that waits for an answer, but for one request that waits on without its process. */
+export function giveUpAll(draft: Draft, reason: Unanswered, parked?: string): void {
+  for (const request of draft.state.pending) {
+    if (request.id !== parked) giveUpPermission(draft, request, reason);
+  }
   // Calls do not outlive the server: none waits after a restart.
   if (reason === 'server_restarted') return;
   for (const waiting of draft.state.calls) giveUpCall(draft, waiting, reason);
