@@ -208,7 +208,7 @@ const KEPT = {
   },
   sleep_after_seconds: {
     description:
-      'An agent process that nothing has used for so long ends; the next message starts another, with the context. Default 300; 0 means never',
+      'An agent process that has been idle this long ends; the next message starts another, with the context. Default 300; 0 means never',
     live: true,
   },
 } as const satisfies Record<string, OptionFacts>;

@@ -103,7 +103,7 @@ export interface Config {
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
   parkAfterSeconds: number;
-  /** So long is an agent process kept that nothing uses; 0 for ever. */
+  /** How long an idle agent process is kept; 0 for no limit. */
   sleepAfterSeconds: number;
   /** The most agent processes at a time. */
   maxLiveAgents: number;

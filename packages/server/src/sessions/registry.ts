@@ -71,7 +71,7 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
   maxQueuedTurns: number;
   /** How long a process waits for a durable permission. */
   parkAfterSeconds: number;
-  /** How long a process is kept that nothing uses; 0 for no limit. */
+  /** How long an idle process is kept; 0 for no limit. */
   sleepAfterSeconds: number;
   /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];

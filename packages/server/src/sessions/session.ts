@@ -107,7 +107,7 @@ export interface SessionDeps {
   permissionTimeoutSeconds: number;
   /** So long does a process wait for a durable permission. */
   parkAfterSeconds: number;
-  /** So long is a process kept that nothing uses; 0 for ever. */
+  /** How long an idle process is kept; 0 for no limit. */
   sleepAfterSeconds: number;
   permits: Permits;
   checkQueue: SendingDeps['checkQueue'];

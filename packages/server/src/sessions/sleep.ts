@@ -7,7 +7,7 @@ export interface SleepDeps {
   actor: SessionActor;
   process: Pick<ProcessHandle, 'isInUse' | 'gone'>;
   permits: Pick<Permits, 'noteIdle'>;
-  /** So long is a process kept that nothing uses; 0 for no limit. */
+  /** How long an idle process is kept; 0 for no limit. */
   afterSeconds(): number;
   onError(error: unknown, what: string): void;
 }
