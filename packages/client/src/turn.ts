@@ -6,7 +6,7 @@ import type { Transport } from './http.ts';
 import { type Connection, readEvents } from './sse.ts';
 
 export interface SendOptions {
-  /** What happens when a turn already runs: `queue` (default), `reject` or `interrupt`. */
+  /** What happens when a turn already runs: `queue` (default), `reject`, `interrupt` or `steer`. */
   whenBusy?: SendMessage['when_busy'];
   /**
    * `background`: the result comes, and the events end, only when the work that the turn began in the background is
@@ -53,7 +53,10 @@ export function sendTurn(
     for await (const frame of followTurn(transport, sessionId, message, { ...options, idempotencyKey })) {
       frames.push(frame);
       wake();
-      result = frame.type === 'turn.settled' ? frame.data.result : (result ?? resultOf(frame));
+      const answer = frame.type === 'turn.settled' ? frame.data.result : resultOf(frame);
+      // A message that steers may have been left to a turn of its own: then the last result is its answer.
+      if (frame.type === 'turn.settled' || options.whenBusy === 'steer') result = answer ?? result;
+      else result ??= answer;
     }
     if (result !== undefined && !options.signal?.aborted) return result;
     throw options.signal?.reason ?? new Error('The turn was left before its end');
@@ -101,12 +104,14 @@ async function* followTurn(
   const body: SendMessage = { message };
   if (options.whenBusy !== undefined) body.when_busy = options.whenBusy;
   if (options.waitFor !== undefined) body.wait_for = options.waitFor;
-  const isPatient = options.waitFor === 'background';
+  const isPatient = options.waitFor === 'background' && options.whenBusy !== 'steer';
   const over = new AbortController();
   /** The turns that are followed: this one and, if asked for, those that the agent starts in the meantime. */
   const followed = new Set<string | null>();
   let turnId: string | null = null;
   let isTurnOver = false;
+  /** The id of a message that steers, until it is known which turn answers it. */
+  let steering: string | null = null;
   let lastSeq = 0;
   /** The message may have reached a server that then went away. */
   let isSent = false;
@@ -129,6 +134,7 @@ async function* followTurn(
         try {
           const response = await send();
           isSent = true;
+          steering = response.headers.get('message-id');
           return response;
         } catch (error) {
           // The server may have accepted the message and died. The idempotency key makes sending it again harmless; a
@@ -153,6 +159,11 @@ async function* followTurn(
     if (isDurable(frame)) {
       turnId ??= frame.turn_id;
       lastSeq = frame.seq;
+      const isTaken = frame.type === 'turn.steered' && frame.data.message_id === steering;
+      if (steering !== null && (isTaken || frame.turn_id === steering)) {
+        turnId = frame.turn_id;
+        steering = null;
+      }
       // What the agent does while no turn runs has no turn: a task that is over, or asks for something.
       followed.add(isPatient ? null : turnId).add(turnId);
       if (isPatient && frame.type === 'turn.started' && frame.data.initiator === 'agent') {
@@ -163,7 +174,7 @@ async function* followTurn(
     if (!followed.has(frame.turn_id)) continue;
     yield frame;
     if (frame.turn_id !== turnId) continue;
-    if (resultOf(frame) !== undefined) isTurnOver = true;
+    if (resultOf(frame) !== undefined && steering === null) isTurnOver = true;
     if (isPatient ? frame.type === 'turn.settled' : isTurnOver) return;
   }
 }

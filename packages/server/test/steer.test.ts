@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createClient } from 'claude-agent-client';
 import {
   type HistoryMessage,
   type SessionEvent,
@@ -167,4 +168,21 @@ test('an interrupt leaves a message that steers, and "all" ends it', async () =>
   await api.call('POST', '/sessions/{session_id}/interrupt', { ...at(again.id), body: { scope: 'all' } });
   expect(await calls.turn(again.id, dropped)).toMatchObject({ result: { error: { code: 'cancelled' } } });
   expect(textOf(await calls.send(again.id, 'say next'))).toBe('next');
+});
+
+test('the client follows a message that steers to its answer: in the running turn, or in one of its own', async () => {
+  const client = createClient({ baseUrl: server.url });
+  const { id, turn, goOn } = await calling();
+  const sent = client.session(id).send('say steered', { whenBusy: 'steer' });
+  await expect.poll(async () => (await eventsOf(id)).map(({ type }) => type)).toContain('turn.steering');
+  await goOn();
+  expect(await sent).toMatchObject({ turn_id: turn, is_error: false });
+
+  const late = await answering();
+  const left = client.session(late.id).send('say left', { whenBusy: 'steer' });
+  await expect.poll(async () => (await eventsOf(late.id)).map(({ type }) => type)).toContain('turn.steering');
+  late.release();
+  const result = await left;
+  expect(result.turn_id).not.toBe(late.turn);
+  expect(result.messages).toEqual([{ type: 'text', content: 'left' }]);
 });

@@ -18,6 +18,7 @@ const turn = { params: z.object({ session_id: SessionId, turn_id: TurnId }) };
 
 const sent = {
   Location: 'The path of the turn',
+  'Message-Id': 'With `when_busy: "steer"`: the id of a message that was given to the running turn',
   'Idempotent-Replayed': '`true` if the key was used before: this is the turn that it started',
 };
 

@@ -28,6 +28,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
     const answeredBy = turn.steers ?? turn.id;
     const more: Record<string, string> = {
       location: `/sessions/${sessionId}/turns/${answeredBy}`,
+      ...(turn.steers !== null && { 'message-id': turn.id }),
       ...(replayed && { 'idempotent-replayed': 'true' }),
     };
 
