@@ -46,6 +46,8 @@ const HINTS: Hints = {
   message_id: someId('turn'),
   up_to_message_id: someId('turn'),
   request_id: fc.oneof({ weight: 6, arbitrary: known('permission') }, oddText),
+  // What is erased answers 404 from then on; most requests should meet a session.
+  erase: fc.oneof({ weight: 14, arbitrary: fc.constant('false') }, fc.constant('true')),
   /** Of an MCP server: the one that the agent of these tests has. */
   name: fc.constant('box'),
   cwd: fc.oneof({ weight: 4, arbitrary: fc.constant('.') }, oddText),
