@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', '{examples,bench,scripts}/**/*.test.ts'],
     globalSetup: ['packages/server/test/support/no-leaks.ts'],
-    // Much of a test is waiting for an agent to start or to end: by default vitest would leave a core idle.
-    maxWorkers: '100%',
+    // Much of a test is waiting for an agent to start or to end: with one worker a core, a third of the processor is idle.
+    maxWorkers: '150%',
     // Each concurrent test may run an agent process of 180 MB.
     maxConcurrency: 4,
     // An agent takes a second to ask, on a busy machine more.

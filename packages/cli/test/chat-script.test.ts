@@ -36,6 +36,7 @@ const environment = (): Record<string, string> => ({
   IS_SANDBOX: '1',
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
 });
 
 const isUp = (url: string): Promise<boolean> =>

@@ -88,6 +88,7 @@ export async function openTerminal(options: TerminalOptions): Promise<Terminal> 
     HOME: folder,
     XDG_STATE_HOME: join(folder, 'state'),
     CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
     NO_COLOR: '1',
     ...env,
   };

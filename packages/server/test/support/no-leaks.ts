@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /**
  * Fails the whole run if a process that a test started outlives it. Every server of a test, and through it
@@ -8,7 +10,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 export default function setup(): () => void {
   const run = randomUUID();
   process.env.CLAUDE_TEST_RUN = run;
+  // The suite starts some hundred servers and clients from their sources: 0.22 instead of 0.52 s of processor time each.
+  const cache = mkdtempSync(join(tmpdir(), 'claude-agent-test-cache-'));
+  process.env.NODE_COMPILE_CACHE = cache;
   return () => {
+    rmSync(cache, { recursive: true, force: true, maxRetries: 5 });
     const left = marked(`CLAUDE_TEST_RUN=${run}`);
     if (left.length === 0) return;
     for (const { pid } of left) process.kill(pid, 'SIGKILL');

@@ -88,6 +88,7 @@ export async function startTestServer({
         HOME: userHome,
         IS_SANDBOX: '1',
         CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
         ANTHROPIC_API_KEY: 'test-key',
         ANTHROPIC_BASE_URL: demo.url,
