@@ -261,6 +261,7 @@ describe('without a process', () => {
     const on = await start();
     const asked = await ask(on, { park_after_seconds: 0, ...options });
     await until(async () => (await eventsOf(on, asked.id)).at(-1)?.type === 'turn.parked');
+    await until(() => processesOf(asked.id).length === 0);
     return { start, on, ...asked };
   };
 

@@ -283,7 +283,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       await Promise.all([ending, killing]);
     },
     async end() {
-      ending = Promise.allSettled([ending, end()]).then(() => {});
+      ending = Promise.allSettled([ending, killing, end()]).then(() => {});
       await ending;
     },
   };

@@ -82,6 +82,8 @@ export function createSending(deps: SendingDeps): Sending {
   const look = async (force: boolean): Promise<void> => {
     // A running turn is not disturbed; the next message finds out.
     if (!isIdle()) return;
+    // A process of ours that is just being ended still has the conversation open.
+    await process.gone();
     const isLive = process.live() !== undefined;
     const { seen, diverged } = await inspectTranscript({ store, agent }, state().record, { isLive, force });
     // The running process does not know the other program's messages; the next one will.
