@@ -115,6 +115,7 @@ describe('the input', () => {
     await terminal.type('say one');
     await terminal.press('M-Enter');
     await terminal.type('two');
+    await terminal.shows('  two');
     await terminal.press('C-j');
     await terminal.enter('three\\');
     await terminal.type('four');
