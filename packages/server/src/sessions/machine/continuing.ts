@@ -1,5 +1,6 @@
 import type { Spent } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
+import { costOf } from '../usage.ts';
 import { assign, type Draft } from './draft.ts';
 import type { Current, State } from './state.ts';
 
@@ -25,7 +26,7 @@ export function continueTurn(draft: Draft, { reason, cut, continueAs }: Crash): 
   if (!current || current.stop || current.phase === 'starting' || current.turn.continuedAs !== null) return;
   const turn = { ...current.turn, continuedAs: continueAs };
   // A turn of the agent's own that ends here pays for what the process has used.
-  const costUsd = own ? 0 : (cut?.spent ?? []).reduce((sum, row) => sum + row.costUsd, 0);
+  const costUsd = own ? 0 : costOf(cut?.spent ?? []);
   const parkedCostUsd = current.parkedCostUsd + costUsd;
   assign(draft, { current: { ...current, turn, phase: 'starting', waits: false, parkedCostUsd } });
   draft.changes.push(

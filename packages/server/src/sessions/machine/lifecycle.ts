@@ -25,11 +25,13 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   if (keepsWaiting(draft, cut, 'agent_died', process)) return;
   giveUpAll(draft, 'agent_died');
   continueTurn(draft, { reason: 'agent_died', cut, continueAs });
-  const had = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
-  cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, had);
+  cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, hadProcess);
   endBackground(draft, agentDied('while it worked in the background', how, lastWords));
   beginNext(draft);
 }
+
+/** A turn that only waits for a process does not end with one. */
+const hadProcess = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
 
 /** Lets a process go that nothing uses. */
 export function sleep(draft: Draft): void {
@@ -126,8 +128,7 @@ export function serverRestarted(draft: Draft, command: Of<'server-restarted'>): 
   putBack(draft);
   giveUpAll(draft, 'server_restarted');
   continueTurn(draft, { reason: 'server_restarted', cut, continueAs });
-  const ends = (running: Current | Own): boolean => !('phase' in running) || running.phase !== 'starting';
-  cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut }, ends);
+  cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut }, hadProcess);
   if (hadTasks) setTasks(draft, []);
   endBackground(draft, backgroundError('server_restarted'));
 }

@@ -1,6 +1,7 @@
 import type { Decision, Spent } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
 import type { PermissionRecord } from '../../store/store.ts';
+import { costOf } from '../usage.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft } from './draft.ts';
 import { isClosed, type Parked, type State } from './state.ts';
@@ -33,7 +34,7 @@ export const isDurable = (state: State, isAlone: boolean): boolean =>
 export function park(draft: Draft, request: PermissionRecord, cut: Spent | undefined): void {
   const { record, current } = draft.state;
   if (!current || request.toolUseId === null) return;
-  const costUsd = cut?.spent.reduce((sum, row) => sum + row.costUsd, 0) ?? 0;
+  const costUsd = costOf(cut?.spent ?? []);
   assign(draft, {
     // The next process gets them.
     handed: [],
