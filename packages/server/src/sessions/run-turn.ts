@@ -40,19 +40,21 @@ export async function parkTurn({ state, process, fact }: RunTurnDeps, requestId:
 }
 
 /** Starts a process that asks again for the call that a turn waits for. */
-export async function resumeParked({ state, process, fact }: RunTurnDeps, { turnId }: Parked): Promise<void> {
+export async function resumeParked({ state, process, fact }: RunTurnDeps, parked: Parked): Promise<void> {
+  // Not so once the call was asked for again: the turn may park for its next one within the time that this one has.
+  const isWaiting = (): boolean => state().parked === parked;
   let error: TurnError;
   try {
     await process.wake({ waits: true });
     await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
-    if (state().parked?.turnId !== turnId) return;
+    if (!isWaiting()) return;
     error = { code: 'parked_call_lost', message: PARKED_CALL_LOST };
   } catch (failure) {
     error = reasonOf(failure);
   }
   // Another process may be at it, after one that died.
-  if (state().parked?.turnId !== turnId || state().draining) return;
-  fact({ kind: 'parked-lost', turnId, error }, 'end a turn that cannot go on');
+  if (!isWaiting() || state().draining) return;
+  fact({ kind: 'parked-lost', requestId: parked.requestId, error }, 'end a turn that cannot go on');
   await process.end();
 }
 

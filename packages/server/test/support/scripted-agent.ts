@@ -16,7 +16,7 @@ export interface ScriptedAgent {
   /** A turn waits for a process. */
   expect(turnId: string): void;
   /** A parked turn waits for a process that asks again for its call. */
-  expectParked(parked: { turnId: string; toolUseId: string }): void;
+  expectParked(parked: { turnId: string; requestId: string; toolUseId: string }): void;
   /** False when the process of this number is gone. */
   send(number: number, turnId: string): boolean;
   start(): void;
@@ -58,7 +58,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
   /** Turns that wait for a process. */
   let starting: string[] = [];
   const ended = new Set<string>();
-  let parked: { turnId: string; toolUseId: string } | undefined;
+  let parked: { turnId: string; requestId: string; toolUseId: string } | undefined;
 
   const question = {
     kind: 'tool',
@@ -124,7 +124,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     failStart() {
       const turnId = starting.shift();
       const error = { code: 'agent_start_failed', message: 'no' };
-      if (parked) fact({ kind: 'parked-lost', turnId: parked.turnId, error });
+      if (parked) fact({ kind: 'parked-lost', requestId: parked.requestId, error });
       parked = undefined;
       if (turnId) fact({ kind: 'turn-not-started', turnId, error });
     },

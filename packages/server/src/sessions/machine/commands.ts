@@ -59,7 +59,7 @@ type ProcessCommand =
   /** A request has waited for so long that its process is let go. */
   | { kind: 'park'; requestId: string; cut: Spent | undefined }
   /** No process asks again for the call that the turn waits for. */
-  | { kind: 'parked-lost'; turnId: string; error: TurnError }
+  | { kind: 'parked-lost'; requestId: string; error: TurnError }
   /** Nobody has used the process for some time, or another session needs one. */
   | { kind: 'sleep' }
   /** The turn waits for a process of another session to end; 1 for the next. */

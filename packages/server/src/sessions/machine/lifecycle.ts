@@ -60,8 +60,8 @@ function keepsWaiting(
 }
 
 /** No process asks again for the call of a parked turn: it ends with the reason, and so does its request. */
-export function parkedLost(draft: Draft, { turnId, error }: Of<'parked-lost'>): void {
-  if (draft.state.parked?.turnId !== turnId) return;
+export function parkedLost(draft: Draft, { requestId, error }: Of<'parked-lost'>): void {
+  if (draft.state.parked?.requestId !== requestId) return;
   giveUpAll(draft, 'agent_died');
   cutTurns(draft, { error });
   beginNext(draft);

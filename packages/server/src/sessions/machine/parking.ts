@@ -76,8 +76,9 @@ export function startParked(draft: Draft): void {
   const { parked, draining } = draft.state;
   // A server that shuts down leaves it to its next start.
   if (!parked?.decision || draining) return;
-  assign(draft, { parked: { ...parked, starts: parked.starts + 1 } });
-  draft.effects.push({ kind: 'resume-parked', parked });
+  const started = { ...parked, starts: parked.starts + 1 };
+  assign(draft, { parked: started });
+  draft.effects.push({ kind: 'resume-parked', parked: started });
 }
 
 /** A process of a parked turn is gone; if it was to ask again, another one may try. @returns false when enough did */
