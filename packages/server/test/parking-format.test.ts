@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Agent, ParkedCall, Question, StartOptions, TranscriptMessage } from '../src/agent/agent.ts';
-import { agentVersion, isParkable } from '../src/agent/claude/parking.ts';
+import { AGENT_VERSION, isParkable } from '../src/agent/claude/parking.ts';
 import { findTranscript } from '../src/agent/claude/transcript-file.ts';
 import { type AgentPort, openAgentPort, type Running } from './support/agent-port.ts';
 import { script } from './support/api.ts';
@@ -205,8 +205,8 @@ test('an unknown version of the agent parks nothing', () => {
     { type: 'user', message: {} },
     { type: 'assistant', message: { id: 'a', content: [{ type: 'tool_use', id: 'call' }] } },
   ] as const;
-  expect(isParkable(agentVersion(), 'call', said)).toBe(true);
+  expect(isParkable(AGENT_VERSION, 'call', said)).toBe(true);
   expect(isParkable('2.2.0', 'call', said)).toBe(false);
-  expect(isParkable(agentVersion(), 'other', said)).toBe(false);
-  expect(isParkable(agentVersion(), 'call', [...said, { type: 'user', message: {} }])).toBe(false);
+  expect(isParkable(AGENT_VERSION, 'other', said)).toBe(false);
+  expect(isParkable(AGENT_VERSION, 'call', [...said, { type: 'user', message: {} }])).toBe(false);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentMessage } from '../agent.ts';
 
 /**
@@ -16,7 +17,7 @@ export interface AnswerWatch {
 export function createAnswerWatch(): AnswerWatch {
   let calls = new Set<unknown>();
   let isFinished = false;
-  let onFinished = (): void => {};
+  let finished = Promise.withResolvers<void>();
 
   return {
     see(message) {
@@ -24,29 +25,19 @@ export function createAnswerWatch(): AnswerWatch {
       const event = message.event as { type?: string; content_block?: { type?: string; id?: unknown } };
       if (event.type === 'message_start') {
         calls = new Set();
+        if (isFinished) finished = Promise.withResolvers();
         isFinished = false;
       } else if (event.type === 'content_block_start' && event.content_block?.type === 'tool_use') {
         calls.add(event.content_block.id);
       } else if (event.type === 'message_stop') {
         isFinished = true;
-        onFinished();
+        finished.resolve();
       }
     },
     async isAlone(toolUseId) {
-      const isKnown = (): boolean => isFinished && calls.size === 1 && calls.has(toolUseId);
-      if (isFinished) return isKnown();
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        const before = onFinished;
-        onFinished = () => {
-          before();
-          resolve();
-        };
-        timer = setTimeout(resolve, FINISHED_WITHIN_MS);
-      });
-      clearTimeout(timer);
-      onFinished = () => {};
-      return isKnown();
+      if (!isFinished)
+        await Promise.race([finished.promise, sleep(FINISHED_WITHIN_MS, undefined, { ref: false })]);
+      return isFinished && calls.size === 1 && calls.has(toolUseId);
     },
   };
 }

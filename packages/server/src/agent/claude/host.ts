@@ -7,7 +7,7 @@ import type { Asked } from './asked.ts';
 import { hookOptions, toolServers } from './callbacks.ts';
 import type { ModelLink } from './link.ts';
 import { sdkOptions } from './options.ts';
-import { agentVersion, knowsFormat } from './parking.ts';
+import { AGENT_VERSION, knowsFormat } from './parking.ts';
 import { askForm, askHuman } from './questions.ts';
 import { guardedEnvironment } from './trust.ts';
 
@@ -76,7 +76,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
       canUseTool: askHuman(
         asked,
         withdrawalOf,
-        knowsFormat(agentVersion()) ? answers.isAlone : async () => false,
+        knowsFormat(AGENT_VERSION) ? answers.isAlone : async () => false,
       ),
       onElicitation: askForm(asked, withdrawalOf),
       spawnClaudeCodeProcess(request) {

@@ -18,8 +18,10 @@ import { linesFromEnd } from './transcript-file.ts';
  */
 const KNOWN_VERSION = /^2\.1\.\d+$/;
 
-/** The agent version that the SDK ships. */
-export function agentVersion(): string {
+/** The agent version that the SDK ships; read once, as every start of a process needs it. */
+export const AGENT_VERSION = readAgentVersion();
+
+function readAgentVersion(): string {
   const entry = createRequire(import.meta.url).resolve('@anthropic-ai/claude-agent-sdk');
   const manifest = z
     .object({ claudeCodeVersion: z.string() })
@@ -99,7 +101,7 @@ export async function markDeferred(
       entrypoint: 'sdk-ts',
       cwd: conversation.cwd,
       sessionId: conversation.id,
-      version: agentVersion(),
+      version: AGENT_VERSION,
       timestamp: new Date().toISOString(),
       uuid,
       ...entry,

@@ -6,7 +6,7 @@ import { eraseConversations } from './erase.ts';
 import { addConversationFiles, conversationFiles } from './files.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
-import { agentVersion, isParkable } from './parking.ts';
+import { AGENT_VERSION, isParkable } from './parking.ts';
 import { rebuildTranscript } from './rebuild.ts';
 
 /**
@@ -29,7 +29,7 @@ export const transcripts = (
   | 'addFiles'
   | 'erase'
 > => ({
-  parkable: (toolUseId, said) => isParkable(agentVersion(), toolUseId, said),
+  parkable: (toolUseId, said) => isParkable(AGENT_VERSION, toolUseId, said),
 
   async transcripts(query) {
     const { found, total, next } = await library.list(query);
