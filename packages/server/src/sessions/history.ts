@@ -64,6 +64,22 @@ export async function readHistory(
   return { messages: [...page, ...later], conversations, truncated };
 }
 
+/**
+ * What was said in one turn on the main thread in the session's present conversation, its prompt first: from the log, and
+ * from the turn's beginning only.
+ */
+export async function readTurn(
+  store: Store,
+  { id, conversationId }: SessionRecord,
+  turnId: string,
+): Promise<HistoryMessage[]> {
+  const conversation = (await store.conversations(id)).find((each) => each.id === conversationId);
+  const after = Math.max((await store.turnStart(turnId)) ?? 0, conversation?.afterSeq ?? 0);
+  const until = Number.MAX_SAFE_INTEGER;
+  const said = await store.history(id, { after, until, limit: until, offset: 0 });
+  return said.map(toMessage).filter((message) => message.turn_id === turnId);
+}
+
 /** The part of a transcript that is older than the log. */
 function beforeTheLog(
   transcript: TranscriptMessage[],

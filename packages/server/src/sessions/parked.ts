@@ -1,6 +1,6 @@
-import type { Agent, TranscriptMessage } from '../agent/agent.ts';
+import type { TranscriptMessage } from '../agent/agent.ts';
 import type { PermissionRecord, SessionRecord, Store } from '../store/store.ts';
-import { readHistory } from './history.ts';
+import { readTurn } from './history.ts';
 import type { Current, Parked } from './machine/state.ts';
 
 /** A turn that outlives its server: it waits for a permission without a process, or goes on in another. */
@@ -13,14 +13,13 @@ export interface RestoredTurn {
 
 /** What was said in a turn on its main thread, its prompt first, by the log. */
 export async function parkedSaid(
-  deps: { store: Store; agent: Agent },
+  store: Store,
   record: SessionRecord,
   turnId: string,
 ): Promise<TranscriptMessage[]> {
-  const { messages } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-  const said = messages.filter((message) => message.turn_id === turnId);
+  const said = await readTurn(store, record, turnId);
   // The agent keeps a message that the turn took in under an id of its own, and in another form.
-  const prompts = await deps.store.knownTurns(
+  const prompts = await store.knownTurns(
     record.id,
     said.map(({ uuid }) => uuid),
   );

@@ -246,11 +246,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
           parked: {
             turnId: parked.turnId,
             toolUseId: parked.toolUseId,
-            said: await parkedSaid({ store, agent }, record, parked.turnId),
+            said: await parkedSaid(store, record, parked.turnId),
           },
         }),
-        ...(resume &&
-          continued && { continued: { said: await parkedSaid({ store, agent }, record, continued) } }),
+        ...(resume && continued && { continued: { said: await parkedSaid(store, record, continued) } }),
       };
     },
     events: listener.events,
