@@ -15,6 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
+import { createSoleOwnership } from '../packages/server/src/cluster/ownership.ts';
 import { createFeed } from '../packages/server/src/events/feed.ts';
 import { createLog, event } from '../packages/server/src/events/log.ts';
 import type { HttpEnv } from '../packages/server/src/http/auth.ts';
@@ -55,7 +56,7 @@ const delta = (sessionId: string) => ({
 async function deliver(subscribers: number, burst: number, deliveries: number): Promise<Delivery> {
   const store = openSqliteStore(':memory:');
   const feed = createFeed();
-  const log = createLog({ store, feed });
+  const log = createLog({ ownership: createSoleOwnership(store), feed });
   const session = sampleSession();
   await store.write([{ kind: 'insert-session', session }]);
   const app = new Hono<HttpEnv>();
@@ -127,7 +128,7 @@ async function deliver(subscribers: number, burst: number, deliveries: number): 
 async function append(sessions: number, milliseconds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-events-'));
   const store = openSqliteStore(join(folder, 'server.db'));
-  const log = createLog({ store, feed: createFeed() });
+  const log = createLog({ ownership: createSoleOwnership(store), feed: createFeed() });
   const data = { type: 'assistant', message: { content: [{ type: 'text', text: 'x'.repeat(800) }] } };
   const ids = Array.from({ length: sessions }, () => randomUUID());
   for (const id of ids) await store.write([{ kind: 'insert-session', session: sampleSession({ id }) }]);

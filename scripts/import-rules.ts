@@ -100,6 +100,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
     floors: [
       ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts'],
       ['store/'],
+      ['cluster/ownership.ts'],
       ['events/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['config.ts', 'lock.ts', 'banner.ts'],

@@ -13,6 +13,7 @@ import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
+import { createSoleOwnership } from './cluster/ownership.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
@@ -70,7 +71,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
   const store = openSqliteStore(home.file('server.db'));
   const feed = createFeed();
-  const log = createLog({ store, feed });
+  const ownership = createSoleOwnership(store);
+  const log = createLog({ ownership, feed });
   const tokens = createSessionTokens();
   const identify = createIdentify(config.apiKeys, tokens);
   const accounts = createAccounts({
@@ -152,6 +154,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   });
   const sessions = createSessions({
     store,
+    ownership,
     log,
     feed,
     agent,

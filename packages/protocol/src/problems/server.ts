@@ -31,6 +31,15 @@ export const serverProblems = {
         : 'The server is shutting down. Try again in a moment.',
     RETRYABLE,
   ),
+  session_moved: define(
+    503,
+    'Another node owns the session now',
+    ({ id, kept }: { id: string; kept: boolean }) =>
+      kept
+        ? `Session ${id} moved to another node, which goes on with it. Read the turn there; do not send the message again.`
+        : `Session ${id} moved to another node of the cluster. Send the request again.`,
+    RETRYABLE,
+  ),
   agents_busy: define(
     503,
     'Every agent process is busy',

@@ -62,7 +62,7 @@ export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
   const add = (more: readonly ProblemCode[]): void => more.forEach((code) => void codes.add(code));
   if (!spec.open) add(WITH_KEY);
   if (spec.method !== 'GET') add(WITH_CHANGE);
-  if (spec.params) add(['not_found']);
+  if (spec.params) add(['not_found', 'session_moved']);
   if (spec.query ?? spec.body) add(['validation_failed']);
   if (spec.body) add(WITH_BODY);
   if (spec.body && (spec.bodyRequired ?? true)) add(['body_missing']);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sampleEvent, sampleSession } from '../../test/support/samples.ts';
+import { createSoleOwnership } from '../cluster/ownership.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import type { Feed } from './feed.ts';
@@ -41,7 +42,7 @@ beforeEach(async () => {
         });
       }),
   };
-  log = createLog({ store, feed: { publish } as Feed });
+  log = createLog({ ownership: createSoleOwnership(store), feed: { publish } as Feed });
 });
 afterEach(() => real.close());
 
@@ -134,7 +135,10 @@ describe('the log', () => {
         throw new Error('closed');
       },
     };
-    log = createLog({ store: broken, feed: { publish: () => published.push('never') } as unknown as Feed });
+    log = createLog({
+      ownership: createSoleOwnership(broken),
+      feed: { publish: () => published.push('never') } as unknown as Feed,
+    });
     await expect(append()).rejects.toThrow('closed');
     expect(published).toEqual([]);
   });

@@ -1,13 +1,15 @@
 import type { EventData, EventType } from 'claude-agent-protocol';
-import type { Change, NewEvent, Store, StoredEvent, WriteResult } from '../store/store.ts';
+import type { Ownership } from '../cluster/ownership.ts';
+import type { Change, NewEvent, StoredEvent, WriteResult } from '../store/store.ts';
 import type { Feed } from './feed.ts';
 import type { Frame, LiveMessage } from './frames.ts';
 
-/** The one way to change a session: commit, then publish. */
+/** The one way to change a session: commit as its owner, then publish. */
 export interface Log {
   /**
    * Writes changes of one session in one transaction and then publishes its events.
-   * @throws when the store cannot write (disk full, database gone); nothing was kept then.
+   * @throws when the store cannot write (disk full, database gone), or this node does not own the session; nothing was
+   * kept then.
    */
   write(sessionId: string, changes: readonly Change[]): Promise<WriteResult>;
   /** Publishes a delta or progress: never stored, but in order with the session's durable events. */
@@ -19,7 +21,12 @@ interface Entry {
   frames: readonly Frame[] | undefined;
 }
 
-export function createLog({ store, feed }: { store: Store; feed: Feed }): Log {
+export interface LogDeps {
+  ownership: Pick<Ownership, 'write'>;
+  feed: Feed;
+}
+
+export function createLog({ ownership, feed }: LogDeps): Log {
   // Frames of a session are published in the order of the calls: a delta behind a commit waits for it.
   const queues = new Map<string, Entry[]>();
 
@@ -43,7 +50,7 @@ export function createLog({ store, feed }: { store: Store; feed: Feed }): Log {
       const entry: Entry = { frames: undefined };
       const queue = enqueue(sessionId, entry);
       try {
-        const result = await store.write(changes);
+        const result = await ownership.write(sessionId, changes);
         entry.frames = result.ok ? result.events.map(durableFrame) : [];
         return result;
       } finally {

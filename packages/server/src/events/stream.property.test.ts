@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { sseFrames } from '../../test/support/api.ts';
 import { createLiveCheck } from '../../test/support/live-check.ts';
 import { sampleEvent, sampleSession } from '../../test/support/samples.ts';
+import { createSoleOwnership } from '../cluster/ownership.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { createFeed } from './feed.ts';
@@ -146,7 +147,7 @@ test('every durable event arrives once and in order, and partial text plus delta
       await real.write([{ kind: 'insert-session', session: sampleSession({ id: S }) }]);
       const slow = slowStore(real);
       const feed = createFeed();
-      const log = createLog({ store: slow.store, feed });
+      const log = createLog({ ownership: createSoleOwnership(slow.store), feed });
       const work = agent(log, script);
       const readers = Array.from({ length: READERS }, () =>
         createReader((after) => streamSession({ store: slow.store, feed }, { sessionId: S, after })),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type SseFrame, sseFrames } from '../../test/support/api.ts';
 import { sampleEvent, sampleSession } from '../../test/support/samples.ts';
+import { createSoleOwnership } from '../cluster/ownership.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { createFeed, type Feed } from './feed.ts';
@@ -26,7 +27,7 @@ let log: Log;
 beforeEach(async () => {
   store = openSqliteStore(':memory:');
   feed = createFeed();
-  log = createLog({ store, feed });
+  log = createLog({ ownership: createSoleOwnership(store), feed });
   await store.write([{ kind: 'insert-session', session: sampleSession({ id: S }) }]);
 });
 afterEach(async () => {
@@ -183,7 +184,7 @@ describe("a session's stream", () => {
         return result;
       },
     };
-    log = createLog({ store: slow, feed });
+    log = createLog({ ownership: createSoleOwnership(slow), feed });
     const started = append('turn.started', T1);
     await ticks(2);
     held[0]?.();

@@ -6,6 +6,7 @@ import type {
   SessionCreated,
   SessionState,
 } from 'claude-agent-protocol';
+import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
@@ -64,6 +65,7 @@ export interface Sessions {
 }
 
 export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>, EraseDeps {
+  ownership: Ownership;
   permissionTimeoutSeconds: number;
   /** The most agent processes at a time. */
   maxLiveAgents: number;
@@ -78,7 +80,7 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
-  const { store, agent, policy } = deps;
+  const { store, agent, policy, ownership } = deps;
   const actors = new Map<string, Session>();
   /** Resumes and closes of one id run one after the other. */
   const tails = new Map<string, Promise<unknown>>();
@@ -119,6 +121,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const find = async (id: string): Promise<Session | undefined> => {
     const live = actors.get(id);
     if (live) return live;
+    const acquired = await ownership.acquire(id);
+    if (!acquired.owned) throw problem('session_moved', { id, kept: false });
     const record = await store.getSession(id);
     return record && adopt(record);
   };
@@ -184,6 +188,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     await session.close();
     if (wasOpen) open--;
     actors.delete(session.id);
+    await ownership.release(session.id);
   };
 
   const admission = createAdmission(deps, { find, connect, wake, created });

@@ -5,6 +5,7 @@ import { createDemoModel } from 'claude-agent-demo-model';
 import { createConfig, createGateway } from 'claude-agent-gateway';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
+import { createSoleOwnership } from '../../src/cluster/ownership.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -46,12 +47,14 @@ export function createInProcess({
   const errors: InProcess['errors'] = [];
   const store = between(openSqliteStore(':memory:'));
   const feed = createFeed();
-  const log = createLog({ store, feed });
+  const ownership = createSoleOwnership(store);
+  const log = createLog({ ownership, feed });
   const agent = watch(createFakeAgent());
   const folders = createFolders([root]);
   const onError = (error: unknown, what: string): void => void errors.push({ what, error });
   const sessions = createSessions({
     store,
+    ownership,
     log,
     feed,
     agent,

@@ -1,0 +1,45 @@
+import type { Change, Store, WriteResult } from '../store/store.ts';
+
+/** Where another node can be reached. */
+export interface NodeAddress {
+  id: string;
+  address: string;
+}
+
+/** `open`: the session has work that its last owner left, and that has to be settled before anything else. */
+export type Acquired = { owned: true; open: boolean } | { owned: false; node: NodeAddress };
+
+/**
+ * Decides which node runs the actor of a session. At most one node owns a session; each change of the owner raises the
+ * session's fencing number, and a write under an old number is refused.
+ */
+export interface Ownership {
+  /**
+   * Makes this node the owner, or says which live node is. A session without an owner, or with a dead one, is taken; so
+   * is one that does not exist: there is nothing to own.
+   * @throws AppError 503 while this node may own nothing: it lost its lease
+   */
+  acquire(sessionId: string): Promise<Acquired>;
+  /**
+   * Writes changes of one session as its owner; a session that they insert belongs to this node.
+   * @throws AppError 503 when this node does not own it, or no longer: nothing was kept
+   */
+  write(sessionId: string, changes: readonly Change[]): Promise<WriteResult>;
+  /** The session has no owner from now on: it sleeps idle, or is closed. Never rejects. */
+  release(sessionId: string): Promise<void>;
+  /**
+   * The listener is called when this node lost sessions, or all of them: it must end their agents and drop their actors.
+   * This node owns none of them when it is called, and takes new ones when its promise settles.
+   */
+  onLost(listener: (sessionIds: 'all' | readonly string[]) => Promise<void>): void;
+}
+
+/** One server on a store of its own: it owns every session, always. */
+export function createSoleOwnership(store: Pick<Store, 'write'>): Ownership {
+  return {
+    acquire: async () => ({ owned: true, open: false }),
+    write: (_, changes) => store.write(changes),
+    release: async () => {},
+    onLost: () => {},
+  };
+}
