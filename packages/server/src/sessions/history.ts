@@ -74,7 +74,7 @@ export async function readTurn(
   turnId: string,
 ): Promise<HistoryMessage[]> {
   const conversation = (await store.conversations(id)).find((each) => each.id === conversationId);
-  const after = Math.max((await store.turnStart(turnId)) ?? 0, conversation?.afterSeq ?? 0);
+  const after = Math.max((await store.turnStart(id, turnId)) ?? 0, conversation?.afterSeq ?? 0);
   const until = Number.MAX_SAFE_INTEGER;
   const said = await store.history(id, { after, until, limit: until, offset: 0 });
   return said.map(toMessage).filter((message) => message.turn_id === turnId);

@@ -177,7 +177,7 @@ async function scan(store: Store, turn: TurnRecord, calls: Tally | undefined): P
     parkedCostUsd: 0,
     waits: false,
   };
-  let after = (await store.turnStart(turn.id)) ?? Number.MAX_SAFE_INTEGER;
+  let after = (await store.turnStart(turn.sessionId, turn.id)) ?? Number.MAX_SAFE_INTEGER;
   for (;;) {
     const page = await store.readEvents(turn.sessionId, after, 500);
     for (const stored of page) if (stored.turnId === turn.id) note(found, stored, calls);

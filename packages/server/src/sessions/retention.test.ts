@@ -80,10 +80,16 @@ describe('a log beyond its limit', () => {
     expect(await sweep(limits)).toBe(1);
     const settled = { state: 'denied', reason: 'timeout', decision: null } as const;
     const by = { resolvedAt: AT, resolvedBy: null };
-    await store.write([{ kind: 'settle-permission', id: permission.id, ...settled, ...by }]);
+    await store.write([{ kind: 'settle-permission', sessionId: id, id: permission.id, ...settled, ...by }]);
     expect(await sweep(limits)).toBe(6);
     await store.write([
-      { kind: 'update-turn', id: turn.id, from: ['running'], set: { state: 'completed', endedAt: AT } },
+      {
+        kind: 'update-turn',
+        sessionId: id,
+        id: turn.id,
+        from: ['running'],
+        set: { state: 'completed', endedAt: AT },
+      },
     ]);
     expect(await sweep(limits)).toBe(7);
     await store.write([sampleEvent(id, { type: 'session.tasks', json: '{"tasks":[]}' })]);

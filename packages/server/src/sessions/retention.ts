@@ -152,7 +152,7 @@ async function neededBy(
   const ids = new Set(turns.map(({ id }) => id));
   // A request of background work has no open turn that keeps it: such a log is left alone until it is answered.
   const alone = open.permissions.some((each) => each.sessionId === sessionId && !ids.has(each.turnId ?? ''));
-  const starts = await Promise.all(turns.map(async ({ id }) => (await store.turnStart(id)) ?? 0));
+  const starts = await Promise.all(turns.map(async ({ id }) => (await store.turnStart(sessionId, id)) ?? 0));
   return Math.min(lastSeq, ...starts, ...(alone ? [0] : []), ...(tasksSeq === null ? [] : [tasksSeq]));
 }
 

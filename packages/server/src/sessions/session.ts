@@ -356,7 +356,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       }
       const result = await process.ask((live) => live.rewindFiles(messageId, dryRun));
       if (result.can_rewind) return result;
-      const [begin, conversations] = [await store.turnStart(messageId), await store.conversations(id)];
+      const [begin, conversations] = [await store.turnStart(id, messageId), await store.conversations(id)];
       if (begin === undefined || begin > (conversations.at(-1)?.afterSeq ?? 0)) return result;
       const words =
         'The message belongs to an earlier conversation of this session (before /clear, say). Files go back only to messages of the present one.';

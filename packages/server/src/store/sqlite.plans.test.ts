@@ -62,6 +62,8 @@ const EXCEPTIONS: Exception[] = [
 
 /** Which index a statement must use, where a worse one would do without a scan. By a part of its text. */
 const INDEXES: readonly (readonly [sql: string, index: string])[] = [
+  ["where turn_id = ?1 and type = 'turn.queued'", 'events_turn_start'],
+  ["where turn_id = ?1 and type = 'turn.started'", 'events_turn_started'],
   ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
   ['from sessions where (last_activity, id) < (?, ?) order by', 'sessions_by_time'],
   ['from sessions where (last_activity, id) < (?, ?) and status = ? order by', 'sessions_by_activity'],

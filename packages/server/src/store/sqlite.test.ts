@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
-import { sampleEvent, samplePermission, sampleSession, sampleTurn } from '../../test/support/samples.ts';
+import {
+  sampleEvent,
+  sampleImport,
+  samplePermission,
+  sampleSession,
+  sampleTurn,
+} from '../../test/support/samples.ts';
 import { openSqliteStore } from './sqlite.ts';
 import { describeStore } from './store.conformance.ts';
 
@@ -59,6 +65,19 @@ describe('a SQLite file', () => {
     const again = openSqliteStore(file);
     expect(await again.getSession(session.id)).toEqual(session);
     await again.close();
+  });
+
+  test('refuses a session of another server when one of its turns has a taken id', async () => {
+    const store = openSqliteStore(':memory:');
+    const imported = sampleImport();
+    const other = sampleSession();
+    const turns = imported.turns.map((turn) => sampleTurn(other.id, { id: turn.id }));
+    await store.write([
+      { kind: 'insert-session', session: other },
+      ...turns.map((turn) => ({ kind: 'insert-turn' as const, turn })),
+    ]);
+    expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: false, refused: 0 });
+    await store.close();
   });
 
   test('of a newer program is refused with a sentence, and left as it is', async () => {

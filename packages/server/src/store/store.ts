@@ -155,6 +155,8 @@ export interface Usage {
 
 /** One step of a transaction. */
 export type Change =
+  /** The writer still owns the session: with any other fencing number the whole write is refused. */
+  | { kind: 'owned'; sessionId: string; fence: number }
   /** With its first conversation. */
   | { kind: 'insert-session'; session: Omit<SessionRecord, 'lastSeq'> }
   | {
@@ -168,6 +170,7 @@ export type Change =
   | { kind: 'insert-turn'; turn: TurnRecord }
   | {
       kind: 'update-turn';
+      sessionId: string;
       id: string;
       /** In any other state the whole write is refused. */
       from: readonly TurnState[];
@@ -188,6 +191,7 @@ export type Change =
   | { kind: 'insert-permission'; permission: PermissionRecord }
   | {
       kind: 'settle-permission';
+      sessionId: string;
       /** If it is not pending, the whole write is refused. */
       id: string;
       state: PermissionState;
@@ -346,7 +350,7 @@ export interface Store {
     range: { after: number; until: number; limit: number; offset: number },
   ): Promise<HistoryEntry[]>;
   /** Number of a turn's first event: `turn.queued`, or `turn.started` if the agent began it by itself. */
-  turnStart(turnId: string): Promise<number | undefined>;
+  turnStart(sessionId: string, turnId: string): Promise<number | undefined>;
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
   lastCursor(): Promise<number>;

@@ -45,7 +45,7 @@ const questions: Record<
   logSizes: (store) => [store.logSizes('', 50)],
   oldestEvents: (store, id) => [store.oldestEvents(id, 50)],
   history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
-  turnStart: (store, id) => [store.turnStart(id)],
+  turnStart: (store, id) => [store.turnStart(id, id)],
   readControlEvents: (store) => [store.readControlEvents(0, 50)],
   lastCursor: (store) => [store.lastCursor()],
   sessionsWithTasks: (store) => [store.sessionsWithTasks()],
@@ -68,8 +68,10 @@ function changes(): Change[] {
     cacheCreationInputTokens: 1,
     costUsd: 1,
   };
+  const named = ({ sessionId, id }: { sessionId: string; id: string }) => ({ sessionId, id });
   const byKind: { [K in Change['kind']]: Extract<Change, { kind: K }>[] } = {
     'insert-session': [{ kind: 'insert-session', session }],
+    owned: [{ kind: 'owned', sessionId: session.id, fence: 0 }],
     'update-session': [
       { kind: 'update-session', id: session.id, set: { title: 'x', lastActivity: AT } },
       { kind: 'update-session', id: session.id, set: {} },
@@ -78,14 +80,14 @@ function changes(): Change[] {
     'count-message': [{ kind: 'count-message', id: session.id }],
     'insert-turn': [{ kind: 'insert-turn', turn }],
     'update-turn': [
-      { kind: 'update-turn', id: turn.id, from: ['queued'], set: { state: 'running' } },
-      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set: { state: 'failed' } },
+      { kind: 'update-turn', ...named(turn), from: ['queued'], set: { state: 'running' } },
+      { kind: 'update-turn', ...named(turn), from: ['queued', 'running'], set: { state: 'failed' } },
     ],
     'insert-permission': [{ kind: 'insert-permission', permission }],
     'settle-permission': [
       {
         kind: 'settle-permission',
-        id: permission.id,
+        ...named(permission),
         state: 'denied',
         reason: 'timeout',
         resolvedAt: AT,

@@ -39,11 +39,16 @@ export const createModel = (): Model => ({
 });
 
 // A few ids for each kind, so that writes meet: taken ids, unknown ids, second ends and second answers.
-const uuid = (kind: number, n: number): string => `00000000-0000-4000-800${kind}-00000000000${n}`;
+const uuid = (kind: number, n: number, session = 0): string =>
+  `00000000-0000-4000-80${session}${kind}-00000000000${n}`;
 const id = (kind: number, max: number) => fc.integer({ min: 0, max }).map((n) => uuid(kind, n));
 const sessionId = id(1, 3);
 const turnId = id(2, 9);
-const permissionId = id(3, 9);
+/** A turn or a permission request: no two sessions have one of the same id, because a store need not know. */
+const part = (kind: number) =>
+  fc
+    .record({ session: fc.integer({ min: 0, max: 3 }), n: fc.integer({ min: 0, max: 3 }) })
+    .map(({ session, n }) => ({ sessionId: uuid(1, session), id: uuid(kind, n, session) }));
 const at = fc.integer({ min: 0, max: 9 }).map((n) => `2026-01-02T03:04:0${n}.000Z`);
 const turnState = fc.constantFrom<TurnRecord['state']>(
   'queued',
@@ -98,31 +103,35 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     weight: 4,
     arbitrary: fc
       .record({
-        id: turnId,
-        sessionId,
+        of: part(2),
         state: turnState,
         input: text.map((value) => `say ${value}`),
         idempotencyKey: fc.option(fc.constantFrom('k1', 'k2')),
         endedAt: fc.option(at),
       })
-      .map((set): Change => ({ kind: 'insert-turn', turn: sampleTurn(set.sessionId, set) })),
+      .map(
+        ({ of, ...set }): Change => ({
+          kind: 'insert-turn',
+          turn: sampleTurn(of.sessionId, { id: of.id, ...set }),
+        }),
+      ),
   },
   {
     weight: 4,
     arbitrary: fc
       .record({
-        id: turnId,
+        of: part(2),
         from: fc.uniqueArray(turnState, { minLength: 1, maxLength: 3 }),
         set: fc.record({ state: turnState, endedAt: fc.option(at) }, { requiredKeys: ['state'] }),
       })
-      .map((set): Change => ({ kind: 'update-turn', ...set })),
+      .map(({ of, ...set }): Change => ({ kind: 'update-turn', ...of, ...set })),
   },
   {
     weight: 3,
-    arbitrary: fc.record({ id: permissionId, sessionId, toolInput: json, defaultToNo: fc.boolean() }).map(
-      (set): Change => ({
+    arbitrary: fc.record({ of: part(3), toolInput: json, defaultToNo: fc.boolean() }).map(
+      ({ of, ...set }): Change => ({
         kind: 'insert-permission',
-        permission: samplePermission(set.sessionId, set),
+        permission: samplePermission(of.sessionId, { id: of.id, ...set }),
       }),
     ),
   },
@@ -130,13 +139,19 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     weight: 3,
     arbitrary: fc
       .record({
-        id: permissionId,
+        of: part(3),
         state: fc.constantFrom('allowed', 'denied'),
         resolvedAt: at,
         decision: fc.constantFrom(null, { allowed: true as const, applySuggestions: false }),
         resolvedBy: fc.constantFrom(null, { kind: 'local' as const }, { kind: 'key' as const, id: 'one' }),
       })
-      .map((set): Change => ({ kind: 'settle-permission', reason: 'answered', ...set })),
+      .map(({ of, ...set }): Change => ({ kind: 'settle-permission', reason: 'answered', ...of, ...set })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(sessionId, fc.constantFrom(0, 0, 1))
+      .map(([key, fence]): Change => ({ kind: 'owned', sessionId: key, fence })),
   },
 );
 
@@ -296,7 +311,7 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
       return undefined;
     }
     case 'update-turn': {
-      const turn = model.turns.find((other) => other.id === each.id);
+      const turn = model.turns.find(({ id, sessionId }) => id === each.id && sessionId === each.sessionId);
       if (!turn || !each.from.includes(turn.state)) return 'refused';
       Object.assign(turn, each.set);
       return undefined;
@@ -309,12 +324,16 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
       return undefined;
     }
     case 'settle-permission': {
-      const permission = model.permissions.find((other) => other.id === each.id);
+      const permission = model.permissions.find(
+        ({ id, sessionId }) => id === each.id && sessionId === each.sessionId,
+      );
       if (permission?.state !== 'pending') return 'refused';
       const { state, reason, resolvedAt, resolvedBy, decision } = each;
       Object.assign(permission, { state, reason, resolvedAt, resolvedBy, decision });
       return undefined;
     }
+    case 'owned':
+      return sessionOf(each.sessionId) && each.fence === 0 ? undefined : 'refused';
     case 'add-usage':
     case 'add-key-usage':
     // Not among the random ones.

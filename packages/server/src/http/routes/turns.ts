@@ -43,7 +43,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       return reply(202, accepted, { ...more, 'preference-applied': 'respond-async' });
     }
     if (headers.accept?.includes('text/event-stream')) {
-      const start = await store.turnStart(answeredBy);
+      const start = await store.turnStart(sessionId, answeredBy);
       if (start === undefined) {
         throw problem('events_compacted', {
           sessionId,

@@ -105,7 +105,8 @@ export function addReport(draft: Draft, { messages, roots }: Own, ended: TurnRec
       num_turns: waiting.result.num_turns + ended.result.num_turns,
       duration_ms: Math.max(0, Date.parse(at) - Date.parse(waiting.startedAt ?? at)),
     };
-    draft.changes.push({ kind: 'update-turn', id: waiting.id, from: [waiting.state], set: { result } });
+    const { id, sessionId, state } = waiting;
+    draft.changes.push({ kind: 'update-turn', sessionId, id, from: [state], set: { result } });
     return { ...waiting, result };
   });
   assign(draft, { unsettled });

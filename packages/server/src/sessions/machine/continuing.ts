@@ -30,7 +30,13 @@ export function continueTurn(draft: Draft, { reason, cut, continueAs }: Crash): 
   const parkedCostUsd = current.parkedCostUsd + costUsd;
   assign(draft, { current: { ...current, turn, phase: 'starting', waits: false, parkedCostUsd } });
   draft.changes.push(
-    { kind: 'update-turn', id: turn.id, from: ['running'], set: { continuedAs: continueAs } },
+    {
+      kind: 'update-turn',
+      sessionId: turn.sessionId,
+      id: turn.id,
+      from: ['running'],
+      set: { continuedAs: continueAs },
+    },
     event(record.id, 'turn.continued', { reason, cost_usd: costUsd }, turn.id, draft.at),
   );
   draft.effects.push({ kind: 'start-turn', turn });

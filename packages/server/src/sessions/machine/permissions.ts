@@ -109,7 +109,16 @@ function settlePermission(
   const told = reason === 'server_restarted' || decision.allowed ? null : decision.message || null;
   assign(draft, { pending: pending.filter((request) => request.id !== id) });
   draft.changes.push(
-    { kind: 'settle-permission', id, state, reason, resolvedAt: draft.at, resolvedBy, decision },
+    {
+      kind: 'settle-permission',
+      sessionId: record.id,
+      id,
+      state,
+      reason,
+      resolvedAt: draft.at,
+      resolvedBy,
+      decision,
+    },
     event(
       record.id,
       'permission.resolved',

@@ -54,7 +54,7 @@ export function takeSteered(draft: Draft, { turnId }: Of<'turn-taken'>): void {
   const set = { state: 'steered', steers: into } as const;
   const data = { message_id: turnId, message: message.input };
   draft.changes.push(
-    { kind: 'update-turn', id: turnId, from: ['queued'], set },
+    { kind: 'update-turn', sessionId: message.sessionId, id: turnId, from: ['queued'], set },
     event(message.sessionId, 'turn.steered', data, into, draft.at),
   );
   draft.effects.push({ kind: 'message-steered', message: { ...message, ...set } });
@@ -66,7 +66,7 @@ export function returnSteered(draft: Draft, turnId: string): void {
   if (left.length === 0) return;
   for (const { id, sessionId, input } of left) {
     draft.changes.push(
-      { kind: 'update-turn', id, from: ['queued'], set: { steers: null } },
+      { kind: 'update-turn', sessionId, id, from: ['queued'], set: { steers: null } },
       event(sessionId, 'turn.queued', { message: input, steered: turnId }, id, draft.at),
     );
   }

@@ -75,7 +75,13 @@ export function endTurn(
     ended: { ...turn, ...set },
     changes: [
       ...bookings(turn.sessionId, cut),
-      { kind: 'update-turn', id: turn.id, from: ['queued', 'running'], set },
+      {
+        kind: 'update-turn',
+        sessionId: turn.sessionId,
+        id: turn.id,
+        from: ['queued', 'running'],
+        set,
+      },
       ends,
     ],
   };
@@ -83,13 +89,19 @@ export function endTurn(
 
 /** The turn with its background work over or given up (`error`), and what has to be written for that. */
 export function settleTurn(turn: TurnRecord, error: TurnError | null, settledAt: string) {
-  const { result } = turn;
+  const { id, sessionId, result } = turn;
   const whole = result && error ? { ...result, is_error: true, error } : result;
   return {
     settled: { ...turn, settledAt, result: whole },
     changes: [
-      { kind: 'update-turn' as const, id: turn.id, from: [turn.state], set: { settledAt, result: whole } },
-      ...(whole ? [event(turn.sessionId, 'turn.settled', { result: whole }, turn.id, settledAt)] : []),
+      {
+        kind: 'update-turn' as const,
+        sessionId,
+        id,
+        from: [turn.state],
+        set: { settledAt, result: whole },
+      },
+      ...(whole ? [event(sessionId, 'turn.settled', { result: whole }, id, settledAt)] : []),
     ],
   };
 }

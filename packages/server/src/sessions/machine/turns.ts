@@ -95,7 +95,8 @@ export function beginNext(draft: Draft): void {
   // A turn that was put back has started already, according to the log.
   const again = first.startedAt !== null;
   const set = { state: 'running', startedAt: first.startedAt ?? draft.at } as const;
-  draft.changes.push({ kind: 'update-turn', id: first.id, from: ['queued'], set });
+  const { id, sessionId } = first;
+  draft.changes.push({ kind: 'update-turn', sessionId, id, from: ['queued'], set });
   begin(draft, { ...first, ...set }, { again });
 }
 
@@ -129,7 +130,8 @@ export function putBack(draft: Draft): void {
   const set = { state: 'queued' } as const;
   returnSteered(draft, current.turn.id);
   assign(draft, { current: undefined, queue: [{ ...current.turn, ...set }, ...draft.state.queue] });
-  draft.changes.push({ kind: 'update-turn', id: current.turn.id, from: ['running'], set });
+  const { id, sessionId } = current.turn;
+  draft.changes.push({ kind: 'update-turn', sessionId, id, from: ['running'], set });
 }
 
 /** The agent never had the message. */

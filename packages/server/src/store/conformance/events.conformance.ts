@@ -147,8 +147,8 @@ export function describeEvents(subject: Subject): void {
       const turnId = randomUUID();
       await subject.store.write([sampleEvent(id), sampleEvent(id, { type: 'turn.queued', turnId })]);
       await subject.store.write([sampleEvent(id, { type: 'turn.started', turnId })]);
-      expect(await subject.store.turnStart(turnId)).toBe(2);
-      expect(await subject.store.turnStart(randomUUID())).toBeUndefined();
+      expect(await subject.store.turnStart(id, turnId)).toBe(2);
+      expect(await subject.store.turnStart(id, randomUUID())).toBeUndefined();
     });
 
     test('sessions whose newest task list names a task are found', async () => {
@@ -173,7 +173,7 @@ export function describeEvents(subject: Subject): void {
       const { id } = await subject.newSession();
       const turnId = randomUUID();
       await subject.store.write([sampleEvent(id), sampleEvent(id, { type: 'turn.started', turnId })]);
-      expect(await subject.store.turnStart(turnId)).toBe(2);
+      expect(await subject.store.turnStart(id, turnId)).toBe(2);
     });
   });
 }

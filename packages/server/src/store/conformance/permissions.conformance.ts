@@ -35,7 +35,7 @@ export function describePermissions(subject: Subject): void {
       const asked = [a, b, a].map((session) => samplePermission(session.id));
       for (const permission of asked) await subject.store.write([{ kind: 'insert-permission', permission }]);
       expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, next: null, cursor: 0 });
-      await subject.store.write([sampleEvent(a.id)]);
+      await subject.store.write([sampleEvent(a.id, { type: 'session.state' })]);
       const cursor = await subject.store.lastCursor();
       expect(cursor).toBeGreaterThan(0);
       expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, next: null, cursor });
@@ -50,6 +50,7 @@ export function describePermissions(subject: Subject): void {
       await subject.store.write(
         first.permissions.map((permission) => ({
           kind: 'settle-permission',
+          sessionId: id,
           id: permission.id,
           state: 'denied',
           reason: 'answered',
@@ -79,6 +80,7 @@ export function describePermissions(subject: Subject): void {
             sampleEvent(id, { type: 'permission.resolved', json: `{"n":${n}}` }),
             {
               kind: 'settle-permission',
+              sessionId: id,
               id: permission.id,
               state: n % 2 ? 'denied' : 'allowed',
               reason: 'answered',

@@ -51,6 +51,7 @@ export function describeTurns(subject: Subject): void {
       await subject.store.write([
         {
           kind: 'update-turn',
+          sessionId: a.id,
           id: first.id,
           from: ['queued'],
           set: { state: 'failed', idempotencyKey: null },
@@ -76,6 +77,7 @@ export function describeTurns(subject: Subject): void {
       const turn = await subject.newTurn(sessionId, { state: 'running', startedAt: AT });
       const end = (from: TurnState[], state: TurnState): Change => ({
         kind: 'update-turn',
+        sessionId,
         id: turn.id,
         from,
         set: { state, endedAt: AT, result: result(turn) },
@@ -102,7 +104,7 @@ export function describeTurns(subject: Subject): void {
       const ends = await Promise.all(
         (['interrupted', 'completed'] as const).map((state) =>
           subject.store.write([
-            { kind: 'update-turn', id: turn.id, from: ['running'], set: { state } },
+            { kind: 'update-turn', sessionId, id: turn.id, from: ['running'], set: { state } },
             sampleEvent(sessionId, { type: `turn.${state}` }),
           ]),
         ),
@@ -133,7 +135,7 @@ export function describeTurns(subject: Subject): void {
 
       const second = of(a.id)[1] ?? '';
       await subject.store.write([
-        { kind: 'update-turn', id: second, from: ['queued'], set: { state: 'running' } },
+        { kind: 'update-turn', sessionId: a.id, id: second, from: ['queued'], set: { state: 'running' } },
       ]);
       expect(await open('running')).toEqual([second]);
       expect(await open('queued')).toEqual(sent.map((turn) => turn.id).filter((id) => id !== second));
@@ -154,7 +156,7 @@ export function describeTurns(subject: Subject): void {
       await subject.newTurn(sessionId, { waitFor: 'background', state: 'running' });
       expect(await subject.store.unsettledTurns()).toEqual([first, second]);
       await subject.store.write([
-        { kind: 'update-turn', id: first.id, from: ['completed'], set: { settledAt: AT } },
+        { kind: 'update-turn', sessionId, id: first.id, from: ['completed'], set: { settledAt: AT } },
       ]);
       expect(await subject.store.unsettledTurns()).toEqual([second]);
     });

@@ -62,6 +62,7 @@ export function describeWrites(subject: Subject): void {
           sampleEvent(id, { json: '"refused"' }),
           {
             kind: 'settle-permission',
+            sessionId: id,
             id: randomUUID(),
             state: 'denied',
             reason: 'answered',
@@ -101,6 +102,17 @@ export function describeWrites(subject: Subject): void {
         subject.store.write([{ kind: 'insert-turn', turn: sampleTurn(randomUUID()) }]),
       ).rejects.toThrow();
       await expect(subject.store.write([{ kind: 'insert-permission', permission }])).rejects.toThrow();
+    });
+
+    test('of a writer that does not own the session any more are refused whole', async () => {
+      const { id } = await subject.newSession();
+      const owned = (fence: number, sessionId = id): Change => ({ kind: 'owned', sessionId, fence });
+      const write = (...changes: Change[]) => subject.store.write(changes);
+      expect(await write(owned(0), sampleEvent(id))).toMatchObject({ ok: true, events: [{ seq: 1 }] });
+      expect(await write(owned(1), sampleEvent(id))).toEqual({ ok: false, refused: 0 });
+      expect(await write(sampleEvent(id), owned(1))).toEqual({ ok: false, refused: 1 });
+      expect(await write(owned(0, randomUUID()))).toEqual({ ok: false, refused: 0 });
+      expect((await subject.store.getSession(id))?.lastSeq).toBe(1);
     });
 
     test('without changes succeed', async () => {

@@ -12,6 +12,11 @@ export type Apply = (change: Change) => StoredEvent | boolean;
 export function createApply(sql: Statements): Apply {
   return (change) => {
     switch (change.kind) {
+      case 'owned':
+        // One server has this database for itself, so a session's first fencing number is its only one.
+        return (
+          change.fence === 0 && sql.get('select 1 from sessions where id = ?', change.sessionId) !== undefined
+        );
       case 'insert-session': {
         const { session } = change;
         if (sql.get('select 1 from sessions where id = ?', session.id)) return false;
@@ -31,8 +36,9 @@ export function createApply(sql: Statements): Apply {
         return insertTurn(sql, change.turn);
       case 'update-turn': {
         const marks = change.from.map(() => '?').join(', ');
-        const where = `id = ? and state in (${marks})`;
-        return sql.update('turns', turnColumns(change.set), where, change.id, ...change.from) === 1;
+        const where = `id = ? and session_id = ? and state in (${marks})`;
+        const { id, sessionId, from } = change;
+        return sql.update('turns', turnColumns(change.set), where, id, sessionId, ...from) === 1;
       }
       case 'insert-permission':
         sql.insert('permissions', permissionColumns(change.permission));
@@ -40,7 +46,8 @@ export function createApply(sql: Statements): Apply {
       case 'settle-permission': {
         const { state, reason, resolvedAt, resolvedBy, decision } = change;
         const set = permissionColumns({ state, reason, resolvedAt, resolvedBy, decision });
-        return sql.update('permissions', set, "id = ? and state = 'pending'", change.id) === 1;
+        const where = "id = ? and session_id = ? and state = 'pending'";
+        return sql.update('permissions', set, where, change.id, change.sessionId) === 1;
       }
       case 'add-usage':
         addUsage(sql, change.sessionId, change.usage);

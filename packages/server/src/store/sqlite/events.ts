@@ -99,12 +99,13 @@ export const eventReads = (sql: Statements): EventReads => ({
     }));
   },
 
-  async turnStart(turnId) {
-    // Each type has an index of its own, so each is asked for by itself.
+  async turnStart(sessionId, turnId) {
+    // Each type has an index of its own, so each is asked for by itself. The plus leaves SQLite that one alone.
     const found = sql.get(
-      `select coalesce((select seq from events where turn_id = ?1 and type = 'turn.queued'),
-                       (select seq from events where turn_id = ?1 and type = 'turn.started')) as seq`,
+      `select coalesce((select seq from events where turn_id = ?1 and type = 'turn.queued' and +session_id = ?2),
+                       (select seq from events where turn_id = ?1 and type = 'turn.started' and +session_id = ?2)) as seq`,
       turnId,
+      sessionId,
     );
     return typeof found?.seq === 'number' ? found.seq : undefined;
   },
