@@ -29,12 +29,16 @@ export interface Subscription {
 /** Live fan-out of what the log has committed. */
 export interface Feed {
   publish(sessionId: string, frame: Frame): void;
+  /** Publishes what another node has committed: to the subscribers of its session only. */
+  relay(sessionId: string, frame: Frame): void;
   /** Number of the newest published event of a session, if it is known. */
   head(sessionId: string): number | undefined;
   /** Every frame of one session, from now on. */
   subscribe(sessionId: string, subscriber: Subscriber): Subscription;
   /** Control events of all sessions, from now on. */
   subscribeAll(subscriber: Subscriber): Subscription;
+  /** Drops what is known of a session that nobody follows any more: another node goes on with it. */
+  forget(sessionId: string): void;
   /** Ends every subscription to one session. */
   endSession(sessionId: string): void;
   end(): void;
@@ -56,9 +60,12 @@ interface Channel {
   head: number | undefined;
   turnId: string | null;
   pending: Frame[];
+  /** Called when the last subscriber has left. */
+  unfollow: (() => void) | undefined;
 }
 
-export function createFeed(): Feed {
+/** @param onFollow called when a session gets its first subscriber; what it returns, when the last one has left */
+export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
   const channels = new Map<string, Channel>();
   const all = newChannel(encodeForAll);
   let ended = false;
@@ -124,25 +131,37 @@ export function createFeed(): Feed {
     if (channels.get(sessionId) === channel) channels.delete(sessionId);
   };
 
+  const toSession = (sessionId: string, frame: Frame): void => {
+    // Without a subscriber a session has a channel only while a turn runs: for its unfinished blocks.
+    const starts = frame.durable && frame.event.type === 'turn.started';
+    const channel = starts ? channelOf(sessionId) : channels.get(sessionId);
+    if (!channel) return;
+    if (frame.durable) followDurable(channel, frame.event);
+    else followLive(channel, frame);
+    push(channel, frame);
+    dropIfUnused(sessionId, channel);
+  };
+
   return {
+    relay: toSession,
     publish(sessionId, frame) {
       if (frame.durable && frame.event.type !== 'agent.message') push(all, frame);
-      // Without a subscriber a session has a channel only while a turn runs: for its unfinished blocks.
-      const starts = frame.durable && frame.event.type === 'turn.started';
-      const channel = starts ? channelOf(sessionId) : channels.get(sessionId);
-      if (!channel) return;
-      if (frame.durable) followDurable(channel, frame.event);
-      else channel.partials.observe(frame.message);
-      push(channel, frame);
-      dropIfUnused(sessionId, channel);
+      toSession(sessionId, frame);
     },
     head: (sessionId) => channels.get(sessionId)?.head,
     subscribe(sessionId, subscriber) {
       const channel = channelOf(sessionId);
-      return add(channel, subscriber, () => dropIfUnused(sessionId, channel));
+      if (channel.subscribers.size === 0) channel.unfollow = onFollow?.(sessionId);
+      return add(channel, subscriber, () => {
+        channel.unfollow?.();
+        dropIfUnused(sessionId, channel);
+      });
     },
     subscribeAll(subscriber) {
       return add(all, subscriber, () => {});
+    },
+    forget(sessionId) {
+      if (channels.get(sessionId)?.subscribers.size === 0) channels.delete(sessionId);
     },
     endSession(sessionId) {
       const channel = channels.get(sessionId);
@@ -164,6 +183,7 @@ const newChannel = (encode: Channel['encode']): Channel => ({
   head: undefined,
   turnId: null,
   pending: [],
+  unfollow: undefined,
 });
 
 function createBatch(frames: readonly Frame[], encode: (frame: Frame) => string): Batch {
@@ -185,6 +205,14 @@ export function encodeForSession(sessionId: string, frame: Frame): string {
 
 export const encodeForAll = (frame: Frame): string =>
   frame.durable ? eventFrame(frame.event, frame.event.cursor) : '';
+
+function followLive(channel: Channel, frame: Frame & { durable: false }): void {
+  if (frame.type === 'agent.delta') channel.partials.observe(frame.message);
+  else {
+    channel.turnId = frame.turnId;
+    channel.partials.restore(frame.message.blocks);
+  }
+}
 
 function followDurable(channel: Channel, event: StoredEvent): void {
   channel.head = event.seq;

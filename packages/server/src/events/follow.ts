@@ -93,9 +93,40 @@ async function run(delivery: Delivery): Promise<void> {
   await replay(delivery, () => subscription.head ?? beforeBuffered(delivery));
   if (delivery.done) return;
   if (subscription.blocks.length > 0) send(delivery, Buffer.from(source.partial?.(subscription) ?? ''));
-  const missed = delivery.buffered ?? [];
+  await catchUp(delivery);
+}
+
+/** Sends the buffered batches, and what is missing between them. */
+async function catchUp(delivery: Delivery): Promise<void> {
+  const { source } = delivery;
+  for (;;) {
+    const batch = delivery.done ? undefined : delivery.buffered?.shift();
+    if (!batch) break;
+    const { skips, last } = compare(delivery, batch);
+    if (skips && last) await replay(delivery, () => source.position(last));
+    if (!delivery.done) deliver(delivery, batch.frames);
+  }
   delivery.buffered = undefined;
-  for (const batch of missed) deliver(delivery, batch.frames);
+}
+
+/**
+ * Whether a batch leaves an event out, or has one that was sent before. On one node none leaves one out. With several,
+ * what another node commits comes by a relay that can break, and this node may own the session before the relay has
+ * brought everything.
+ */
+function compare({ source, cursor }: Delivery, { frames }: Batch) {
+  let [skips, repeats] = [false, false];
+  let last: StoredEvent | undefined;
+  let sent = cursor;
+  for (const frame of frames) {
+    if (!frame.durable) continue;
+    last = frame.event;
+    const position = source.position(last);
+    repeats ||= position <= sent;
+    skips ||= source.gapless === true && position > sent + 1;
+    sent = Math.max(sent, position);
+  }
+  return { skips, repeats, last };
 }
 
 /**
@@ -141,17 +172,17 @@ function onBatch(delivery: Delivery, batch: Batch): void {
     buffered.push(batch);
     return;
   }
-  const durable = batch.frames.filter((frame) => frame.durable);
-  const first = durable[0];
-  const replayed = first !== undefined && source.position(first.event) <= delivery.cursor;
-  if (source.filter || replayed) {
+  const { skips, repeats, last } = compare(delivery, batch);
+  if (skips) {
+    delivery.buffered = [batch];
+    catchUp(delivery).catch((error: unknown) => fail(delivery, error));
+  } else if (source.filter || repeats) {
     deliver(delivery, batch.frames);
-    return;
+  } else {
+    // The common case: the same bytes for every subscriber.
+    if (last) delivery.cursor = source.position(last);
+    send(delivery, batch.bytes());
   }
-  // The common case: the same bytes for every subscriber.
-  const newest = durable.at(-1);
-  if (newest) delivery.cursor = source.position(newest.event);
-  send(delivery, batch.bytes());
 }
 
 /** Sends frames, without those that were sent before. */

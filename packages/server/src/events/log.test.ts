@@ -24,9 +24,8 @@ beforeEach(async () => {
   commits = [];
   const publish = (sessionId: string, frame: Frame): void => {
     const name = sessionId === A ? '' : 'b';
-    published.push(
-      frame.durable ? (name ? `${name}${frame.event.seq}` : frame.event.seq) : frame.message.type,
-    );
+    if (frame.durable) published.push(name ? `${name}${frame.event.seq}` : frame.event.seq);
+    else if (frame.type === 'agent.delta') published.push(frame.message.type);
   };
   const store: Store = {
     ...real,

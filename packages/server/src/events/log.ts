@@ -66,7 +66,8 @@ export function createLog({ ownership, feed }: LogDeps): Log {
   };
 }
 
-const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });
+/** An event as its subscribers get it. */
+export const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });
 
 /** The change that appends an event of the catalogue. */
 export function event<T extends EventType>(

@@ -96,3 +96,23 @@ test('blocks that were handed out do not change afterwards', () => {
   partials.observe(delta(0, { type: 'text_delta', text: 'b' }));
   expect(before).toMatchObject([{ text: 'a' }]);
 });
+
+test('goes on from blocks that were followed elsewhere', () => {
+  const [here, there] = [createPartials(), createPartials()];
+  for (const message of [
+    start('m'),
+    block(0, { type: 'text', text: 'a' }),
+    block(1, { type: 'thinking' }, 'sub'),
+  ])
+    there.observe(message);
+  for (const message of [start('old'), block(3, { type: 'text', text: 'gone' })]) here.observe(message);
+  there.observe(start('n', 'sub'));
+  there.observe(block(1, { type: 'thinking' }, 'sub'));
+  here.restore(there.blocks());
+  for (const partials of [here, there]) {
+    partials.observe(delta(0, { type: 'text_delta', text: 'b' }));
+    partials.observe(delta(1, { type: 'thinking_delta', thinking: 'c' }, 'sub'));
+  }
+  expect(here.blocks()).toEqual(there.blocks());
+  expect(here.blocks()).toHaveLength(2);
+});

@@ -5,6 +5,8 @@ import type { LiveMessage, StreamEventMessage } from './frames.ts';
 export interface Partials {
   /** Live messages that are no deltas are ignored. */
   observe(message: LiveMessage): void;
+  /** What the unfinished blocks of a session hold that was followed elsewhere so far. */
+  restore(blocks: readonly PartialBlock[]): void;
   /** The durable message is published: drop the blocks that it completes. */
   complete(parentToolUseId: string | null): void;
   clear(): void;
@@ -42,6 +44,15 @@ export function createPartials(): Partials {
           block.text += event.delta?.text ?? event.delta?.thinking ?? event.delta?.partial_json ?? '';
       } else if (event.type === 'content_block_stop') {
         stream.blocks.delete(event.index);
+      }
+    },
+    restore(blocks) {
+      streams.clear();
+      for (const block of blocks) {
+        const { parent_tool_use_id: parent, message_id: messageId, index } = block;
+        const stream = streams.get(parent) ?? { messageId, blocks: new Map() };
+        streams.set(parent, stream);
+        stream.blocks.set(index, { ...block });
       }
     },
     complete(parent) {
