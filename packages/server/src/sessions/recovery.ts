@@ -30,15 +30,18 @@ interface Open {
 }
 
 /**
- * Settles everything that a dead server left open, before the first request. A running turn is interrupted and does
- * not run again by itself (it may have changed files). A pending permission expires, unless it is durable: then its turn
- * goes on waiting. Queued turns stay queued.
+ * Settles everything that a dead server left open, before the first request: in all sessions, or in these, which have
+ * no actor. A running turn is interrupted and does not run again by itself (it may have changed files). A pending
+ * permission expires, unless it is durable: then its turn goes on waiting. Queued turns stay queued.
  * @returns the turns that go on waiting, by session
  */
-export async function settleOrphans(deps: RecoveryDeps): Promise<Map<string, RestoredTurn>> {
+export async function settleOrphans(
+  deps: RecoveryDeps,
+  sessionIds?: readonly string[],
+): Promise<Map<string, RestoredTurn>> {
   const { store, log, defaultModel, tally } = deps;
   const at = new Date().toISOString();
-  const found = await findOpen(store);
+  const found = await findOpen(store, sessionIds);
   const records = await store.getSessions([...found.keys()]);
   const waiting = new Map<string, RestoredTurn>();
   for (const [sessionId, open] of found) {
@@ -90,7 +93,7 @@ async function stillParked(
   return { current, parked, pending };
 }
 
-async function findOpen(store: Store): Promise<Map<string, Open>> {
+async function findOpen(store: Store, sessionIds?: readonly string[]): Promise<Map<string, Open>> {
   const found = new Map<string, Open>();
   const of = (sessionId: string): Open => {
     const open = found.get(sessionId) ?? {
@@ -103,13 +106,12 @@ async function findOpen(store: Store): Promise<Map<string, Open>> {
     found.set(sessionId, open);
     return open;
   };
-  const { permissions } = await store.pendingPermissions();
-  for (const request of permissions) of(request.sessionId).pending.push(request);
-  for (const turn of await store.openTurns('running')) of(turn.sessionId).running.push(turn);
-  for (const turn of await store.openTurns('queued'))
-    if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
-  for (const turn of await store.unsettledTurns()) of(turn.sessionId).unsettled.push(turn);
-  for (const sessionId of await store.sessionsWithTasks()) of(sessionId).hadTasks = true;
+  const { pending, running, queued, unsettled, withTasks } = await store.openWork(sessionIds);
+  for (const request of pending) of(request.sessionId).pending.push(request);
+  for (const turn of running) of(turn.sessionId).running.push(turn);
+  for (const turn of queued) if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
+  for (const turn of unsettled) of(turn.sessionId).unsettled.push(turn);
+  for (const sessionId of withTasks) of(sessionId).hadTasks = true;
   return found;
 }
 

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { migrate } from './migrate.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
+import { openWorkRead } from './sqlite/open-work.ts';
 import { permissionReads } from './sqlite/permissions.ts';
 import { sessionReads } from './sqlite/sessions.ts';
 import { createStatements } from './sqlite/statements.ts';
@@ -30,6 +31,9 @@ export function openSqliteStore(path: string): Store {
   }
   const sql = createStatements(db);
   const writer = createWriter(db, sql, createApply(sql));
+  const turns = turnReads(sql);
+  const permissions = permissionReads(sql);
+  const events = eventReads(sql);
 
   return {
     write: writer.write,
@@ -49,9 +53,10 @@ export function openSqliteStore(path: string): Store {
     },
 
     ...sessionReads(sql),
-    ...turnReads(sql),
-    ...permissionReads(sql),
-    ...eventReads(sql),
+    ...turns,
+    ...permissions,
+    ...events,
+    ...openWorkRead({ ...turns, ...permissions, ...events }),
     ...usageReads(sql),
 
     async close() {

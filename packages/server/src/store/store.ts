@@ -261,6 +261,17 @@ export interface PendingPage {
   cursor: number;
 }
 
+/** What sessions have not finished; what is of one session with the oldest first. */
+export interface OpenWork {
+  queued: TurnRecord[];
+  running: TurnRecord[];
+  /** Turns that have ended while a caller still waits for their background work. */
+  unsettled: TurnRecord[];
+  pending: PermissionRecord[];
+  /** Ids of the sessions whose newest `session.tasks` event names a task. */
+  withTasks: string[];
+}
+
 /** Filters and page of a list of sessions. */
 export interface SessionQuery {
   status: SessionStatus | 'all';
@@ -356,6 +367,8 @@ export interface Store {
   lastCursor(): Promise<number>;
   /** Ids of the sessions whose newest `session.tasks` event names a task. */
   sessionsWithTasks(): Promise<string[]>;
+  /** What these sessions have not finished, or all sessions. */
+  openWork(sessionIds?: readonly string[]): Promise<OpenWork>;
 
   /** How many turns of a session have ended, and its sums by model. */
   sessionUsage(sessionId: string): Promise<Usage>;

@@ -49,6 +49,7 @@ const questions: Record<
   readControlEvents: (store) => [store.readControlEvents(0, 50)],
   lastCursor: (store) => [store.lastCursor()],
   sessionsWithTasks: (store) => [store.sessionsWithTasks()],
+  openWork: (store, id) => [store.openWork(), store.openWork([id, id])],
   sessionUsage: (store, id) => [store.sessionUsage(id)],
   totalUsage: (store) => [store.totalUsage()],
   sessionCost: (store, id) => [store.sessionCost(id)],

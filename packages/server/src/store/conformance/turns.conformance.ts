@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TurnResult, TurnState } from 'claude-agent-protocol';
 import { describe, expect, test } from 'vitest';
-import { AT, sampleEvent, sampleTurn } from '../../../test/support/samples.ts';
+import { AT, sampleEvent, samplePermission, sampleTurn } from '../../../test/support/samples.ts';
 import type { Change, Store, TurnRecord } from '../store.ts';
 import type { Subject } from './subject.conformance.ts';
 
@@ -159,6 +159,37 @@ export function describeTurns(subject: Subject): void {
         { kind: 'update-turn', sessionId, id: first.id, from: ['completed'], set: { settledAt: AT } },
       ]);
       expect(await subject.store.unsettledTurns()).toEqual([second]);
+    });
+
+    test('open work is found by session: turns, requests and tasks', async () => {
+      const { store } = subject;
+      const [a, b] = [await subject.newSession(), await subject.newSession()];
+      const ended = { state: 'completed', endedAt: AT } as const;
+      const of = async (id: string) => ({
+        running: [await subject.newTurn(id, { state: 'running' })],
+        queued: [await subject.newTurn(id), await subject.newTurn(id)],
+        unsettled: [await subject.newTurn(id, { ...ended, waitFor: 'background' })],
+        pending: [samplePermission(id)],
+        withTasks: [id],
+      });
+      const open = [await of(a.id), await of(b.id)] as const;
+      for (const { pending, withTasks } of open) {
+        const json = JSON.stringify({ tasks: [{ task_id: '1' }] });
+        await store.write([
+          ...pending.map((permission) => ({ kind: 'insert-permission' as const, permission })),
+          ...withTasks.map((id) => sampleEvent(id, { type: 'session.tasks', json })),
+        ]);
+      }
+      await subject.newTurn(a.id, ended);
+      const settled = samplePermission(a.id, { state: 'denied' });
+      await store.write([{ kind: 'insert-permission', permission: settled }]);
+      const none = { queued: [], running: [], unsettled: [], pending: [], withTasks: [] };
+      expect(await store.openWork([a.id])).toEqual(open[0]);
+      expect(await store.openWork([(await subject.newSession()).id, randomUUID()])).toEqual(none);
+      expect(await store.openWork([])).toEqual(none);
+      const all = await store.openWork();
+      for (const key of Object.keys(none) as (keyof typeof none)[])
+        expect(new Set<unknown>(all[key])).toEqual(new Set<unknown>([...open[0][key], ...open[1][key]]));
     });
   });
 }
