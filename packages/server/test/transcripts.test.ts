@@ -1,5 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,19 @@ test('a transcript outlives the 30 days after which the agent deletes it', async
   await vi.waitFor(() => expect(existsSync(swept)).toBe(true), { timeout: 20_000 });
   await server.call('DELETE', `/sessions/${other}`);
   expect(existsSync(path)).toBe(true);
+});
+
+test("a transcript without a message, which a process that was killed early leaves, is in nobody's way", async () => {
+  const { session_id: id } = await server.createSession({ start: 'lazy' });
+  const folder = join(server.userHome, '.claude', 'projects', server.root.replace(/[^a-zA-Z0-9]/g, '-'));
+  mkdirSync(folder, { recursive: true });
+  const entries = [
+    { type: 'custom-title', customTitle: 'early', sessionId: id },
+    { type: 'queue-operation', operation: 'enqueue', sessionId: id, content: 'say never' },
+  ];
+  writeFileSync(join(folder, `${id}.jsonl`), entries.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  expect(textOf(await server.send(id, 'say hello'))).toBe('hello');
+  expect(textOf(await server.send(id, RECALL))).not.toContain('never');
 });
 
 describe('a lost transcript', () => {

@@ -13,7 +13,7 @@ import { whenReady } from './ready.ts';
 import { rebuildTranscript } from './rebuild.ts';
 import { claimSpare, createSpares, type SparesOptions } from './spares.ts';
 import { savedTotals } from './totals.ts';
-import { findTranscript } from './transcript-file.ts';
+import { findTranscript, removeStub } from './transcript-file.ts';
 import { transcripts } from './transcripts.ts';
 
 export interface ClaudeDeps extends HostDeps {
@@ -64,13 +64,23 @@ export function createClaude(deps: ClaudeDeps): Agent {
     return conversation.ready();
   };
 
+  const startAnyhow: typeof startCold = async (options, events, signal) => {
+    try {
+      return await startCold(options, events, signal);
+    } catch (error) {
+      if (options.resume || signal.aborted) throw error;
+      if (!(await removeStub(library.projects, options.conversationId))) throw error;
+      return startCold(options, events, signal);
+    }
+  };
+
   return {
     async start(options, events, signal) {
       const started = spares.startBegins();
       try {
         const spare = spares.take(options.sessionId);
         const claimed = spare && (await claimSpare(spare, price, options, events, signal));
-        return claimed ?? (await startCold(options, events, signal));
+        return claimed ?? (await startAnyhow(options, events, signal));
       } finally {
         started();
       }

@@ -1,5 +1,6 @@
-import { type FileHandle, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { summarize } from './library/read.ts';
 
 const CHUNK = 256 * 1024;
 /** Transcripts hold images and long results; a longer line is treated as empty. */
@@ -51,4 +52,16 @@ export async function findTranscript(projects: string, conversationId: string): 
     }),
   );
   return found.flat().sort((a, b) => b.modified - a.modified)[0]?.path;
+}
+
+/**
+ * Removes a transcript without a message. A process that was killed within its first second leaves one, which cannot be
+ * resumed; and the agent refuses to start a conversation under an id that has a file ("Session ID is already in use").
+ * @returns whether there was one
+ */
+export async function removeStub(projects: string, conversationId: string): Promise<boolean> {
+  const path = await findTranscript(projects, conversationId);
+  if (path === undefined || summarize(path).isConversation) return false;
+  await rm(path);
+  return true;
 }
