@@ -1,0 +1,102 @@
+/** Reads what a chaos bench is judged by, besides the clients' records: the store, the transcripts, the side effects. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type {
+  PermissionRecord,
+  Store,
+  StoredEvent,
+  TurnRecord,
+} from '../../packages/server/src/store/store.ts';
+
+/** What there is of one session. */
+export interface SessionEvidence {
+  turns: TurnRecord[];
+  events: StoredEvent[];
+  permissions: PermissionRecord[];
+  /** Entries of its transcript, oldest first. */
+  transcript: TranscriptEntry[];
+  /** The lines that its calls have written. */
+  effects: string[];
+}
+
+/** A line of the agent's transcript, as far as it matters here. */
+export interface TranscriptEntry {
+  type?: string;
+  uuid?: string;
+  isSidechain?: boolean;
+  isCompactSummary?: boolean;
+  message?: { content?: unknown };
+  attachment?: { type?: string; prompt?: unknown };
+}
+
+/** By session id. */
+export type Evidence = Map<string, SessionEvidence>;
+
+export interface EvidenceSources {
+  store: Store;
+  /** The agent's folder of transcript folders. */
+  projects: string;
+  /** The folder that the files of side effects are relative to. */
+  root: string;
+}
+
+/** Reads everything about these sessions. */
+export async function readEvidence(
+  { store, projects, root }: EvidenceSources,
+  sessions: ReadonlyMap<string, { file: string }>,
+): Promise<Evidence> {
+  const evidence: Evidence = new Map();
+  for (const [id, { file }] of sessions) {
+    const events = await store.readEvents(id, 0, 10_000_000);
+    const asked = events.filter(({ type }) => type === 'permission.requested');
+    const permissions = await Promise.all(
+      asked.map(({ json }) => store.getPermission(id, JSON.parse(json).request_id as string)),
+    );
+    const listed = await store.listTurns({ sessionId: id, limit: 10_000_000 });
+    // The list leaves out messages that a running turn has taken in.
+    const given = await Promise.all(
+      events
+        .filter(({ type }) => type === 'turn.steering')
+        .map(({ json }) => store.getTurn(id, JSON.parse(json).message_id as string)),
+    );
+    evidence.set(id, {
+      turns: [...listed, ...given.filter((turn) => turn?.state === 'steered')] as TurnRecord[],
+      events,
+      permissions: permissions.filter((each) => each !== undefined),
+      transcript: readTranscript(projects, id),
+      effects: linesOf(join(root, file)),
+    });
+  }
+  return evidence;
+}
+
+function readTranscript(projects: string, id: string): TranscriptEntry[] {
+  return linesOf(...foldersOf(projects).map((folder) => join(projects, folder, `${id}.jsonl`))).flatMap(
+    (line) => {
+      try {
+        return [JSON.parse(line) as TranscriptEntry];
+      } catch {
+        // A killed agent may leave half a line.
+        return [];
+      }
+    },
+  );
+}
+
+function foldersOf(projects: string): string[] {
+  try {
+    return readdirSync(projects);
+  } catch {
+    return [];
+  }
+}
+
+function linesOf(...paths: string[]): string[] {
+  return paths.flatMap((path) => {
+    try {
+      return readFileSync(path, 'utf8').split('\n').filter(Boolean);
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,31 @@
+/** The short form of bench/recovery.ts: a few kills of a smaller load, and everything that must not be is not. */
+import { expect, test } from 'vitest';
+import type { Role } from './chaos/clients.ts';
+import { runChaos } from './chaos/run.ts';
+
+const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'questioner', 'queuer', 'steerer'];
+
+test('a server that is killed at 8 random moments under load loses nothing, runs nothing twice, and leaves no process', async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  console.log(`recovery: seed ${seed}`);
+  const { findings, counts, restarts } = await runChaos({
+    kills: 8,
+    seed,
+    mode: 'server',
+    cast: SMALL,
+    pace: 0.3,
+  });
+  expect(findings).toEqual({
+    lost: [],
+    twice: [],
+    gaps: [],
+    duplicates: [],
+    approvals: [],
+    orphans: [],
+    undocumented: [],
+  });
+  // There was something to lose.
+  expect(counts['turns completed']).toBeGreaterThan(0);
+  expect(counts['side effects']).toBeGreaterThan(0);
+  expect(restarts.length).toBe(10);
+}, 300_000);

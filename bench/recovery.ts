@@ -1,0 +1,56 @@
+/**
+ * Kills the server (`--mode server`) or its agents (`--mode agents`) at random moments, or fills its disk (`--mode disk`),
+ * under a load of 20 sessions; then compares the store, the side effects and the clients' records.
+ *
+ * Run: node --conditions=claude-agent-source bench/recovery.ts [--kills 300] [--seed 1] [--mode server]
+ */
+import { parseArgs } from 'node:util';
+import { type Mode, type Outcome, runChaos } from './chaos/run.ts';
+import { ms, printTable, quantile } from './support/table.ts';
+
+/** Prints what a run has found. @returns whether nothing was wrong */
+export function report({ findings, counts, restarts, told, seed, mode }: Outcome): boolean {
+  printTable(
+    `recovery, --mode ${mode} --seed ${seed}`,
+    ['', 'count'],
+    Object.entries(counts).map(([name, count]) => [name, String(count)]),
+  );
+  printTable(
+    'must be 0',
+    ['', 'count'],
+    Object.entries(findings).map(([name, list]) => [name, String(list.length)]),
+  );
+  for (const [name, list] of Object.entries(findings))
+    for (const sentence of list.slice(0, 20)) console.log(`${name}: ${sentence}`);
+  if (restarts.length > 0) {
+    const parts = [0, 0.5, 0.9, 0.99, 1];
+    printTable(
+      `from the start of a server to its readiness (${restarts.length})`,
+      parts.map((part) => (part === 0 ? 'least' : part === 1 ? 'most' : `p${part * 100}`)),
+      [parts.map((part) => ms(quantile(restarts, part)))],
+    );
+  }
+  printTable(
+    'answers',
+    ['', 'count'],
+    [...told].sort(([a], [b]) => a.localeCompare(b)).map(([label, count]) => [label, String(count)]),
+  );
+  return Object.values(findings).every((list) => list.length === 0);
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      mode: { type: 'string', default: 'server' },
+    },
+  });
+  const outcome = await runChaos({
+    kills: Number(values.kills),
+    seed: Number(values.seed),
+    mode: values.mode as Mode,
+    log: console.log,
+  });
+  process.exitCode = report(outcome) ? 0 : 1;
+}
