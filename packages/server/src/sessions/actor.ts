@@ -35,6 +35,8 @@ export interface Actor<S, C, E> {
   inOrder(show: (state: S) => void): void;
   /** Facts are waiting for a failing store. */
   isStuck(): boolean;
+  /** Nothing waits to be decided, written or performed. */
+  isIdle(): boolean;
   /** Settles when no command is waiting, or the store fails. */
   settled(): Promise<void>;
   /** Waits until everything is written, then gives up the rest. False: something was given up. */
@@ -253,6 +255,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
       else enter({ task: { kind: 'show', show }, resolve: () => {}, reject: () => {} });
     },
     isStuck: () => failure !== undefined,
+    isIdle: () => !failure && !committing && !adopting && waiting.length === 0 && intentions.length === 0,
     settled,
     async writtenWithin(ms) {
       const deadline = Date.now() + ms;

@@ -18,6 +18,7 @@ const WEIGHTS: Partial<Record<Step['kind'], number>> = {
   'tasks change': 3,
   disk: 2,
   'time passes': 2,
+  'leaves memory': 3,
 };
 
 const step: fc.Arbitrary<Step> = fc.record({

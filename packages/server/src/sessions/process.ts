@@ -31,6 +31,8 @@ export interface ProcessHandle {
   isUp(): boolean;
   /** Something asks the process at the moment. */
   isInUse(): boolean;
+  /** There is no process, and none starts or ends. */
+  isAtRest(): boolean;
   /** A start waits until another session's process is gone. */
   isWaiting(): boolean;
   /**
@@ -99,6 +101,8 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   let questions = 0;
   let ending: Promise<void> = Promise.resolve();
   let killing: Promise<void> = Promise.resolve();
+  /** Processes that are being ended or killed. */
+  let leaving = 0;
   let started = 0;
   let startedAt = '';
 
@@ -235,10 +239,20 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     await last?.process.close();
   };
 
+  const until = async (gone: Promise<unknown>): Promise<void> => {
+    leaving += 1;
+    try {
+      await gone;
+    } finally {
+      leaving -= 1;
+    }
+  };
+
   return {
     live: () => live?.process,
     isUp: () => live !== undefined || starting !== undefined,
     isInUse: () => questions > 0,
+    isAtRest: () => !live && !starting && questions === 0 && leaving === 0,
     isWaiting: () => (starting?.position ?? 0) > 0,
     wake,
     giveUp() {
@@ -276,14 +290,14 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     async kill() {
       const last = live;
       live = undefined;
-      killing = Promise.all([killing, last?.process.kill()]).then(() => {});
+      killing = until(Promise.all([killing, last?.process.kill()]));
       await killing;
     },
     async gone() {
       await Promise.all([ending, killing]);
     },
     async end() {
-      ending = Promise.allSettled([ending, killing, end()]).then(() => {});
+      ending = until(Promise.allSettled([ending, killing, end()]));
       await ending;
     },
   };

@@ -9,6 +9,7 @@ import type {
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
+import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
 import { type EraseDeps, eraseSession } from './erase.ts';
 import { createPermits } from './permits.ts';
@@ -75,13 +76,16 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
   parkAfterSeconds: number;
   /** How long an idle process is kept; 0 for no limit. */
   sleepAfterSeconds: number;
+  /** How many sessions at rest stay in memory, unless it is the usual number. */
+  keptSessions?: number;
   /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { store, agent, policy, ownership } = deps;
-  const actors = new Map<string, Session>();
+  const actors = createActors(deps.keptSessions);
+  const loading = new Map<string, Promise<Session | undefined>>();
   /** Resumes and closes of one id run one after the other. */
   const tails = new Map<string, Promise<unknown>>();
   /** Sessions with turns that a dead server left. */
@@ -98,11 +102,16 @@ export function createSessions(deps: SessionsDeps): Sessions {
     if (!isBusy && (hasProcess || !permits.isFull())) return;
     // Counted only for a message that waits: 0.2 ms with 10,000 sessions.
     let queued = permits.waiting();
-    for (const session of actors.values()) queued += session.queuedTurns();
+    for (const session of actors.all()) queued += session.queuedTurns();
     if (queued >= deps.maxQueuedTurns) throw problem('queue_full', { limit: deps.maxQueuedTurns });
   };
 
-  const make = (record: SessionRecord): Session => createSession({ ...deps, permits, checkQueue }, record);
+  const make = (record: SessionRecord): Session => {
+    const session = createSession({ ...deps, permits, checkQueue }, record);
+    // A session that is asked for during the shutdown begins nothing more.
+    if (stopping) void session.drain();
+    return session;
+  };
 
   const serialize = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     const before = tails.get(id);
@@ -118,20 +127,28 @@ export function createSessions(deps: SessionsDeps): Sessions {
     }
   };
 
-  const find = async (id: string): Promise<Session | undefined> => {
-    const live = actors.get(id);
-    if (live) return live;
-    const acquired = await ownership.acquire(id);
-    if (!acquired.owned) throw problem('session_moved', { id, kept: false });
-    const record = await store.getSession(id);
-    return record && adopt(record);
+  const find = async (id: string): Promise<Session | undefined> =>
+    actors.get(id) ?? (await (loading.get(id) ?? load(id)));
+
+  /** One at a time for each session: what was read must not be older than what its actor has done since. */
+  const load = (id: string): Promise<Session | undefined> => {
+    const read = (async () => {
+      const acquired = await ownership.acquire(id);
+      if (!acquired.owned) throw problem('session_moved', { id, kept: false });
+      const record = await store.getSession(id);
+      return record && adopt(record);
+    })();
+    loading.set(id, read);
+    const over = (): void => void loading.delete(id);
+    read.then(over, over);
+    return read;
   };
 
-  /** The actor of a session that was read from the store; another call may have made it during the read. */
+  /** The actor of a session that was read from the store; a closed one has none that stays. */
   const adopt = (record: SessionRecord): Session => {
-    const actor = actors.get(record.id) ?? make(record);
-    if (record.status !== 'closed') actors.set(record.id, actor);
-    return actor;
+    const actor = actors.get(record.id);
+    if (actor) return actor;
+    return record.status === 'closed' ? make(record) : actors.add(make(record));
   };
 
   const get = async (id: string): Promise<Session> => {
@@ -146,8 +163,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
   const connect: Registry['connect'] = async (record, { resumed, start }) => {
-    const actor = make(record);
-    actors.set(record.id, actor);
+    const actor = actors.add(make(record));
     open++;
     try {
       if (start === 'now') await wake(actor);
@@ -187,7 +203,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const wasOpen = session.record().status !== 'closed';
     await session.close();
     if (wasOpen) open--;
-    actors.delete(session.id);
+    actors.remove(session.id);
     await ownership.release(session.id);
   };
 
@@ -228,7 +244,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async list(query) {
       const { sessions, next } = await store.listSessions(query);
-      return { sessions: sessions.map((record) => ({ record, session: actors.get(record.id) })), next };
+      return { sessions: sessions.map((record) => ({ record, session: actors.peek(record.id) })), next };
     },
 
     async close(id) {
@@ -264,8 +280,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
       });
     },
 
-    isBusy: () => [...actors.values()].some((session) => BUSY.has(session.state())),
-    isStuck: () => [...actors.values()].some((session) => session.isStuck()),
+    isBusy: () => actors.all().some((session) => BUSY.has(session.state())),
+    isStuck: () => actors.all().some((session) => session.isStuck()),
     isStopping: () => stopping,
     countOpen: () => open,
     checkMode: policy.checkMode,
@@ -300,7 +316,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async shutdown(graceSeconds) {
       stopping = true;
-      const all = [...actors.values()];
+      actors.end();
+      const all = actors.all();
       let timer: NodeJS.Timeout | undefined;
       const patience = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceSeconds * 1000);

@@ -18,6 +18,8 @@ export interface SessionActor {
   intend(command: CommandBody): void;
   inOrder(show: (state: State) => void): void;
   isStuck(): boolean;
+  /** Nothing waits to be decided or written. */
+  isIdle(): boolean;
   settled(): Promise<void>;
   writtenWithin(ms: number): Promise<boolean>;
 }
@@ -61,6 +63,7 @@ export function createSessionActor(deps: SessionActorDeps): SessionActor {
     intend: (command) => actor.intend(stamp(command)),
     inOrder: actor.inOrder,
     isStuck: actor.isStuck,
+    isIdle: actor.isIdle,
     settled: actor.settled,
     writtenWithin: actor.writtenWithin,
   };

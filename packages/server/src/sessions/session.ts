@@ -14,18 +14,20 @@ import { type Broker, createBroker } from '../permissions/broker.ts';
 import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { createAgentListener } from './agent-events.ts';
+import { createBackgroundWork } from './background-work.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createCancel } from './cancel.ts';
 import { createInterrupt } from './interrupt.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
 import { continuedTurn } from './machine/continuing.ts';
 import { parkableRequest } from './machine/parking.ts';
-import { isClosed, runningTurns, turnOf } from './machine/state.ts';
+import { isAtRest, isClosed, runningTurns, turnOf } from './machine/state.ts';
 import { parkedSaid, type RestoredTurn } from './parked.ts';
 import type { Permits } from './permits.ts';
 import type { Policy } from './policy.ts';
 import { createProcessHandle } from './process.ts';
 import type { Settable } from './resume.ts';
+import { createRewind } from './rewind.ts';
 import { parkTurn, resumeParked, runTurn } from './run-turn.ts';
 import { createSending, type SendingDeps, type SendRequest, type Sent } from './send.ts';
 import { createSessionActor } from './session-actor.ts';
@@ -89,6 +91,10 @@ export interface Session {
   close(): Promise<void>;
   /** Something that happened cannot be written at the moment. */
   isStuck(): boolean;
+  /** The store has all there is of it, and nothing is under way: another that is made of its record is the same. */
+  isAtRest(): boolean;
+  /** Ends its timers: it is not needed at the moment. */
+  rest(): void;
   /** First half of a shutdown: starts no further turn, and settles when none runs. */
   drain(): Promise<void>;
   /**
@@ -125,10 +131,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
+  let parking: NodeJS.Timeout | undefined;
 
-  const background = (work: Promise<unknown>, what: string): void => {
-    work.catch((error: unknown) => deps.onError(error, what));
-  };
+  const work = createBackgroundWork(deps.onError);
+  const background = work.run;
 
   const performers: { [Kind in Effect['kind']]: Perform<Kind> } = {
     'start-turn': ({ turn }) => background(runTurn(running, turn), 'run a turn'),
@@ -142,7 +148,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     'adopt-request': ({ requestId, as }) => broker.adopt(requestId, as),
     'await-parking'({ requestId }) {
       const seconds = state().record.options.park_after_seconds ?? deps.parkAfterSeconds;
-      const parking = setTimeout(() => {
+      clearTimeout(parking);
+      parking = setTimeout(() => {
         background(parkTurn(running, requestId), 'park a turn');
       }, seconds * 1000);
       parking.unref();
@@ -288,6 +295,12 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     }
   };
 
+  const endTimers = (): void => {
+    listener.end();
+    resting.end();
+    clearTimeout(parking);
+  };
+
   const interrupt = createInterrupt({ actor, withCut, process, waiters });
 
   const awaitTurn = async (
@@ -318,6 +331,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     send: sending.send,
     interrupt: (scope) => (scope === 'all' ? interrupt.all() : interrupt.turn()),
     isStuck: actor.isStuck,
+    isAtRest: () => work.isOver() && process.isAtRest() && actor.isIdle() && isAtRest(state()),
+    rest: endTimers,
     ended: (turnId) => awaitTurn(waiters.ended(turnId), turnId, hasEnded),
     settled: (turnId) => awaitTurn(settling.ended(turnId), turnId, ({ settledAt }) => settledAt !== null),
     takeOver: (turns) => fact({ kind: 'take-over', turns }, 'take over queued turns'),
@@ -349,19 +364,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
     cancel: createCancel({ id, store, actor, process }),
 
-    async rewind(messageId, dryRun) {
-      requireOpen();
-      if (state().current || state().own) {
-        throw problem('session_busy', { rewinding: true });
-      }
-      const result = await process.ask((live) => live.rewindFiles(messageId, dryRun));
-      if (result.can_rewind) return result;
-      const [begin, conversations] = [await store.turnStart(id, messageId), await store.conversations(id)];
-      if (begin === undefined || begin > (conversations.at(-1)?.afterSeq ?? 0)) return result;
-      const words =
-        'The message belongs to an earlier conversation of this session (before /clear, say). Files go back only to messages of the present one.';
-      return { ...result, error: words };
-    },
+    rewind: createRewind({ id, store, actor, process, requireOpen }),
 
     restoreTurn({ current, parked, pending }) {
       fact({ kind: 'restore-turn', current, parked, pending }, 'take over a turn');
@@ -386,8 +389,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       fact({ kind: 'shut-down', cut }, 'settle what runs');
       // An agent that is told to end answers the call that waits, in its transcript: as interrupted.
       await (parks ? process.kill() : process.end());
-      listener.end();
-      resting.end();
+      endTimers();
       const written = await actor.writtenWithin(LAST_WRITES_MS);
       const reason = problem('server_stopping', { kept: true });
       waiters.rejectAll(reason);

@@ -35,6 +35,8 @@ export interface InProcessOptions {
   agent?: (fake: Agent) => Agent;
   /** Idle sessions keep their process unless this says otherwise. */
   sleepAfterSeconds?: number;
+  /** How many sessions at rest stay in memory. */
+  keptSessions?: number;
 }
 
 /** Puts the real parts together as server.ts does, on a store in memory and the fake agent. */
@@ -42,6 +44,7 @@ export function createInProcess({
   store: between = (real) => real,
   agent: watch = (fake) => fake,
   sleepAfterSeconds = 0,
+  keptSessions,
 }: InProcessOptions = {}): InProcess {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const errors: InProcess['errors'] = [];
@@ -75,6 +78,7 @@ export function createInProcess({
     permissionTimeoutSeconds: 300,
     parkAfterSeconds: 60,
     sleepAfterSeconds,
+    ...(keptSessions !== undefined && { keptSessions }),
     maxLiveAgents: 1_000,
     maxQueuedTurns: 1_000,
     tally: () => undefined,

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as soon } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { type Actor, createActor } from '../../src/sessions/actor.ts';
 import type { Command, CommandBody, Effect, EffectOf } from '../../src/sessions/machine/commands.ts';
 import { parkableRequest } from '../../src/sessions/machine/parking.ts';
-import { initialState, runningTurns, type State } from '../../src/sessions/machine/state.ts';
+import { initialState, isAtRest, runningTurns, type State } from '../../src/sessions/machine/state.ts';
 import { decide, isDue } from '../../src/sessions/machine.ts';
 import { settleOrphans } from '../../src/sessions/recovery.ts';
 import type { Change, SessionRecord, Store, WriteResult } from '../../src/store/store.ts';
@@ -37,6 +38,7 @@ export const STEPS = [
   'tasks change',
   'disk',
   'time passes',
+  'leaves memory',
   'restart',
 ] as const;
 
@@ -273,6 +275,20 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     fact({ kind: 'resume-queue' });
   };
 
+  /** The server lets the session go, because nothing happens in it, and loads it again. */
+  const leaveMemory = async (): Promise<void> => {
+    const state = actor.state();
+    if (!actor.isIdle() || !isAtRest(state) || agent.isBusy() || agent.isExpected()) return;
+    const found = (await store.getSession(id)) ?? record;
+    incarnate(found);
+    const same = { lastSeq: 0, transcriptSeen: 0 };
+    const [before, after] = [state, actor.state()].map((of) => ({
+      ...of,
+      record: { ...of.record, ...same },
+    }));
+    if (!isDeepStrictEqual(before, after)) problems.push('a session is not the same when it is loaded again');
+  };
+
   const happen: Record<Step['kind'], (n: number, flag: boolean) => unknown> = {
     send,
     cancel(n, flag) {
@@ -324,6 +340,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       const waiting = parkableRequest(actor.state());
       if (waiting) fact({ kind: 'park', requestId: waiting.id, cut: undefined });
     },
+    'leaves memory': leaveMemory,
     restart: (n, flag) => (n % 4 === 0 ? restart(n, flag) : undefined),
   };
 
@@ -336,7 +353,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
   return {
     async step({ kind, n, flag, answers }) {
       const happening = happen[kind](n, flag);
-      if (kind === 'restart') await happening;
+      if (kind === 'restart' || kind === 'leaves memory') await happening;
       await soon();
       if (answers) await answer();
       check();

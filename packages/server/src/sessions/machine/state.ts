@@ -109,6 +109,15 @@ export const initialState = (record: SessionRecord, defaultModel: string | undef
   shown: record.status === 'closed' ? 'closed' : 'asleep',
 });
 
+/** Whether the store has all there is of it: made of its record, the state would be the same. */
+export function isAtRest(state: State): boolean {
+  const made = initialState(state.record, state.defaultModel);
+  const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+  return (Object.keys(made) as (keyof State)[]).every(
+    (key) => state[key] === made[key] || (isEmpty(state[key]) && isEmpty(made[key])),
+  );
+}
+
 export const isClosed = ({ record }: State): boolean => record.status === 'closed';
 
 /** What the session does, in the API's words. */
