@@ -102,6 +102,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['store/'],
       ['cluster/ownership.ts'],
       ['events/'],
+      ['cluster/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['config.ts', 'lock.ts', 'banner.ts'],
       // The machine is pure: it knows nothing of the actor and the process around it.

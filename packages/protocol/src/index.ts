@@ -34,6 +34,7 @@ export {
 } from './reasons.ts';
 export { type Input, type Output, routes } from './routes/index.ts';
 export {
+  needsOwner,
   problemsOf,
   type ResponseSpec,
   type RouteInput,

@@ -54,6 +54,19 @@ export const serverProblems = {
       `${limit} messages are queued, the maximum of this server (max_queued_turns). Send the message again later.`,
     RETRYABLE,
   ),
+  owner_unreachable: define(
+    503,
+    'The node that runs the session does not answer',
+    () =>
+      'The node that runs this session does not answer. Another one takes the session over within seconds: send the request again, a message with its `Idempotency-Key` of before.',
+    RETRYABLE,
+  ),
+  not_owner: define(
+    421,
+    'Another node runs the session now',
+    () => 'This node does not run the session any more. Send the request again.',
+    RETRYABLE,
+  ),
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',

@@ -33,6 +33,7 @@ const EventPage = page('events', SessionEvent)
 export const eventRoutes = {
   sessionEvents: route({
     ...endpoints.sessionEvents,
+    reads: 'store',
     tag: 'events',
     summary: "A session's events: a stream, or pages with `Accept: application/json`",
     ...session,

@@ -32,6 +32,11 @@ export interface RouteSpec extends Endpoint {
   anthropic?: boolean;
   /** True for the routes that are open even when the server has keys. */
   open?: boolean;
+  /**
+   * For a route of one session, when several nodes share the sessions: `store` is answered by any node, `live` by the
+   * session's owner while it has one. Without it, the session's owner answers, and a session without one gets one.
+   */
+  reads?: 'store' | 'live';
   /** The handler may answer with a response of its own making: a stream, or a body that is not JSON. */
   raw?: boolean;
 }
@@ -54,6 +59,7 @@ const ALWAYS: readonly ProblemCode[] = [
 ];
 const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden'];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
+const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable', 'not_owner'];
 const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
 
 /** Every code that a route can answer with: its own, and those of its kind. */
@@ -63,12 +69,17 @@ export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
   if (!spec.open) add(WITH_KEY);
   if (spec.method !== 'GET') add(WITH_CHANGE);
   if (spec.params) add(['not_found', 'session_moved']);
+  if (needsOwner(spec)) add(OF_A_SESSION);
   if (spec.query ?? spec.body) add(['validation_failed']);
   if (spec.body) add(WITH_BODY);
   if (spec.body && (spec.bodyRequired ?? true)) add(['body_missing']);
   if (spec.tag !== 'server' || spec.params) add(['storage_failed']);
   return codes;
 }
+
+/** Whether a route is answered by the node that owns its session. */
+export const needsOwner = ({ params, reads }: RouteSpec): boolean =>
+  params !== undefined && 'session_id' in params.shape && reads !== 'store';
 
 /** What a caller gives for a route: only the parts that the route has. */
 export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }

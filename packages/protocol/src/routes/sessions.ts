@@ -34,7 +34,18 @@ export const sessionRoutes = {
     body: CreateSession,
     bodyRequired: false,
     responses: { 200: { description: 'The session is ready', schema: SessionCreated } },
-    problems: [...ASKING, ...SHARED, 'cwd_differs', 'options_need_restart', 'nothing_to_fork', 'cannot_fork'],
+    problems: [
+      ...ASKING,
+      ...SHARED,
+      'cwd_differs',
+      'options_need_restart',
+      'nothing_to_fork',
+      'cannot_fork',
+      'session_moved',
+      'owner_unreachable',
+      'not_owner',
+    ],
+    raw: true,
   }),
   listSessions: route({
     ...endpoints.listSessions,
@@ -78,6 +89,7 @@ export const sessionRoutes = {
   }),
   getSession: route({
     ...endpoints.getSession,
+    reads: 'live',
     tag: 'sessions',
     summary: 'Everything about one session',
     ...session,
@@ -86,6 +98,7 @@ export const sessionRoutes = {
   }),
   getSessionStatus: route({
     ...endpoints.getSessionStatus,
+    reads: 'live',
     tag: 'sessions',
     summary: 'What a session is doing and waiting for',
     ...session,
@@ -225,6 +238,7 @@ export const sessionRoutes = {
   }),
   listTasks: route({
     ...endpoints.listTasks,
+    reads: 'live',
     tag: 'sessions',
     summary: 'List background tasks of the agent',
     ...session,
@@ -272,6 +286,7 @@ export const sessionRoutes = {
   }),
   getSessionUsage: route({
     ...endpoints.getSessionUsage,
+    reads: 'store',
     tag: 'sessions',
     summary: 'Tokens and cost of one session',
     ...session,

@@ -59,6 +59,7 @@ export const turnRoutes = {
   }),
   listMessages: route({
     ...endpoints.listMessages,
+    reads: 'store',
     tag: 'messages',
     summary: 'The history of the current conversation, or of an earlier one',
     ...session,
@@ -85,6 +86,7 @@ export const turnRoutes = {
   }),
   listTurns: route({
     ...endpoints.listTurns,
+    reads: 'store',
     tag: 'messages',
     summary: 'List turns, oldest first',
     ...session,
@@ -98,6 +100,7 @@ export const turnRoutes = {
   }),
   getTurn: route({
     ...endpoints.getTurn,
+    reads: 'store',
     tag: 'messages',
     summary: 'One turn and its result',
     ...turn,

@@ -36,7 +36,19 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
-  app.use(lock({ host: deps.host, identify: deps.identify, peers: deps.peers, openPaths }));
+  app.use(
+    lock({
+      host: deps.host,
+      identify: deps.identify,
+      peers: deps.peers,
+      openPaths,
+      verifyNode: deps.nodes?.verify,
+    }),
+  );
+  app.use((c, next) => {
+    if (deps.nodes) c.set('forward', deps.nodes.forward);
+    return next();
+  });
   const limit = bodyLimit({
     maxSize: deps.bodyLimitBytes,
     onError() {

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { credentialOf } from 'claude-agent-gateway';
 import { foreignPage, isLoopback, type ResolvedBy, type RouteSpec } from 'claude-agent-protocol';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
 import { problem } from '../errors.ts';
@@ -17,6 +17,17 @@ export type Principal =
   /** The agent process of one session; it may use the gateway only. */
   | { kind: 'session'; sessionId: string };
 
+/**
+ * The answer of the node that owns the session; undefined when this node is to answer.
+ * @param reads as the route says: `live` leaves a session without an owner as it is
+ * @throws AppError 421 for a request that was passed on already, 503 when no node answers in time
+ */
+export type Forward = (
+  c: Context<HttpEnv>,
+  sessionId: string,
+  reads?: RouteSpec['reads'],
+) => Promise<Response | undefined>;
+
 export interface HttpEnv {
   /** The request from node:http; absent for a call through /invocations. */
   Bindings: Partial<HttpBindings>;
@@ -24,6 +35,10 @@ export interface HttpEnv {
     principal: Principal;
     /** The route that answers; not set before one is found. */
     route?: RouteSpec;
+    /** Another node passed the request on. */
+    passedOn?: boolean;
+    /** Asks the node that owns a session; not set on a server of its own. */
+    forward?: Forward;
   };
 }
 
@@ -99,12 +114,27 @@ export interface LockOptions {
   peers: Peers;
   /** Paths that need no authentication. */
   openPaths: ReadonlySet<string>;
+  /** Verifies the header of other nodes, where there are any: they have checked the request. */
+  verifyNode?: ((header: string) => Principal | undefined) | undefined;
 }
 
 /** Authenticates requests: first by their origin, then by their key. */
-export function lock({ host, identify, peers, openPaths }: LockOptions): MiddlewareHandler<HttpEnv> {
+export function lock({
+  host,
+  identify,
+  peers,
+  openPaths,
+  verifyNode,
+}: LockOptions): MiddlewareHandler<HttpEnv> {
   const onLoopback = isLoopback(host);
   return async (c, next) => {
+    const node = c.req.header(NODE_HEADER);
+    const behind = node === undefined ? undefined : verifyNode?.(node);
+    if (behind) {
+      c.set('principal', behind);
+      c.set('passedOn', true);
+      return next();
+    }
     checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
     const principal = identify({
       authorization: c.req.header('authorization'),
@@ -124,6 +154,9 @@ export function lock({ host, identify, peers, openPaths }: LockOptions): Middlew
     await next();
   };
 }
+
+/** The header in which a node says who sent the request that it passes on. */
+export const NODE_HEADER = 'x-claude-agent-node';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 

@@ -5,7 +5,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
-import type { Identify } from './auth.ts';
+import type { Forward, Identify, Principal } from './auth.ts';
 
 /** What the routes need; made in server.ts. */
 export interface AppDeps {
@@ -20,6 +20,8 @@ export interface AppDeps {
   bodyLimitBytes: number;
   defaultModel: string | undefined;
   gateway: Gateway;
+  /** Where several nodes share the sessions. */
+  nodes?: { forward: Forward; verify(header: string): Principal | undefined };
   version: string;
   onError(error: unknown, what: string): void;
 }

@@ -1,4 +1,4 @@
-import type { RouteOutput, RouteSpec } from 'claude-agent-protocol';
+import { needsOwner, type RouteOutput, type RouteSpec } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
@@ -65,6 +65,9 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       }
       input.params = params.data;
     }
+    const elsewhere =
+      needsOwner(spec) && (await c.get('forward')?.(c, c.req.param('session_id') ?? '', spec.reads));
+    if (elsewhere) return elsewhere;
     if (spec.query) input.query = checkForm(spec.query, c.req.query(), 'query');
     if (spec.headers) input.headers = check(spec.headers, c.req.header(), 'header');
     if (spec.body) {

@@ -29,6 +29,13 @@ export interface Sessions {
   fork(sessionId: string, request: ForkSession, createdBy: string | null): Promise<SessionCreated>;
   /** @throws AppError 404 */
   get(sessionId: string): Promise<Session>;
+  /**
+   * For reading: the record, and the actor if this node has it in memory. None is made, and the session's owner stays.
+   * @throws AppError 404
+   */
+  look(sessionId: string): Promise<{ record: SessionRecord; session: Session | undefined }>;
+  /** The session that an id stands for: its own, or its conversation's. A conversation has one session. */
+  sessionOf(id: string): Promise<string>;
   /** Like get, for calls that need an open session. @throws AppError 404, 409 */
   getOpen(sessionId: string): Promise<Session>;
   list(query: SessionQuery): Promise<{
@@ -157,6 +164,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
     return session;
   };
 
+  const sessionOf = async (id: string): Promise<string> => (await store.conversation(id))?.sessionId ?? id;
+
   const requireRunning = (): void => {
     if (stopping) throw problem('server_stopping', { kept: false });
   };
@@ -215,8 +224,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const { resume_session_id: source } = request;
       if (source === undefined) return admission.create(request, createdBy);
       if (request.fork) return admission.fork(source, request, createdBy);
-      // The id of a session's conversation stands for that session: a conversation has one owner.
-      const id = (await store.conversation(source))?.sessionId ?? source;
+      const id = await sessionOf(source);
       return serialize(id, () => admission.resume(id, request, createdBy));
     },
 
@@ -235,6 +243,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     get,
+    sessionOf,
+
+    async look(id) {
+      const record = await store.getSession(id);
+      if (!record) throw problem('session_not_found', { id });
+      return { record, session: actors.get(id) };
+    },
 
     async getOpen(id) {
       const session = await get(id);

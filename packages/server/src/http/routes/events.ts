@@ -11,7 +11,8 @@ import { sseResponse, startAfter, wantsJson } from '../sse.ts';
 
 export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDeps): void {
   mount(app, routes.sessionEvents, async ({ params, query, headers }) => {
-    const { id } = await sessions.get(params.session_id);
+    const { record } = await sessions.look(params.session_id);
+    const { id } = record;
     const { limit } = query;
     const asked = startAfter(headers['last-event-id'], query.cursor ?? query.after);
     const after = asked ?? (await store.firstSeq(id)) - 1;

@@ -1,7 +1,8 @@
-import { routes } from 'claude-agent-protocol';
+import { routes, type SessionState } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
+import type { SessionRecord } from '../../store/store.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
@@ -10,33 +11,33 @@ import { named } from '../page.ts';
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   const { sessions, store, agent, folders, defaultModel } = deps;
 
-  const detail = async (session: Session) => {
-    const pending = session.pendingPermissions();
-    const record = (await store.getSession(session.id)) ?? session.record();
+  const detail = async (id: string) => {
+    const { record, session } = await sessions.look(id);
+    const pending = session?.pendingPermissions() ?? [];
     return {
-      ...sessionView(record, session.state(), defaultModel),
+      ...sessionView(record, stateOf(record, session), defaultModel),
       pending_permission: pending[0] ?? null,
       pending_permissions: pending,
-      current_turn_id: session.currentTurnId(),
-      queued_turns: session.queuedTurns(),
-      pending_calls: session.pendingCalls(),
-      tasks: session.tasks(),
+      current_turn_id: session?.currentTurnId() ?? null,
+      queued_turns: session?.queuedTurns() ?? 0,
+      pending_calls: session?.pendingCalls() ?? [],
+      tasks: session?.tasks() ?? [],
       last_seq: record.lastSeq,
     };
   };
 
-  mount(app, routes.createSession, ({ body }, c) => sessions.create(body, keyOf(c.get('principal'))));
+  mount(app, routes.createSession, async ({ body }, c) => {
+    const { resume_session_id: source } = body;
+    const elsewhere = source !== undefined && (await c.get('forward')?.(c, await sessions.sessionOf(source)));
+    return elsewhere || sessions.create(body, keyOf(c.get('principal')));
+  });
 
   mount(app, routes.listSessions, async ({ query }) => {
     const { cwd, ...rest } = query;
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
     const page = await sessions.list({ ...rest, cwd: folder });
     const list = page.sessions.map(({ record, session }) =>
-      sessionView(
-        record,
-        session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep'),
-        defaultModel,
-      ),
+      sessionView(record, stateOf(record, session), defaultModel),
     );
     return named('sessions', list, page.next);
   });
@@ -66,7 +67,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   for (const route of [routes.getSession, routes.getSessionStatus]) {
-    mount(app, route, async ({ params }) => detail(await sessions.get(params.session_id)));
+    mount(app, route, async ({ params }) => detail(params.session_id));
   }
 
   mount(app, routes.patchSession, async ({ params, body }) => {
@@ -75,7 +76,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       ...(body.title !== undefined && { title: body.title }),
       ...(body.metadata !== undefined && { metadata: body.metadata }),
     });
-    return detail(session);
+    return detail(session.id);
   });
 
   mount(app, routes.closeSession, async ({ params, query }) => {
@@ -130,7 +131,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.listTasks, async ({ params }) =>
-    named('tasks', (await sessions.get(params.session_id)).tasks(), null),
+    named('tasks', (await sessions.look(params.session_id)).session?.tasks() ?? [], null),
   );
 
   mount(app, routes.stopTask, async ({ params }) => {
@@ -157,8 +158,8 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.getSessionUsage, async ({ params }) => {
-    const session = await sessions.get(params.session_id);
-    return usageView(await store.sessionUsage(session.id));
+    const { record } = await sessions.look(params.session_id);
+    return usageView(await store.sessionUsage(record.id));
   });
 
   mount(app, routes.getUsage, async () => {
@@ -166,6 +167,10 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(costByKey) };
   });
 }
+
+/** What a session does; one without an actor does nothing. */
+const stateOf = (record: SessionRecord, session: Session | undefined): SessionState =>
+  session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep');
 
 /** A body of JSON Lines, read as far as the caller takes them. */
 function jsonLines(lines: AsyncGenerator<unknown, void, void>): ReadableStream<Uint8Array> {

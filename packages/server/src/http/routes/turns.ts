@@ -75,8 +75,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
   mount(app, routes.listMessages, async ({ params, query }) => {
     const { limit, cursor } = query;
     const offset = cursor === undefined ? query.offset : offsetOf(cursor);
-    const session = await sessions.get(params.session_id);
-    const record = session.record();
+    const { record } = await sessions.look(params.session_id);
     const { conversation_id: conversationId } = query;
     const { messages, conversations, truncated } = await readHistory({ store, agent }, record, {
       limit: limit + 1,
@@ -94,7 +93,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
   mount(app, routes.listTurns, async ({ params, query }) => {
     const { limit, state } = query;
     const after = query.cursor ?? query.after;
-    const { id } = await sessions.get(params.session_id);
+    const { id } = (await sessions.look(params.session_id)).record;
     if (after !== undefined && !(await store.getTurn(id, after)))
       throw query.cursor === undefined
         ? problem('turn_not_found', { sessionId: id, id: after })
@@ -109,7 +108,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
   });
 
   mount(app, routes.getTurn, async ({ params }) => {
-    const { id } = await sessions.get(params.session_id);
+    const { id } = (await sessions.look(params.session_id)).record;
     const turn = await store.getTurn(id, params.turn_id);
     if (!turn) throw problem('turn_not_found', { sessionId: id, id: params.turn_id });
     return turnView(turn);

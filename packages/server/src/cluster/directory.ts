@@ -1,0 +1,16 @@
+/** Where a node can be reached by the others. */
+export interface NodeAddress {
+  id: string;
+  /** Its base URL. */
+  address: string;
+}
+
+/** Who owns which session at the moment, for reading: an answer may be out of date when it arrives. */
+export interface Directory {
+  /** The other live node that owns the session; undefined when nobody does, or this node. */
+  locate(sessionId: string): Promise<NodeAddress | undefined>;
+  /** Aborted when the node is not alive any more: nothing that was asked of it will be answered. */
+  gone(nodeId: string): AbortSignal;
+  /** Called when a session was written to or changed hands, at the latest a poll later. @returns ends it */
+  onChange(sessionId: string, listener: () => void): () => void;
+}

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RouteSpec } from 'claude-agent-protocol';
+import type { Context } from 'hono';
+import { Agent, fetch, Request as NodeRequest } from 'undici';
+import type { Directory, NodeAddress } from '../cluster/directory.ts';
+import type { Ownership } from '../cluster/ownership.ts';
+import { problem } from '../errors.ts';
+import { type Forward, type HttpEnv, NODE_HEADER } from './auth.ts';
+import type { NodeProof } from './node-proof.ts';
+
+/** How long to wait before the owner is looked up again. */
+const LOOK_AGAIN_MS = 100;
+
+/** Headers that belong to one connection (RFC 9110, 7.6.1), and those that the other side makes itself. */
+const OWN_HEADERS = [
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'content-length',
+  'host',
+  'expect',
+  'te',
+];
+
+/** Failures to connect: nothing was sent, so the request can go elsewhere. */
+const NOT_SENT: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+export interface ForwardDeps {
+  ownership: Pick<Ownership, 'acquire'>;
+  directory: Pick<Directory, 'locate' | 'gone'>;
+  proof: NodeProof;
+  /** How long a request looks for a node that answers: a little longer than a take-over takes. */
+  patienceMs: number;
+}
+
+export interface Forwarding {
+  forward: Forward;
+  close(): Promise<void>;
+}
+
+/** Passes requests on to the node that owns their session. */
+export function createForwarding({ ownership, directory, proof, patienceMs }: ForwardDeps): Forwarding {
+  // A waiting message gets no byte until its turn ends, and a stream may be silent: no time-outs but that of connecting.
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2000 } });
+
+  const elsewhere = async (id: string, reads: RouteSpec['reads']): Promise<NodeAddress | undefined> => {
+    if (reads === 'live') return directory.locate(id);
+    const taken = await ownership.acquire(id);
+    return taken.owned ? undefined : taken.node;
+  };
+
+  return {
+    async forward(c, sessionId, reads) {
+      let node = await elsewhere(sessionId, reads);
+      if (!node) return undefined;
+      if (c.get('passedOn')) throw problem('not_owner');
+      const request = await keep(c);
+      const until = Date.now() + patienceMs;
+      while (node) {
+        const headers = new Headers(request.headers);
+        for (const name of OWN_HEADERS) headers.delete(name);
+        headers.set(NODE_HEADER, proof.sign(c.get('principal')));
+        const { pathname, search } = new URL(request.url);
+        const response = await pass(new URL(pathname + search, node.address), node.id, {
+          ...request,
+          headers,
+        });
+        if (response) return response;
+        if (Date.now() > until) throw problem('owner_unreachable');
+        await delay(LOOK_AGAIN_MS, undefined, { signal: request.signal });
+        node = await elsewhere(sessionId, reads);
+      }
+      return undefined;
+    },
+    close: () => dispatcher.close(),
+  };
+
+  /** @returns undefined when the request can be sent again, to whichever node owns the session then */
+  async function pass(url: URL, nodeId: string, request: Kept): Promise<Response | undefined> {
+    const { method, headers, body } = request;
+    const signal = AbortSignal.any([request.signal, directory.gone(nodeId)]);
+    try {
+      const answer = await fetch(
+        new NodeRequest(url, { method, headers: [...headers], signal, ...(body && { body }) }),
+        { dispatcher },
+      );
+      if (answer.status === 421) {
+        await answer.body?.cancel();
+        return undefined;
+      }
+      return asOurs(answer);
+    } catch (error) {
+      if (request.signal.aborted) throw error;
+      if (NOT_SENT.has(codeOf(error)) || isRepeatable(request)) return undefined;
+      throw problem('owner_unreachable');
+    }
+  }
+}
+
+/** A request that can be sent more than once. */
+interface Kept {
+  method: string;
+  url: string;
+  headers: Headers;
+  signal: AbortSignal;
+  body: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Reads the body, through the context: a route of this node can read it again. */
+async function keep(c: Context<HttpEnv>): Promise<Kept> {
+  const { method, url, headers, signal } = c.req.raw;
+  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  return { method, url, headers, signal, body: bytes.length > 0 ? bytes : undefined };
+}
+
+/** It changes nothing, or its key makes the second one the same as the first. */
+const isRepeatable = ({ method, headers }: Kept): boolean =>
+  method === 'GET' || method === 'HEAD' || headers.has('idempotency-key');
+
+function asOurs(answer: Awaited<ReturnType<typeof fetch>>): Response {
+  const headers = new Headers([...answer.headers]);
+  const streams = headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+  for (const name of OWN_HEADERS) headers.delete(name);
+  // As in sse.ts.
+  if (streams) headers.set('transfer-encoding', 'chunked');
+  return new Response(answer.body as ReadableStream<Uint8Array> | null, { status: answer.status, headers });
+}
+
+function codeOf(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause ? cause.code : undefined;
+}
