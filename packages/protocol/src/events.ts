@@ -132,6 +132,8 @@ export const LIVE_FRAMES = {
   'agent.delta': z.looseObject({ type: z.string() }),
   /** The content so far of the blocks that are being written, for a reader who joins in the middle. */
   'agent.partial': z.object({ blocks: z.array(PartialBlock) }),
+  /** The last frame of a session that is erased. */
+  'session.erased': z.object({}),
 } as const satisfies Record<string, z.ZodType>;
 
 export type LiveType = keyof typeof LIVE_FRAMES;

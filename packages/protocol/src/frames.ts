@@ -46,6 +46,11 @@ export type DeltaFrame = z.infer<typeof DeltaFrame>;
 export const PartialFrame = live('agent.partial').meta({ id: 'PartialFrame' });
 export type PartialFrame = z.infer<typeof PartialFrame>;
 
+/** Live only, and the last one: the session was erased, and its events with it. */
+const ErasedFrame = live('session.erased').meta({ id: 'SessionErasedFrame' });
+
 /** All that a session's SSE stream can carry. */
-export const StreamFrame = z.union([SessionEvent, DeltaFrame, PartialFrame]).meta({ id: 'StreamFrame' });
-export type StreamFrame = SessionEvent | DeltaFrame | PartialFrame;
+export const StreamFrame = z
+  .union([SessionEvent, DeltaFrame, PartialFrame, ErasedFrame])
+  .meta({ id: 'StreamFrame' });
+export type StreamFrame = SessionEvent | DeltaFrame | PartialFrame | z.infer<typeof ErasedFrame>;

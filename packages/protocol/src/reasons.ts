@@ -78,6 +78,7 @@ export const CALL_REASONS = [
   'session_closed',
   'agent_died',
   'server_shutdown',
+  'server_restarted',
 ] as const;
 
 /**
@@ -89,8 +90,8 @@ export const PERMISSION_KINDS = ['tool', 'question', 'plan', 'elicitation'] as c
 /** `pending` first, then exactly one of the others. */
 export const PERMISSION_STATES = ['pending', 'allowed', 'denied', 'expired', 'cancelled'] as const;
 
-/** Why a request left `pending`: for the same reasons as a call, or because the server that asked has ended. */
-export const PERMISSION_REASONS = [...CALL_REASONS, 'server_restarted'] as const;
+/** Why a request left `pending`: for the same reasons as a call. */
+export const PERMISSION_REASONS = [...CALL_REASONS] as const;
 
 export const PERMISSION_MODES = [
   'default',

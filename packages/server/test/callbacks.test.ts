@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HOOK_EVENTS } from '@anthropic-ai/claude-agent-sdk';
-import { HookEvent, type SessionDetail } from 'claude-agent-protocol';
+import { HookEvent, type SessionDetail, type SessionEvent } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { firstFrame, type SseFrame, script } from './support/api.ts';
@@ -268,4 +268,46 @@ test('commands, models, agents; MCP servers: state, toggle, reconnect', async ()
     status: 404,
     body: { code: 'mcp_server_not_found' },
   });
+});
+
+test('a hook and a tool call that were open when the server was killed are resolved by the next one', async () => {
+  const first = await startTestServer({ model: model.options });
+  const { session_id: id } = await first.createSession({
+    allowed_tools: ['mcp__custom__weather'],
+    hooks: { PreToolUse: [{ matcher: 'Bash', timeout: 60 }] },
+    custom_tools: [WEATHER],
+  });
+  const { session_id: hooked } = await first.createSession({
+    allowed_tools: ['Bash'],
+    hooks: { PreToolUse: [{ matcher: 'Bash', timeout: 60 }] },
+  });
+  const asked = (session: string, type: string) =>
+    first
+      .openStream(`/sessions/${session}/events`)
+      .then((frames) => firstFrame(frames, ({ event }) => event === type));
+  const waiting = [asked(id, 'tool.requested'), asked(hooked, 'hook.requested')];
+  const sent = [first.send(id, weather('x')), first.send(hooked, script(touch('no.txt')))];
+  const requests = await Promise.all(waiting);
+  const cut = Promise.allSettled(sent);
+  await first.kill();
+  await cut;
+
+  const second = await startTestServer({ on: first });
+  try {
+    for (const [n, [session, kind]] of [[id, 'tool'] as const, [hooked, 'hook'] as const].entries()) {
+      const { request_id } = requests[n]?.data.data ?? {};
+      const { body } = await second.call<{ events: SessionEvent[] }>(
+        'GET',
+        `/sessions/${session}/events?limit=1000`,
+        undefined,
+        { headers: { accept: 'application/json' } },
+      );
+      expect(body.events.filter(({ type }) => type === `${kind}.resolved`)).toMatchObject([
+        { turn_id: requests[n]?.data.turn_id, data: { request_id, reason: 'server_restarted' } },
+      ]);
+      expect((await second.status(session)).pending_calls).toEqual([]);
+    }
+  } finally {
+    await cleanUp(second);
+  }
 });

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { SessionEvent, TotalUsage } from 'claude-agent-protocol';
+import { setImmediate } from 'node:timers/promises';
+import type { SessionCreated, SessionEvent, TotalUsage } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { firstFrame } from './support/api.ts';
+import { firstFrame, sseFrames } from './support/api.ts';
 import { conversationsOn } from './support/conversations.ts';
+import { createInProcess, type InProcess } from './support/in-process.ts';
+import { sampleEvent } from './support/samples.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
@@ -39,7 +42,7 @@ test('an erased session is gone everywhere: 404, no files, its readers ended; it
 
   let last = '';
   for await (const { event } of reader) last = event;
-  expect(last).toBe('session.closed');
+  expect(last).toBe('session.erased');
   for (const path of ['', '/events', '/messages', '/turns', '/usage', '/status']) {
     expect((await server.call('GET', `/sessions/${id}${path}`)).status, path).toBe(404);
   }
@@ -75,3 +78,79 @@ test('a session with a running turn is interrupted, then erased', async () => {
   expect((await sent).body).toMatchObject({ error: { code: 'session_closed' } });
   expect((await server.call('GET', `/sessions/${id}`)).status).toBe(404);
 });
+
+test('a large session is erased in small steps: others are served meanwhile, and nobody finds it any more', async () => {
+  const inside = createInProcess();
+  try {
+    const { id, call } = await filled(inside, 20_000);
+    const { body: stream } = await call(`/sessions/${id}/events`, 'GET', { accept: 'text/event-stream' });
+    const erased = call(`/sessions/${id}?erase=true`, 'DELETE');
+    while (await inside.store.getSession(id)) await setImmediate();
+    let longest = 0;
+    let last = performance.now();
+    const ticks = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    });
+    expect((await inside.store.readEvents(id, 0, 1)).length).toBe(1);
+    expect((await call(`/sessions/${id}`)).status).toBe(404);
+    expect((await (await call('/sessions')).json()).sessions).toEqual([]);
+    expect((await erased).status).toBe(200);
+    clearInterval(ticks);
+    // In one transaction it takes several hundred milliseconds.
+    expect(longest).toBeLessThan(150);
+    // A reader that was in the middle of its replay: the end says why.
+    const frames: string[] = [];
+    for await (const { event } of sseFrames(stream as ReadableStream<Uint8Array<ArrayBuffer>>))
+      frames.push(event);
+    expect(frames.length).toBeLessThan(20_000);
+    expect(frames.at(-1)).toBe('session.erased');
+  } finally {
+    await inside.close();
+  }
+});
+
+test('an erasure that failed half-way is finished by the next request, or by the next start', async () => {
+  let broken = false;
+  const inside = createInProcess({
+    store: (real) => ({
+      ...real,
+      write: async (changes) => {
+        if (broken && changes.some(({ kind }) => kind === 'erase-rows')) throw new Error('no room');
+        return real.write(changes);
+      },
+    }),
+  });
+  try {
+    const [first, second] = [await filled(inside, 500), await filled(inside, 500)];
+    broken = true;
+    for (const { id, call } of [first, second]) {
+      expect((await call(`/sessions/${id}?erase=true`, 'DELETE')).status).toBe(503);
+      expect((await call(`/sessions/${id}`)).status).toBe(404);
+    }
+    broken = false;
+    expect((await first.call(`/sessions/${first.id}?erase=true`, 'DELETE')).status).toBe(200);
+    expect(await inside.store.hiddenSessions()).toEqual([{ id: second.id, why: 'erasing' }]);
+    inside.sessions.resumeQueued();
+    await expect.poll(() => inside.store.hiddenSessions()).toEqual([]);
+    expect(await inside.store.readEvents(second.id, 0, 1)).toEqual([]);
+  } finally {
+    await inside.close();
+  }
+});
+
+/** A session with so many events, on a server of its own. */
+async function filled(inside: InProcess, events: number) {
+  const call = (path: string, method = 'GET', headers = {}): Promise<Response> =>
+    inside.fetch(
+      new Request(`http://127.0.0.1${path}`, {
+        method,
+        headers: { host: '127.0.0.1', 'content-type': 'application/json', ...headers },
+        ...(method === 'POST' && { body: '{}' }),
+      }),
+    );
+  const { session_id: id } = (await (await call('/sessions', 'POST')).json()) as SessionCreated;
+  const json = JSON.stringify({ type: 'assistant', pad: 'x'.repeat(300) });
+  await inside.store.write(Array.from({ length: events }, () => sampleEvent(id, { json })));
+  return { id, call };
+}

@@ -2,6 +2,7 @@ import type { SessionCreated, SessionEvent } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sseFrames } from './support/api.ts';
 import { createInProcess, type InProcess } from './support/in-process.ts';
+import { AT } from './support/samples.ts';
 
 let server: InProcess;
 let id: string;
@@ -73,4 +74,53 @@ test('the history says that older messages are gone', async () => {
   expect(await (await call(`/sessions/${other.session_id}/messages`)).json()).toMatchObject({
     truncated: false,
   });
+});
+
+test('the stream of all sessions: before the cut is 410 and says where to start, behind it nothing is missing', async () => {
+  const { session_id: quiet } = (await (await call('/sessions', 'POST', {})).json()) as SessionCreated;
+  const cut = await server.store.trimmedCursor();
+  expect(cut).toBeGreaterThan(0);
+  const cases = [
+    [JSON_PAGE, `?after=${cut - 1}`],
+    [JSON_PAGE, '?after=0'],
+    [SSE, '?after=0'],
+    [{ ...SSE, 'last-event-id': String(cut - 1) }, ''],
+  ] as const;
+  for (const [headers, query] of cases) {
+    const response = await call(`/events${query}`, 'GET', undefined, headers);
+    expect([response.status, await response.json()]).toMatchObject([
+      410,
+      { code: 'events_compacted', params: { after: cut }, detail: expect.stringContaining(`?after=${cut};`) },
+    ]);
+  }
+  for (const query of ['', `?after=${cut}`]) {
+    const page = await call(`/events${query}`, 'GET', undefined, JSON_PAGE);
+    const { events } = (await page.json()) as { events: SessionEvent[] };
+    expect(events.some(({ session_id }) => session_id === quiet)).toBe(true);
+    expect(events.filter(({ session_id }) => session_id === id).map(({ seq }) => seq)).toContain(5);
+  }
+  const stream = await call(`/events?after=${cut}`, 'GET', undefined, SSE);
+  for await (const frame of sseFrames(stream.body as ReadableStream<Uint8Array<ArrayBuffer>>)) {
+    if (frame.event === 'session.created' && frame.data.session_id === quiet) break;
+  }
+});
+
+test('a reader of all sessions that retention overtakes is broken off, not given a gap', async () => {
+  const at = await server.store.lastCursor();
+  const { session_id: busy } = (await (await call('/sessions', 'POST', {})).json()) as SessionCreated;
+  const json = JSON.stringify({ tasks: [], pad: 'x'.repeat(500) });
+  const fill = async (count: number) => {
+    const event = { sessionId: busy, turnId: null, type: 'session.tasks', at: AT, json } as const;
+    await server.store.write(Array.from({ length: count }, () => ({ kind: 'event' as const, event })));
+  };
+  await fill(2_000);
+  const stream = await call(`/events?after=${at}`, 'GET', undefined, SSE);
+  const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+  await reader.read();
+  await server.store.write([{ kind: 'trim-events', sessionId: busy, below: 1_900 }]);
+  await expect(
+    (async () => {
+      while (!(await reader.read()).done);
+    })(),
+  ).rejects.toThrow(/were removed/);
 });

@@ -16,6 +16,7 @@ export function reduce(view: ViewState, frame: StreamFrame): Reduced {
     return data.type === 'stream_event' ? readStreamEvent(view, data) : readAgentMessage(view, data);
   }
   if (frame.type === 'agent.partial') return readPartial(view, frame.data.blocks);
+  if (frame.type === 'session.erased') return { view: { ...view, state: 'closed' }, items: [] };
   if (frame.seq <= view.lastSeq) return { view, items: [] };
   return reduceEvent({ ...view, lastSeq: frame.seq }, frame);
 }

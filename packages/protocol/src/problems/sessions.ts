@@ -61,9 +61,11 @@ export const sessionProblems = {
   ),
   events_compacted: define(
     410,
-    'These events were removed; `params.first_seq` is the number of the oldest one that is kept',
-    ({ sessionId, params: { first_seq: first } }: { sessionId: string; params: { first_seq: number } }) =>
-      `The events of session ${sessionId} before number ${first} were removed (the server keeps logs within limits). Read on with ?after=${first - 1}; GET /sessions/${sessionId} has the present state.`,
+    'These events were removed. Of one session, `params.first_seq` is the number of the oldest one that is kept; of all sessions, `params.after` is where to read on',
+    (cut: { sessionId: string; params: { first_seq: number } } | { params: { after: number } }) =>
+      'sessionId' in cut
+        ? `The events of session ${cut.sessionId} before number ${cut.params.first_seq} were removed (the server keeps logs within limits). Read on with ?after=${cut.params.first_seq - 1}; GET /sessions/${cut.sessionId} has the present state.`
+        : `Some of the events after this cursor were removed (the server keeps logs within limits). Read on with ?after=${cut.params.after}; GET /sessions and GET /permissions have the present state.`,
   ),
   export_busy: define(
     409,

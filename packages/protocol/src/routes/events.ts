@@ -11,7 +11,7 @@ const request = {
   query: z.object({
     after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({
       description:
-        'Start after this event number; `Last-Event-ID` and `cursor` take precedence. Without any of them a session starts with the oldest event that is kept',
+        'Start after this event number; `Last-Event-ID` and `cursor` take precedence. Without any of them a session starts with the oldest event that is kept, and pages of all sessions behind the newest one that was removed',
     }),
     cursor: queryInteger(0, Number.MAX_SAFE_INTEGER)
       .optional()
@@ -60,6 +60,7 @@ export const eventRoutes = {
         frames: SessionEvent,
       },
     },
+    problems: ['events_compacted'],
     raw: true,
   }),
 };

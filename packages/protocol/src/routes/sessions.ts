@@ -135,7 +135,7 @@ export const sessionRoutes = {
         schema: z.object({ status: z.enum(['closed', 'erased']) }),
       },
     },
-    problems: ['session_not_found'],
+    problems: ['session_not_found', 'server_stopping'],
   }),
   exportSession: route({
     ...endpoints.exportSession,

@@ -12,8 +12,8 @@ export interface Batch {
 
 export interface Subscriber {
   onBatch(batch: Batch): void;
-  /** The session was erased, or the server is shutting down: no more batches come. */
-  onEnd(): void;
+  /** The session was erased, or the server stops: no more batches come. */
+  onEnd(why: 'erased' | 'stopping'): void;
 }
 
 export interface Subscription {
@@ -39,7 +39,7 @@ export interface Feed {
   subscribeAll(subscriber: Subscriber): Subscription;
   /** Drops what is known of a session that nobody follows any more: another node goes on with it. */
   forget(sessionId: string): void;
-  /** Ends every subscription to one session. */
+  /** Ends every subscription to a session that is erased. */
   endSession(sessionId: string): void;
   end(): void;
 }
@@ -106,7 +106,7 @@ export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
     // Pending frames were published before this subscription: its replay has them already.
     flush(channel);
     channel.subscribers.add(subscriber);
-    if (ended) subscriber.onEnd();
+    if (ended) subscriber.onEnd('stopping');
     return {
       head: channel.head,
       turnId: channel.turnId,
@@ -121,9 +121,9 @@ export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
     };
   };
 
-  const endChannel = (channel: Channel): void => {
+  const endChannel = (channel: Channel, why: 'erased' | 'stopping'): void => {
     flush(channel);
-    for (const subscriber of [...channel.subscribers]) subscriber.onEnd();
+    for (const subscriber of [...channel.subscribers]) subscriber.onEnd(why);
   };
 
   const dropIfUnused = (sessionId: string, channel: Channel): void => {
@@ -165,12 +165,12 @@ export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
     },
     endSession(sessionId) {
       const channel = channels.get(sessionId);
-      if (channel) endChannel(channel);
+      if (channel) endChannel(channel, 'erased');
       channels.delete(sessionId);
     },
     end() {
       ended = true;
-      for (const channel of [all, ...channels.values()]) endChannel(channel);
+      for (const channel of [all, ...channels.values()]) endChannel(channel, 'stopping');
     },
   };
 }

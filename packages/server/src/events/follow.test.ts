@@ -16,10 +16,10 @@ const stored = (seq: number): StoredEvent => ({
 async function read(after: number, seqs: number[]): Promise<string> {
   const stream = openStream({
     after,
-    gapless: true,
+    lost: async (from, [oldest]) => (oldest && oldest.seq > from + 1 ? 'removed' : undefined),
     head: () => undefined,
     subscribe(subscriber) {
-      subscriber.onEnd();
+      subscriber.onEnd('stopping');
       return { head: undefined, turnId: null, blocks: [], unsubscribe() {} };
     },
     read: async (from) => seqs.filter((seq) => seq > from).map(stored),

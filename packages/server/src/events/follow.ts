@@ -21,8 +21,12 @@ export interface Source {
   head(): number | undefined;
   subscribe(subscriber: Subscriber): Subscription;
   read(after: number, limit: number): Promise<StoredEvent[]>;
-  /** Positions have no gaps: where one is missing, it was removed. */
+  /** Positions have no gaps: where one is missing, it was removed, or is only in the store. */
   gapless?: boolean;
+  /** Why events behind this position cannot be had any more, if some cannot; `page` is what was just read there. */
+  lost?(after: number, page: readonly StoredEvent[]): Promise<'removed' | 'erased' | undefined>;
+  /** The last frame of a session that is erased. */
+  erased?(): string;
   /** Number of an event in its session, or its cursor among all. */
   position(event: StoredEvent): number;
   encode(frame: Frame): string;
@@ -86,10 +90,13 @@ async function run(delivery: Delivery): Promise<void> {
   if (delivery.done) return;
   const subscription = source.subscribe({
     onBatch: (batch) => onBatch(delivery, batch),
-    onEnd: () => finish(delivery),
+    onEnd: (why) => (why === 'erased' ? lose(delivery, why) : finish(delivery)),
   });
   delivery.subscription = subscription;
   if (delivery.done) return subscription.unsubscribe();
+  // It may have been erased before there was a subscription to end.
+  const lost = await source.lost?.(delivery.cursor, []);
+  if (lost) return lose(delivery, lost);
   await replay(delivery, () => subscription.head ?? beforeBuffered(delivery));
   if (delivery.done) return;
   if (subscription.blocks.length > 0) send(delivery, Buffer.from(source.partial?.(subscription) ?? ''));
@@ -137,13 +144,8 @@ async function replay(delivery: Delivery, head: () => number | undefined): Promi
   const { source } = delivery;
   while (!delivery.done && delivery.cursor < (head() ?? Number.POSITIVE_INFINITY)) {
     const stored = await source.read(delivery.cursor, PAGE);
-    const [oldest] = stored;
-    if (source.gapless && oldest && source.position(oldest) > delivery.cursor + 1) {
-      return fail(
-        delivery,
-        new Error('The next events were removed. Connect again to learn where to go on.'),
-      );
-    }
+    const lost = await source.lost?.(delivery.cursor, stored);
+    if (lost) return lose(delivery, lost);
     // Asked after the read, because events were published while it took its time.
     const end = head() ?? Number.POSITIVE_INFINITY;
     const page = stored.filter((event) => source.position(event) <= end);
@@ -218,6 +220,16 @@ async function roomIn(delivery: Delivery): Promise<void> {
     await new Promise<void>((resolve) => {
       delivery.onRoom = resolve;
     });
+  }
+}
+
+/** Ends a stream whose next events cannot be had any more. */
+function lose(delivery: Delivery, why: 'removed' | 'erased'): void {
+  if (why === 'erased') {
+    send(delivery, Buffer.from(delivery.source.erased?.() ?? ''));
+    finish(delivery);
+  } else {
+    fail(delivery, new Error('The next events were removed. Connect again to learn where to go on.'));
   }
 }
 

@@ -16,6 +16,12 @@ const sessionSource = ({ store, feed }: StreamDeps, sessionId: string) =>
     subscribe: (subscriber) => feed.subscribe(sessionId, subscriber),
     read: (from, limit) => store.readEvents(sessionId, from, limit),
     gapless: true,
+    async lost(after, [oldest]) {
+      if (!(await store.getSession(sessionId))) return 'erased';
+      // Numbers have no gaps: where one is missing, it was removed.
+      return oldest && oldest.seq > after + 1 ? 'removed' : undefined;
+    },
+    erased: () => liveFrame('session.erased', sessionId, null, {}),
     position: (event) => event.seq,
     encode: (frame) => encodeForSession(sessionId, frame),
   }) satisfies Partial<Source>;
@@ -110,6 +116,7 @@ export async function streamAll(
     head: () => undefined,
     subscribe: (subscriber) => feed.subscribeAll(subscriber),
     read: (from, limit) => store.readControlEvents(from, limit),
+    lost: async (from) => (from < (await store.trimmedCursor()) ? 'removed' : undefined),
     position: (event) => event.cursor,
     encode: encodeForAll,
   });

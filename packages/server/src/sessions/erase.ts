@@ -1,29 +1,82 @@
 import type { Agent } from '../agent/agent.ts';
-import { storageFailed } from '../errors.ts';
+import type { Ownership } from '../cluster/ownership.ts';
+import { AppError, problem, storageFailed } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Store } from '../store/store.ts';
-import { trimLog } from './retention.ts';
+import { inSteps, STEP_BYTES } from './steps.ts';
+
+/** Removes sessions for good. */
+export interface Eraser {
+  /**
+   * Removes a closed session. From the first commit on nobody finds it; then go the agent's files of all its
+   * conversations, its rows in small transactions, and its record last. A request that failed half-way can be sent again.
+   * @throws AppError 503 when something cannot be removed, or the server stops
+   */
+  erase(id: string): Promise<void>;
+  /** Whether an erasure of this session has begun. */
+  isErasing(id: string): Promise<boolean>;
+  /** Finishes in the background what a dead server has begun. */
+  finish(): void;
+  /** Settles when nothing is removed any more. */
+  stop(): Promise<void>;
+}
 
 export interface EraseDeps {
   store: Store;
   agent: Agent;
   feed: Feed;
+  ownership: Ownership;
+  onError(error: unknown, what: string): void;
 }
 
-/**
- * Removes a closed session: the agent's files of all its conversations, its events in small transactions, and its
- * record last, so that a request that failed half-way can be sent again.
- * @throws AppError 503 when something cannot be removed
- */
-export async function eraseSession({ store, agent, feed }: EraseDeps, id: string): Promise<void> {
-  const conversations = await store.conversations(id);
-  try {
-    await agent.erase([id, ...conversations.map((each) => each.id)]);
-    await trimLog(store, id, () => true);
-    // Refused only when it is gone already.
-    await store.write([{ kind: 'erase-session', id }]);
-  } catch (error) {
-    throw storageFailed(error);
-  }
-  feed.endSession(id);
+export function createEraser({ store, agent, feed, ownership, onError }: EraseDeps): Eraser {
+  let stopped = false;
+  let finishing: Promise<void> = Promise.resolve();
+  const running = new Set<Promise<void>>();
+
+  const remove = async (id: string): Promise<void> => {
+    try {
+      // Refused when an earlier request got this far.
+      await store.write([{ kind: 'hide-session', id }]);
+      feed.endSession(id);
+      const conversations = await store.conversations(id);
+      await agent.erase([id, ...conversations.map((each) => each.id)]);
+      await inSteps(async (rows) => {
+        // The next start goes on.
+        if (stopped) throw problem('server_stopping', { kept: false });
+        return (await store.write([{ kind: 'erase-rows', id, rows, bytes: STEP_BYTES }])).ok;
+      });
+      // Refused only when it is gone already.
+      await store.write([{ kind: 'erase-session', id }]);
+    } catch (error) {
+      throw error instanceof AppError ? error : storageFailed(error);
+    }
+  };
+
+  const erase = async (id: string): Promise<void> => {
+    const work = remove(id);
+    running.add(work);
+    await work.finally(() => running.delete(work));
+  };
+
+  const finish = async (): Promise<void> => {
+    for (const { id } of await store.hiddenSessions()) {
+      if (stopped) return;
+      // Another node may be at it.
+      if (!(await ownership.acquire(id)).owned) continue;
+      await erase(id).catch((error: unknown) => stopped || onError(error, `erase session ${id}`));
+    }
+  };
+
+  return {
+    erase,
+    isErasing: async (id) => (await store.hiddenSessions()).some((each) => each.id === id),
+    finish() {
+      finishing = finish().catch((error: unknown) => onError(error, 'find sessions to erase'));
+    },
+    async stop() {
+      stopped = true;
+      await Promise.allSettled([finishing, ...running]);
+    },
+  };
 }

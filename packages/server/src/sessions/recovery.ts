@@ -4,7 +4,15 @@ import type { Agent, AgentMessage, Spent, TranscriptMessage } from '../agent/age
 import type { Tally } from '../agent/tally.ts';
 import type { Log } from '../events/log.ts';
 import { dataOf, isEvent } from '../events/stored.ts';
-import type { PermissionRecord, SessionRecord, Store, StoredEvent, TurnRecord } from '../store/store.ts';
+import type {
+  CallRecord,
+  PermissionRecord,
+  SessionRecord,
+  Store,
+  StoredEvent,
+  TurnRecord,
+} from '../store/store.ts';
+import { resolveCall } from './machine/permissions.ts';
 import { initialState, type State } from './machine/state.ts';
 import { answerItems } from './machine/turn-end.ts';
 import { decide } from './machine.ts';
@@ -26,13 +34,15 @@ interface Open {
   steering: TurnRecord[];
   unsettled: TurnRecord[];
   pending: PermissionRecord[];
+  calls: CallRecord[];
   hadTasks: boolean;
 }
 
 /**
  * Settles everything that a dead server left open, before the first request: in all sessions, or in these, which have
  * no actor. A running turn is interrupted and does not run again by itself (it may have changed files). A pending
- * permission expires, unless it is durable: then its turn goes on waiting. Queued turns stay queued.
+ * permission expires, unless it is durable: then its turn goes on waiting. Calls of hooks and custom tools are
+ * resolved without an answer. Queued turns stay queued.
  * @returns the turns that go on waiting, by session
  */
 export async function settleOrphans(
@@ -47,6 +57,9 @@ export async function settleOrphans(
   for (const [sessionId, open] of found) {
     const record = records.get(sessionId);
     if (!record) continue;
+    // No process waits for these any more, whatever becomes of their turn.
+    const unanswered = open.calls.flatMap((call) => resolveCall(call, 'server_restarted', at));
+    if (unanswered.length > 0) await log.write(sessionId, unanswered);
     const calls = open.running.length > 0 ? tally(record) : undefined;
     const { state, thread, parkedBy } = await restore(store, initialState(record, defaultModel), open, calls);
     const still = parkedBy !== undefined && (await stillParked(store, state, parkedBy));
@@ -101,12 +114,14 @@ async function findOpen(store: Store, sessionIds?: readonly string[]): Promise<M
       steering: [],
       unsettled: [],
       pending: [],
+      calls: [],
       hadTasks: false,
     };
     found.set(sessionId, open);
     return open;
   };
-  const { pending, running, queued, unsettled, withTasks } = await store.openWork(sessionIds);
+  const { calls, pending, running, queued, unsettled, withTasks } = await store.openWork(sessionIds);
+  for (const call of calls) of(call.sessionId).calls.push(call);
   for (const request of pending) of(request.sessionId).pending.push(request);
   for (const turn of running) of(turn.sessionId).running.push(turn);
   for (const turn of queued) if (turn.steers !== null) of(turn.sessionId).steering.push(turn);

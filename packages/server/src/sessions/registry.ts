@@ -11,7 +11,7 @@ import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
 import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
-import { type EraseDeps, eraseSession } from './erase.ts';
+import { createEraser, type EraseDeps } from './erase.ts';
 import { createPermits } from './permits.ts';
 import { type RecoveryDeps, settleOrphans } from './recovery.ts';
 import { createSession, type Session, type SessionDeps } from './session.ts';
@@ -63,7 +63,7 @@ export interface Sessions {
   checkMode(mode: PermissionMode): void;
   /** Settles everything that a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
-  /** Starts the turns that a dead server left queued. Once, when the server can be reached. */
+  /** Starts the turns that a dead server left queued, and finishes what it was erasing. Once, when it can be reached. */
   resumeQueued(): void;
   /**
    * Ends in order: running turns get `graceSeconds`, then everything is settled and ended.
@@ -102,6 +102,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     limitSpares: agent.limitSpares,
     onError: deps.onError,
   });
+  const eraser = createEraser(deps);
   let open = 0;
   let stopping = false;
 
@@ -290,8 +291,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async erase(id) {
       await serialize(id, async () => {
-        await close(await get(id));
-        await eraseSession(deps, id);
+        const session = await find(id);
+        if (session) await close(session);
+        // An earlier request may have failed half-way.
+        else if (!(await eraser.isErasing(id))) throw problem('session_not_found', { id });
+        await eraser.erase(id);
       });
     },
 
@@ -327,6 +331,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     resumeQueued() {
       for (const session of orphaned) session.resumeQueue();
       orphaned.clear();
+      eraser.finish();
     },
 
     async shutdown(graceSeconds) {
@@ -340,6 +345,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await Promise.race([Promise.all(all.map((session) => session.drain())), patience]);
       clearTimeout(timer);
       const written = await Promise.all(all.map((session) => session.shutdown()));
+      await eraser.stop();
       await agent.sweep();
       return written.filter((all) => !all).length;
     },

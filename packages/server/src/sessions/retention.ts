@@ -9,15 +9,10 @@ import type {
   TurnRecord,
 } from '../store/store.ts';
 import { isSummary } from './history.ts';
+import { inSteps, STEP_BYTES } from './steps.ts';
 
 /** Events read at a time. */
 const PAGE = 100;
-/** Events removed by one transaction: fewer after one that took longer than `LONG_MS`, more after a quick one. */
-const MOST = 100;
-const FEWEST = 5;
-const LONG_MS = 3;
-/** And how many bytes; freeing them takes longer than their number says. */
-const MOST_BYTES = 128 * 1024;
 /** Logs whose sizes are asked for at a time: 1 to 2 ms. */
 const LOGS = 200;
 const SWEEP_EVERY_MS = 60_000;
@@ -160,26 +155,17 @@ async function neededBy(
  * Removes a session's oldest events as long as `isDue` says so, in small transactions, so that the event loop is never
  * blocked for long.
  */
-export async function trimLog(
-  store: Store,
-  sessionId: string,
-  isDue: (event: EventSize) => boolean,
-): Promise<void> {
-  let count = MOST / 4;
-  for (;;) {
+async function trimLog(store: Store, sessionId: string, isDue: (event: EventSize) => boolean): Promise<void> {
+  await inSteps(async (rows) => {
     let below: number | undefined;
     let bytes = 0;
-    const page = await store.oldestEvents(sessionId, Math.floor(count));
-    for (const event of page) {
-      if (bytes > MOST_BYTES || !isDue(event)) break;
+    for (const event of await store.oldestEvents(sessionId, rows)) {
+      if (bytes > STEP_BYTES || !isDue(event)) break;
       bytes += event.bytes;
       below = event.seq + 1;
     }
-    if (below === undefined) return;
-    const begin = performance.now();
+    if (below === undefined) return false;
     await store.write([{ kind: 'trim-events', sessionId, below }]);
-    const took = performance.now() - begin;
-    count = took > LONG_MS ? Math.max(FEWEST, count / 2) : Math.min(MOST, count + 5);
-    await nextTurn();
-  }
+    return true;
+  });
 }

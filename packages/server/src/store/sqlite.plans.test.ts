@@ -54,6 +54,16 @@ const EXCEPTIONS: Exception[] = [
     why: 'the index holds only the sessions that are wanted',
   },
   {
+    sql: 'from sessions where hidden is not null',
+    plan: 'SCAN sessions USING COVERING INDEX sessions_hidden',
+    why: 'the index holds only sessions that are being erased or imported',
+  },
+  {
+    sql: 'from open_calls',
+    plan: 'SCAN open_calls',
+    why: 'asked once, when the server starts; the table holds only calls that wait',
+  },
+  {
     sql: "where wait_for = 'background'",
     plan: 'SCAN turns USING INDEX turns_unsettled',
     why: 'the index holds only the turns that are wanted',
@@ -65,12 +75,18 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ["where turn_id = ?1 and type = 'turn.queued'", 'events_turn_start'],
   ["where turn_id = ?1 and type = 'turn.started'", 'events_turn_started'],
   ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
-  ['from sessions where (last_activity, id) < (?, ?) order by', 'sessions_by_time'],
-  ['from sessions where (last_activity, id) < (?, ?) and status = ? order by', 'sessions_by_activity'],
-  ['from sessions where (last_activity, id) < (?, ?) and cwd = ? order by', 'sessions_by_folder'],
+  ['from sessions where hidden is null and (last_activity, id) < (?, ?) order by', 'sessions_by_time'],
+  [
+    'from sessions where hidden is null and (last_activity, id) < (?, ?) and status = ? order by',
+    'sessions_by_activity',
+  ],
+  [
+    'from sessions where hidden is null and (last_activity, id) < (?, ?) and cwd = ? order by',
+    'sessions_by_folder',
+  ],
   ["from permissions where state = 'pending' and position > ? order by", 'permissions_pending'],
   ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
-  ["from events where cursor > ? and type <> 'agent.message'", 'events_control'],
+  ["from events where cursor > ? and type <> 'agent.message' and session_id not in", 'events_control'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
 ];
 

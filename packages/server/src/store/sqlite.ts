@@ -56,7 +56,7 @@ export function openSqliteStore(path: string): Store {
     ...turns,
     ...permissions,
     ...events,
-    ...openWorkRead({ ...turns, ...permissions, ...events }),
+    ...openWorkRead(sql, { ...turns, ...permissions, ...events }),
     ...usageReads(sql),
 
     async close() {

@@ -1,116 +1,29 @@
 import type {
   EventType,
-  PermissionKind,
-  PermissionMode,
   PermissionReason,
   PermissionState,
   ResolvedBy,
-  SessionOptions,
   SessionStatus,
-  TurnInitiator,
-  TurnResult,
   TurnState,
   UserInput,
-  WaitFor,
 } from 'claude-agent-protocol';
+import type {
+  CallRecord,
+  ConversationRecord,
+  Decision,
+  PermissionRecord,
+  SessionRecord,
+  TurnRecord,
+} from './records.ts';
 
-/** A stored session. Times are ISO 8601 UTC. */
-export interface SessionRecord {
-  id: string;
-  createdAt: string;
-  lastActivity: string;
-  status: SessionStatus;
-  title: string | null;
-  metadata: Record<string, unknown>;
-  /** The folder in which its processes start. */
-  cwd: string;
-  /** The folder in which the agent works now, if it has entered a worktree. */
-  worktree: string | null;
-  /** null means the server's default model. */
-  model: string | null;
-  permissionMode: PermissionMode;
-  options: SessionOptions;
-  messageCount: number;
-  /** Id of the agent's present conversation: the session's own at first, another after /clear. */
-  conversationId: string;
-  /** True once the agent has a transcript of the conversation, so that a new process must resume it. */
-  hasTranscript: boolean;
-  /** How many bytes of it are known to be this session's own; null if that was never checked. */
-  transcriptSeen: number | null;
-  forkedFrom: string | null;
-  /** Id of the API key that created it; its budget pays for model calls through the gateway. */
-  createdBy: string | null;
-  /** Number of the newest event. */
-  lastSeq: number;
-}
-
-export interface TurnRecord {
-  id: string;
-  sessionId: string;
-  state: TurnState;
-  initiator: TurnInitiator;
-  /** For a turn that the agent began by itself: the reason. */
-  input: UserInput;
-  idempotencyKey: string | null;
-  /** Hash of the request body, to tell a retry from another request under the same key. */
-  inputHash: string;
-  waitFor: WaitFor;
-  /** Sent with `when_busy: "interrupt"`: runs before all queued turns. */
-  urgent: boolean;
-  /** Sent with `when_busy: "steer"`, and given to this turn; null again if that ended before the agent took it. */
-  steers: string | null;
-  /** After a crash it went on, with a prompt under this id. */
-  continuedAs: string | null;
-  createdAt: string;
-  startedAt: string | null;
-  endedAt: string | null;
-  /** With `waitFor: 'background'`: when its background work had ended too. */
-  settledAt: string | null;
-  result: TurnResult | null;
-}
-
-export interface PermissionRecord {
-  id: string;
-  sessionId: string;
-  turnId: string | null;
-  kind: PermissionKind;
-  toolName: string;
-  toolInput: Record<string, unknown>;
-  toolUseId: string | null;
-  agentId: string | null;
-  suggestions: unknown[];
-  title: string | null;
-  description: string | null;
-  decisionReason: string | null;
-  blockedPath: string | null;
-  /** It can wait without a process: the agent asks for the call again. */
-  durable: boolean;
-  defaultToNo: boolean;
-  requestedAt: string;
-  expiresAt: string | null;
-  state: PermissionState;
-  reason: PermissionReason | null;
-  resolvedAt: string | null;
-  /** Who answered; null if it ended without an answer. */
-  resolvedBy: ResolvedBy | null;
-  /** What the agent is told, for the process that asks for the call again. */
-  decision: Decision | null;
-}
-
-/** What the agent is told of a permission request that is settled. */
-export type Decision =
-  | { allowed: true; updatedInput?: Record<string, unknown>; applySuggestions: boolean }
-  | { allowed: false; message: string; interrupt: boolean };
-
-/** One conversation of a session: after /clear the agent begins another. */
-export interface ConversationRecord {
-  id: string;
-  sessionId: string;
-  /** Its events are those with a higher number, up to the next conversation's. */
-  afterSeq: number;
-  /** The agent had a transcript of it before this session's log began: a resume from disk, or a fork. */
-  fromDisk: boolean;
-}
+export type {
+  CallRecord,
+  ConversationRecord,
+  Decision,
+  PermissionRecord,
+  SessionRecord,
+  TurnRecord,
+} from './records.ts';
 
 export interface NewEvent<T extends EventType = EventType> {
   sessionId: string;
@@ -200,12 +113,24 @@ export type Change =
       resolvedBy: ResolvedBy | null;
       decision: Decision | null;
     }
+  | { kind: 'insert-call'; call: CallRecord }
+  | { kind: 'delete-call'; sessionId: string; id: string }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent }
   /** Takes over a whole session, its events under their numbers. Refused when an id of it is taken. */
   | { kind: 'import-session'; imported: ImportedSession }
-  /** Removes a session and all that belongs to it. What it has used stays in the sums of all sessions. */
+  /**
+   * From now on nobody finds the session: it goes, in several steps. Its readers by id get nothing, and it is in no list.
+   * Refused when nobody finds it already.
+   */
+  | { kind: 'hide-session'; id: string }
+  /**
+   * Removes the oldest events, turns or requests of a hidden session: at most so many rows, and about so many bytes.
+   * Refused when none is left.
+   */
+  | { kind: 'erase-rows'; id: string; rows: number; bytes: number }
+  /** Removes a session and all that is left of it. What it has used stays in the sums of all sessions. */
   | { kind: 'erase-session'; id: string }
   /** Removes the session's events with a number below this one; the others keep their numbers. */
   | { kind: 'trim-events'; sessionId: string; below: number };
@@ -268,6 +193,8 @@ export interface OpenWork {
   /** Turns that have ended while a caller still waits for their background work. */
   unsettled: TurnRecord[];
   pending: PermissionRecord[];
+  /** Calls of hooks and custom tools that wait for an answer, in no order. */
+  calls: CallRecord[];
   /** Ids of the sessions whose newest `session.tasks` event names a task. */
   withTasks: string[];
 }
@@ -305,6 +232,8 @@ export interface Store {
   getSessions(ids: readonly string[]): Promise<Map<string, SessionRecord>>;
   /** Newest activity first. @throws AppError 422 for a cursor that no page returned */
   listSessions(query: SessionQuery): Promise<{ sessions: SessionRecord[]; next: string | null }>;
+  /** Sessions of which a server has left a part: it was erasing or importing them. */
+  hiddenSessions(): Promise<{ id: string; why: 'erasing' | 'importing' }[]>;
   countSessions(status: SessionStatus): Promise<number>;
 
   /** A session's conversations, oldest first. */
@@ -365,6 +294,8 @@ export interface Store {
   /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
   readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
   lastCursor(): Promise<number>;
+  /** Cursor of the newest control event that `trim-events` has removed; 0 before the first. */
+  trimmedCursor(): Promise<number>;
   /** Ids of the sessions whose newest `session.tasks` event names a task. */
   sessionsWithTasks(): Promise<string[]>;
   /** What these sessions have not finished, or all sessions. */

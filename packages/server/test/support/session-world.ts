@@ -265,7 +265,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     });
     const found = (await store.getSession(id)) ?? record;
     incarnate(found);
-    rows = { ...rows, record: found, calls: new Set() };
+    rows = { ...rows, record: found };
     const queued = (await store.openTurns('queued')).filter(({ sessionId }) => sessionId === id);
     fact({ kind: 'take-over', turns: queued });
     const parked = waiting.get(id);

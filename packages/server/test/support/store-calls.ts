@@ -20,6 +20,7 @@ const questions: Record<
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store) => filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
+  hiddenSessions: (store) => [store.hiddenSessions()],
   countSessions: (store) => [store.countSessions('connected')],
   conversations: (store, id) => [store.conversations(id)],
   conversation: (store, id) => [store.conversation(id)],
@@ -47,6 +48,7 @@ const questions: Record<
   history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
   turnStart: (store, id) => [store.turnStart(id, id)],
   readControlEvents: (store) => [store.readControlEvents(0, 50)],
+  trimmedCursor: (store) => [store.trimmedCursor()],
   lastCursor: (store) => [store.lastCursor()],
   sessionsWithTasks: (store) => [store.sessionsWithTasks()],
   openWork: (store, id) => [store.openWork(), store.openWork([id, id])],
@@ -96,11 +98,18 @@ function changes(): Change[] {
         decision: null,
       },
     ],
+    'insert-call': [
+      { kind: 'insert-call', call: { id: 'c', sessionId: session.id, turnId: turn.id, kind: 'hook' } },
+    ],
+    'delete-call': [{ kind: 'delete-call', sessionId: session.id, id: 'c' }],
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
     event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
     'import-session': [{ kind: 'import-session', imported: sampleImport() }],
     'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 1 }],
+    'hide-session': [{ kind: 'hide-session', id: session.id }],
+    // An event, a turn and a request.
+    'erase-rows': [1, 2, 3].map(() => ({ kind: 'erase-rows', id: session.id, rows: 50, bytes: 1000 })),
     'erase-session': [{ kind: 'erase-session', id: session.id }],
   };
   return Object.values(byKind).flat();

@@ -336,6 +336,10 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
       return sessionOf(each.sessionId) && each.fence === 0 ? undefined : 'refused';
     case 'add-usage':
     case 'add-key-usage':
+    case 'insert-call':
+    case 'delete-call':
+    case 'hide-session':
+    case 'erase-rows':
     // Not among the random ones.
     case 'import-session':
       return undefined;

@@ -29,10 +29,12 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
   mount(app, routes.allEvents, async ({ query, headers }) => {
     const { limit } = query;
     const after = startAfter(headers['last-event-id'], query.cursor ?? query.after);
-    if (wantsJson(headers.accept)) {
-      const start = after ?? 0;
-      return page(await store.readControlEvents(start, limit + 1), limit, start, (event) => event.cursor);
-    }
+    const from = after ?? (await store.trimmedCursor());
+    const events = wantsJson(headers.accept) ? await store.readControlEvents(from, limit + 1) : undefined;
+    // Asked after the read, as above.
+    const cut = await store.trimmedCursor();
+    if (from < cut) throw problem('events_compacted', { params: { after: cut } });
+    if (events) return page(events, limit, from, (event) => event.cursor);
     // Only a given cursor can lie beyond the end.
     const start = after === undefined ? undefined : Math.min(after, await store.lastCursor());
     return sseResponse(await streamAll({ store, feed }, { after: start }));

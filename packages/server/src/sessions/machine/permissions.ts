@@ -9,7 +9,7 @@ import type { CallAnswer, Decision } from '../../agent/agent.ts';
 import { event } from '../../events/log.ts';
 import { readAnswer } from '../../permissions/answer.ts';
 import { permissionView } from '../../permissions/view.ts';
-import type { PermissionRecord } from '../../store/store.ts';
+import type { CallRecord, Change, PermissionRecord } from '../../store/store.ts';
 import type { Of } from './commands.ts';
 import { assign, type Draft } from './draft.ts';
 import { askAgain, isDurable, resumeWith } from './parking.ts';
@@ -148,7 +148,10 @@ export function askCall(draft: Draft, { requestId, call, timeoutSeconds }: Of<'c
     expires_at: later(draft.at, timeoutSeconds),
   };
   assign(draft, { calls: [...calls, waiting] });
-  draft.changes.push(event(record.id, `${waiting.kind}.requested`, waiting, waiting.turn_id, draft.at));
+  draft.changes.push(
+    { kind: 'insert-call', call: recordOf(waiting) },
+    event(record.id, `${waiting.kind}.requested`, waiting, waiting.turn_id, draft.at),
+  );
 }
 
 /** An answer; it changes nothing when the call is settled. */
@@ -166,17 +169,34 @@ function giveUpCall(draft: Draft, waiting: PendingCall, reason: Exclude<CallReas
   settleCall(draft, waiting, reason, { ok: false, message: callSentence(reason) });
 }
 
-function settleCall(
-  draft: Draft,
-  { request_id, kind, turn_id }: PendingCall,
-  reason: CallReason,
-  answer: CallAnswer,
-): void {
-  const { record, calls } = draft.state;
-  assign(draft, { calls: calls.filter((call) => call.request_id !== request_id) });
-  draft.changes.push(event(record.id, `${kind}.resolved`, { request_id, reason }, turn_id, draft.at));
-  draft.effects.push({ kind: 'answer-call', requestId: request_id, answer });
+function settleCall(draft: Draft, waiting: PendingCall, reason: CallReason, answer: CallAnswer): void {
+  const { request_id: requestId } = waiting;
+  assign(draft, { calls: draft.state.calls.filter((call) => call.request_id !== requestId) });
+  draft.changes.push(...resolveCall(recordOf(waiting), reason, draft.at));
+  draft.effects.push({ kind: 'answer-call', requestId, answer });
 }
+
+const recordOf = ({
+  request_id: id,
+  session_id: sessionId,
+  turn_id: turnId,
+  kind,
+}: PendingCall): CallRecord => ({
+  id,
+  sessionId,
+  turnId,
+  kind,
+});
+
+/** A call waits no longer. */
+export const resolveCall = (
+  { id, sessionId, turnId, kind }: CallRecord,
+  reason: CallReason,
+  at: string,
+): Change[] => [
+  { kind: 'delete-call', sessionId, id },
+  event(sessionId, `${kind}.resolved`, { request_id: id, reason }, turnId, at),
+];
 
 // ---- both
 
@@ -185,8 +205,6 @@ export function giveUpAll(draft: Draft, reason: Unanswered, parked?: string): vo
   for (const request of draft.state.pending) {
     if (request.id !== parked) giveUpPermission(draft, request, reason);
   }
-  // Calls do not outlive the server: none waits after a restart.
-  if (reason === 'server_restarted') return;
   for (const waiting of draft.state.calls) giveUpCall(draft, waiting, reason);
 }
 

@@ -70,6 +70,23 @@ export function describePermissions(subject: Subject): void {
       }
     });
 
+    test('calls are open until they are deleted, or their session is erased', async () => {
+      const [{ id }, { id: other }] = [await subject.newSession(), await subject.newSession()];
+      const call = (n: number, sessionId: string) =>
+        ({ id: `call-${n}`, sessionId, turnId: n === 1 ? 'a turn' : null, kind: 'hook' }) as const;
+      const calls = [call(1, id), call(2, id), call(3, other)];
+      await subject.store.write(calls.map((each) => ({ kind: 'insert-call', call: each })));
+      const open = async () =>
+        (await subject.store.openWork()).calls.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      expect(await open()).toEqual(calls);
+      expect((await subject.store.openWork([other])).calls).toEqual([calls[2]]);
+      await subject.store.write([
+        { kind: 'delete-call', sessionId: id, id: 'call-1' },
+        { kind: 'erase-session', id: other },
+      ]);
+      expect(await open()).toEqual([calls[1]]);
+    });
+
     test('the first of ten concurrent answers wins, and only its event is kept', async () => {
       const { id } = await subject.newSession();
       const permission = samplePermission(id);

@@ -46,6 +46,48 @@ export function describeRemoval(subject: Subject): void {
     });
   });
 
+  describe('hidden sessions', () => {
+    test('are found by nobody, and go in small steps', async () => {
+      const { store } = subject;
+      const [gone, other] = [await subject.newSession(), await subject.newSession()];
+      for (let n = 0; n < 3; n++) {
+        await subject.newTurn(gone.id, { state: 'completed', endedAt: AT });
+        await store.write([
+          { kind: 'insert-permission', permission: samplePermission(gone.id) },
+          sampleEvent(gone.id, { type: 'session.state', json: '{"pad":"1234567890"}' }),
+        ]);
+      }
+      await store.write([{ kind: 'add-usage', sessionId: gone.id, usage }, sampleEvent(other.id)]);
+      const before = await store.totalUsage();
+      const hide = { kind: 'hide-session', id: gone.id } as const;
+      expect(await store.write([hide])).toMatchObject({ ok: true });
+      expect(await store.write([hide])).toMatchObject({ ok: false });
+      expect(await store.hiddenSessions()).toEqual([{ id: gone.id, why: 'erasing' }]);
+
+      expect(await store.getSession(gone.id)).toBeUndefined();
+      expect([...(await store.getSessions([gone.id, other.id])).keys()]).toEqual([other.id]);
+      expect((await store.listSessions({ status: 'all', limit: 9 })).sessions).toMatchObject([
+        { id: other.id },
+      ]);
+      expect(await store.readControlEvents(0, 9)).toEqual([]);
+
+      const step = async (rows: number, bytes = 1_000) =>
+        (await store.write([{ kind: 'erase-rows', id: gone.id, rows, bytes }])).ok;
+      expect(await step(2)).toBe(true);
+      expect((await store.readEvents(gone.id, 0, 9)).map(({ seq }) => seq)).toEqual([3]);
+      // A row is removed however large it is.
+      for (let n = 0; n < 3; n++) expect(await step(9, 1)).toBe(true);
+      expect(await store.listTurns({ sessionId: gone.id, limit: 9 })).toHaveLength(1);
+      expect(await store.totalUsage()).toEqual(before);
+      expect([await step(9), await step(9), await step(9)]).toEqual([true, true, false]);
+      expect(await store.pendingPermissions()).toMatchObject({ permissions: [] });
+      await store.write([{ kind: 'erase-session', id: gone.id }]);
+      expect(await store.hiddenSessions()).toEqual([]);
+      expect(await store.totalUsage()).toEqual(before);
+      expect(await store.readEvents(other.id, 0, 9)).toHaveLength(1);
+    });
+  });
+
   describe('trimmed logs', () => {
     test('lose their oldest events; numbers stay and go on, and the sizes follow', async () => {
       const { store } = subject;
@@ -58,6 +100,18 @@ export function describeRemoval(subject: Subject): void {
       expect(await store.firstSeq(id)).toBe(4);
       expect(await store.oldestEvents(id, 1)).toEqual([{ seq: 4, at: AT, bytes: 10 }]);
       expect(await store.logSizes(id, 9)).toEqual([]);
+    });
+
+    test('move the cut of the stream of all sessions to their newest control event', async () => {
+      const { store } = subject;
+      const { id } = await subject.newSession();
+      expect(await store.trimmedCursor()).toBe(0);
+      await store.write([sampleEvent(id, { type: 'session.state' }), sampleEvent(id), sampleEvent(id)]);
+      const [state] = await store.readEvents(id, 0, 1);
+      await store.write([{ kind: 'trim-events', sessionId: id, below: 3 }]);
+      expect(await store.trimmedCursor()).toBe(state?.cursor);
+      await store.write([{ kind: 'trim-events', sessionId: id, below: 4 }]);
+      expect(await store.trimmedCursor()).toBe(state?.cursor);
     });
 
     test('say where the present conversation begins, and which task list is still needed', async () => {

@@ -161,7 +161,7 @@ export function describeTurns(subject: Subject): void {
       expect(await subject.store.unsettledTurns()).toEqual([second]);
     });
 
-    test('open work is found by session: turns, requests and tasks', async () => {
+    test('open work is found by session: turns, requests, calls and tasks', async () => {
       const { store } = subject;
       const [a, b] = [await subject.newSession(), await subject.newSession()];
       const ended = { state: 'completed', endedAt: AT } as const;
@@ -170,20 +170,22 @@ export function describeTurns(subject: Subject): void {
         queued: [await subject.newTurn(id), await subject.newTurn(id)],
         unsettled: [await subject.newTurn(id, { ...ended, waitFor: 'background' })],
         pending: [samplePermission(id)],
+        calls: [{ id: randomUUID(), sessionId: id, turnId: null, kind: 'tool' as const }],
         withTasks: [id],
       });
       const open = [await of(a.id), await of(b.id)] as const;
-      for (const { pending, withTasks } of open) {
+      for (const { pending, calls, withTasks } of open) {
         const json = JSON.stringify({ tasks: [{ task_id: '1' }] });
         await store.write([
           ...pending.map((permission) => ({ kind: 'insert-permission' as const, permission })),
+          ...calls.map((call) => ({ kind: 'insert-call' as const, call })),
           ...withTasks.map((id) => sampleEvent(id, { type: 'session.tasks', json })),
         ]);
       }
       await subject.newTurn(a.id, ended);
       const settled = samplePermission(a.id, { state: 'denied' });
       await store.write([{ kind: 'insert-permission', permission: settled }]);
-      const none = { queued: [], running: [], unsettled: [], pending: [], withTasks: [] };
+      const none = { queued: [], running: [], unsettled: [], pending: [], calls: [], withTasks: [] };
       expect(await store.openWork([a.id])).toEqual(open[0]);
       expect(await store.openWork([(await subject.newSession()).id, randomUUID()])).toEqual(none);
       expect(await store.openWork([])).toEqual(none);

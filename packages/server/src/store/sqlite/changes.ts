@@ -1,7 +1,7 @@
 import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
 import type { Change, NewEvent, StoredEvent, TurnRecord } from '../store.ts';
 import { importSession } from './import.ts';
-import { eraseSession, trimEvents } from './removal.ts';
+import { eraseRows, eraseSession, trimEvents } from './removal.ts';
 import type { Statements } from './statements.ts';
 import { addUsage } from './usage.ts';
 
@@ -49,6 +49,14 @@ export function createApply(sql: Statements): Apply {
         const where = "id = ? and session_id = ? and state = 'pending'";
         return sql.update('permissions', set, where, change.id, change.sessionId) === 1;
       }
+      case 'insert-call': {
+        const { id, sessionId, turnId, kind } = change.call;
+        sql.insert('open_calls', { id, session_id: sessionId, turn_id: turnId, kind });
+        return true;
+      }
+      case 'delete-call':
+        sql.run('delete from open_calls where id = ? and session_id = ?', change.id, change.sessionId);
+        return true;
       case 'add-usage':
         addUsage(sql, change.sessionId, change.usage);
         return true;
@@ -64,6 +72,13 @@ export function createApply(sql: Statements): Apply {
         return append(sql, change.event);
       case 'import-session':
         return importSession(sql, change.imported);
+      case 'hide-session':
+        return (
+          sql.run("update sessions set hidden = 'erasing' where id = ? and hidden is null", change.id)
+            .changed === 1
+        );
+      case 'erase-rows':
+        return eraseRows(sql, change);
       case 'erase-session':
         return eraseSession(sql, change.id);
       case 'trim-events':

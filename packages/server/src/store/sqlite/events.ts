@@ -13,6 +13,7 @@ type EventReads = Pick<
   | 'turnStart'
   | 'readControlEvents'
   | 'lastCursor'
+  | 'trimmedCursor'
   | 'sessionsWithTasks'
 >;
 
@@ -113,7 +114,9 @@ export const eventReads = (sql: Statements): EventReads => ({
   async readControlEvents(after, limit) {
     return sql
       .all(
-        "select * from events where cursor > ? and type <> 'agent.message' order by cursor limit ?",
+        `select * from events where cursor > ? and type <> 'agent.message'
+           and session_id not in (select id from sessions where hidden is not null)
+         order by cursor limit ?`,
         after,
         limit,
       )
@@ -122,6 +125,10 @@ export const eventReads = (sql: Statements): EventReads => ({
 
   async lastCursor() {
     return lastCursor(sql);
+  },
+
+  async trimmedCursor() {
+    return Number(sql.get('select cursor from trimmed where id = 1')?.cursor);
   },
 
   async sessionsWithTasks() {

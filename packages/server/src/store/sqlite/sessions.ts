@@ -10,6 +10,7 @@ type SessionReads = Pick<
   | 'getSessions'
   | 'listSessions'
   | 'countSessions'
+  | 'hiddenSessions'
   | 'conversations'
   | 'conversation'
   | 'conversationOwners'
@@ -19,13 +20,13 @@ type SessionReads = Pick<
 /** What the store answers about sessions and their conversations. */
 export const sessionReads = (sql: Statements): SessionReads => ({
   async getSession(id) {
-    const row = sql.get('select * from sessions where id = ?', id);
+    const row = sql.get('select * from sessions where id = ? and hidden is null', id);
     return row && sessionFromRow(row);
   },
 
   async getSessions(ids) {
     const rows = sql.all(
-      'select * from sessions where id in (select value from json_each(?))',
+      'select * from sessions where id in (select value from json_each(?)) and hidden is null',
       JSON.stringify(ids),
     );
     return new Map(rows.map((row) => [String(row.id), sessionFromRow(row)]));
@@ -34,7 +35,7 @@ export const sessionReads = (sql: Statements): SessionReads => ({
   async listSessions({ limit, cursor, ...filters }) {
     const { conditions, values } = conditionsOf(filters);
     const rows = sql.all(
-      `select * from sessions where ${['(last_activity, id) < (?, ?)', ...conditions].join(' and ')}
+      `select * from sessions where ${['hidden is null', '(last_activity, id) < (?, ?)', ...conditions].join(' and ')}
        order by last_activity desc, id desc limit ?`,
       ...decodeCursor(cursor),
       ...values,
@@ -50,6 +51,14 @@ export const sessionReads = (sql: Statements): SessionReads => ({
 
   async countSessions(status) {
     return Number(sql.get('select count(*) as n from sessions where status = ?', status)?.n);
+  },
+
+  async hiddenSessions() {
+    const rows = sql.all('select id, hidden from sessions where hidden is not null');
+    return rows.map(({ id, hidden }) => ({
+      id: String(id),
+      why: hidden === 'importing' ? 'importing' : 'erasing',
+    }));
   },
 
   async conversations(sessionId) {
