@@ -1,6 +1,7 @@
 /** What becomes of a turn that runs when its agent or the server dies, on the real agent. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PermissionRequest, SessionEvent, Turn, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
@@ -109,6 +110,30 @@ test('by default a turn ends with its agent', async () => {
   killAgent(id);
   expect(await result()).toMatchObject({ is_error: true, error: { code: 'agent_died' } });
   expect((await told(id)).types).not.toContain('turn.continued');
+});
+
+test('a call that ran while a server that then died wrote nothing down does not run again', async () => {
+  const { session_id: id } = await server.createSession({ on_crash: 'resume', allowed_tools: ['Bash'] });
+  const [gate, file, key] = [crypto.randomUUID(), `${crypto.randomUUID()}.txt`, crypto.randomUUID()];
+  const tools = [{ name: 'Bash', input: { command: `echo ran >> ${file}; sleep 60` } }];
+  const message = script({ hold: gate, tools }, { say: 'skipped' }, { say: 'done after all' });
+  const headers = { 'idempotency-key': key };
+  const path = `/sessions/${id}/messages`;
+  await server.call('POST', path, { message }, { headers: { ...headers, prefer: 'respond-async' } });
+  await server.demo.model.gates.reached(gate);
+  // The server hears nothing from here on.
+  process.kill(server.pid, 'SIGSTOP');
+  server.demo.model.gates.release(gate, 2);
+  await until(() => ran(file) !== '');
+  // The agent writes its transcript up to 0.1 s late.
+  await sleep(300);
+  await server.kill();
+  server = await startTestServer({ on: server });
+  const { body } = await server.call<TurnResult>('POST', path, { message }, { headers });
+  expect(body).toMatchObject({ is_error: false });
+  expect(body.messages.at(-1)).toEqual({ type: 'text', content: 'done after all' });
+  expect(ran(file)).toBe('ran\n');
+  expect((await told(id)).types).toContain('turn.continued');
 });
 
 test('after a kill of the server a turn goes on with on_crash "resume", and is interrupted without', async () => {

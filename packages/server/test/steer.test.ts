@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'claude-agent-client';
 import {
   type HistoryMessage,
@@ -168,6 +171,44 @@ test('an interrupt leaves a message that steers, and "all" ends it', async () =>
   await api.call('POST', '/sessions/{session_id}/interrupt', { ...at(again.id), body: { scope: 'all' } });
   expect(await calls.turn(again.id, dropped)).toMatchObject({ result: { error: { code: 'cancelled' } } });
   expect(textOf(await calls.send(again.id, 'say next'))).toBe('next');
+});
+
+test('a message that the agent took in while a server that then died wrote nothing down is not sent again', async () => {
+  const { session_id: id } = await calls.create({ allowed_tools: ['Bash'] });
+  const [gate, file] = [randomUUID(), `${randomUUID()}.txt`];
+  const echo = (word: string) => ({
+    tools: [{ name: 'Bash', input: { command: `echo ${word} >> ${file}` } }],
+  });
+  const { body } = await post<TurnAccepted>(
+    id,
+    { message: script({ hold: gate, ...echo('first') }, { say: 'unsteered' }) },
+    ASYNC,
+  );
+  await server.demo.model.gates.reached(gate);
+  const key = { 'idempotency-key': randomUUID() };
+  const message = script(echo('steered'), { hold: 'for ever', say: 'never' });
+  const { message_id: messageId = '' } = (await steer(id, message, key)).body;
+  await expect.poll(async () => (await eventsOf(id)).map(({ type }) => type)).toContain('turn.steering');
+  // The server hears nothing from here on.
+  process.kill(server.pid, 'SIGSTOP');
+  server.demo.model.gates.release(gate);
+  const lines = (): string => {
+    const path = join(server.root, file);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  };
+  await expect.poll(lines).toBe('first\nsteered\n');
+  // The agent writes its transcript up to 0.1 s late.
+  await sleep(300);
+  await server.kill();
+  server = await startTestServer({ on: server });
+  api = direct(server);
+  calls = callsOver(api);
+  expect(await calls.turn(id, messageId)).toMatchObject({ state: 'steered', steers: body.turn_id });
+  expect(await calls.turn(id, body.turn_id)).toMatchObject({ state: 'interrupted' });
+  const again = await post<TurnResult>(id, { message, when_busy: 'steer' }, key);
+  expect(again.body).toMatchObject({ turn_id: body.turn_id, error: { code: 'server_restarted' } });
+  expect(textOf(await calls.send(id, 'say next'))).toBe('next');
+  expect(lines()).toBe('first\nsteered\n');
 });
 
 test('the client follows a message that steers to its answer: in the running turn, or in one of its own', async () => {

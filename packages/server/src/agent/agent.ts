@@ -142,7 +142,14 @@ export interface AgentEvents {
   /** The agent continues under this conversation id: a new one after /clear, or when a plan starts with a clean context. */
   onConversation(conversationId: string, trigger: string): void;
   /** The process has exited, for whatever reason; no event follows. `cut` is the result of AgentProcess.cut. */
-  onExit(exit: { code: number | null; signal: string | null; words: string; cut: Spent }): void;
+  onExit(exit: {
+    code: number | null;
+    signal: string | null;
+    words: string;
+    cut: Spent;
+    /** Messages that it had taken, by its transcript, without an `onTaken`. */
+    taken: readonly string[];
+  }): void;
 }
 
 /** A running agent process. Everything in it can be rebuilt from the session's log and transcript. */
@@ -274,6 +281,8 @@ export interface Agent {
    * @param said the messages of the call's turn on the main thread, as logged
    */
   parkable(toolUseId: string, said: readonly Pick<TranscriptMessage, 'type' | 'message'>[]): boolean;
+  /** Those of these messages that the agent has taken, by the transcript of the conversation. */
+  taken(conversationId: string, messageIds: readonly string[]): Promise<string[]>;
   /** Ends processes that a dead server of this home left behind. Returns their number. */
   sweep(): Promise<number>;
   /** Ends the helpers; the sessions end their own processes. */

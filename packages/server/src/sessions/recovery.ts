@@ -21,7 +21,7 @@ import type { RestoredTurn } from './parked.ts';
 export interface RecoveryDeps {
   store: Store;
   log: Log;
-  agent: Pick<Agent, 'parkable'>;
+  agent: Pick<Agent, 'parkable' | 'taken'>;
   defaultModel: string | undefined;
   /** Counts the usage that a session's agent reported; undefined where the gateway has booked it. */
   tally(session: SessionRecord): Tally | undefined;
@@ -32,6 +32,8 @@ interface Open {
   running: TurnRecord[];
   /** Messages for a running turn that the agent had not taken. */
   steering: TurnRecord[];
+  /** Messages behind it. */
+  queued: TurnRecord[];
   unsettled: TurnRecord[];
   pending: PermissionRecord[];
   calls: CallRecord[];
@@ -70,11 +72,13 @@ export async function settleOrphans(
     const cut: Spent | undefined = calls && { spent: await calls.take(), isBooked: false };
     const { hadTasks, pending } = open;
     const parks = !hadTasks && deps.agent.parkable(pending[0]?.toolUseId ?? '', thread);
+    const taken = open.running.length > 0 ? await takenBy(deps.agent, record, open) : [];
     const after = decide(state, {
       kind: 'server-restarted',
       cut,
       hadTasks,
       parks,
+      taken,
       continueAs: randomUUID(),
       at,
     });
@@ -83,6 +87,21 @@ export async function settleOrphans(
     if (current) waiting.set(sessionId, { current, parked, pending: after.state.pending });
   }
   return waiting;
+}
+
+/** Queued messages that the agent had taken, which the dead server did not write down. */
+async function takenBy(
+  agent: RecoveryDeps['agent'],
+  { conversationId }: SessionRecord,
+  { steering, queued }: Open,
+): Promise<TurnRecord[]> {
+  const waiting = [...steering, ...queued];
+  if (waiting.length === 0) return [];
+  const taken = await agent.taken(
+    conversationId,
+    waiting.map(({ id }) => id),
+  );
+  return waiting.filter(({ id }) => taken.includes(id));
 }
 
 /** A turn that was parked before the server ended: its request waits, or is answered and no process was told yet. */
@@ -112,6 +131,7 @@ async function findOpen(store: Store, sessionIds?: readonly string[]): Promise<M
     const open = found.get(sessionId) ?? {
       running: [],
       steering: [],
+      queued: [],
       unsettled: [],
       pending: [],
       calls: [],
@@ -124,7 +144,12 @@ async function findOpen(store: Store, sessionIds?: readonly string[]): Promise<M
   for (const call of calls) of(call.sessionId).calls.push(call);
   for (const request of pending) of(request.sessionId).pending.push(request);
   for (const turn of running) of(turn.sessionId).running.push(turn);
-  for (const turn of queued) if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
+  for (const turn of queued) {
+    const open = found.get(turn.sessionId);
+    // A session of which nothing else is open has nothing to settle.
+    if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
+    else open?.queued.push(turn);
+  }
   for (const turn of unsettled) of(turn.sessionId).unsettled.push(turn);
   for (const sessionId of withTasks) of(sessionId).hadTasks = true;
   return found;

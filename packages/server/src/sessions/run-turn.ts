@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TurnError } from 'claude-agent-protocol';
+import type { Agent } from '../agent/agent.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
 import { checkBudget } from './budget.ts';
 import type { CommandBody } from './machine/commands.ts';
+import { continuedTurn } from './machine/continuing.ts';
 import { parkableRequest } from './machine/parking.ts';
 import type { Parked, State } from './machine/state.ts';
 import type { ProcessHandle } from './process.ts';
@@ -15,18 +17,25 @@ const PARKED_CALL_LOST =
 
 export interface RunTurnDeps {
   store: Store;
+  agent: Pick<Agent, 'taken'>;
   state(): State;
   process: ProcessHandle;
   fact(command: CommandBody, what: string): void;
 }
 
 /** Gets a process for a turn that began, and reports `turn-ready` or `turn-not-started`. */
-export async function runTurn({ store, state, process, fact }: RunTurnDeps, turn: TurnRecord): Promise<void> {
+export async function runTurn(
+  { store, agent, state, process, fact }: RunTurnDeps,
+  turn: TurnRecord,
+): Promise<void> {
   const turnId = turn.id;
+  const isBegun = async (conversationId: string): Promise<boolean> =>
+    (await agent.taken(conversationId, [turnId])).length > 0;
   try {
     const { number } = await process.wake({ waits: true });
     await checkBudget(store, state().record);
-    fact({ kind: 'turn-ready', turnId, process: number }, 'send a message');
+    const begun = continuedTurn(state()) === turnId && (await isBegun(state().record.conversationId));
+    fact({ kind: 'turn-ready', turnId, process: number, begun }, 'send a message');
   } catch (error) {
     fact({ kind: 'turn-not-started', turnId, error: reasonOf(error) }, 'end a turn');
   }
@@ -43,18 +52,20 @@ export async function parkTurn({ state, process, fact }: RunTurnDeps, requestId:
 export async function resumeParked({ state, process, fact }: RunTurnDeps, parked: Parked): Promise<void> {
   // Not so once the call was asked for again: the turn may park for its next one within the time that this one has.
   const isWaiting = (): boolean => state().parked === parked;
-  let error: TurnError;
+  const giveUp = (error: TurnError): void => {
+    // Another process may be at it, after one that died.
+    if (!isWaiting() || state().draining) return;
+    fact({ kind: 'parked-lost', requestId: parked.requestId, error }, 'end a turn that cannot go on');
+  };
   try {
     await process.wake({ waits: true });
-    await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
-    if (!isWaiting()) return;
-    error = { code: 'parked_call_lost', message: PARKED_CALL_LOST };
-  } catch (failure) {
-    error = reasonOf(failure);
+  } catch (error) {
+    giveUp(reasonOf(error));
+    return;
   }
-  // Another process may be at it, after one that died.
+  await sleep(ASKS_AGAIN_WITHIN_MS, undefined, { ref: false });
   if (!isWaiting() || state().draining) return;
-  fact({ kind: 'parked-lost', requestId: parked.requestId, error }, 'end a turn that cannot go on');
+  giveUp({ code: 'parked_call_lost', message: PARKED_CALL_LOST });
   await process.end();
 }
 

@@ -278,7 +278,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     afterSeconds: () => state().record.options.sleep_after_seconds ?? deps.sleepAfterSeconds,
     onError: deps.onError,
   });
-  const running = { store, state, process, fact };
+  const running = { store, agent, state, process, fact };
   const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
   const sending = createSending({ id, store, agent, policy, actor, process, requireOpen, checkQueue });
 

@@ -94,7 +94,7 @@ export function createFakeAgent(): Agent {
       if (gone) return;
       gone = true;
       running.abort();
-      events.onExit({ code: 1, signal: null, words, cut: { spent: [], isBooked: false } });
+      events.onExit({ code: 1, signal: null, words, cut: { spent: [], isBooked: false }, taken: [] });
     };
     const ask = (text: string): Promise<unknown> =>
       events.onQuestion({
@@ -201,6 +201,7 @@ export function createFakeAgent(): Agent {
     },
     look: async () => undefined,
     parkable: () => false,
+    taken: async () => [],
     reserve: () => undefined,
     expect: () => {},
     limitSpares: async () => {},

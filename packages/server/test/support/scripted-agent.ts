@@ -124,8 +124,10 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     failStart() {
       const turnId = starting.shift();
       const error = { code: 'agent_start_failed', message: 'no' };
-      if (parked) fact({ kind: 'parked-lost', requestId: parked.requestId, error });
+      const last = parked;
+      // Another process may be asked for at once.
       parked = undefined;
+      if (last) fact({ kind: 'parked-lost', requestId: last.requestId, error });
       if (turnId) fact({ kind: 'turn-not-started', turnId, error });
     },
     die() {

@@ -259,7 +259,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     const waiting = await settleOrphans({
       store,
       log,
-      agent: { parkable: () => true },
+      agent: { parkable: () => true, taken: async () => [] },
       defaultModel: 'default',
       tally: () => undefined,
     });

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { Query } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf } from '../../errors.ts';
 import type { AgentEvents, AgentProcess, Spent, StartOptions } from '../agent.ts';
+import { configDir } from '../environment.ts';
 import type { Price } from '../tally.ts';
 import { createChanges } from './changes.ts';
 import { controls } from './controls.ts';
@@ -9,6 +11,7 @@ import type { createInbox } from './inbox.ts';
 import { readMessages } from './messages.ts';
 import { createResultReader } from './results.ts';
 import { createSpending } from './spending.ts';
+import { takenFrom } from './taken.ts';
 import type { ModelUsage } from './totals.ts';
 
 /** The conversation with one process, from its first message on. */
@@ -48,6 +51,8 @@ export function converse(
     host.abort();
     await host.owned()?.end();
   };
+  /** Messages that the process was given, and did not say that it has taken. */
+  const given = new Set<string>();
   const changes = createChanges(sdk, events);
   const readResult = createResultReader({
     spentBy: meter ? () => meter.take() : spending.upTo,
@@ -57,7 +62,13 @@ export function converse(
   let reported = '';
   const reading = readMessages(
     sdk,
-    events,
+    {
+      ...events,
+      onTaken(turnId) {
+        given.delete(turnId);
+        events.onTaken(turnId);
+      },
+    },
     async (message) => {
       await changes.atEnd(message);
       return readResult(message);
@@ -82,9 +93,12 @@ export function converse(
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
         await owned?.end();
         const unreported = await cut();
+        const projects = join(configDir(host.env), 'projects');
+        const taken = given.size > 0 ? await takenFrom(projects, options.conversationId, [...given]) : [];
         host.link.end();
         events.onExit({
           cut: unreported,
+          taken,
           code: exit?.code ?? null,
           signal: exit?.signal ?? null,
           words: [reported, owned?.words()].filter(Boolean).join('; '),
@@ -94,7 +108,10 @@ export function converse(
         ...controls(sdk),
         setModel: changes.setModel,
         pid: owned?.child.pid,
-        send: inbox.push,
+        send(turnId, input) {
+          given.add(turnId);
+          inbox.push(turnId, input);
+        },
         cut,
         async kill() {
           owned?.child.kill('SIGKILL');

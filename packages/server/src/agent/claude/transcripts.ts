@@ -8,6 +8,7 @@ import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
 import { AGENT_VERSION, isParkable } from './parking.ts';
 import { rebuildTranscript } from './rebuild.ts';
+import { takenFrom } from './taken.ts';
 
 /**
  * The conversations on disk, listed by our own library: the SDK reads every file for a list, and skips those whose
@@ -20,6 +21,7 @@ export const transcripts = (
   | 'transcripts'
   | 'transcript'
   | 'parkable'
+  | 'taken'
   | 'look'
   | 'restore'
   | 'history'
@@ -30,6 +32,7 @@ export const transcripts = (
   | 'erase'
 > => ({
   parkable: (toolUseId, said) => isParkable(AGENT_VERSION, toolUseId, said),
+  taken: (conversationId, messageIds) => takenFrom(library.projects, conversationId, messageIds),
 
   async transcripts(query) {
     const { found, total, next } = await library.list(query);

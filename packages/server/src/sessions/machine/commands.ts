@@ -53,8 +53,8 @@ type StopCommand =
 /** Events of the session's process. */
 type ProcessCommand =
   | { kind: 'process-started'; process: number }
-  /** A process is there for the turn that waits for it. */
-  | { kind: 'turn-ready'; turnId: string; process: number }
+  /** A process is there for the turn that waits for it. `begun`: an earlier one had its message. */
+  | { kind: 'turn-ready'; turnId: string; process: number; begun?: boolean }
   | { kind: 'turn-not-started'; turnId: string; error: TurnError }
   /** A request has waited for so long that its process is let go. */
   | { kind: 'park'; requestId: string; cut: Spent | undefined }
@@ -71,6 +71,8 @@ type ProcessCommand =
       lastWords: string;
       cut: Spent;
       continueAs?: string;
+      /** Messages that it had taken and could not tell of. */
+      taken?: readonly string[];
     };
 
 /** Events of the agent, including what it does by itself. */
@@ -115,6 +117,8 @@ type RecoveryCommand =
       continueAs?: string;
       /** The pending request waits on: the agent can be made to ask again. */
       parks: boolean;
+      /** Queued messages that the agent had taken, which the dead server did not write down. */
+      taken?: readonly TurnRecord[];
     }
   /** A turn that was parked when the server before ended, or goes on after its death. */
   | {

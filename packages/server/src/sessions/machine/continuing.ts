@@ -42,9 +42,15 @@ export function continueTurn(draft: Draft, { reason, cut, continueAs }: Crash): 
   draft.effects.push({ kind: 'start-turn', turn });
 }
 
-/** What the agent gets for a turn. One that it had not answered yet gets its own message again, under a new id. */
-export const inputOf = ({ turn, messages }: Current): { input: Current['turn']['input']; as: string } => ({
-  input: turn.continuedAs !== null && messages.length > 0 ? CONTINUE : turn.input,
+/**
+ * What the agent gets for a turn. One that it had not begun (by the log, or by its transcript, which may know of a call
+ * that the log does not) gets its own message again, under a new id.
+ */
+export const inputOf = (
+  { turn, messages }: Current,
+  begun: boolean,
+): { input: Current['turn']['input']; as: string } => ({
+  input: turn.continuedAs !== null && (begun || messages.length > 0) ? CONTINUE : turn.input,
   as: turn.continuedAs ?? turn.id,
 });
 

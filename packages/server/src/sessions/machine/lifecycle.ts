@@ -4,17 +4,18 @@ import { endBackground, setTasks, settleAll } from './background.ts';
 import type { Of } from './commands.ts';
 import { continueTurn } from './continuing.ts';
 import { assign, type Draft, noteState, update } from './draft.ts';
-import { park, parkableRequest, startParkedAgain } from './parking.ts';
+import { mayStartAgain, park, parkableRequest, startParked, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
 import { agentDied, backgroundError } from './reasons.ts';
 import { type Current, canSleep, isClosed, type Own } from './state.ts';
+import { takeLate } from './steering.ts';
 import { bookings } from './turn-end.ts';
 import { beginNext, cutTurns, endQueued, putBack } from './turns.ts';
 
 /** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
-  const { process, how, lastWords, cut, continueAs } = command;
-  const { record } = draft.state;
+  const { process, how, lastWords, cut, continueAs, taken = [] } = command;
+  const { record, steering, queue } = draft.state;
   if (draft.state.process === process) assign(draft, { process: undefined, handed: [] });
   // The transcript's known size is kept in memory while the process lives.
   update(draft, { transcriptSeen: record.transcriptSeen });
@@ -22,6 +23,10 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
     draft.changes.push(...bookings(record.id, cut));
     return;
   }
+  takeLate(
+    draft,
+    [...steering, ...queue].filter(({ id }) => taken.includes(id)),
+  );
   if (keepsWaiting(draft, cut, 'agent_died', process)) return;
   giveUpAll(draft, 'agent_died');
   continueTurn(draft, { reason: 'agent_died', cut, continueAs });
@@ -61,7 +66,13 @@ function keepsWaiting(
 
 /** No process asks again for the call of a parked turn: it ends with the reason, and so does its request. */
 export function parkedLost(draft: Draft, { requestId, error }: Of<'parked-lost'>): void {
-  if (draft.state.parked?.requestId !== requestId) return;
+  const { parked } = draft.state;
+  if (parked?.requestId !== requestId) return;
+  // A process that died while it started (it was killed, or the machine was out of memory) may be followed by another.
+  if (error.code === 'agent_start_failed' && mayStartAgain(parked)) {
+    startParked(draft);
+    return;
+  }
   giveUpAll(draft, 'agent_died');
   cutTurns(draft, { error });
   beginNext(draft);
@@ -118,8 +129,9 @@ export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
 
 /** Settles everything that a dead server left open: a running turn may have changed files, so it does not run again. */
 export function serverRestarted(draft: Draft, command: Of<'server-restarted'>): void {
-  const { cut, hadTasks, parks, continueAs } = command;
+  const { cut, hadTasks, parks, continueAs, taken = [] } = command;
   assign(draft, { process: undefined });
+  takeLate(draft, taken);
   const request = parks ? parkableRequest(draft.state) : undefined;
   if (request) {
     park(draft, request, cut);

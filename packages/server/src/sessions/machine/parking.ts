@@ -57,7 +57,8 @@ export function park(draft: Draft, request: PermissionRecord, cut: Spent | undef
 /** Nobody has answered for some time: the process is let go. It is written first: an answer that comes now finds it so. */
 export function parkWaiting(draft: Draft, { requestId, cut }: Of<'park'>): void {
   const request = parkableRequest(draft.state);
-  if (request?.id !== requestId) {
+  // Its process may have died meanwhile: then it is parked already.
+  if (draft.state.parked || request?.id !== requestId) {
     draft.changes.push(...bookings(draft.state.record.id, cut));
     return;
   }
@@ -81,11 +82,15 @@ export function startParked(draft: Draft): void {
   draft.effects.push({ kind: 'resume-parked', parked: started });
 }
 
+/** Whether another process may try to ask again. */
+export const mayStartAgain = ({ decision, starts }: Parked): boolean =>
+  decision !== undefined && starts < MAX_STARTS;
+
 /** A process of a parked turn is gone; if it was to ask again, another one may try. @returns false when enough did */
 export function startParkedAgain(draft: Draft, process: number | undefined): boolean {
   const { parked } = draft.state;
   if (!parked?.decision || parked.starts === 0 || process === parked.process) return true;
-  if (parked.starts >= MAX_STARTS) return false;
+  if (!mayStartAgain(parked)) return false;
   startParked(draft);
   return true;
 }

@@ -14,6 +14,8 @@ import { answered, type State } from './state.ts';
  *   result that names B. So B must not be sent again: its own turn begins as one that the agent has already.
  * - Several that are left become one turn: `started` for each, and a result that names the last in `user_message_uuid`,
  *   and all in `user_message_uuids`, the first one first.
+ * - A process that dies may have taken B without telling: its transcript then has an attachment `queued_command` with B's
+ *   id as `source_uuid`, or B as a prompt under its id (agent/claude/taken.ts).
  * - An interrupt leaves B in the queue (the receipt lists it as `still_queued`), and the agent goes on with it. With
  *   `cancelQueued` it is dropped: `cancelled` in the receipt lists it. `cancelAsyncMessage` drops B alone.
  */
@@ -49,13 +51,25 @@ export function takeSteered(draft: Draft, { turnId }: Of<'turn-taken'>): void {
   const { steering, queue, handed } = draft.state;
   const message = [...steering, ...queue].find(({ id }) => id === turnId);
   const into = answered(draft.state)?.turn.id;
-  if (!message || into === undefined || !handed.includes(turnId)) return;
-  forget(draft, turnId);
+  if (message && into !== undefined && handed.includes(turnId)) putInto(draft, message, into);
+}
+
+/**
+ * The agent had taken these when it died, by its transcript: they went into the turn that ran, and must not be sent again.
+ */
+export function takeLate(draft: Draft, messages: readonly TurnRecord[]): void {
+  const into = (draft.state.current ?? draft.state.own)?.turn.id;
+  if (into === undefined) return;
+  for (const message of messages) if (message.id !== into) putInto(draft, message, into);
+}
+
+function putInto(draft: Draft, message: TurnRecord, into: string): void {
+  const { id, sessionId, input } = message;
+  forget(draft, id);
   const set = { state: 'steered', steers: into } as const;
-  const data = { message_id: turnId, message: message.input };
   draft.changes.push(
-    { kind: 'update-turn', sessionId: message.sessionId, id: turnId, from: ['queued'], set },
-    event(message.sessionId, 'turn.steered', data, into, draft.at),
+    { kind: 'update-turn', sessionId, id, from: ['queued'], set },
+    event(sessionId, 'turn.steered', { message_id: id, message: input }, into, draft.at),
   );
   draft.effects.push({ kind: 'message-steered', message: { ...message, ...set } });
 }

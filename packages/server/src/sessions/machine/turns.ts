@@ -101,13 +101,13 @@ export function beginNext(draft: Draft): void {
 }
 
 /** The process has the message. A turn that was told to stop meanwhile is not sent. */
-export function ready(draft: Draft, { turnId, process }: Of<'turn-ready'>): void {
+export function ready(draft: Draft, { turnId, process, begun = false }: Of<'turn-ready'>): void {
   const { current } = draft.state;
   if (current?.turn.id !== turnId || current.phase !== 'starting' || current.stop) return;
   assign(draft, { current: { ...current, phase: 'sent', waits: false } });
   // Written before the agent is told: a server that dies now does not know whether it has the message.
   if (current.waits) tellPosition(draft, current, 0);
-  draft.effects.push({ kind: 'send-to-agent', turnId, ...inputOf(current), process });
+  draft.effects.push({ kind: 'send-to-agent', turnId, ...inputOf(current, begun), process });
   handOver(draft);
 }
 
