@@ -2,12 +2,12 @@
  * The agent's own format that lets a call wait without its process (agent/claude/parking.ts), on the real binary. When
  * one of these fails after an update of the SDK, calls must not be parked until parking.ts knows the new format.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Agent, ParkedCall, Question, StartOptions, TranscriptMessage } from '../src/agent/agent.ts';
-import { AGENT_VERSION, isParkable } from '../src/agent/claude/parking.ts';
+import { AGENT_VERSION, isParkable, markDeferred } from '../src/agent/claude/parking.ts';
 import { findTranscript } from '../src/agent/claude/transcript-file.ts';
 import { type AgentPort, openAgentPort, type Running } from './support/agent-port.ts';
 import { script } from './support/api.ts';
@@ -139,6 +139,108 @@ test('a call is asked again although its process was told to end, and answered t
   const transcript = readFileSync(await transcriptOf(options), 'utf8');
   const uuids = [...transcript.matchAll(/"uuid":"([^"]+)"/g)].map(([, uuid]) => uuid);
   for (const { uuid } of parked.said) expect(uuids.filter((each) => each === uuid)).toHaveLength(1);
+});
+
+/** What a process that went on has added to what was said in its turn. */
+const more = (running: Running): TranscriptMessage[] =>
+  running.messages.filter(
+    ({ type }) => type === 'assistant' || type === 'user',
+  ) as unknown as TranscriptMessage[];
+
+test('a turn that is parked for a second call goes on from there, and nothing of it is written twice', async () => {
+  const { options, parked } = await killWhileAsking(
+    script(
+      { tools: [{ name: 'Bash', input: { command: 'echo one >> ran.txt' } }] },
+      { tools: [{ name: 'Bash', input: { command: 'echo two >> ran.txt' } }] },
+      { say: 'It is done' },
+    ),
+  );
+  const second = await start({ ...options, resume: true, parked });
+  (await second.asked()).answer({ allowed: true, applySuggestions: false });
+  const { question } = await second.asked();
+  await sleep(300);
+  process.kill(second.process.pid ?? 0, 'SIGKILL');
+  await second.gone;
+  const said = [...parked.said, ...more(second)];
+  const third = await start({
+    ...options,
+    resume: true,
+    parked: { turnId: parked.turnId, toolUseId: question.toolUseId ?? '', said },
+  });
+  (await third.asked()).answer({ allowed: true, applySuggestions: false });
+  await third.ended;
+  expect(JSON.stringify(third.messages)).toContain('It is done');
+  await third.process.close();
+  expect(readFileSync(join(options.cwd, 'ran.txt'), 'utf8')).toBe('one\ntwo\n');
+  const transcript = readFileSync(await transcriptOf(options), 'utf8');
+  const uuids = [...transcript.matchAll(/"uuid":"([^"]+)"/g)].map(([, uuid]) => uuid);
+  for (const { uuid } of said) expect(uuids.filter((each) => each === uuid)).toHaveLength(1);
+});
+
+test('a call that was marked, and whose turn has ended, is not gone on with by the next process', async () => {
+  const { options, parked } = await killWhileAsking(
+    script(
+      { tools: [{ name: 'Bash', input: { command: 'echo one >> ran.txt' } }] },
+      { tools: [{ name: 'Bash', input: { command: 'echo two >> ran.txt' } }] },
+      { say: 'never' },
+    ),
+    300,
+  );
+  const second = await start({ ...options, resume: true, parked });
+  await second.asked();
+  process.kill(second.process.pid ?? 0, 'SIGKILL');
+  await second.gone;
+  const third = await start({ ...options, resume: true });
+  third.process.send(crypto.randomUUID(), 'say hello');
+  await third.ended;
+  expect(JSON.stringify(third.messages)).toContain('hello');
+  expect(third.ownTurns()).toBe(0);
+  await third.process.close();
+  expect(existsSync(join(options.cwd, 'ran.txt'))).toBe(false);
+});
+
+test('a transcript tells which messages the agent has taken: prompts, and those that went into a running turn', async () => {
+  const options = port.optionsIn(port.workFolder());
+  const { process: agentProcess, ended, asked } = await start(options);
+  const [turnId, steering, other] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
+  const tools = [{ name: 'Bash', input: { command: 'echo ran >> ran.txt' } }];
+  agentProcess.send(turnId, script({ tools }, { say: 'unsteered' }));
+  const { answer } = await asked();
+  agentProcess.send(steering, 'say steered');
+  const taken = (): Promise<string[]> => agent.taken(options.conversationId, [turnId, steering, other]);
+  await sleep(300);
+  expect(await taken()).toEqual([turnId]);
+  answer({ allowed: true, applySuggestions: false });
+  await ended;
+  await agentProcess.close();
+  expect(await taken()).toEqual([turnId, steering]);
+});
+
+test('a prompt that the agent took from its queue is not written again when its turn is parked', async () => {
+  const options = port.optionsIn(port.workFolder());
+  const turnId = crypto.randomUUID();
+  const path = join(options.cwd, 'transcript.jsonl');
+  const attachment = { type: 'queued_command', prompt: 'do it', source_uuid: turnId };
+  const call = { id: 'answer', content: [{ type: 'tool_use', id: 'call', name: 'Bash', input: {} }] };
+  const written = [
+    { type: 'user', uuid: 'before', message: { content: 'before' } },
+    { type: 'attachment', uuid: 'own', attachment },
+    { type: 'assistant', uuid: 'said', message: call },
+  ];
+  writeFileSync(path, written.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  const said = [
+    { uuid: turnId, type: 'user', message: { role: 'user', content: 'do it' }, parent_tool_use_id: null },
+    { uuid: 'said', type: 'assistant', message: call, parent_tool_use_id: null },
+  ] as const;
+  await markDeferred(
+    path,
+    { id: options.conversationId, cwd: options.cwd, permissionMode: 'default' },
+    { toolUseId: 'call', said },
+  );
+  const lines = readFileSync(path, 'utf8').trim().split('\n').slice(written.length);
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { type: 'attachment', parentUuid: 'said', attachment: { type: 'hook_deferred_tool', toolUseID: 'call' } },
+  ]);
 });
 
 test('a question that waits is asked again, and its answer reaches the agent', async () => {

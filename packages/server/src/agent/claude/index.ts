@@ -8,7 +8,7 @@ import { converse } from './conversation.ts';
 import { type HostDeps, prepareHost } from './host.ts';
 import { createInbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
-import { markDeferred } from './parking.ts';
+import { markDeferred, unmark } from './parking.ts';
 import { whenReady } from './ready.ts';
 import { rebuildTranscript } from './rebuild.ts';
 import { claimSpare, createSpares, type SparesOptions } from './spares.ts';
@@ -44,6 +44,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
         toolUseId: parked?.toolUseId,
         said: (parked ?? continued)?.said ?? [],
       });
+    if (options.resume && !parked) await forgetParked(library.projects, options.conversationId);
     // Read before the process starts: it writes its own totals when it ends.
     const saved =
       !options.resume || host.link.meter
@@ -97,6 +98,12 @@ export function createClaude(deps: ClaudeDeps): Agent {
       await library.close();
     },
   };
+}
+
+/** A call that was parked, and whose turn has ended meanwhile, is not asked for again. */
+async function forgetParked(projects: string, conversationId: string): Promise<void> {
+  const path = await findTranscript(projects, conversationId);
+  if (path !== undefined) await unmark(path);
 }
 
 /**

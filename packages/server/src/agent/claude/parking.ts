@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { appendFile, open, readFile, truncate } from 'node:fs/promises';
+import { appendFile, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PermissionMode } from 'claude-agent-protocol';
@@ -57,7 +57,7 @@ const Entry = z.looseObject({
   type: z.string(),
   uuid: z.string().optional(),
   isSidechain: z.boolean().optional(),
-  attachment: z.looseObject({ type: z.string() }).optional(),
+  attachment: z.looseObject({ type: z.string(), source_uuid: z.string().optional() }).optional(),
 });
 
 interface Tail {
@@ -67,7 +67,7 @@ interface Tail {
   last: string | null;
   /** The entry that makes the agent ask again is already there. */
   isMarked: boolean;
-  /** Behind the turn's entries stand others of the conversation. */
+  /** Behind the turn's last entry stand others of the conversation. */
   goesOn: boolean;
   endsInLine: boolean;
 }
@@ -83,12 +83,11 @@ export async function markDeferred(
   conversation: { id: string; cwd: string; permissionMode: PermissionMode },
   { toolUseId, said }: { toolUseId: string | undefined; said: ParkedCall['said'] },
 ): Promise<void> {
-  const turn = new Set(said.map(({ uuid }) => uuid));
   const call = said.at(-1)?.uuid ?? '';
-  let tail = await readTail(path, toolUseId, turn);
+  let tail = await readTail(path, toolUseId, said);
   if (toolUseId !== undefined && tail.goesOn && tail.written.has(call)) {
     await cutBehind(path, call);
-    tail = await readTail(path, toolUseId, turn);
+    tail = await readTail(path, toolUseId, said);
   }
   if (tail.isMarked) return;
   const entries: Record<string, unknown>[] = [];
@@ -149,12 +148,17 @@ async function cutBehind(path: string, uuid: string): Promise<void> {
 
 const NEWLINE = 10;
 
-/** Reads backwards to the start of the turn. */
+/**
+ * Reads backwards to the turn's prompt. A turn that has been parked before also has prompts of the agent's own in between
+ * ("Continue from where you left off.").
+ */
 async function readTail(
   path: string,
   toolUseId: string | undefined,
-  turn: ReadonlySet<string>,
+  said: ParkedCall['said'],
 ): Promise<Tail> {
+  const turn = new Set(said.map(({ uuid }) => uuid));
+  const [prompt, call] = [said[0]?.uuid, said.at(-1)?.uuid ?? ''];
   const file = await open(path);
   try {
     const { size } = await file.stat();
@@ -172,13 +176,47 @@ async function readTail(
       tail.last ??= entry.uuid;
       if (entry.attachment?.type === 'hook_deferred_tool')
         tail.isMarked ||= entry.attachment.toolUseID === toolUseId;
-      if (turn.has(entry.uuid)) tail.written.add(entry.uuid);
-      // The turn's entries are contiguous: before them stands an earlier turn.
-      else if (entry.type === 'user' && tail.written.size > 0) break;
-      else if (entry.type === 'user' || entry.type === 'assistant') tail.goesOn = true;
-      if (tail.written.size === turn.size) break;
+      // A prompt that the agent took from its queue during a turn of its own is an attachment.
+      const id = (entry.attachment?.type === 'queued_command' && entry.attachment.source_uuid) || entry.uuid;
+      if (turn.has(id)) tail.written.add(id);
+      else if (isSpoken(entry) && !tail.written.has(call)) tail.goesOn = true;
+      if (tail.written.size === turn.size || id === prompt) break;
     }
     return tail;
+  } finally {
+    await file.close();
+  }
+}
+
+const isSpoken = ({ type }: z.output<typeof Entry>): boolean => type === 'user' || type === 'assistant';
+
+/**
+ * Takes the mark of a call away that no process has asked for again, because its turn has ended: the next process would
+ * go on with that turn by itself.
+ * @throws when the transcript cannot be read or written
+ */
+export async function unmark(path: string): Promise<void> {
+  const mark = await lastMark(path);
+  if (mark === undefined) return;
+  const text = await readFile(path, 'utf8');
+  const at = text.lastIndexOf(mark);
+  // Renamed, so that a crash in between loses nothing.
+  const next = `${path}.tmp`;
+  await writeFile(next, text.slice(0, at) + text.slice(at + mark.length + 1), { mode: 0o600 });
+  await rename(next, path);
+}
+
+/** The line of a mark with nothing behind it. */
+async function lastMark(path: string): Promise<string | undefined> {
+  const file = await open(path);
+  try {
+    for await (const line of linesFromEnd(file)) {
+      const { data: entry } = Entry.safeParse(parse(line));
+      if (!entry || entry.isSidechain) continue;
+      if (entry.attachment?.type === 'hook_deferred_tool') return line;
+      if (isSpoken(entry)) return undefined;
+    }
+    return undefined;
   } finally {
     await file.close();
   }
