@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Role } from './chaos/clients.ts';
 import { runChaos } from './chaos/run.ts';
 
-const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'questioner', 'queuer', 'steerer'];
+const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'questioner', 'queuer', 'steerer', 'resumer'];
 
 test('a server that is killed at 8 random moments under load loses nothing, runs nothing twice, and leaves no process', async () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);

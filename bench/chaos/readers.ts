@@ -31,8 +31,6 @@ export async function readStream(
   const path = sessionId === undefined ? '/events' : `/sessions/${sessionId}/events`;
   let last = 0;
   while (!signal.aborted) {
-    const seen: ReaderRecord['connections'][number] = [];
-    record.connections.push(seen);
     try {
       const query = kind === 'after' && last > 0 ? `?after=${last}` : '';
       const response = await fetch(url() + path + query, {
@@ -43,6 +41,8 @@ export async function readStream(
         signal,
       });
       if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
+      const seen: ReaderRecord['connections'][number] = [];
+      record.connections.push(seen);
       for await (const { id, data } of sseFrames(response.body)) {
         if (id === undefined) continue;
         last = Number(id);

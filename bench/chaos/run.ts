@@ -110,7 +110,8 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
     world.restarts.push(await inTime(world.server.ready, 'the first start'));
     const over = { is: false };
     const url = (): string => `http://127.0.0.1:${port}`;
-    const call = createCaller(url, journal, { signal: ended.signal, expected: AGAIN });
+    const expected = new Set([...AGAIN, ...(mode === 'agents' ? ['agent_start_failed'] : [])]);
+    const call = createCaller(url, journal, { signal: ended.signal, expected });
     const load: LoadDeps = { call, journal, random, isOver: () => over.is, signal: ended.signal };
     const work = await startLoad(load, cast, url);
     await CHAOS[mode](world);
