@@ -23,7 +23,7 @@ const main = new URL('./main.ts', import.meta.url).pathname;
 
 function run(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['--conditions=claude-agent-source', main, ...args], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
   });
   children.push(child);
   let output = '';

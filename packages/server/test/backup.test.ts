@@ -22,7 +22,14 @@ function run(userHome: string, ...args: string[]): { code: number | null; said: 
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--conditions=claude-agent-source', MAIN, ...args],
-    { env: { PATH: process.env.PATH ?? '', HOME: userHome }, encoding: 'utf8' },
+    {
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: userHome,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
+      },
+      encoding: 'utf8',
+    },
   );
   return { code: status, said: stdout + stderr };
 }

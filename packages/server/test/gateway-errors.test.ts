@@ -76,13 +76,34 @@ const final: Record<string, { fail: Fail; words: string; requests?: number }> = 
 };
 
 const cases = [...Object.keys(passing), ...Object.keys(final)];
+/**
+ * After these the gateway remembers nothing of the provider and the agent nothing in its session, so that they
+ * share both: an agent costs half a second of processor time, a turn a tenth of that.
+ */
+const forgotten = Object.keys(passing).filter((name) => !/rate limit|more tokens/.test(name));
+const SHARED = 'fake-shared/m';
 const upstreams: FakeUpstream[] = [];
+/** Sessions on the shared provider that no test uses at the moment. */
+const idle: string[] = [];
+const modelOf = (name: string): string =>
+  forgotten.includes(name) ? SHARED : `fake-${cases.indexOf(name)}/m`;
+const promptOf = (name: string): string => `hello to case ${cases.indexOf(name)}.`;
+
+/** The requests of a case that reached its provider. */
+const seen = new Map<string, { max_tokens?: number }[]>(cases.map((name) => [name, []]));
+
+/** The case of a request: it is in the last prompt; those before it are of other cases. */
+const caseOf = (request: string): string =>
+  cases[Number([...request.matchAll(/hello to case (\d+)\./g)].at(-1)?.[1])] ?? '';
+
 let server: TestServer;
 
 beforeAll(async () => {
   const providers: Record<string, unknown> = {};
-  for (const [at, name] of cases.entries()) {
-    const upstream = await startUpstream((_request, response, nth) => {
+  for (const model of new Set(cases.map(modelOf))) {
+    const upstream = await startUpstream((request, response) => {
+      const name = caseOf(request.text);
+      const nth = seen.get(name)?.push(request.json());
       const fail = final[name]?.fail ?? (nth === 1 ? passing[name] : undefined);
       if (fail) return fail(response);
       response.writeHead(200, { 'content-type': contentType });
@@ -90,7 +111,8 @@ beforeAll(async () => {
       return undefined;
     });
     upstreams.push(upstream);
-    providers[`fake-${at}`] = { ...chat.provider(upstream.url), timeout_seconds: 1, idle_timeout_seconds: 1 };
+    const provider = { ...chat.provider(upstream.url), timeout_seconds: 1, idle_timeout_seconds: 1 };
+    providers[model.replace('/m', '')] = provider;
   }
   server = await startTestServer({ config: { gateway: { providers, retries: 0, cool_down_seconds: 0 } } });
 });
@@ -100,10 +122,13 @@ afterAll(async () => {
 });
 
 async function turnOn(name: string): Promise<{ result: TurnResult; asked: { max_tokens?: number }[] }> {
-  const at = cases.indexOf(name);
-  const { session_id } = await server.createSession({ model: `fake-${at}/m`, enable_proxy: true });
-  const result = await server.send(session_id, 'hello');
-  return { result, asked: upstreams[at]?.seen.map((request) => request.json()) ?? [] };
+  const model = modelOf(name);
+  const id =
+    (model === SHARED && idle.pop()) ||
+    (await server.createSession({ model, enable_proxy: true })).session_id;
+  const result = await server.send(id, promptOf(name));
+  if (model === SHARED) idle.push(id);
+  return { result, asked: seen.get(name) ?? [] };
 }
 
 describe('the agent', () => {

@@ -15,7 +15,12 @@ async function runToEnd(
   env: Record<string, string> = {},
 ): Promise<{ code: number; said: string }> {
   const child = spawn(process.execPath, ['--conditions=claude-agent-source', MAIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '', ...env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
+      ...env,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

@@ -8,6 +8,12 @@ import { type Api, createApi } from './api.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
+/**
+ * An idle agent collects its garbage again and again, which gives memory back to a machine for the hours after.
+ * Agents of tests live for seconds: without it, 0.53 instead of 0.66 s of processor time in the first three.
+ */
+const QUIET_AGENT = { BUN_GC_TIMER_DISABLE: '1' };
+
 export interface TestServer extends Api {
   pid: number;
   /** The folder that sessions work in (the only root). */
@@ -61,7 +67,15 @@ export async function startTestServer({
   const home = on?.home ?? folder('home');
   const userHome = on?.userHome ?? folder('user');
   const configFile = join(home, 'config.json');
-  writeFileSync(configFile, JSON.stringify({ allow_unasked_tools: true, allow_commands: true, ...config }));
+  writeFileSync(
+    configFile,
+    JSON.stringify({
+      allow_unasked_tools: true,
+      allow_commands: true,
+      pass_env: Object.keys(QUIET_AGENT),
+      ...config,
+    }),
+  );
   const demo = on?.demo ?? (await startDemoServer(model));
 
   const child = spawn(
@@ -93,6 +107,7 @@ export async function startTestServer({
         ANTHROPIC_API_KEY: 'test-key',
         ANTHROPIC_BASE_URL: demo.url,
         ANTHROPIC_MODEL: 'demo',
+        ...QUIET_AGENT,
         ...env,
       },
       stdio: ['ignore', 'pipe', log ?? 'pipe'],
