@@ -4,6 +4,7 @@ import type { Problem } from 'claude-agent-protocol';
 import { errorBody, errorType } from 'claude-agent-protocol/anthropic-errors';
 import { problems } from 'claude-agent-protocol/problems';
 import { AppError, messageOf, problem } from '../errors.ts';
+import { StorageError } from '../store/storage-error.ts';
 
 /** A restart, or the recovery of the store, takes at least this long; clients wait for it before they retry. */
 const RETRY_AFTER_SECONDS = 2;
@@ -51,6 +52,7 @@ const isHangUp = (error: unknown): boolean =>
   (error.message === 'Client connection prematurely closed.' ||
     (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
 
-/** The database failed: full disk, damaged file. */
+/** The database failed: full disk, damaged file, no connection. */
 export const isStorageError = (error: unknown): error is Error =>
-  error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  error instanceof StorageError ||
+  (error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR');

@@ -3,6 +3,9 @@ import type { PermissionRecord, SessionRecord, TurnRecord } from './store.ts';
 /** A row in SQL: camelCase becomes snake_case, objects become JSON text, booleans 0 and 1. */
 export type Row = Record<string, string | number | null>;
 
+/** A row as it is read: PostgreSQL has booleans. */
+export type ReadRow = Record<string, string | number | boolean | null>;
+
 type Codec = 'text' | 'number' | 'boolean' | 'json';
 type Columns<T> = { [K in keyof T]-?: Codec };
 
@@ -91,14 +94,14 @@ function columns<T extends object>(codecs: Columns<T>): (record: Partial<T>) => 
   };
 }
 
-function fromRow<T extends object>(codecs: Columns<T>): (row: Row) => T {
+function fromRow<T extends object>(codecs: Columns<T>): (row: ReadRow) => T {
   const names = Object.entries(codecs).map(([key, codec]) => [key, snake(key), codec as Codec] as const);
   return (row) => {
     const record: Record<string, unknown> = {};
     for (const [key, name, codec] of names) {
       const value = row[name] ?? null;
       if (codec === 'json' && typeof value === 'string') record[key] = JSON.parse(value);
-      else record[key] = codec === 'boolean' ? value === 1 : value;
+      else record[key] = codec === 'boolean' ? value === 1 || value === true : value;
     }
     return record as T;
   };

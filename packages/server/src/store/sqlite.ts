@@ -37,6 +37,8 @@ export function openSqliteStore(path: string): Store {
 
   return {
     write: writer.write,
+    orderedFeed: true,
+    watch: () => () => {},
 
     async probe() {
       db.exec('begin immediate');

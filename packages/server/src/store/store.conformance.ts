@@ -11,8 +11,8 @@ import { describeUsage } from './conformance/usage.conformance.ts';
 import { describeWrites } from './conformance/writes.conformance.ts';
 import type { Store } from './store.ts';
 
-/** The behaviour that every store has; `open` returns a new, empty one. */
-export function describeStore(name: string, open: () => Promise<Store> | Store): void {
+/** The behaviour that every store has; `open` returns a new, empty one. `runs`: how many random ones are compared. */
+export function describeStore(name: string, open: () => Promise<Store> | Store, { runs = 60 } = {}): void {
   describe(name, () => {
     const subject = createSubject(open);
     describeSessions(subject);
@@ -34,7 +34,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store):
             await real.close();
           }
         }),
-        { numRuns: 60 },
+        { numRuns: runs },
       );
     }, 60_000);
   });

@@ -224,6 +224,13 @@ export interface SessionQuery {
  */
 export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
+  /** Whether events of all sessions are published here in the order of their cursors: one server writes alone. */
+  readonly orderedFeed: boolean;
+  /**
+   * Calls back with the id of a session to which events were written, by any server; may miss some, so poll too.
+   * Returns how to stop.
+   */
+  watch(onWrite: (sessionId: string) => void): () => void;
   /** Writes something and commits it. @throws when the store cannot write */
   probe(): Promise<void>;
 

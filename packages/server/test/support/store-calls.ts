@@ -13,7 +13,7 @@ const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).f
 
 /** Every question of the interface, in each of its forms. The type makes a new method add its own. */
 const questions: Record<
-  Exclude<keyof Store, 'write' | 'close'>,
+  Exclude<keyof Store, 'write' | 'orderedFeed' | 'watch' | 'close'>,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],

@@ -1,6 +1,7 @@
-import type { EventData, EventType, UserInput } from 'claude-agent-protocol';
+import type { EventType } from 'claude-agent-protocol';
+import { historyEntry } from '../history-entry.ts';
 import type { Row } from '../rows.ts';
-import type { HistoryEntry, Store, StoredEvent } from '../store.ts';
+import type { Store, StoredEvent } from '../store.ts';
 import type { Statements } from './statements.ts';
 
 type EventReads = Pick<
@@ -96,7 +97,7 @@ export const eventReads = (sql: Statements): EventReads => ({
     );
     return rows.map((row) => ({
       turnId: row.turn_id === null ? null : String(row.turn_id),
-      entry: entryOf(row),
+      entry: historyEntry(row),
     }));
   },
 
@@ -156,10 +157,3 @@ const eventFromRow = (row: Row): StoredEvent => ({
   type: row.type as EventType,
   json: String(row.data),
 });
-
-function entryOf(row: Row): HistoryEntry['entry'] {
-  if (row.type === 'turn.started') return { input: JSON.parse(String(row.input)) as UserInput };
-  if (row.type !== 'turn.steered') return { json: String(row.data) };
-  const { message, message_id: messageId } = JSON.parse(String(row.data)) as EventData<'turn.steered'>;
-  return { input: message, messageId };
-}

@@ -1,4 +1,4 @@
-import { problem } from '../../errors.ts';
+import { decodePosition } from '../list-cursor.ts';
 import { permissionFromRow } from '../rows.ts';
 import type { Store } from '../store.ts';
 import { lastCursor } from './events.ts';
@@ -26,7 +26,7 @@ export const permissionReads = (
     // By position, not by number: requests of an earlier page may be answered in between.
     const rows = sql.all(
       "select * from permissions where state = 'pending' and position > ? order by position limit ?",
-      positionOf(cursor),
+      decodePosition(cursor),
       limit + 1,
     );
     const page = rows.slice(0, limit);
@@ -37,9 +37,3 @@ export const permissionReads = (
     };
   },
 });
-
-function positionOf(cursor: string | undefined): number {
-  if (cursor === undefined) return 0;
-  if (!/^\d{1,15}$/.test(cursor)) throw problem('cursor_invalid');
-  return Number(cursor);
-}

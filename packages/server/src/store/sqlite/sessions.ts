@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { problem } from '../../errors.ts';
+import { decodeCursor, encodeCursor, likeText } from '../list-cursor.ts';
 import { type Row, sessionFromRow } from '../rows.ts';
 import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
 import type { Statements } from './statements.ts';
@@ -133,17 +133,3 @@ function conditionsOf({ status, cwd, q, metadata }: Omit<SessionQuery, 'limit' |
   }
   return { conditions, values };
 }
-
-const encodeCursor = (activity: string, id: string): string =>
-  Buffer.from(`${activity} ${id}`).toString('base64url');
-
-/** Without a cursor: a position in front of every session. */
-function decodeCursor(cursor: string | undefined): [string, string] {
-  if (cursor === undefined) return ['~', '~'];
-  const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
-  throw problem('cursor_invalid');
-}
-
-/** A pattern for `like … escape '\\'` that finds the text anywhere. */
-const likeText = (text: string): string => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;

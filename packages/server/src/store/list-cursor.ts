@@ -1,0 +1,26 @@
+import { problem } from '../errors.ts';
+
+/** Where a page of sessions ended, as text for its caller. */
+export const encodeCursor = (activity: string, id: string): string =>
+  Buffer.from(`${activity} ${id}`).toString('base64url');
+
+/**
+ * The position of a cursor; without one, a position in front of every session.
+ * @throws AppError 422 for a cursor that no page returned
+ */
+export function decodeCursor(cursor: string | undefined): [string, string] {
+  if (cursor === undefined) return ['~', '~'];
+  const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
+  throw problem('cursor_invalid');
+}
+
+/** The position that a page of pending requests ended with. @throws AppError 422 for one that no page returned */
+export function decodePosition(cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  if (!/^\d{1,15}$/.test(cursor)) throw problem('cursor_invalid');
+  return Number(cursor);
+}
+
+/** A pattern for `like … escape '\\'` that finds the text anywhere. */
+export const likeText = (text: string): string => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;

@@ -1,0 +1,71 @@
+import { eventReads } from './postgres/events.ts';
+import { CHANNEL, createListener } from './postgres/listen.ts';
+import { migrate } from './postgres/migrate.ts';
+import { openWorkRead } from './postgres/open-work.ts';
+import { permissionReads } from './postgres/permissions.ts';
+import { createPostgresPool, type PostgresOptions, type PostgresPool } from './postgres/pool.ts';
+import { sessionReads } from './postgres/sessions.ts';
+import { turnReads } from './postgres/turns.ts';
+import { usageReads } from './postgres/usage.ts';
+import { createWriter } from './postgres/writer.ts';
+import { StorageError } from './storage-error.ts';
+import type { Store } from './store.ts';
+
+export interface PostgresStoreOptions extends PostgresOptions {
+  /** Whether to LISTEN on a connection of its own; not through a pooler in transaction mode. Default true. */
+  listen?: boolean | undefined;
+}
+
+/** A store, and the connections under it. */
+export interface PostgresStore extends Store {
+  readonly pool: PostgresPool;
+}
+
+/**
+ * The store for several servers on one PostgreSQL database (14 or later), which is brought to this program's schema.
+ * `postgres/writer.ts` writes; the other files there answer questions, one file a subject.
+ * @throws ForeignDatabase, StorageError
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
+  const { prepared = true, listen = true, onError = () => {} } = options;
+  const pool = createPostgresPool(options);
+  try {
+    await migrate(pool);
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+  const writer = createWriter({ pool, prepared, channel: CHANNEL, onError });
+  const listener = createListener(pool, onError);
+  const [turns, permissions, events] = [turnReads(pool), permissionReads(pool), eventReads(pool)];
+  let closed = false;
+
+  return {
+    pool,
+    write: writer.write,
+    orderedFeed: false,
+    watch: (onWrite) => (listen ? listener.watch(onWrite) : () => {}),
+
+    async probe() {
+      await pool.get(
+        'insert into probe values (1, $1) on conflict (id) do update set at = excluded.at',
+        String(Date.now()),
+      );
+    },
+
+    ...sessionReads(pool),
+    ...turns,
+    ...permissions,
+    ...events,
+    ...openWorkRead(pool, { ...turns, ...permissions, ...events }),
+    ...usageReads(pool),
+
+    async close() {
+      if (closed) throw new StorageError('The store is closed.');
+      closed = true;
+      await writer.close();
+      await listener.close();
+      await pool.close();
+    },
+  };
+}

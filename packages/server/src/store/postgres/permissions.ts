@@ -1,0 +1,42 @@
+import { decodePosition } from '../list-cursor.ts';
+import { permissionFromRow } from '../rows.ts';
+import type { Store } from '../store.ts';
+import { LAST_CURSOR } from './events.ts';
+import type { Sql } from './pool.ts';
+
+/** What the store answers about permission requests. */
+export const permissionReads = (
+  sql: Sql,
+): Pick<Store, 'getPermission' | 'permissionsOfCall' | 'pendingPermissions'> => ({
+  async getPermission(sessionId, id) {
+    const row = await sql.get('select * from permissions where session_id = $1 and id = $2', sessionId, id);
+    return row && permissionFromRow(row);
+  },
+
+  async permissionsOfCall(sessionId, toolUseId) {
+    const rows = await sql.all(
+      'select * from permissions where session_id = $1 and tool_use_id = $2 order by position',
+      sessionId,
+      toolUseId,
+    );
+    return rows.map(permissionFromRow);
+  },
+
+  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor } = {}) {
+    const position = decodePosition(cursor);
+    // The cursor is read first: what is asked after that moment comes twice rather than never.
+    const at = await sql.get(LAST_CURSOR);
+    // By position, not by number: requests of an earlier page may be answered in between.
+    const rows = await sql.all(
+      "select * from permissions where state = 'pending' and position > $1 order by position limit $2",
+      position,
+      limit + 1,
+    );
+    const page = rows.slice(0, limit);
+    return {
+      permissions: page.map(permissionFromRow),
+      next: rows.length > limit ? String(page.at(-1)?.position) : null,
+      cursor: Number(at?.cursor),
+    };
+  },
+});

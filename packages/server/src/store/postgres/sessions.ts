@@ -1,0 +1,114 @@
+import { decodeCursor, encodeCursor, likeText } from '../list-cursor.ts';
+import { type ReadRow, sessionFromRow } from '../rows.ts';
+import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
+import { tagsOf } from './encode.ts';
+import type { Sql, Value } from './pool.ts';
+
+type SessionReads = Pick<
+  Store,
+  | 'getSession'
+  | 'getSessions'
+  | 'listSessions'
+  | 'countSessions'
+  | 'hiddenSessions'
+  | 'conversations'
+  | 'conversation'
+  | 'conversationOwners'
+  | 'pastConversations'
+>;
+
+/** What the store answers about sessions and their conversations. */
+export const sessionReads = (sql: Sql): SessionReads => ({
+  async getSession(id) {
+    const row = await sql.get('select * from sessions where id = $1 and hidden is null', id);
+    return row && sessionFromRow(row);
+  },
+
+  async getSessions(ids) {
+    const rows = await sql.all('select * from sessions where id = any($1::text[]) and hidden is null', ids);
+    return new Map(rows.map((row) => [String(row.id), sessionFromRow(row)]));
+  },
+
+  async listSessions({ limit, cursor, ...filters }) {
+    const { conditions, values } = conditionsOf(filters, [...decodeCursor(cursor), limit + 1]);
+    const rows = await sql.all(
+      `select * from sessions where ${['hidden is null', '(last_activity, id) < ($1, $2)', ...conditions].join(' and ')}
+       order by last_activity desc, id desc limit $3`,
+      ...values,
+    );
+    const sessions = rows.slice(0, limit).map(sessionFromRow);
+    const last = sessions.at(-1);
+    return {
+      sessions,
+      next: rows.length > limit && last ? encodeCursor(last.lastActivity, last.id) : null,
+    };
+  },
+
+  async countSessions(status) {
+    return Number((await sql.get('select count(*) as n from sessions where status = $1', status))?.n);
+  },
+
+  async hiddenSessions() {
+    const rows = await sql.all('select id, hidden from sessions where hidden is not null');
+    return rows.map(({ id, hidden }) => ({
+      id: String(id),
+      why: hidden === 'importing' ? 'importing' : 'erasing',
+    }));
+  },
+
+  async conversations(sessionId) {
+    const rows = await sql.all(
+      'select * from conversations where session_id = $1 order by after_seq, position',
+      sessionId,
+    );
+    return rows.map(conversationFromRow);
+  },
+
+  async conversation(id) {
+    const row = await sql.get('select * from conversations where id = $1', id);
+    return row && conversationFromRow(row);
+  },
+
+  async conversationOwners(ids) {
+    const rows = await sql.all('select id, session_id from conversations where id = any($1::text[])', ids);
+    return new Map(rows.map((row) => [String(row.id), String(row.session_id)]));
+  },
+
+  async pastConversations() {
+    // A taken id is refused, so a session that left its first conversation never returns to it: the condition of
+    // the index sessions_moved finds them all.
+    const rows = await sql.all(
+      `select c.id from sessions s join conversations c on c.session_id = s.id
+       where s.conversation_id <> s.id and c.id <> s.conversation_id`,
+    );
+    return rows.map(({ id }) => String(id));
+  },
+});
+
+const conversationFromRow = (row: ReadRow): ConversationRecord => ({
+  id: String(row.id),
+  sessionId: String(row.session_id),
+  afterSeq: Number(row.after_seq),
+  fromDisk: row.from_disk === true,
+});
+
+/** The filters of a list, after the values that stand before them. Text and metadata have no index. */
+function conditionsOf(
+  { status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>,
+  values: Value[],
+): { conditions: string[]; values: Value[] } {
+  const conditions: string[] = [];
+  const mark = (value: Value): string => `$${values.push(value)}`;
+  if (status !== 'all') conditions.push(`status = ${mark(status)}`);
+  if (cwd !== undefined) conditions.push(`cwd = ${mark(cwd)}`);
+  if (q !== undefined) {
+    // Messages are kept as JSON.
+    const inJson = likeText(JSON.stringify(q).slice(1, -1));
+    conditions.push(
+      `(title ilike ${mark(likeText(q))} escape '\\' or exists
+         (select from turns t where t.session_id = sessions.id and t.input ilike ${mark(inJson)} escape '\\'))`,
+    );
+  }
+  if (metadata !== undefined) conditions.push(`tags @> ${mark(tagsOf(metadata))}::text[]`);
+  return { conditions, values };
+}

@@ -1,0 +1,71 @@
+import type { ReadRow } from '../rows.ts';
+import type { Store, UsageRow } from '../store.ts';
+import type { Sql } from './pool.ts';
+
+const SUMS = `model, sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
+    sum(cache_read_input_tokens)::bigint as cache_read, sum(cache_creation_input_tokens)::bigint as cache_creation,
+    sum(cost_usd) as cost`;
+
+const AMOUNTS =
+  'model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, cost_usd';
+
+/** What the store answers about spending. */
+export const usageReads = (
+  sql: Sql,
+): Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'> => ({
+  async sessionUsage(sessionId) {
+    const rows = await sql.all(
+      `select ${SUMS} from usage where session_id = $1 group by model order by model`,
+      sessionId,
+    );
+    const turns = await sql.get(
+      'select count(*) as n from turns where session_id = $1 and ended_at is not null and steers is null',
+      sessionId,
+    );
+    return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
+  },
+
+  async totalUsage() {
+    const rows = await sql.all(
+      `select ${SUMS} from (select ${AMOUNTS} from usage union all select ${AMOUNTS} from erased_usage) as every
+       group by model order by model`,
+    );
+    const turns = await sql.get(
+      `select (select count(*) from turns where ended_at is not null) +
+              (select coalesce(sum(n), 0)::bigint from erased_turns) as n`,
+    );
+    const keys = await sql.all(
+      'select key_id, sum(cost_usd) as cost from key_usage group by key_id order by key_id',
+    );
+    return {
+      turns: Number(turns?.n),
+      rows: rows.map(usageFromRow),
+      costByKey: new Map(keys.map((row) => [String(row.key_id), Number(row.cost)])),
+    };
+  },
+
+  async sessionCost(sessionId) {
+    const row = await sql.get(
+      'select coalesce(sum(cost_usd), 0) as cost from usage where session_id = $1',
+      sessionId,
+    );
+    return Number(row?.cost);
+  },
+
+  async keyCost(keyId) {
+    const row = await sql.get(
+      'select coalesce(sum(cost_usd), 0) as cost from key_usage where key_id = $1',
+      keyId,
+    );
+    return Number(row?.cost);
+  },
+});
+
+const usageFromRow = (row: ReadRow): UsageRow => ({
+  model: String(row.model),
+  inputTokens: Number(row.input_tokens),
+  outputTokens: Number(row.output_tokens),
+  cacheReadInputTokens: Number(row.cache_read),
+  cacheCreationInputTokens: Number(row.cache_creation),
+  costUsd: Number(row.cost),
+});
