@@ -105,6 +105,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['cluster/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['config.ts', 'lock.ts', 'banner.ts'],
+      ['workspaces/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
       ['sessions/usage.ts', 'sessions/views.ts'],
       ['sessions/machine/', 'sessions/machine.ts'],

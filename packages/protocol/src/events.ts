@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CRASH_REASONS, INTERRUPT_REASONS } from './reasons.ts';
+import { CRASH_REASONS, INTERRUPT_REASONS, WORKSPACE_ACTIONS } from './reasons.ts';
 import { CallReason, HookCall, ToolCall } from './schemas/call.ts';
 import { SessionId, TurnId } from './schemas/common.ts';
 import { TurnError, TurnInitiator, TurnResult, UserInput } from './schemas/message.ts';
@@ -42,6 +42,15 @@ export const EVENTS = {
       }),
     })
     .meta({ description: 'The agent continues in another conversation; the session keeps its id' }),
+  'session.workspace': z
+    .object({
+      action: z.enum(WORKSPACE_ACTIONS),
+      problem: TurnError.nullable().meta({ description: 'For `not_saved`: why' }),
+    })
+    .meta({
+      description:
+        '`restored`: its folder was brought back from the saved state; `not_saved`: its last state is only in the folder',
+    }),
   'session.tasks': z
     .object({ tasks: z.array(BackgroundTask) })
     .meta({ description: 'All running background tasks, whenever they change' }),

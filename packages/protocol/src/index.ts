@@ -103,4 +103,5 @@ export {
   Usage,
 } from './schemas/session.ts';
 export { BackgroundTask } from './schemas/task.ts';
+export { Workspace, WorkspaceSource } from './schemas/workspace.ts';
 export { ExportLine } from './transfer.ts';

@@ -152,3 +152,6 @@ export const HOOK_EVENTS = [
 
 /** Names of models that Claude Code resolves itself, to the model of that name that is current. */
 export const MODEL_ALIASES = ['default', 'best', 'haiku', 'sonnet', 'opus', 'opusplan', 'fable'] as const;
+
+/** What happened to the folder of a session. */
+export const WORKSPACE_ACTIONS = ['restored', 'not_saved'] as const;

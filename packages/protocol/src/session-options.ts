@@ -248,6 +248,10 @@ const OWN = {
     handed: 'own',
     flag: { name: 'cwd', value: 'DIR', help: 'Folder the agent works in (on the server)', form: 'text' },
   },
+  workspace: {
+    description:
+      'Instead of `cwd`: a folder of its own, made from a git repository or a snapshot. It is saved whenever the agent process ends, and restored where the session continues',
+  },
   title: { sdk: 'title', handed: 'own', live: true },
   metadata: { live: true },
   permission_mode: {

@@ -35,6 +35,22 @@ const Retention = z.strictObject({
   max_bytes: z.int().min(1).optional(),
 });
 
+/** The most that S3 takes in one request. */
+const MAX_OBJECT_BYTES = 5 * 1024 ** 3;
+
+/** Folders that the server makes for sessions, and where their saved states go. */
+const WorkspaceSettings = z.strictObject({
+  folder: z.string().min(1).optional(),
+  max_bytes: z.int().min(1).max(MAX_OBJECT_BYTES).optional(),
+  timeout_seconds: z.number().positive().optional(),
+  git_urls: z
+    .array(
+      z.string().regex(/^(https?|ssh|file):\/\//, 'must begin with https://, http://, ssh:// or file://'),
+    )
+    .optional(),
+  objects: z.strictObject({ folder: z.string().min(1) }).optional(),
+});
+
 /** The configuration file. Flags override the environment, the environment overrides the file. */
 const ConfigFile = z.strictObject({
   host: z.string().min(1).optional(),
@@ -59,11 +75,25 @@ const ConfigFile = z.strictObject({
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
   retention: Retention.optional(),
+  workspaces: WorkspaceSettings.optional(),
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: apiKeysSchema.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
+
+/** Where workspaces are, and what may be in them. */
+export interface WorkspaceConfig {
+  folder: string;
+  /** The most bytes that a saved state may have. */
+  maxBytes: number;
+  /** How long a clone, a save or a restore may take. */
+  timeoutSeconds: number;
+  /** How the addresses of repositories may begin. */
+  gitUrls: readonly string[];
+  /** Where saved states are kept. */
+  objects: { folder: string };
+}
 
 /** A key that opens this server. */
 export interface ApiKey {
@@ -115,6 +145,7 @@ export interface Config {
   spares: number;
   /** Limits of each session's event log. */
   retention: RetentionLimits;
+  workspaces: WorkspaceConfig;
   /** The server's environment; agent processes get a part of it. */
   env: Readonly<Record<string, string | undefined>>;
   /** Further variables of the server's environment that agent processes get. */
@@ -131,6 +162,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --home DIR       the server's own folder (default ~/.claude-agent-server)
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with these and further settings (see README)
+  --workspaces DIR folder for the workspaces of sessions (default: workspaces in the home)
   --spares N       agent processes kept ready for new sessions, 250 MB each (default 1; 0: none)
   --max-live-agents N  agent processes at a time (default: one for each 200 MB of memory)
   --demo           answer every model call with the built-in demo model
@@ -146,6 +178,7 @@ const FLAGS = {
   root: { type: 'string', multiple: true },
   config: { type: 'string' },
   spares: { type: 'string' },
+  workspaces: { type: 'string' },
   'max-live-agents': { type: 'string' },
   demo: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -207,6 +240,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
       maxEvents: file.retention?.max_events,
       maxBytes: file.retention?.max_bytes,
     },
+    workspaces: readWorkspaces(file.workspaces, home, flags.workspaces && resolve(typedIn, flags.workspaces)),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
@@ -240,6 +274,21 @@ function readFile(path: string): z.infer<typeof ConfigFile> {
   if (!parsed.success)
     throw new ConfigError(`The configuration ${path} is not valid:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+function readWorkspaces(
+  part: z.infer<typeof WorkspaceSettings> = {},
+  home: string,
+  flag: string | undefined,
+): WorkspaceConfig {
+  const { folder, max_bytes, timeout_seconds, git_urls, objects } = part;
+  return {
+    folder: flag ?? resolve(home, folder ?? 'workspaces'),
+    maxBytes: max_bytes ?? 1024 ** 3,
+    timeoutSeconds: timeout_seconds ?? 600,
+    gitUrls: git_urls ?? ['https://', 'ssh://', 'file://'],
+    objects: { folder: resolve(home, objects?.folder ?? 'objects') },
+  };
 }
 
 function readPort(text: string): number {

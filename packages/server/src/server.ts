@@ -1,3 +1,4 @@
+import { mkdirSync, realpathSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
 import { createSoleOwnership } from './cluster/ownership.ts';
 import { type Config, ConfigError } from './config.ts';
+import { messageOf } from './errors.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
@@ -32,6 +34,10 @@ import { createRetention } from './sessions/retention.ts';
 import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
+import { inWorkspaces } from './workspaces/agent.ts';
+import { createPlaces } from './workspaces/local.ts';
+import { createDirectoryObjects } from './workspaces/objects.ts';
+import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
@@ -126,7 +132,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     file: home.file('transcripts.db'),
   });
   const processes = createProcesses(home.instance);
-  const agent = createClaude({
+  const claude = createClaude({
     library,
     processes,
     allowBypassPermissions: bypass === 'allowed',
@@ -152,6 +158,19 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     },
     price,
   });
+  const workspaces = createWorkspaces({
+    store,
+    log,
+    objects: createDirectoryObjects(config.workspaces.objects.folder),
+    places: createPlaces(makeFolder(config.workspaces.folder), home.instance),
+    env: config.env,
+    maxBytes: config.workspaces.maxBytes,
+    timeoutSeconds: config.workspaces.timeoutSeconds,
+    gitUrls: config.workspaces.gitUrls,
+    checkFolder: folders.check,
+    onError,
+  });
+  const agent = inWorkspaces(claude, workspaces);
   const sessions = createSessions({
     store,
     ownership,
@@ -159,6 +178,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     feed,
     agent,
     folders,
+    workspaces,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
     policy: createPolicy(
@@ -171,6 +191,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         commands: config.allowCommands,
       },
       folders,
+      workspaces,
     ),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     parkAfterSeconds: config.parkAfterSeconds,
@@ -246,6 +267,18 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => home.release(),
       ]),
   };
+}
+
+/** @throws ConfigError when the folder for workspaces cannot be made */
+function makeFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (error) {
+    throw new ConfigError(
+      `The folder for workspaces ${path} cannot be made: ${messageOf(error)}. Name another with --workspaces.`,
+    );
+  }
 }
 
 /** Turns a database failure at the start into a sentence; other errors stay as they are. */

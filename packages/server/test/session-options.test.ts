@@ -63,6 +63,7 @@ const SAMPLES: { [O in SessionOption]: NonNullable<CreateSession[O]> } = {
   tools: ['Read'],
   trust_project: true,
   verbatim_prompts: true,
+  workspace: { git: 'https://example.com/a.git', ref: 'main' },
 };
 
 const those = (fits: (facts: OptionFacts) => boolean): SessionOption[] =>

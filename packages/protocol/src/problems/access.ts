@@ -1,4 +1,4 @@
-import { define } from './define.ts';
+import { define, RETRYABLE } from './define.ts';
 
 const administrator = (setting: string): string =>
   `Ask its administrator to set ${setting} in the configuration file.`;
@@ -16,6 +16,12 @@ type Gone = {
   how: string;
   /** One of the session's further folders. */
   fromOptions: boolean;
+};
+
+type Unavailable = {
+  why: string;
+  /** It was to be made for a new session. */
+  creating: boolean;
 };
 
 /** What a caller may not do, and where sessions may not work. */
@@ -119,5 +125,45 @@ export const accessProblems = {
     'The conversation belongs to another folder',
     ({ cwd, asked }: { cwd: string; asked: string }) =>
       `This conversation works in ${cwd} and cannot continue in ${asked}. Leave "cwd" out, or create a new session there.`,
+  ),
+
+  // workspaces
+  git_url_not_allowed: define(
+    403,
+    'The server does not clone from this address',
+    ({ url, allowed }: { url: string; allowed: readonly string[] }) =>
+      `This server does not clone ${url}. It clones from ${allowed.join(', ')}. ${administrator('"workspaces": {"git_urls": […]}')}`,
+  ),
+  workspace_unavailable: define(
+    409,
+    'The workspace cannot be prepared or restored',
+    ({ why, creating }: Unavailable) =>
+      creating
+        ? `The workspace cannot be prepared: ${why} No session was created.`
+        : `The session's workspace cannot be restored: ${why} Nothing was lost: send the request again when that is solved.`,
+    RETRYABLE,
+  ),
+  workspace_too_large: define(
+    409,
+    'The workspace is larger than the server keeps',
+    ({ limit, creating }: { limit: number; creating: boolean }) =>
+      `The workspace is larger than ${limit} bytes. ${
+        creating
+          ? 'No session was created.'
+          : 'Its last state is not saved, but still in the folder: remove what is not needed there.'
+      } ${administrator('a larger "workspaces": {"max_bytes": …}')}`,
+  ),
+  workspace_not_saved: define(
+    409,
+    'The workspace cannot be saved',
+    ({ why }: { why: string }) =>
+      `The workspace could not be saved: ${why} Its last state is still in the folder, and is saved when that is solved.`,
+    RETRYABLE,
+  ),
+  snapshot_not_found: define(
+    404,
+    'No such snapshot',
+    ({ id }: { id: string }) =>
+      `There is no snapshot ${id} here. POST /sessions/{session_id}/snapshot makes one.`,
   ),
 };

@@ -14,6 +14,7 @@ export const STARTING = [
   'cwd_not_allowed',
   'cwd_not_found',
   'cwd_gone',
+  'workspace_unavailable',
   'permission_mode_forbidden',
   'bypass_needs_sandbox',
   'trust_forbidden',

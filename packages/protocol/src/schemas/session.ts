@@ -6,6 +6,7 @@ import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.
 import { described, PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
 import { BackgroundTask } from './task.ts';
+import { Workspace, WorkspaceSource } from './workspace.ts';
 
 export const SessionStatus = z.enum(SESSION_STATUSES);
 export type SessionStatus = z.infer<typeof SessionStatus>;
@@ -22,6 +23,7 @@ const GIVEN = {
   start: described('start', z.enum(['now', 'lazy']).default('now')),
   model: ModelName.optional(),
   cwd: ArgumentText.optional(),
+  workspace: described('workspace', WorkspaceSource.optional()),
   title: z.string().min(1).max(500).optional(),
   metadata: Metadata.optional(),
   permission_mode: PermissionMode.optional(),
@@ -67,6 +69,7 @@ export const Session = z
     current_model: z.string().nullable(),
     permission_mode: PermissionMode,
     forked_from: SessionId.nullable(),
+    workspace: Workspace.nullable().meta({ description: 'null: it works in a folder that was there before' }),
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;

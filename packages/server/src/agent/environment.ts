@@ -79,6 +79,12 @@ export function agentEnvironment(env: Env, passEnv: readonly string[]): Record<s
   return picked;
 }
 
+/** The variables that any program needs, and none of the agent's. */
+export function basicEnvironment(env: Env): Record<string, string> {
+  const basic = Object.entries(env).filter(([name]) => BASIC.includes(name) || name.startsWith('LC_'));
+  return Object.fromEntries(basic.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'];
 
 /** Decides where model calls go and who pays, clouds aside. Not `CLAUDE_CODE_MAX_OUTPUT_TOKENS`: that is a limit. */

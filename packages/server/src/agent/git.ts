@@ -42,12 +42,18 @@ interface Entry {
 /**
  * Environment variables that keep git from running programs named by the repository around a folder, in its
  * configuration or as hooks. The user's own configuration still applies.
+ * @param isRepository the folder is known to be one; @throws when its configuration cannot be read
  */
 export async function gitWithoutPrograms(
   cwd: string,
   env: Readonly<Record<string, string>>,
+  isRepository = false,
 ): Promise<Record<string, string>> {
-  const entries = await readConfiguration(cwd, env);
+  const entries = await readConfiguration(cwd, env).catch((error: unknown) => {
+    // Empty without git, or outside a repository.
+    if (isRepository) throw error;
+    return [];
+  });
   const ofRepository = entries.filter(({ scope }) => scope === 'local' || scope === 'worktree');
   const named = ofRepository.map(({ key }) => key).filter((key) => substitute(key) !== undefined);
   const pairs = [...new Set([...ALWAYS, ...named])].flatMap((key) => {
@@ -78,14 +84,10 @@ export async function gitWithoutPrograms(
 
 const substitute = (key: string): string | undefined => PROGRAMS.find(([fits]) => fits.test(key))?.[1];
 
-/** Reading runs no program. Empty without git, or outside a repository. */
+/** Reading runs no program. */
 async function readConfiguration(cwd: string, env: Readonly<Record<string, string>>): Promise<Entry[]> {
   const options = { cwd, env, timeout: PATIENCE_MS, maxBuffer: 16 * 1024 * 1024 };
-  const { stdout } = await run(
-    'git',
-    ['config', '--list', '--includes', '--show-scope', '-z'],
-    options,
-  ).catch(() => ({ stdout: '' }));
+  const { stdout } = await run('git', ['config', '--list', '--includes', '--show-scope', '-z'], options);
   const parts = stdout.split('\0');
   const entries: Entry[] = [];
   for (let i = 0; i + 1 < parts.length; i += 2) {

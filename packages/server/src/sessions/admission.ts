@@ -10,6 +10,7 @@ import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
+import type { Prepared, Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
 import type { Policy } from './policy.ts';
 import { changesOf } from './resume.ts';
@@ -39,6 +40,7 @@ export interface AdmissionDeps {
   agent: Agent;
   folders: Folders;
   policy: Policy;
+  workspaces: Pick<Workspaces, 'prepare'>;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
   onError(error: unknown, what: string): void;
@@ -55,7 +57,7 @@ export interface Registry {
 }
 
 export function createAdmission(deps: AdmissionDeps, { find, connect, wake, created }: Registry): Admission {
-  const { store, log, agent, folders, policy } = deps;
+  const { store, log, agent, folders, policy, workspaces } = deps;
 
   /** Checks a request against the configuration. */
   const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
@@ -77,6 +79,16 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, wake, crea
     throw problem('cwd_differs', { cwd, asked });
   };
 
+  /** A workspace instead of a folder that is there. */
+  const prepare = async (id: string, { workspace }: Create): Promise<Prepared | undefined> =>
+    workspace && workspaces.prepare(id, workspace);
+
+  const requireOneFolder = ({ workspace, cwd }: Create): void => {
+    if (workspace === undefined || cwd === undefined) return;
+    const message = 'cannot be given together with "cwd": the workspace is the folder';
+    throw problem('validation_failed', { errors: [{ path: 'body.workspace', message }] });
+  };
+
   const insert = async (record: SessionRecord): Promise<void> => {
     await log.write(record.id, [
       { kind: 'insert-session', session: record },
@@ -94,6 +106,16 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, wake, crea
         record.createdAt,
       ),
     ]);
+  };
+
+  const insertPrepared = async (record: SessionRecord, prepared: Prepared | undefined): Promise<void> => {
+    try {
+      await insert(record);
+    } catch (error) {
+      await prepared?.discard();
+      throw error;
+    }
+    await prepared?.place();
   };
 
   const resumeKnown = async (known: Session, request: Create): Promise<SessionCreated> => {
@@ -194,13 +216,16 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, wake, crea
 
   return {
     async create(request, createdBy) {
+      requireOneFolder(request);
       const { cwd, mode } = await admit(request);
       const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request) };
       const reservation = request.start === 'now' ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();
-        const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: false });
-        await insert(record);
+        const prepared = await prepare(id, request);
+        const given = { id, cwd: prepared?.cwd ?? cwd, mode, createdBy, hasTranscript: false };
+        const record = newRecord(request, { ...given, workspace: prepared?.record ?? null });
+        await insertPrepared(record, prepared);
         return await connect(record, { resumed: false, start: request.start });
       } finally {
         // Without effect once the session has taken it.
@@ -218,6 +243,7 @@ function newRecord(
   given: Pick<SessionRecord, 'id' | 'cwd' | 'createdBy' | 'hasTranscript'> & {
     mode: PermissionMode;
     forkedFrom?: string;
+    workspace?: SessionRecord['workspace'];
   },
 ): SessionRecord {
   const now = new Date().toISOString();
@@ -240,6 +266,7 @@ function newRecord(
     transcriptSeen: given.hasTranscript ? null : 0,
     forkedFrom: given.forkedFrom ?? null,
     createdBy: given.createdBy,
+    workspace: given.workspace ?? null,
     lastSeq: 0,
   };
 }

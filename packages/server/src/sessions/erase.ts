@@ -3,13 +3,14 @@ import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem, storageFailed } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Store } from '../store/store.ts';
+import type { Workspaces } from '../workspaces/workspaces.ts';
 import { inSteps, STEP_BYTES } from './steps.ts';
 
 /** Removes sessions for good. */
 export interface Eraser {
   /**
-   * Removes a closed session. From the first commit on nobody finds it; then go the agent's files of all its
-   * conversations, its rows in small transactions, and its record last. A request that failed half-way can be sent again.
+   * Removes a closed session. From the first commit on nobody finds it; then go its workspace, the agent's files of
+   * all its conversations, its rows in small transactions, and its record last. A request that failed half-way can be sent again.
    * @throws AppError 503 when something cannot be removed, or the server stops
    */
   erase(id: string): Promise<void>;
@@ -26,10 +27,11 @@ export interface EraseDeps {
   agent: Agent;
   feed: Feed;
   ownership: Ownership;
+  workspaces: Pick<Workspaces, 'erase'>;
   onError(error: unknown, what: string): void;
 }
 
-export function createEraser({ store, agent, feed, ownership, onError }: EraseDeps): Eraser {
+export function createEraser({ store, agent, feed, ownership, workspaces, onError }: EraseDeps): Eraser {
   let stopped = false;
   let finishing: Promise<void> = Promise.resolve();
   const running = new Set<Promise<void>>();
@@ -39,6 +41,7 @@ export function createEraser({ store, agent, feed, ownership, onError }: EraseDe
       // Refused when an earlier request got this far.
       await store.write([{ kind: 'hide-session', id }]);
       feed.endSession(id);
+      await workspaces.erase(id);
       const conversations = await store.conversations(id);
       await agent.erase([id, ...conversations.map((each) => each.id)]);
       await inSteps(async (rows) => {

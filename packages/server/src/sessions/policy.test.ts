@@ -14,8 +14,10 @@ const STRICT: Allowed = {
   callbackUrls: 'none',
 };
 
+const ready = async (): Promise<void> => {};
+
 const refusal = (allowed: Partial<Allowed>, options: Record<string, unknown>): string | undefined => {
-  const policy = createPolicy({ ...STRICT, ...allowed }, createFolders([tmpdir()]));
+  const policy = createPolicy({ ...STRICT, ...allowed }, createFolders([tmpdir()]), { ready });
   try {
     policy.checkOptions({ enable_proxy: false, ...options });
     return undefined;
@@ -69,7 +71,7 @@ test('an MCP server with a command wants leave, one at an address does not', () 
 
 test('in the mode auto nobody is asked: it wants leave', () => {
   const checkMode = (auto: boolean) => () =>
-    createPolicy({ ...STRICT, auto }, createFolders([tmpdir()])).checkMode('auto');
+    createPolicy({ ...STRICT, auto }, createFolders([tmpdir()]), { ready }).checkMode('auto');
   expect(checkMode(false)).toThrow('allow_unasked_tools');
   expect(checkMode(true)).not.toThrow();
 });
@@ -114,10 +116,16 @@ test('options that run nothing need no leave', () => {
 test('at the start of an agent its further folders must be there, and inside the roots', async () => {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'policy-test-')));
   try {
-    const policy = createPolicy(STRICT, createFolders([base]));
+    const policy = createPolicy(STRICT, createFolders([base]), { ready });
     const start = (folder: string) =>
       policy
-        .checkStart({ cwd: base, permissionMode: 'default', options: { additional_directories: [folder] } })
+        .checkStart({
+          id: 'a',
+          cwd: base,
+          workspace: null,
+          permissionMode: 'default',
+          options: { additional_directories: [folder] },
+        })
         .catch((error: { code: string; status: number }) => `${error.status} ${error.code}`);
     mkdirSync(join(base, 'more'));
     expect(await start(join(base, 'more'))).toBeUndefined();

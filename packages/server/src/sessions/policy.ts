@@ -5,6 +5,7 @@ import type { CallbackUrls } from '../config.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import type { SessionRecord } from '../store/store.ts';
+import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
 
 /** What the configuration allows callers to do. */
@@ -53,13 +54,20 @@ export interface Policy {
   /** @throws AppError 403 */
   checkOptions(options: SessionOptions): void;
   /**
-   * Checks a session before its agent starts: folders and configuration may have changed since it was created.
+   * Checks a session before its agent starts: folders and configuration may have changed since it was created. A
+   * workspace that is not here is restored.
    * @throws AppError 403 for something that is not allowed now, 409 when its folder is gone
    */
-  checkStart(session: Pick<SessionRecord, 'cwd' | 'permissionMode' | 'options'>): Promise<void>;
+  checkStart(
+    session: Pick<SessionRecord, 'id' | 'cwd' | 'workspace' | 'permissionMode' | 'options'>,
+  ): Promise<void>;
 }
 
-export function createPolicy(allowed: Allowed, folders: Folders): Policy {
+export function createPolicy(
+  allowed: Allowed,
+  folders: Folders,
+  workspaces: Pick<Workspaces, 'ready'>,
+): Policy {
   const mayRunUnasked = (rule: string): boolean =>
     allowed.unaskedTools === true || [...READS, ...allowed.unaskedTools].some((given) => covers(given, rule));
 
@@ -191,10 +199,11 @@ export function createPolicy(allowed: Allowed, folders: Folders): Policy {
       for (const check of Object.values(checks)) check(options);
     },
 
-    async checkStart({ cwd, permissionMode, options }) {
+    async checkStart(session) {
+      const { permissionMode, options } = session;
       policy.checkMode(permissionMode);
       policy.checkOptions(options);
-      await folders.recheck(cwd);
+      await (session.workspace ? workspaces.ready(session) : folders.recheck(session.cwd));
       const plugins = (options.plugins ?? []).map(({ path }) => path);
       for (const folder of [...(options.additional_directories ?? []), ...plugins]) {
         await folders.check(folder).catch((error: unknown) => {

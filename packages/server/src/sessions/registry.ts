@@ -9,6 +9,7 @@ import type {
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
+import type { Workspaces } from '../workspaces/workspaces.ts';
 import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
 import { createEraser, type EraseDeps } from './erase.ts';
@@ -85,6 +86,7 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
   sleepAfterSeconds: number;
   /** How many sessions at rest stay in memory, unless it is the usual number. */
   keptSessions?: number;
+  workspaces: Workspaces;
   /** Warnings about a session's choice of model, for the caller who creates it. */
   warnings(session: Pick<SessionRecord, 'model' | 'options'>): string[];
 }
@@ -212,6 +214,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const close = async (session: Session): Promise<void> => {
     const wasOpen = session.record().status !== 'closed';
     await session.close();
+    await deps.workspaces.saved(session.id);
     if (wasOpen) open--;
     actors.remove(session.id);
     await ownership.release(session.id);
@@ -292,6 +295,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     async erase(id) {
       await serialize(id, async () => {
         const session = await find(id);
+        deps.workspaces.abandon(id);
         if (session) await close(session);
         // An earlier request may have failed half-way.
         else if (!(await eraser.isErasing(id))) throw problem('session_not_found', { id });
@@ -307,6 +311,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async recover() {
       await agent.sweep();
+      await deps.workspaces.recover();
       const waiting = await settleOrphans(deps);
       open = await store.countSessions('connected');
       // Before the first request: an early message would overtake them.
@@ -347,6 +352,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const written = await Promise.all(all.map((session) => session.shutdown()));
       await eraser.stop();
       await agent.sweep();
+      await deps.workspaces.close();
       return written.filter((all) => !all).length;
     },
   };

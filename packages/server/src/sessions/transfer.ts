@@ -222,6 +222,7 @@ const sessionOf = (line: Line<'session'>, createdBy: string | null): SessionReco
   transcriptSeen: line.transcript_seen,
   forkedFrom: line.forked_from,
   createdBy,
+  workspace: null,
   lastSeq: line.last_seq,
 });
 

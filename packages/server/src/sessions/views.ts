@@ -1,6 +1,6 @@
-import type { Session, SessionState, Turn, Usage } from 'claude-agent-protocol';
+import type { Session, SessionState, Turn, Usage, Workspace } from 'claude-agent-protocol';
 import { event } from '../events/log.ts';
-import type { Change, SessionRecord, TurnRecord, UsageRow } from '../store/store.ts';
+import type { Change, SessionRecord, TurnRecord, UsageRow, WorkspaceRecord } from '../store/store.ts';
 import { costOf, tokensOf } from './usage.ts';
 
 /** The model that a session uses: its own, or the server's default; null leaves it to the agent. */
@@ -51,6 +51,18 @@ export function sessionView(
     current_model: currentModel(record, defaultModel),
     permission_mode: record.permissionMode,
     forked_from: record.forkedFrom,
+    workspace: record.workspace && workspaceView(record.workspace),
+  };
+}
+
+function workspaceView({ source, saved, problem }: WorkspaceRecord): Workspace {
+  return {
+    git: 'git' in source ? source.git : null,
+    ref: 'git' in source ? source.ref : null,
+    snapshot: 'git' in source ? null : source.snapshot,
+    saved_at: saved.at,
+    saved_bytes: saved.object.bytes + (saved.base?.bytes ?? 0),
+    problem: problem && { code: problem.code, detail: problem.message, at: problem.at },
   };
 }
 

@@ -40,8 +40,36 @@ export interface SessionRecord {
   forkedFrom: string | null;
   /** Id of the API key that created it; its budget pays for model calls through the gateway. */
   createdBy: string | null;
+  /** The folder that the server made for it; null for one that was there before. */
+  workspace: WorkspaceRecord | null;
   /** Number of the newest event. */
   lastSeq: number;
+}
+
+/** A folder that the server made for a session, and what is saved of it. */
+export interface WorkspaceRecord {
+  /** Without credentials. */
+  source: { git: string; ref: string | null } | { snapshot: string };
+  saved: WorkspaceSave;
+  /** Why the present state could not be saved. */
+  problem: { code: string; message: string; at: string } | null;
+}
+
+/** One saved state of a workspace. */
+export interface WorkspaceSave {
+  /** Grows by one with each save. */
+  version: number;
+  at: string;
+  object: SavedObject;
+  /** A git state may need the commits of an earlier one. */
+  base: SavedObject | null;
+}
+
+/** Where something is kept in the object store, and how to tell that it arrived whole. */
+export interface SavedObject {
+  key: string;
+  bytes: number;
+  sha256: string;
 }
 
 export interface TurnRecord {

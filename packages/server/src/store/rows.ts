@@ -27,6 +27,7 @@ const SESSION: Columns<SessionRecord> = {
   transcriptSeen: 'number',
   forkedFrom: 'text',
   createdBy: 'text',
+  workspace: 'json',
   lastSeq: 'number',
 };
 

@@ -21,8 +21,10 @@ export type {
   ConversationRecord,
   Decision,
   PermissionRecord,
+  SavedObject,
   SessionRecord,
   TurnRecord,
+  WorkspaceRecord,
 } from './records.ts';
 
 export interface NewEvent<T extends EventType = EventType> {

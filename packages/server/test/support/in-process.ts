@@ -15,6 +15,7 @@ import { createPolicy } from '../../src/sessions/policy.ts';
 import { createSessions, type Sessions } from '../../src/sessions/registry.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { Workspaces } from '../../src/workspaces/workspaces.ts';
 import { createFakeAgent } from './fake-agent.ts';
 
 /** Everything of a server but sockets and agent processes. */
@@ -38,6 +39,18 @@ export interface InProcessOptions {
   /** How many sessions at rest stay in memory. */
   keptSessions?: number;
 }
+
+/** No session has a workspace here. */
+const NO_WORKSPACES: Workspaces = {
+  prepare: () => Promise.reject(new Error('there are no workspaces here')),
+  ready: async () => {},
+  begin: async () => () => {},
+  saved: async () => true,
+  abandon: () => {},
+  erase: async () => {},
+  recover: async () => {},
+  close: async () => {},
+};
 
 /** Puts the real parts together as server.ts does, on a store in memory and the fake agent. */
 export function createInProcess({
@@ -74,7 +87,9 @@ export function createInProcess({
         callbackUrls: 'any',
       },
       folders,
+      NO_WORKSPACES,
     ),
+    workspaces: NO_WORKSPACES,
     permissionTimeoutSeconds: 300,
     parkAfterSeconds: 60,
     sleepAfterSeconds,

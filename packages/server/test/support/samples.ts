@@ -30,6 +30,7 @@ export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionReco
   transcriptSeen: null,
   forkedFrom: null,
   createdBy: null,
+  workspace: null,
   lastSeq: 0,
   ...set,
 });
