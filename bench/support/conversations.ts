@@ -78,8 +78,13 @@ export function openSdk(cwd: string, env: Record<string, string>, resume?: strin
 export async function openHttp(
   url: string,
   accept: 'text/event-stream' | 'application/json',
+  start: 'now' | 'lazy' = 'now',
 ): Promise<Conversation> {
-  const created = await fetch(`${url}/sessions`, { method: 'POST' });
+  const created = await fetch(`${url}/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ start }),
+  });
   const { session_id: id } = (await created.json()) as { session_id: string };
   return {
     id,

@@ -60,12 +60,33 @@ describe.skipIf(!CAN_SEE_PROCESSES)('a frozen agent', () => {
   }, 120_000);
 });
 
-test('a close does not wait for a user hook that blocks the start of the agent', async () => {
+/** A user hook that blocks the start of every agent; `mark` is a file that it makes first. */
+function blockStarts(name: string): { mark: string; release(): void } {
   mkdirSync(join(server.userHome, '.claude'), { recursive: true });
   const settings = join(server.userHome, '.claude', 'settings.json');
-  const mark = join(server.root, 'hook-began');
+  const mark = join(server.root, name);
   const hook = { type: 'command', command: `touch ${mark}; sleep 40` };
   writeFileSync(settings, JSON.stringify({ hooks: { SessionStart: [{ hooks: [hook] }] } }));
+  return { mark, release: () => rmSync(settings) };
+}
+
+test('an interrupt during the start of the agent ends the turn at once, and no agent begins it', async () => {
+  const { session_id: id } = await server.createSession({ start: 'lazy' });
+  const { mark, release } = blockStarts('start-began');
+  const first = server.send(id, script({ say: 'first' }));
+  await expect.poll(() => existsSync(mark), { timeout: 30_000 }).toBe(true);
+  release();
+  const interrupted = await timed('POST', `/sessions/${id}/interrupt`);
+  expect(interrupted).toMatchObject({ status: 200 });
+  expect(interrupted.seconds).toBeLessThan(20);
+  expect(await first).toMatchObject({ error: { code: 'interrupted' }, messages: [] });
+  expect(text(await server.send(id, script({ say: 'second' })))).toBe('second');
+  const { body } = await server.call<{ messages: { type: string }[] }>('GET', `/sessions/${id}/messages`);
+  expect(body.messages.filter(({ type }) => type === 'assistant').length).toBe(1);
+}, 90_000);
+
+test('a close does not wait for a user hook that blocks the start of the agent', async () => {
+  const { mark, release } = blockStarts('hook-began');
   try {
     const created = server.call('POST', '/sessions', { title: 'held' });
     await expect.poll(() => existsSync(mark), { timeout: 30_000 }).toBe(true);
@@ -79,6 +100,6 @@ test('a close does not wait for a user hook that blocks the start of the agent',
     expect(closed.seconds).toBeLessThan(20);
     expect(await created).toMatchObject({ status: 409, body: { code: 'session_closed' } });
   } finally {
-    rmSync(settings);
+    release();
   }
 }, 90_000);

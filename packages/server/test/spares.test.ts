@@ -79,7 +79,7 @@ test('a spare that died is not missed: the session starts cold, under the same i
   await running.process.close();
 });
 
-test('a folder whose settings a spare cannot take starts cold', async () => {
+test('a folder whose settings a spare cannot take starts cold, and that process gets the message that the spare had', async () => {
   const cwd = port.workFolder();
   mkdirSync(join(cwd, '.claude'));
   writeFileSync(join(cwd, '.claude/settings.json'), JSON.stringify({ env: { OF_THE_FOLDER: 'yes' } }));
@@ -89,18 +89,17 @@ test('a folder whose settings a spare cannot take starts cold', async () => {
   };
   const { sessionId } = await reserve(trusting());
   const before = port.pids.length;
-  const running = await port.start(trusting(sessionId));
-  expect(port.pids.length).toBe(before + 1);
-  running.process.send(
-    crypto.randomUUID(),
+  const running = await port.start(
+    trusting(sessionId),
     script(
-      { tools: [{ name: 'Bash', input: { command: 'echo $OF_THE_FOLDER > said.txt' } }] },
+      { tools: [{ name: 'Bash', input: { command: 'echo $OF_THE_FOLDER >> said.txt' } }] },
       { say: 'done' },
     ),
   );
+  expect(port.pids.length).toBe(before + 1);
   const { answer } = await running.asked();
   answer({ allowed: true, applySuggestions: false });
-  await running.ended;
+  expect(await running.ended).toMatchObject({ isError: false });
   expect(readFileSync(join(cwd, 'said.txt'), 'utf8')).toBe('yes\n');
   await running.process.close();
 });

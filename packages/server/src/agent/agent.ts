@@ -114,7 +114,16 @@ export interface TurnEnd extends Spent {
 /** A message from the agent process, as its SDK delivers it. */
 export type AgentMessage = EventData<'agent.message'>;
 
+/** A process that is starting and already takes messages: it begins them when it is ready. */
+export interface OpenProcess {
+  send: AgentProcess['send'];
+  /** It was started ahead and answers: all that remains is that it becomes the session's. */
+  isSpare: boolean;
+}
+
 export interface AgentEvents {
+  /** The process takes messages from now on; `start` settles when it is ready. At most once a start. */
+  onOpen(process: OpenProcess): void;
   /** The agent has started on a message; everything until the turn's end is its answer. */
   onTaken(turnId: string): void;
   /** The agent begins a turn that no message asked for, such as a report on a background task. */
@@ -237,7 +246,8 @@ export interface TranscriptQuery {
 /** What the rest of the server knows about an agent. `claude/` implements it. */
 export interface Agent {
   /**
-   * Starts a process and waits until it is ready; `signal` aborts the start.
+   * Starts a process and waits until it is ready; `signal` aborts the start. A message that was sent before that is lost
+   * with a start that fails: no agent began it.
    * @throws Error with the agent's own message when it does not start
    */
   start(options: StartOptions, events: AgentEvents, signal: AbortSignal): Promise<AgentProcess>;

@@ -22,7 +22,7 @@ export interface AgentEventsDeps {
 /** Turns the events of a session's agent into commands, all of them facts. */
 export interface AgentListener {
   /** The callbacks for the process with this number. */
-  events(process: number): AgentEvents;
+  events(process: number): Omit<AgentEvents, 'onOpen'>;
   /** Waits for the agent's report on ended tasks, if one is due. */
   awaitReport(): void;
   /** Stops waiting. */

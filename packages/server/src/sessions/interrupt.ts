@@ -77,6 +77,8 @@ export function createInterrupt({ actor, withCut, process, waiters }: InterruptD
     actor.fact({ kind: 'withdraw-questions' }, 'withdraw what the turn asked');
     const live = process.live();
     if (live && atAgent()) await insist(live, all, { over, run });
+    // The process that is starting has the message, and would begin it.
+    else if (!live && atAgent()) await process.end();
     if (run()) await withCut((cut) => end(turnIds, cut));
     await over;
   };

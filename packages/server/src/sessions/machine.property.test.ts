@@ -10,6 +10,7 @@ const HISTORIES = 3_000;
 /** What keeps a history going comes more often than what ends it. */
 const WEIGHTS: Partial<Record<Step['kind'], number>> = {
   send: 6,
+  'process opens': 3,
   'process starts': 6,
   'agent takes': 6,
   'agent ends': 5,

@@ -19,6 +19,7 @@ import {
   giveUpClose,
   parkedLost,
   processEnded,
+  processStarted,
   restoreTurn,
   serverRestarted,
   shutDown,
@@ -144,7 +145,7 @@ const STEPS: { [Kind in Command['kind']]: Step<Kind> } = {
   'shut-down': shutDown,
 
   // the process
-  'process-started': (draft, { process }) => assign(draft, { process }),
+  'process-started': processStarted,
   'turn-ready': ready,
   'turn-not-started': notStarted,
   'turn-waiting': waiting,

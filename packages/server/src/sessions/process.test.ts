@@ -53,6 +53,63 @@ test('a session never has two processes: a start waits until the process before 
   expect(log).toEqual(['started', 'process 1', 'ending', 'ended', 'started', 'process 2']);
 });
 
+/** A handle whose process takes messages at once, and is ready when it is let. */
+function opening() {
+  const sent: string[] = [];
+  const { promise: ready, resolve: getReady, reject: fail } = Promise.withResolvers<void>();
+  const fake = createFakeAgent();
+  const handle = createProcessHandle({
+    agent: {
+      ...fake,
+      async start(options, events, signal) {
+        events.onOpen({ send: (turnId) => void sent.push(turnId), isSpare: false });
+        signal.addEventListener('abort', () => fail(new Error('aborted')));
+        await ready;
+        return fake.start(options, events, signal);
+      },
+    },
+    checkStart: async () => {},
+    options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
+    events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
+    checkAllowed: () => {},
+    acquire: async () => () => {},
+    onPosition: () => {},
+    onUnused: () => {},
+    onStart: () => {},
+  });
+  return { handle, sent, getReady, fail };
+}
+
+test('a process that is starting takes messages before it is ready', async () => {
+  const { handle, sent, getReady } = opening();
+  const { number, ready } = await handle.reach({ waits: true });
+  expect(handle.live()).toBeUndefined();
+  expect(handle.send(number, 'first', 'hello')).toBe(true);
+  expect(handle.send(number + 1, 'second', 'hello')).toBe(false);
+  expect(sent).toEqual(['first']);
+  getReady();
+  await ready;
+  expect(handle.live()).toBeDefined();
+  expect(await handle.reach({ waits: true })).toMatchObject({ number });
+});
+
+test('a process that does not get ready takes no more messages, and says why', async () => {
+  const { handle, fail } = opening();
+  const { number, ready } = await handle.reach({ waits: true });
+  fail(new Error('no such binary'));
+  await expect(ready).rejects.toMatchObject({ code: 'agent_start_failed' });
+  expect(handle.send(number, 'turn', 'hello')).toBe(false);
+});
+
+test('a process that is ended while it starts takes no more messages at once', async () => {
+  const { handle } = opening();
+  const { number, ready } = await handle.reach({ waits: true });
+  ready.catch(() => {});
+  const end = handle.end();
+  expect(handle.send(number, 'turn', 'hello')).toBe(false);
+  await end;
+});
+
 test('an end also ends a process that is still starting', async () => {
   const { handle, log, letEnd } = setup();
   const start = handle.wake({ waits: true });

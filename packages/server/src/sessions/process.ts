@@ -9,9 +9,19 @@ interface Live {
   process: AgentProcess;
 }
 
+/** A process that takes messages; the handle's side of agent.ts's. */
+interface Reached {
+  number: number;
+  isSpare: boolean;
+  /** Settles when it is ready. @throws AppError as `wake` does */
+  ready: Promise<unknown>;
+}
+
 /** A start that is under way. */
 interface Attempt {
   abort: AbortController;
+  /** Settles when its process takes messages, before it is ready. */
+  opened: PromiseWithResolvers<Omit<Reached, 'ready'>>;
   /** A turn needs the process, and waits for as long as it takes. */
   waits: boolean;
   /** Its place among the starts that wait for a process of another session; 0 when it does not. */
@@ -40,6 +50,11 @@ export interface ProcessHandle {
    * @throws AppError 502 with the agent's own words, 503 when every process is busy and it does not wait
    */
   wake(how: { waits: boolean }): Promise<Live>;
+  /**
+   * The same, but settles as soon as the process takes messages: the agent prepares for the first one (30 ms) while it
+   * starts.
+   */
+  reach(how: { waits: boolean }): Promise<Reached>;
   /** Gives up a start that waits for another session's process. */
   giveUp(): void;
   /** Hands a message to the process with this number; false when it is gone. */
@@ -66,7 +81,7 @@ export interface ProcessHandleDeps {
   /** @throws AppError that says why no process may be started now */
   checkStart(): Promise<void>;
   options(): Promise<StartOptions>;
-  events(number: number): AgentEvents;
+  events(number: number): Omit<AgentEvents, 'onOpen'>;
   /** @throws AppError when the session may not have a process */
   checkAllowed(): void;
   onStart(number: number): void;
@@ -98,6 +113,8 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   } = deps;
   let live: Live | undefined;
   let starting: Starting | undefined;
+  /** The process that takes messages: the live one, or one that is starting. */
+  let open: { number: number; send: AgentProcess['send'] } | undefined;
   let questions = 0;
   let ending: Promise<void> = Promise.resolve();
   let killing: Promise<void> = Promise.resolve();
@@ -106,7 +123,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   let started = 0;
   let startedAt = '';
 
-  const start = async (signal: AbortSignal, release: Release): Promise<Live> => {
+  const start = async ({ abort: { signal }, opened }: Attempt, release: Release): Promise<Live> => {
     const number = ++started;
     startedAt = new Date().toISOString();
     let dead = false;
@@ -117,11 +134,17 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       const onExit: AgentEvents['onExit'] = (exit) => {
         dead = true;
         if (live?.number === number) live = undefined;
+        shut(number);
         heard.onExit(exit);
         release();
       };
-      process = await agent.start(await options(), { ...heard, onExit }, signal);
+      const onOpen: AgentEvents['onOpen'] = ({ send, isSpare }) => {
+        open = { number, send };
+        opened.resolve({ number, isSpare });
+      };
+      process = await agent.start(await options(), { ...heard, onExit, onOpen }, signal);
     } catch (error) {
+      shut(number);
       // It was ended on purpose, and the session's state says why.
       if (signal.aborted) checkAllowed();
       const words = messageOf(error);
@@ -133,12 +156,19 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       // The session may have been closed while its process was starting.
       checkAllowed();
     } catch (error) {
+      shut(number);
       await process.close();
       throw error;
     }
     live = { number, process };
+    open = { number, send: process.send };
     onStart(number);
+    opened.resolve({ number, isSpare: false });
     return live;
+  };
+
+  const shut = (number: number): void => {
+    if (open?.number === number) open = undefined;
   };
 
   const begin = async (mine: Attempt): Promise<Live> => {
@@ -159,16 +189,15 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     });
     mine.position = 0;
     try {
-      return await start(signal, release);
+      return await start(mine, release);
     } catch (error) {
       release();
       throw error;
     }
   };
 
-  const wake: ProcessHandle['wake'] = async ({ waits }) => {
-    checkAllowed();
-    if (live) return live;
+  /** What comes of the start that is under way, or of a new one. */
+  const join = async <T>(waits: boolean, outcome: (start: Starting) => Promise<T>): Promise<T> => {
     let mine = starting;
     if (!mine) {
       const attempt: Attempt = {
@@ -176,6 +205,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
         waits,
         position: 0,
         held: Promise.withResolvers(),
+        opened: Promise.withResolvers(),
       };
       const begun: Starting = Object.assign(attempt, { live: begin(attempt) });
       starting = begun;
@@ -184,18 +214,38 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
         if (starting === begun) starting = undefined;
       };
       begun.live.then(over, over);
+      begun.live.catch(attempt.opened.reject);
+      // Nobody may be waiting for this.
+      attempt.opened.promise.catch(() => {});
     }
-    if (!waits) return Promise.race([mine.live, mine.held.promise.then(() => refuse())]);
+    if (!waits) return Promise.race([outcome(mine), mine.held.promise.then(() => refuse())]);
     mine.waits = true;
     // Another turn than the one that was told may wait now.
     if (mine.position > 0) onPosition(mine.position);
-    try {
-      return await mine.live;
-    } catch (error) {
-      // The start of a question, which was refused just now.
-      if (error instanceof AppError && error.code === 'agents_busy') return wake({ waits });
-      throw error;
-    }
+    return outcome(mine);
+  };
+
+  const wake: ProcessHandle['wake'] = async ({ waits }) => {
+    checkAllowed();
+    return live ?? join(waits, (start) => start.live).catch((error) => again(error, waits, wake));
+  };
+
+  const reach: ProcessHandle['reach'] = async ({ waits }) => {
+    checkAllowed();
+    if (live) return { number: live.number, isSpare: false, ready: Promise.resolve() };
+    return join(waits, async ({ opened, live: ready }) => ({ ...(await opened.promise), ready })).catch(
+      (error) => again(error, waits, reach),
+    );
+  };
+
+  /** The start of a question may have been refused just now; a turn waits. */
+  const again = <T>(
+    error: unknown,
+    waits: boolean,
+    ask: (how: { waits: boolean }) => Promise<T>,
+  ): Promise<T> => {
+    if (waits && error instanceof AppError && error.code === 'agents_busy') return ask({ waits });
+    throw error;
   };
 
   const refuse = (): never => {
@@ -232,6 +282,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     error instanceof AppError ? error : problem('agent_refused', { why: messageOf(error) });
 
   const end = async (): Promise<void> => {
+    open = undefined;
     // A start may take a minute (the user's hooks run during it), so it is aborted.
     starting?.abort.abort();
     const last = live ?? (await starting?.live.catch(() => undefined));
@@ -255,14 +306,15 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     isAtRest: () => !live && !starting && questions === 0 && leaving === 0,
     isWaiting: () => (starting?.position ?? 0) > 0,
     wake,
+    reach,
     giveUp() {
       if (!starting || starting.position === 0) return;
       starting.abort.abort();
       starting = undefined;
     },
     send(number, turnId, input) {
-      if (live?.number !== number) return false;
-      live.process.send(turnId, input);
+      if (open?.number !== number) return false;
+      open.send(turnId, input);
       return true;
     },
     async ask(question) {
@@ -290,6 +342,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     async kill() {
       const last = live;
       live = undefined;
+      if (last) shut(last.number);
       killing = until(Promise.all([killing, last?.process.kill()]));
       await killing;
     },

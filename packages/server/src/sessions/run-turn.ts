@@ -23,7 +23,7 @@ export interface RunTurnDeps {
   fact(command: CommandBody, what: string): void;
 }
 
-/** Gets a process for a turn that began, and reports `turn-ready` or `turn-not-started`. */
+/** Gets a process for a turn that began, and reports `turn-ready`; also, or instead, `turn-not-started`. */
 export async function runTurn(
   { store, agent, state, process, fact }: RunTurnDeps,
   turn: TurnRecord,
@@ -32,13 +32,26 @@ export async function runTurn(
   const isBegun = async (conversationId: string): Promise<boolean> =>
     (await agent.taken(conversationId, [turnId])).length > 0;
   try {
-    const { number } = await process.wake({ waits: true });
+    const { number, ready } = await process.reach({ waits: true });
+    // It is awaited only later.
+    ready.catch(() => {});
     await checkBudget(store, state().record);
     const begun = continuedTurn(state()) === turnId && (await isBegun(state().record.conversationId));
     fact({ kind: 'turn-ready', turnId, process: number, begun }, 'send a message');
+    await ready;
   } catch (error) {
     fact({ kind: 'turn-not-started', turnId, error: reasonOf(error) }, 'end a turn');
   }
+}
+
+/** Starts a process for a session without a turn. A spare answers already, so it is not waited for. */
+export async function startAgent(
+  process: ProcessHandle,
+  onError: (error: unknown, what: string) => void,
+): Promise<void> {
+  const { ready, isSpare } = await process.reach({ waits: false });
+  if (isSpare) ready.catch((error: unknown) => onError(error, 'start an agent'));
+  else await ready;
 }
 
 /** Lets the process of a turn go that waits for a permission, if that is still all that waits. */

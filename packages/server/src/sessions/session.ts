@@ -28,7 +28,7 @@ import type { Policy } from './policy.ts';
 import { createProcessHandle } from './process.ts';
 import type { Settable } from './resume.ts';
 import { createRewind } from './rewind.ts';
-import { parkTurn, resumeParked, runTurn } from './run-turn.ts';
+import { parkTurn, resumeParked, runTurn, startAgent } from './run-turn.ts';
 import { createSending, type SendingDeps, type SendRequest, type Sent } from './send.ts';
 import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
@@ -325,7 +325,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     respond: calls.respond,
     pendingPermissions: () => state().pending.map(permissionView),
     tasks: () => state().tasks.map(({ view }) => view),
-    wake: async () => void (await process.wake({ waits: false })),
+    wake: () => startAgent(process, deps.onError),
     checkDivergence: sending.checkDivergence,
     ask: process.ask,
     send: sending.send,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoServer, startDemoServer } from 'claude-agent-demo-model';
+import type { UserInput } from 'claude-agent-protocol';
 import type {
   Agent,
   AgentEvents,
@@ -39,7 +40,8 @@ export interface AgentPort {
   asked: string[];
   /** An empty folder to work in. */
   workFolder(): string;
-  start(options: StartOptions): Promise<Running>;
+  /** @param early a message for the process as soon as it takes any, before it is ready */
+  start(options: StartOptions, early?: UserInput): Promise<Running>;
   /** Options of a new session in a folder. */
   optionsIn(cwd: string, id?: string): StartOptions;
   close(): Promise<void>;
@@ -90,7 +92,7 @@ export async function openAgentPort({ spares = 0 }: { spares?: number } = {}): P
     pids,
     asked,
     workFolder: () => mkdtempSync(join(folder, 'work-')),
-    start: (options) => startOn(agent, options),
+    start: (options, early) => startOn(agent, options, early),
     optionsIn: (cwd, id = crypto.randomUUID()) => ({
       sessionId: id,
       conversationId: id,
@@ -112,7 +114,7 @@ export async function openAgentPort({ spares = 0 }: { spares?: number } = {}): P
   };
 }
 
-async function startOn(agent: Agent, options: StartOptions): Promise<Running> {
+async function startOn(agent: Agent, options: StartOptions, early?: UserInput): Promise<Running> {
   const questions: { question: Question; answer(decision: Decision): void }[] = [];
   let tell = (): void => {};
   const ended = Promise.withResolvers<TurnEnd>();
@@ -120,6 +122,7 @@ async function startOn(agent: Agent, options: StartOptions): Promise<Running> {
   const messages: AgentMessage[] = [];
   let own = 0;
   const events: AgentEvents = {
+    onOpen: ({ send }) => early !== undefined && send(crypto.randomUUID(), early),
     onTaken: () => {},
     onOwnTurn() {
       own += 1;

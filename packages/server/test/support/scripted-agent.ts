@@ -5,6 +5,10 @@ import type { CommandBody } from '../../src/sessions/machine/commands.ts';
 /** The agent process as far as a session sees it. */
 interface Process {
   number: number;
+  /** Until then it takes messages, and does nothing. */
+  isReady: boolean;
+  /** The turn that it was started for and has before it is ready. */
+  first: string | undefined;
   /** Messages that it has, and has not begun. */
   inbox: string[];
   /** The turn that it works on; `own` is one of its own. */
@@ -19,6 +23,8 @@ export interface ScriptedAgent {
   expectParked(parked: { turnId: string; requestId: string; toolUseId: string }): void;
   /** False when the process of this number is gone. */
   send(number: number, turnId: string): boolean;
+  /** A process takes messages from now on, and is not ready. */
+  open(): void;
   start(): void;
   failStart(): void;
   die(): void;
@@ -43,6 +49,8 @@ export interface ScriptedAgent {
   change(n: number): void;
   changeTasks(n: number): void;
   isBusy(): boolean;
+  /** A process takes messages that is not ready. */
+  isOpening(): boolean;
   isExpected(): boolean;
   /** Whether it said that this turn has ended. */
   hasEnded(turnId: string): boolean;
@@ -102,6 +110,20 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
   const system = (message: Record<string, unknown>): void =>
     fact({ kind: 'message', message: { type: 'system', ...message }, end: undefined });
 
+  const begin = (first?: string): Process => ({
+    number: ++processes,
+    isReady: false,
+    first,
+    inbox: [],
+    working: undefined,
+  });
+  const failure = { code: 'agent_start_failed', message: 'no' };
+  /** The start of a process fails that took messages already. */
+  const failOpen = ({ first }: Process): void => {
+    process = undefined;
+    if (first) fact({ kind: 'turn-not-started', turnId: first, error: failure });
+  };
+
   return {
     expect: (turnId) => void starting.push(turnId),
     expectParked(turn) {
@@ -112,10 +134,17 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       process.inbox.push(turnId);
       return true;
     },
+    open() {
+      if (process || parked) return;
+      const turnId = starting.shift();
+      process = begin(turnId);
+      if (turnId) fact({ kind: 'turn-ready', turnId, process: process.number });
+    },
     start() {
       const turnId = starting.shift();
-      if (!process) {
-        process = { number: ++processes, inbox: [], working: undefined };
+      process ??= begin();
+      if (!process.isReady) {
+        process.isReady = true;
         fact({ kind: 'process-started', process: process.number });
         askAgain(process);
       }
@@ -123,14 +152,15 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     },
     failStart() {
       const turnId = starting.shift();
-      const error = { code: 'agent_start_failed', message: 'no' };
       const last = parked;
       // Another process may be asked for at once.
       parked = undefined;
-      if (last) fact({ kind: 'parked-lost', requestId: last.requestId, error });
-      if (turnId) fact({ kind: 'turn-not-started', turnId, error });
+      if (last) fact({ kind: 'parked-lost', requestId: last.requestId, error: failure });
+      if (process && !process.isReady) failOpen(process);
+      if (turnId) fact({ kind: 'turn-not-started', turnId, error: failure });
     },
     die() {
+      if (process && !process.isReady) return failOpen(process);
       const last = process;
       process = undefined;
       const cut = { spent: [], isBooked: false };
@@ -150,7 +180,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       parked = undefined;
     },
     take() {
-      if (!process || process.working !== undefined) return;
+      if (!process?.isReady || process.working !== undefined) return;
       process.working = process.inbox.shift();
       if (process.working) fact({ kind: 'turn-taken', turnId: process.working });
     },
@@ -160,19 +190,19 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       if (turnId) fact({ kind: 'turn-taken', turnId });
     },
     withdraw(turnId) {
-      if (!process?.inbox.includes(turnId)) return false;
+      if (!process?.isReady || !process.inbox.includes(turnId)) return false;
       process.inbox = process.inbox.filter((each) => each !== turnId);
       return true;
     },
     beginOwn(turnId) {
-      if (!process || process.working !== undefined) return;
+      if (!process?.isReady || process.working !== undefined) return;
       process.working = OWN;
       fact({ kind: 'own-turn-began', turnId });
     },
     speak(n) {
       const content = [{ type: 'text', text: `word ${n}` }];
       const message = { type: 'assistant', parent_tool_use_id: null, message: { id: 'm', content } };
-      if (process) fact({ kind: 'message', message, end: undefined });
+      if (process?.isReady) fact({ kind: 'message', message, end: undefined });
     },
     end(fails) {
       if (process?.working === undefined) return;
@@ -182,7 +212,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     },
     endLate(turnId, fails) {
       const isLate = turnId !== process?.working && !process?.inbox.includes(turnId ?? '');
-      if (process && turnId && isLate && !starting.includes(turnId)) tellEnd(turnId, fails);
+      if (process?.isReady && turnId && isLate && !starting.includes(turnId)) tellEnd(turnId, fails);
     },
     drop(turnIds) {
       starting = starting.filter((turnId) => !turnIds.includes(turnId));
@@ -225,10 +255,10 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
         { kind: 'transcript-lost', restored: n % 3 },
       ];
       const change = pick(changes, n);
-      if (process && change) fact(change);
+      if (process?.isReady && change) fact(change);
     },
     changeTasks(n) {
-      if (!process) return;
+      if (!process?.isReady) return;
       if (n % 3 === 0) system({ subtype: 'task_notification', task_id: 'task 1', status: 'completed' });
       else if (n % 3 === 1) fact({ kind: 'no-report' });
       else {
@@ -242,6 +272,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
       }
     },
     isBusy: () => process !== undefined,
+    isOpening: () => process !== undefined && !process.isReady,
     isExpected: () => starting.length > 0 || parked !== undefined,
     hasEnded: (turnId) => ended.has(turnId),
   };

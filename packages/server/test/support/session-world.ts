@@ -22,6 +22,7 @@ export const STEPS = [
   'close',
   'answer',
   'give up',
+  'process opens',
   'process starts',
   'process does not start',
   'process is not free',
@@ -211,6 +212,11 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     if (turnIds.length === 0) return;
     actor.intend(stamp({ kind: 'mark-stopped', turnIds }));
     fact({ kind: 'withdraw-questions' });
+    if (agent.isOpening()) {
+      // It is ended, and what it was given with it.
+      agent.die();
+      n = 1;
+    }
     if (n % 3 === 0) agent.end(true);
     if (n % 3 !== 1) return;
     agent.drop(turnIds.map((turnId) => rows.turns.get(turnId)?.continuedAs ?? turnId));
@@ -310,6 +316,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
     close: (n) => n % 3 === 0 && close(),
     answer: settle,
     'give up': giveUp,
+    'process opens': () => agent.open(),
     'process starts': () => agent.start(),
     'process does not start': () => agent.failStart(),
     'process is not free'(n) {

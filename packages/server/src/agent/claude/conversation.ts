@@ -7,7 +7,7 @@ import type { Price } from '../tally.ts';
 import { createChanges } from './changes.ts';
 import { controls } from './controls.ts';
 import type { Host } from './host.ts';
-import type { createInbox } from './inbox.ts';
+import type { Inbox } from './inbox.ts';
 import { readMessages } from './messages.ts';
 import { createResultReader } from './results.ts';
 import { createSpending } from './spending.ts';
@@ -33,7 +33,7 @@ export interface AgentConversation {
 export function converse(
   sdk: Query,
   host: Host,
-  inbox: ReturnType<typeof createInbox>,
+  inbox: Inbox,
   { price, saved }: { price: Price; saved: ModelUsage },
   options: StartOptions,
   events: AgentEvents,
@@ -89,6 +89,7 @@ export function converse(
     close,
     ready() {
       changes.begin();
+      inbox.ready();
       const owned = host.owned();
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
         await owned?.end();

@@ -6,7 +6,7 @@ import { configDir } from '../environment.ts';
 import type { Price } from '../tally.ts';
 import { converse } from './conversation.ts';
 import { type HostDeps, prepareHost } from './host.ts';
-import { createInbox } from './inbox.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
 import { markDeferred, unmark } from './parking.ts';
 import { whenReady } from './ready.ts';
@@ -35,6 +35,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
   const startCold = async (
     options: StartOptions,
     events: AgentEvents,
+    inbox: Inbox,
     signal: AbortSignal,
   ): Promise<AgentProcess> => {
     const host = await prepareHost(deps, options, events);
@@ -50,11 +51,19 @@ export function createClaude(deps: ClaudeDeps): Agent {
       !options.resume || host.link.meter
         ? {}
         : await savedTotals(configDir(host.env), options.conversationId);
-    const inbox = createInbox();
     const sdk = query({ prompt: inbox.messages(), options: host.options });
-    const conversation = converse(sdk, host, inbox, { price, saved }, options, events);
+    let isReady = false;
+    const ready = sdk.initializationResult().then(() => {
+      isReady = true;
+    });
+    const conversation = converse(sdk, host, inbox, { price, saved }, options, {
+      ...events,
+      // A process that cannot start may say so with a result (a resume of nothing does): no turn's end.
+      onMessage: (message, end) => events.onMessage(message, isReady ? end : undefined),
+    });
+    events.onOpen({ send: inbox.push, isSpare: false });
     try {
-      await whenReady(sdk.initializationResult(), conversation.reading, signal, startTimeoutMs);
+      await whenReady(ready, conversation.reading, signal, startTimeoutMs);
     } catch (error) {
       // The SDK's error on close ("The operation was aborted") is not the reason.
       const reason = conversation.reported();
@@ -65,23 +74,33 @@ export function createClaude(deps: ClaudeDeps): Agent {
     return conversation.ready();
   };
 
-  const startAnyhow: typeof startCold = async (options, events, signal) => {
+  const startAnyhow: typeof startCold = async (options, events, inbox, signal) => {
     try {
-      return await startCold(options, events, signal);
+      return await startCold(options, events, inbox, signal);
     } catch (error) {
       if (options.resume || signal.aborted) throw error;
       if (!(await removeStub(library.projects, options.conversationId))) throw error;
-      return startCold(options, events, signal);
+      return startCold(options, events, inbox, signal);
     }
   };
 
   return {
-    async start(options, events, signal) {
+    async start(options, heard, signal) {
       const started = spares.startBegins();
+      const inbox = createInbox();
+      let isOpen = false;
+      const events: AgentEvents = {
+        ...heard,
+        // A process that starts in a spare's stead has its inbox.
+        onOpen(process) {
+          if (!isOpen) heard.onOpen(process);
+          isOpen = true;
+        },
+      };
       try {
         const spare = spares.take(options.sessionId);
-        const claimed = spare && (await claimSpare(spare, price, options, events, signal));
-        return claimed ?? (await startAnyhow(options, events, signal));
+        const claimed = spare && (await claimSpare(spare, price, options, events, inbox, signal));
+        return claimed ?? (await startAnyhow(options, events, inbox, signal));
       } finally {
         started();
       }

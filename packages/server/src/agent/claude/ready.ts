@@ -1,16 +1,16 @@
 /**
  * Waits until a process is ready.
- * @param reading settles when the process sends no more messages
+ * @param ended settles when the process has ended, or sends no more messages
  * @param signal aborts the start
  * @throws when the process exits first, the start is aborted, or it takes too long
  */
 export async function whenReady<T>(
   ready: Promise<T>,
-  reading: Promise<void>,
+  ended: Promise<void>,
   signal: AbortSignal,
   ms: number,
 ): Promise<T> {
-  return within(ms, Promise.race([ready, reading.then(failStart), givenUp(signal)]));
+  return within(ms, Promise.race([ready, ended.then(failStart), givenUp(signal)]));
 }
 
 function failStart(): never {

@@ -6,7 +6,7 @@ import type { Price } from '../tally.ts';
 import type { Asked } from './asked.ts';
 import { converse } from './conversation.ts';
 import { type Host, type HostDeps, prepareHost } from './host.ts';
-import { createInbox } from './inbox.ts';
+import type { Inbox } from './inbox.ts';
 import { whenReady } from './ready.ts';
 import { folderOptions, guardedEnvironment } from './trust.ts';
 
@@ -226,6 +226,7 @@ export async function claimSpare(
   price: Price,
   options: StartOptions,
   events: AgentEvents,
+  inbox: Inbox,
   signal: AbortSignal,
 ): Promise<AgentProcess | undefined> {
   const { host } = spare;
@@ -234,7 +235,6 @@ export async function claimSpare(
     await spare.discard();
     return undefined;
   }
-  const inbox = createInbox();
   spare.bind(events);
   try {
     const { additionalDirectories } = folderOptions(options);
@@ -251,13 +251,14 @@ export async function claimSpare(
         }),
       },
     });
-    const conversation = converse(sdk, host, inbox, { price, saved: {} }, options, events);
-    await whenReady(spare.process.claimed, conversation.reading, signal, CLAIM_TIMEOUT_MS);
-    return conversation.ready();
+    events.onOpen({ send: inbox.push, isSpare: true });
+    await whenReady(spare.process.claimed, spare.process.exited, signal, CLAIM_TIMEOUT_MS);
+    // Not before: a process that refuses says that the message failed, and the one in its stead gets it again.
+    return converse(sdk, host, inbox, { price, saved: {} }, options, events).ready();
   } catch (error) {
-    inbox.end();
     await spare.discard();
-    if (signal.aborted) throw error;
-    return undefined;
+    if (!signal.aborted) return undefined;
+    inbox.end();
+    throw error;
   }
 }

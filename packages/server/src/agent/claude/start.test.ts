@@ -27,7 +27,7 @@ const START: StartOptions = {
   resume: false,
   spentUsd: 0,
 };
-const EVENTS = {} as AgentEvents;
+const EVENTS = { onOpen: () => {} } as unknown as AgentEvents;
 
 test('an agent that never answers is given up with a sentence that says so, and is gone', async () => {
   let pid: number | undefined;

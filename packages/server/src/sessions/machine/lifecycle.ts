@@ -8,9 +8,16 @@ import { mayStartAgain, park, parkableRequest, startParked, startParkedAgain } f
 import { giveUpAll } from './permissions.ts';
 import { agentDied, backgroundError } from './reasons.ts';
 import { type Current, canSleep, isClosed, type Own } from './state.ts';
-import { takeLate } from './steering.ts';
+import { handOver, takeLate } from './steering.ts';
 import { bookings } from './turn-end.ts';
 import { beginNext, cutTurns, endQueued, putBack } from './turns.ts';
+
+/** The agent process is ready. It may have the message of the turn already: it gets what was given to that since. */
+export function processStarted(draft: Draft, { process }: Of<'process-started'>): void {
+  assign(draft, { process });
+  const { current, parked } = draft.state;
+  if (current && current.phase !== 'starting' && !parked) handOver(draft);
+}
 
 /** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
