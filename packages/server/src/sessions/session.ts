@@ -34,7 +34,7 @@ import { createSessionActor } from './session-actor.ts';
 import { createSettings } from './settings.ts';
 import { createSleep } from './sleep.ts';
 import { readyTranscript } from './transcript.ts';
-import { createWaiters, hasEnded } from './waiters.ts';
+import { awaitTurn, createWaiters, hasEnded } from './waiters.ts';
 
 /** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
 const LAST_WRITES_MS = 1_500;
@@ -303,16 +303,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const interrupt = createInterrupt({ actor, withCut, process, waiters });
 
-  const awaitTurn = async (
-    waiting: Promise<TurnRecord> | undefined,
-    turnId: string,
-    isOver: (turn: TurnRecord) => boolean,
-  ): Promise<TurnRecord> => {
-    if (waiting) return waiting;
-    const turn = await store.getTurn(id, turnId);
-    if (turn && isOver(turn)) return turn;
-    throw problem('turn_not_found', { sessionId: id, id: turnId });
-  };
+  const awaited = { id, store, isDraining: () => state().draining };
 
   return {
     id,
@@ -333,8 +324,8 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     isStuck: actor.isStuck,
     isAtRest: () => work.isOver() && process.isAtRest() && actor.isIdle() && isAtRest(state()),
     rest: endTimers,
-    ended: (turnId) => awaitTurn(waiters.ended(turnId), turnId, hasEnded),
-    settled: (turnId) => awaitTurn(settling.ended(turnId), turnId, ({ settledAt }) => settledAt !== null),
+    ended: (turnId) => awaitTurn(awaited, waiters, turnId, hasEnded),
+    settled: (turnId) => awaitTurn(awaited, settling, turnId, ({ settledAt }) => settledAt !== null),
     takeOver: (turns) => fact({ kind: 'take-over', turns }, 'take over queued turns'),
     resumeQueue: () => fact({ kind: 'resume-queue' }, 'go on with queued turns'),
     setModel: settings.setModel,

@@ -1,4 +1,5 @@
-import type { TurnRecord } from '../store/store.ts';
+import { problem } from '../errors.ts';
+import type { Store, TurnRecord } from '../store/store.ts';
 
 /** Callers that wait for the end of a turn. */
 export interface Waiters {
@@ -43,3 +44,22 @@ export function createWaiters(): Waiters {
 
 /** Nothing more comes of a turn; a message that another turn took in has no end of its own. */
 export const hasEnded = ({ result, state }: TurnRecord): boolean => result !== null || state === 'steered';
+
+/**
+ * Waits for the end of a turn, or takes it from the store.
+ * @throws AppError 404 when there is no such turn, 503 when the turn goes on at the next start
+ */
+export async function awaitTurn(
+  { id, store, isDraining }: { id: string; store: Pick<Store, 'getTurn'>; isDraining(): boolean },
+  waiters: Waiters,
+  turnId: string,
+  isOver: (turn: TurnRecord) => boolean,
+): Promise<TurnRecord> {
+  const waiting = waiters.ended(turnId);
+  if (waiting) return waiting;
+  const turn = await store.getTurn(id, turnId);
+  if (turn && isOver(turn)) return turn;
+  // A shutdown has given its callers up already. The same request, under its key, waits at the next start.
+  if (turn && isDraining()) throw problem('server_stopping', { kept: true });
+  throw problem('turn_not_found', { sessionId: id, id: turnId });
+}
