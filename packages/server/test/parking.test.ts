@@ -1,94 +1,12 @@
 /** Permissions that outlive every process, on the real agent. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PermissionRequest, SessionDetail, SessionEvent, TurnResult } from 'claude-agent-protocol';
+import type { PermissionRequest, SessionDetail, TurnResult } from 'claude-agent-protocol';
 import { describe, expect, type TestContext, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
-import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
-
-/** Waits for something to become true; `expect.poll` cannot tell concurrent tests apart. */
-const until = (check: () => Promise<boolean> | boolean): Promise<void> =>
-  vi.waitFor(
-    async () => {
-      if (!(await check())) throw new Error('It did not become true in time.');
-    },
-    { timeout: 30_000, interval: 50 },
-  );
-
-type Start = (options?: Parameters<typeof startTestServer>[0]) => Promise<TestServer>;
-
-/** Starts servers one after the other on the same folders; they go with the test. */
-function servers({ onTestFinished }: TestContext): Start {
-  let last: TestServer | undefined;
-  onTestFinished(() => cleanUp(last));
-  return async (options = {}) => {
-    last = await startTestServer({ ...options, ...(last && { on: last }) });
-    return last;
-  };
-}
-
-/** A session with a message that waits for a permission to write a line. */
-async function ask(
-  on: TestServer,
-  options: Record<string, unknown> = {},
-  message = bash('asked'),
-): Promise<{ id: string; request: PermissionRequest; key: string }> {
-  const { session_id: id } = await on.createSession(options);
-  const key = crypto.randomUUID();
-  await on.call(
-    'POST',
-    `/sessions/${id}/messages`,
-    { message },
-    {
-      headers: { prefer: 'respond-async', 'idempotency-key': key },
-    },
-  );
-  return { id, key, request: await pending(on, id) };
-}
-
-const bash = (word: string): string =>
-  script(
-    { tools: [{ name: 'Bash', input: { command: `echo ${word} >> ran.txt` } }] },
-    { say: 'It is done, says {{result}}' },
-  );
-
-async function pending(on: TestServer, id: string): Promise<PermissionRequest> {
-  let found: PermissionRequest | undefined;
-  await until(async () => {
-    found = (await on.status(id)).pending_permissions[0];
-    return found !== undefined;
-  });
-  return found as PermissionRequest;
-}
-
-const respond = (on: TestServer, id: string, answer: Record<string, unknown>): Promise<{ status: number }> =>
-  on.call('POST', `/sessions/${id}/permissions/respond`, answer);
-
-/** The same request under its key: the same turn, to its end. */
-const sendAgain = async (
-  on: TestServer,
-  id: string,
-  key: string,
-  message = bash('asked'),
-): Promise<TurnResult> => {
-  const { body } = await on.call<TurnResult>(
-    'POST',
-    `/sessions/${id}/messages`,
-    { message },
-    {
-      headers: { 'idempotency-key': key },
-    },
-  );
-  return body;
-};
-
-const eventsOf = async (on: TestServer, id: string): Promise<SessionEvent[]> =>
-  (
-    await on.call<{ events: SessionEvent[] }>('GET', `/sessions/${id}/events?limit=10000`, undefined, {
-      headers: { accept: 'application/json' },
-    })
-  ).body.events;
+import { ask, bash, eventsOf, pending, respond, sendAgain, servers, until } from './support/parking.ts';
+import type { TestServer } from './support/server.ts';
 
 const ran = (on: TestServer): string =>
   existsSync(join(on.root, 'ran.txt')) ? readFileSync(join(on.root, 'ran.txt'), 'utf8') : '';
@@ -221,37 +139,6 @@ describe('a permission that is answered when', () => {
     await until(async () => (await on.status(id)).queued_turns === 0);
     await until(async () => JSON.stringify(await eventsOf(on, id)).includes('the second'));
     expect(ran(on)).toBe('answered\n');
-  });
-});
-
-test.concurrent('a question and a plan are asked again, and their answers reach the agent', async (context) => {
-  const start = servers(context);
-  let on = await start();
-  const question = await ask(on, {}, 'ask me a question');
-  const plan = await ask(on, { permission_mode: 'plan' }, 'plan write plan.txt with planned');
-  expect([question, plan].map(({ request }) => [request.kind, request.durable])).toEqual([
-    ['question', true],
-    ['plan', true],
-  ]);
-  await on.kill();
-  on = await start();
-  const { questions } = question.request.tool_input as {
-    questions: { question: string; options: { label: string }[] }[];
-  };
-  const answers = Object.fromEntries(questions.map((each) => [each.question, each.options[0]?.label]));
-  await respond(on, question.id, {
-    request_id: question.request.request_id,
-    allowed: true,
-    updated_input: { answers },
-  });
-  await respond(on, plan.id, { request_id: plan.request.request_id, allowed: true });
-  const result = await sendAgain(on, question.id, question.key, 'ask me a question');
-  expect(JSON.stringify(result)).toContain(questions[0]?.options[0]?.label);
-  // The approved plan is carried out; what it does is asked for as always.
-  await until(async () => {
-    const request = (await on.status(plan.id)).pending_permissions[0];
-    if (request) await respond(on, plan.id, { request_id: request.request_id, allowed: true });
-    return existsSync(join(on.root, 'plan.txt'));
   });
 });
 
