@@ -10,10 +10,20 @@ export interface Child {
 /** Starts a TypeScript program that prints `listening on URL` when it is ready. */
 export async function startProgram(
   file: string,
-  { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
+  {
+    args = [],
+    env = {},
+    built = false,
+  }: {
+    args?: string[];
+    env?: Record<string, string>;
+    /** The file is JavaScript as it is published: `npm run build` made it. */
+    built?: boolean;
+  } = {},
 ): Promise<Child> {
   const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=claude-agent-source', path, ...args], {
+  const flags = built ? [] : ['--conditions=claude-agent-source'];
+  const child = spawn(process.execPath, [...flags, path, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
