@@ -62,7 +62,8 @@ export const sessionRoutes = {
         .meta({ description: 'Only sessions with this status' }),
       cwd: ArgumentText.optional().meta({ description: 'Only sessions that work in this folder' }),
       q: z.string().min(1).max(500).optional().meta({
-        description: 'Only sessions with this text in their title or in a message that was sent to them',
+        description:
+          'Only sessions with this text in their title or in a message that was sent to them (its first 65,536 characters)',
       }),
       metadata: MetadataFilter.optional().meta({
         description: 'Only sessions whose metadata has these members, as JSON: `{"project":"x"}`',

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -65,6 +65,47 @@ describe('a SQLite file', () => {
     const again = openSqliteStore(file);
     expect(await again.getSession(session.id)).toEqual(session);
     await again.close();
+  });
+
+  test('keeps nothing of what an erased session was told, in the index for searches either', async () => {
+    const file = newFile();
+    const store = openSqliteStore(file);
+    const [session, other] = [sampleSession(), sampleSession()];
+    await store.write([
+      { kind: 'insert-session', session },
+      { kind: 'insert-session', session: other },
+      { kind: 'insert-turn', turn: sampleTurn(session.id, { input: 'the word is §¶µ' }) },
+      { kind: 'insert-turn', turn: sampleTurn(other.id, { input: 'the word is out' }) },
+    ]);
+    await store.close();
+    expect(readFileSync(file).includes('§¶µ')).toBe(true);
+    const again = openSqliteStore(file);
+    await again.write([{ kind: 'erase-session', id: session.id }]);
+    const { sessions } = await again.listSessions({ status: 'all', limit: 9, q: 'word is' });
+    expect(sessions.map(({ id }) => id)).toEqual([other.id]);
+    await again.close();
+    expect(readFileSync(file).includes('§¶µ')).toBe(false);
+    const db = new DatabaseSync(file);
+    db.exec("insert into turn_text (turn_text) values ('integrity-check')");
+    db.close();
+  });
+
+  test('finds a text that very many messages may have', async () => {
+    const store = openSqliteStore(':memory:');
+    const [common, rare] = [sampleSession(), sampleSession()];
+    const turns = Array.from({ length: 10_500 }, () => sampleTurn(common.id, { input: 'abcd bcde' }));
+    await store.write([
+      { kind: 'insert-session', session: common },
+      { kind: 'insert-session', session: rare },
+      { kind: 'insert-turn', turn: sampleTurn(rare.id, { input: 'cbcd abcde' }) },
+      ...turns.map((turn) => ({ kind: 'insert-turn' as const, turn })),
+    ]);
+    const find = async (q: string) =>
+      (await store.listSessions({ status: 'all', limit: 9, q })).sessions.map(({ id }) => id).sort();
+    expect(await find('BCD')).toEqual([common.id, rare.id].sort());
+    expect(await find('abcde')).toEqual([rare.id]);
+    expect(await find('d bcde')).toEqual([common.id]);
+    await store.close();
   });
 
   test('refuses a session of another server when one of its turns has a taken id', async () => {

@@ -5,7 +5,8 @@ import { AT, sampleEvent, sampleImport, samplePermission, sampleSession, sampleT
 /** Every way to filter a list of sessions: with and without each field. */
 const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).flatMap((status) =>
   [undefined, '/work'].flatMap((cwd) =>
-    [undefined, 'text'].flatMap((q) =>
+    // With and without the index: a text of two letters is not in it.
+    [undefined, 'text', 'te'].flatMap((q) =>
       [undefined, { a: 1 }].map((metadata) => ({ status, cwd, q, metadata })),
     ),
   ),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { UserInput } from 'claude-agent-protocol';
 import { describe, expect, test } from 'vitest';
 import { sampleEvent, sampleSession } from '../../../test/support/samples.ts';
 import type { Change, Store } from '../store.ts';
@@ -198,6 +199,38 @@ export function describeSessions(subject: Subject): void {
       const second = await subject.store.listSessions({ status: 'all', limit: 1, cwd: '/a', cursor });
       expect(ids(...first.sessions, ...second.sessions)).toEqual(ids(a, b));
       expect(second.next).toBeNull();
+    });
+
+    test('sessions are found by text anywhere in what was said to them, not by how it is stored', async () => {
+      const one = await subject.newSession();
+      const long = `${'lorem '.repeat(11_000)}far away`;
+      const said: UserInput[] = [
+        'Grüße, "Björn" 100%_',
+        [
+          { type: 'text', text: 'first\nline' },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'c2VjcmV0' } },
+        ],
+        `near ${long}`,
+      ];
+      for (const input of said) await subject.newTurn(one.id, { input });
+      const isFound = async (q: string): Promise<boolean> => {
+        const { sessions } = await subject.store.listSessions({ status: 'all', limit: 10, q });
+        return sessions.some(({ id }) => id === one.id);
+      };
+      const wanted = ['Grüße', 'üße, "BJ', '100%_', 'rst\nli', 'li', 'near lorem', 'lorem '.repeat(80)];
+      for (const q of wanted) expect([q, await isFound(q)]).toEqual([q, true]);
+      const others = [
+        '100_%',
+        'image',
+        'c2Vj',
+        'base64',
+        'first\\nline',
+        'far away',
+        'Björn Grüße',
+        'xy',
+        '"""',
+      ];
+      for (const q of others) expect([q, await isFound(q)]).toEqual([q, false]);
     });
   });
 }

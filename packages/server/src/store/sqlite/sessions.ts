@@ -1,7 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { decodeCursor, encodeCursor, likeText } from '../list-cursor.ts';
+import { decodeCursor, encodeCursor } from '../list-cursor.ts';
 import { type Row, sessionFromRow } from '../rows.ts';
 import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
+import { searchCondition } from './search.ts';
 import type { Statements } from './statements.ts';
 
 type SessionReads = Pick<
@@ -33,7 +34,7 @@ export const sessionReads = (sql: Statements): SessionReads => ({
   },
 
   async listSessions({ limit, cursor, ...filters }) {
-    const { conditions, values } = conditionsOf(filters);
+    const { conditions, values } = conditionsOf(sql, filters);
     const rows = sql.all(
       `select * from sessions where ${['hidden is null', '(last_activity, id) < (?, ?)', ...conditions].join(' and ')}
        order by last_activity desc, id desc limit ?`,
@@ -101,11 +102,11 @@ const conversationFromRow = (row: Row): ConversationRecord => ({
   fromDisk: row.from_disk === 1,
 });
 
-/** The filters of a list. Text and metadata have no index: they are tested while the list is walked. */
-function conditionsOf({ status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>): {
-  conditions: string[];
-  values: SQLInputValue[];
-} {
+/** The filters of a list. Metadata has no index: it is tested while the list is walked. */
+function conditionsOf(
+  sql: Statements,
+  { status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>,
+): { conditions: string[]; values: SQLInputValue[] } {
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
   const add = (condition: string, ...given: SQLInputValue[]): void => {
@@ -115,13 +116,8 @@ function conditionsOf({ status, cwd, q, metadata }: Omit<SessionQuery, 'limit' |
   if (status !== 'all') add('status = ?', status);
   if (cwd !== undefined) add('cwd = ?', cwd);
   if (q !== undefined) {
-    add(
-      `(title like ? escape '\\' or exists
-         (select 1 from turns t where t.session_id = sessions.id and t.input like ? escape '\\'))`,
-      likeText(q),
-      // Messages are kept as JSON.
-      likeText(JSON.stringify(q).slice(1, -1)),
-    );
+    const search = searchCondition(sql, q);
+    add(search.sql, ...search.values);
   }
   if (metadata !== undefined) {
     add(
