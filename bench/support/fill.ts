@@ -47,6 +47,7 @@ function sessionChanges(n: number, cwd: string, words: (count: number) => string
     metadata: { n },
     cwd,
     worktree: null,
+    workspace: null,
     model: null,
     permissionMode: 'default',
     options: { enable_proxy: false },

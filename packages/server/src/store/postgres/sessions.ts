@@ -92,6 +92,13 @@ const conversationFromRow = (row: ReadRow): ConversationRecord => ({
   fromDisk: row.from_disk === true,
 });
 
+/** Text that PostgreSQL cannot take out of its JSON: NUL, and halves of a character. */
+const UNREADABLE = String.raw`'\\u(0000|d[89a-f])'`;
+/** What a turn says: its prompt, or the text blocks of it. */
+const SAID = `case json_typeof(t.input::json) when 'string' then t.input::json #>> '{}'
+  else (select string_agg(b ->> 'text', chr(10)) from json_array_elements(t.input::json) b
+        where b ->> 'type' = 'text') end`;
+
 /** The filters of a list, after the values that stand before them. Text and metadata have no index. */
 function conditionsOf(
   { status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>,
@@ -103,10 +110,12 @@ function conditionsOf(
   if (cwd !== undefined) conditions.push(`cwd = ${mark(cwd)}`);
   if (q !== undefined) {
     // Messages are kept as JSON.
-    const inJson = likeText(JSON.stringify(q).slice(1, -1));
+    const [inText, inJson] = [mark(likeText(q)), mark(likeText(JSON.stringify(q).slice(1, -1)))];
     conditions.push(
-      `(title ilike ${mark(likeText(q))} escape '\\' or exists
-         (select from turns t where t.session_id = sessions.id and t.input ilike ${mark(inJson)} escape '\\'))`,
+      `(title ilike ${inText} escape '\\' or exists
+         (select from turns t where t.session_id = sessions.id and t.input ilike ${inJson} escape '\\'
+            and case when t.input ~ ${UNREADABLE} then true
+              else left(${SAID}, 65536) ilike ${inText} escape '\\' end))`,
     );
   }
   if (metadata !== undefined) conditions.push(`tags @> ${mark(tagsOf(metadata))}::text[]`);
