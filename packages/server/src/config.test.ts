@@ -187,3 +187,46 @@ describe('what is wrong is refused with a sentence', () => {
     expect(act).toThrow(sentence);
   });
 });
+
+describe('workspaces', () => {
+  test('are in the home, and so is what is saved of them', () => {
+    const home = join(folder, '.claude-agent-server');
+    expect(read().workspaces).toEqual({
+      folder: join(home, 'workspaces'),
+      maxBytes: 1024 ** 3,
+      timeoutSeconds: 600,
+      gitUrls: ['https://', 'ssh://', 'file://'],
+      objects: { folder: join(home, 'objects') },
+    });
+    expect(read(['--workspaces', 'here']).workspaces.folder).toBe(join(folder, 'here'));
+  });
+
+  test('are saved to a bucket, with the credentials of the environment', () => {
+    const s3 = { endpoint: 'https://s3.example.com', bucket: 'b', prefix: 'p/' };
+    const path = file({ workspaces: { objects: { s3 } } });
+    expect(
+      read(['--config', path], { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's' }).workspaces.objects,
+    ).toEqual({
+      ...s3,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: undefined },
+    });
+    const own = { AGENT_SERVER_S3_ACCESS_KEY_ID: 'own', AGENT_SERVER_S3_SECRET_ACCESS_KEY: 'o' };
+    expect(
+      read(['--config', path], { ...own, AWS_ACCESS_KEY_ID: 'a', AWS_SESSION_TOKEN: 't' }).workspaces.objects,
+    ).toMatchObject({
+      credentials: { accessKeyId: 'own', secretAccessKey: 'o', sessionToken: undefined },
+    });
+    expect(() => read(['--config', path])).toThrow(/AGENT_SERVER_S3_ACCESS_KEY_ID/);
+  });
+
+  test.each([
+    { objects: { s3: { endpoint: 'ftp://x', bucket: 'b' } } },
+    { objects: { s3: { endpoint: 'https://x', bucket: 'b/c' } } },
+    { objects: { s3: { endpoint: 'https://x', bucket: 'b', prefix: 'no-slash' } } },
+    { max_bytes: 6 * 1024 ** 3 },
+    { git_urls: ['ext::sh'] },
+  ])('are refused in another form: %j', (workspaces) => {
+    expect(() => read(['--config', file({ workspaces })])).toThrow(ConfigError);
+  });
+});

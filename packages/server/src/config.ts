@@ -19,6 +19,7 @@ import {
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 import type { RetentionLimits } from './store/store.ts';
+import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
 export { ConfigError } from 'claude-agent-gateway';
 
@@ -33,22 +34,6 @@ const Retention = z.strictObject({
   max_age_days: z.number().positive().optional(),
   max_events: z.int().min(1).optional(),
   max_bytes: z.int().min(1).optional(),
-});
-
-/** The most that S3 takes in one request. */
-const MAX_OBJECT_BYTES = 5 * 1024 ** 3;
-
-/** Folders that the server makes for sessions, and where their saved states go. */
-const WorkspaceSettings = z.strictObject({
-  folder: z.string().min(1).optional(),
-  max_bytes: z.int().min(1).max(MAX_OBJECT_BYTES).optional(),
-  timeout_seconds: z.number().positive().optional(),
-  git_urls: z
-    .array(
-      z.string().regex(/^(https?|ssh|file):\/\//, 'must begin with https://, http://, ssh:// or file://'),
-    )
-    .optional(),
-  objects: z.strictObject({ folder: z.string().min(1) }).optional(),
 });
 
 /** The configuration file. Flags override the environment, the environment overrides the file. */
@@ -81,19 +66,6 @@ const ConfigFile = z.strictObject({
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
-
-/** Where workspaces are, and what may be in them. */
-export interface WorkspaceConfig {
-  folder: string;
-  /** The most bytes that a saved state may have. */
-  maxBytes: number;
-  /** How long a clone, a save or a restore may take. */
-  timeoutSeconds: number;
-  /** How the addresses of repositories may begin. */
-  gitUrls: readonly string[];
-  /** Where saved states are kept. */
-  objects: { folder: string };
-}
 
 /** A key that opens this server. */
 export interface ApiKey {
@@ -240,7 +212,12 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
       maxEvents: file.retention?.max_events,
       maxBytes: file.retention?.max_bytes,
     },
-    workspaces: readWorkspaces(file.workspaces, home, flags.workspaces && resolve(typedIn, flags.workspaces)),
+    workspaces: readWorkspaces(
+      file.workspaces,
+      home,
+      flags.workspaces && resolve(typedIn, flags.workspaces),
+      env,
+    ),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
@@ -274,21 +251,6 @@ function readFile(path: string): z.infer<typeof ConfigFile> {
   if (!parsed.success)
     throw new ConfigError(`The configuration ${path} is not valid:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
-}
-
-function readWorkspaces(
-  part: z.infer<typeof WorkspaceSettings> = {},
-  home: string,
-  flag: string | undefined,
-): WorkspaceConfig {
-  const { folder, max_bytes, timeout_seconds, git_urls, objects } = part;
-  return {
-    folder: flag ?? resolve(home, folder ?? 'workspaces'),
-    maxBytes: max_bytes ?? 1024 ** 3,
-    timeoutSeconds: timeout_seconds ?? 600,
-    gitUrls: git_urls ?? ['https://', 'ssh://', 'file://'],
-    objects: { folder: resolve(home, objects?.folder ?? 'objects') },
-  };
 }
 
 function readPort(text: string): number {

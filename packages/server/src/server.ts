@@ -34,9 +34,11 @@ import { createRetention } from './sessions/retention.ts';
 import { ForeignDatabase } from './store/migrate.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { VERSION } from './version.ts';
+import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
 import { createPlaces } from './workspaces/local.ts';
-import { createDirectoryObjects } from './workspaces/objects.ts';
+import { createDirectoryObjects, type ObjectStore } from './workspaces/objects.ts';
+import { createS3Objects } from './workspaces/s3.ts';
 import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
@@ -161,7 +163,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const workspaces = createWorkspaces({
     store,
     log,
-    objects: createDirectoryObjects(config.workspaces.objects.folder),
+    objects: createObjects(config.workspaces),
     places: createPlaces(makeFolder(config.workspaces.folder), home.instance),
     env: config.env,
     maxBytes: config.workspaces.maxBytes,
@@ -267,6 +269,12 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => home.release(),
       ]),
   };
+}
+
+function createObjects({ objects, timeoutSeconds }: WorkspaceConfig): ObjectStore {
+  return 'folder' in objects
+    ? createDirectoryObjects(objects.folder)
+    : createS3Objects({ ...objects, timeoutSeconds });
 }
 
 /** @throws ConfigError when the folder for workspaces cannot be made */

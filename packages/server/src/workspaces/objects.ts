@@ -25,7 +25,7 @@ export interface ObjectStore {
 }
 
 /** There is nothing under a key. */
-class ObjectMissing extends Error {
+export class ObjectMissing extends Error {
   constructor(key: string) {
     super(`There is no object ${key} in the object store.`);
     this.name = 'ObjectMissing';
@@ -35,7 +35,7 @@ class ObjectMissing extends Error {
 /** Keys are plain names with slashes between them, so that they need no encoding anywhere. */
 const KEY = /^[a-z0-9-]+(\/[a-z0-9-]+(\.[a-z0-9-]+)*)*$/;
 
-function requireKey(key: string): void {
+export function requireKey(key: string): void {
   if (!KEY.test(key)) throw new Error(`"${key}" cannot be the key of an object.`);
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { UserInput } from 'claude-agent-protocol';
 import { describe, expect, test } from 'vitest';
 import { sampleEvent, sampleSession } from '../../../test/support/samples.ts';
-import type { Change, Store } from '../store.ts';
+import type { Change, SessionRecord, Store } from '../store.ts';
 import type { Subject } from './subject.conformance.ts';
 
 export function describeSessions(subject: Subject): void {
@@ -22,6 +22,16 @@ export function describeSessions(subject: Subject): void {
         hasTranscript: true,
         forkedFrom: randomUUID(),
         createdBy: 'a-key',
+        workspace: {
+          source: { git: 'https://example.com/a.git', ref: 'main' },
+          saved: {
+            version: 2,
+            at: '2026-01-02T03:04:05.678Z',
+            object: { key: 'sessions/a/2-b', bytes: 3, sha256: 'c' },
+            base: null,
+          },
+          problem: { code: 'workspace_not_saved', message: 'm', at: '2026-01-02T03:04:05.678Z' },
+        },
       });
       const empty = await subject.newSession();
       expect(await subject.store.getSession(full.id)).toEqual(full);
@@ -84,9 +94,19 @@ export function describeSessions(subject: Subject): void {
 
     test('an update changes the fields that it names, and no others', async () => {
       const session = await subject.newSession({ title: 'old', metadata: { a: 1 }, model: 'm' });
+      const workspace: SessionRecord['workspace'] = {
+        source: { snapshot: randomUUID() },
+        saved: {
+          version: 1,
+          at: '2026-01-02T03:04:05.678Z',
+          object: { key: 'sessions/a/1-b', bytes: 3, sha256: 'c' },
+          base: { key: 'sessions/a/0-b', bytes: 4, sha256: 'd' },
+        },
+        problem: null,
+      };
       const other = await subject.newSession({ title: 'other' });
       await subject.store.write([
-        { kind: 'update-session', id: session.id, set: { title: null, metadata: {} } },
+        { kind: 'update-session', id: session.id, set: { title: null, metadata: {}, workspace } },
       ]);
       await subject.store.write([{ kind: 'update-session', id: session.id, set: { hasTranscript: true } }]);
       await subject.store.write([{ kind: 'update-session', id: session.id, set: {} }]);
@@ -94,6 +114,7 @@ export function describeSessions(subject: Subject): void {
         ...session,
         title: null,
         metadata: {},
+        workspace,
         hasTranscript: true,
       });
       expect(await subject.store.getSession(other.id)).toEqual(other);

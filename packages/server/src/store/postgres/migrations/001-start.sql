@@ -31,6 +31,8 @@ create table sessions (
   transcript_seen bigint,
   forked_from text,
   created_by text,
+  -- The folder that the server made for it, as JSON: where it is from, and its newest saved state.
+  workspace text,
   last_seq bigint not null default 0,
   log_bytes bigint not null default 0,
   last_cursor bigint not null default 0,

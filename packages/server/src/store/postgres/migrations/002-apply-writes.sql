@@ -222,9 +222,11 @@ begin
       i := i + jsonb_array_length(c -> 'e') - 1;
     when 'update-session' then
       update sessions t set (created_at, last_activity, status, title, metadata, tags, cwd, worktree, model,
-          permission_mode, options, conversation_id, has_transcript, transcript_seen, forked_from, created_by) =
+          permission_mode, options, conversation_id, has_transcript, transcript_seen, forked_from, created_by,
+          workspace) =
         (select r.created_at, r.last_activity, r.status, r.title, r.metadata, r.tags, r.cwd, r.worktree, r.model,
-          r.permission_mode, r.options, r.conversation_id, r.has_transcript, r.transcript_seen, r.forked_from, r.created_by
+          r.permission_mode, r.options, r.conversation_id, r.has_transcript, r.transcript_seen, r.forked_from, r.created_by,
+          r.workspace
           from jsonb_populate_record(t, c -> 'r') r)
         where t.id = sid;
       ok := found;
