@@ -3,6 +3,8 @@
  * under a load of 20 sessions; then compares the store, the side effects and the clients' records.
  *
  * Run: node --conditions=claude-agent-source bench/recovery.ts [--kills 300] [--seed 1] [--mode server]
+ *      [--pace 1] [--minutes 60]
+ * `--pace 0.3` makes the pauses between kills shorter; after `--minutes` no more follow.
  */
 import { parseArgs } from 'node:util';
 import { type Mode, type Outcome, runChaos } from './chaos/run.ts';
@@ -44,12 +46,16 @@ if (import.meta.main) {
       kills: { type: 'string', default: '300' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       mode: { type: 'string', default: 'server' },
+      pace: { type: 'string', default: '1' },
+      minutes: { type: 'string' },
     },
   });
   const outcome = await runChaos({
     kills: Number(values.kills),
     seed: Number(values.seed),
     mode: values.mode as Mode,
+    pace: Number(values.pace),
+    ...(values.minutes && { minutes: Number(values.minutes) }),
     log: console.log,
   });
   process.exitCode = report(outcome) ? 0 : 1;

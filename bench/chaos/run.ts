@@ -24,6 +24,8 @@ export interface ChaosOptions {
   cast?: readonly Role[];
   /** Shortens the pauses between kills; 1 by default. */
   pace?: number;
+  /** No more kills after this time. */
+  minutes?: number;
   log?(line: string): void;
 }
 
@@ -48,7 +50,10 @@ const OVER_WITHIN_MS = 240_000;
 
 /** What a run consists of. */
 interface World {
-  options: Required<Pick<ChaosOptions, 'kills' | 'mode' | 'pace'>> & { log(line: string): void };
+  options: Required<Pick<ChaosOptions, 'kills' | 'mode' | 'pace'>> & {
+    log(line: string): void;
+    until: number;
+  };
   random: Random;
   journal: Journal;
   userHome: string;
@@ -62,7 +67,8 @@ interface World {
 }
 
 export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): Promise<Outcome> {
-  const { kills, mode, pace = 1, log = () => {} } = given;
+  const { kills, mode, pace = 1, minutes = 24 * 60, log = () => {} } = given;
+  const until = performance.now() + minutes * 60_000;
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-recovery-')));
   const [root, home, userHome] = ['work', 'home', 'user'].map((name) => join(base, name)) as [
     string,
@@ -83,7 +89,7 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
   const random = createRandom(seed);
   const ended = new AbortController();
   const world: World = {
-    options: { kills, mode, pace, log },
+    options: { kills, mode, pace, log, until },
     random,
     journal,
     userHome,
@@ -206,54 +212,89 @@ function pauseOf(random: Random, pace: number): number {
   return ms * pace;
 }
 
+/** How often something is done; ends early when its time is up. */
+function* times({ kills, until }: World['options']): Generator<number> {
+  for (let n = 1; n <= kills && performance.now() < until; n++) yield n;
+}
+
 const CHAOS: Record<Mode, (world: World) => Promise<void>> = {
   async server(world) {
-    const { options, random } = world;
-    for (let n = 1; n <= options.kills; n++) {
+    const { options, random, counts } = world;
+    for (const n of times(options)) {
       await sleep(pauseOf(random, options.pace));
       await killServer(world);
+      counts['kills of the server'] = n;
       if (n % CHECK_EVERY === 0) await interim(world, n);
       await startAgain(world);
     }
-    world.counts['kills of the server'] = options.kills;
   },
 
-  async agents(world) {
-    const { options, random, userHome, counts } = world;
-    let killed = 0;
-    while (killed < options.kills) {
+  async agents({ options, random, userHome, counts }) {
+    for (const n of times(options)) {
       await sleep((50 + random.below(900)) * options.pace);
-      const agents = agentsOf(userHome).filter(({ isAgent }) => isAgent);
-      const victim = agents[random.below(Math.max(1, agents.length))];
-      if (!victim) continue;
-      try {
-        process.kill(victim.pid, 'SIGKILL');
-        killed += 1;
-        if (killed % 50 === 0) options.log(`${killed} agents killed`);
-      } catch {
-        // gone meanwhile
-      }
+      await killAgent(random, userHome);
+      counts['kills of agents'] = n;
+      if (n % 50 === 0) options.log(`${n} agents killed`);
     }
-    counts['kills of agents'] = killed;
   },
 
   async disk(world) {
     const { options, random, disk, counts } = world;
     if (!disk) throw new Error('This user may not mount a file system, so the disk cannot be filled.');
-    for (let n = 1; n <= options.kills; n++) {
+    for (const n of times(options)) {
       await sleep(pauseOf(random, options.pace));
       disk.fill();
-      await sleep((200 + random.below(3_000)) * options.pace);
-      // Some servers die on the full disk.
-      const dies = random.below(4) === 0;
+      await sleep((500 + random.below(4_000)) * options.pace);
+      // Some servers die on the full disk, and some starts meet it.
+      const dies = random.below(3) === 0;
       if (dies) await killServer(world);
+      if (dies && random.below(2) === 0) await startOnFullDisk(world);
       disk.free();
       if (dies) await startAgain(world);
+      counts['times that the disk was full'] = n;
       if (n % CHECK_EVERY === 0) options.log(`the disk was full ${n} times`);
     }
-    counts['times that the disk was full'] = options.kills;
   },
 };
+
+/** Waits for an agent process, and kills one. */
+async function killAgent(random: Random, userHome: string): Promise<void> {
+  for (;;) {
+    const agents = agentsOf(userHome).filter(({ isAgent }) => isAgent);
+    const victim = agents[random.below(Math.max(1, agents.length))];
+    try {
+      if (victim) {
+        process.kill(victim.pid, 'SIGKILL');
+        return;
+      }
+    } catch {
+      // gone meanwhile
+    }
+    await sleep(50);
+  }
+}
+
+/** A start that cannot write ends with a sentence, or goes on. */
+async function startOnFullDisk({ start, journal, counts }: World): Promise<void> {
+  const attempt = start();
+  const code = await inTime(
+    Promise.race([
+      attempt.ready.then(
+        () => 'ready',
+        () => attempt.exited,
+      ),
+      attempt.exited,
+    ]),
+    'a start',
+  );
+  attempt.kill('SIGKILL');
+  await attempt.exited;
+  const key =
+    code === 'ready' ? 'starts on a full disk that went well' : 'starts on a full disk that were refused';
+  counts[key] = (counts[key] ?? 0) + 1;
+  if (code !== 'ready' && (/\n\s+at /.test(attempt.words()) || attempt.words().trim() === ''))
+    journal.undocumented.push(`a start on a full disk ended with ${code}: ${attempt.words()}`);
+}
 
 async function killServer({ server, random, userHome, orphans }: World): Promise<void> {
   const before = new Set(agentsOf(userHome).map(({ pid }) => pid));
