@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inSlices, listProc, readProc } from './proc.ts';
 
 /** Marks every process that our agents start with the server's home, the server's run and the session. */
 const HOME_MARK = 'CLAUDE_AGENT_SERVER_INSTANCE';
@@ -87,23 +87,20 @@ export function findMarked(mark: Mark): Promise<number[]> {
 }
 
 async function findInProc(mark: Mark): Promise<number[]> {
-  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const found = await Promise.all(
-    names.map(async (name) => ((await carries(name, mark)) ? Number(name) : undefined)),
-  );
-  return found.filter((pid) => pid !== undefined);
+  const names = listProc('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const found: number[] = [];
+  await inSlices(names, (name) => {
+    if (carries(name, mark)) found.push(Number(name));
+  });
+  return found;
 }
 
-async function carries(pid: string, mark: Mark): Promise<boolean> {
-  const read = (file: string): Promise<string> =>
-    // gone, or another user's: not ours either way
-    readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
-  const [environment, limits] = await Promise.all([read('environ'), read('limits')]);
-  if (environment.split('\0').includes(mark.variable)) return true;
-  const [, soft, hard] = /^Max file locks +(\d+) +(\d+)/m.exec(limits) ?? [];
+function carries(pid: string, mark: Mark): boolean {
+  if (readProc(`/proc/${pid}/environ`).split('\0').includes(mark.variable)) return true;
+  const [, soft, hard] = /^Max file locks +(\d+) +(\d+)/m.exec(readProc(`/proc/${pid}/limits`)) ?? [];
   if (!soft || !hard || !mark.fits(BigInt(soft), BigInt(hard))) return false;
   // A zombie has no environment, but keeps its limits.
-  return !/\) [ZX] /.test(await read('stat'));
+  return !/\) [ZX] /.test(readProc(`/proc/${pid}/stat`));
 }
 
 /** macOS and BSD have no /proc, but `ps -E` shows the environment of the user's own processes. */
