@@ -104,7 +104,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['events/'],
       ['cluster/'],
       ['agent/', 'permissions/', 'gateway/'],
-      ['config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
+      ['config.ts', 'database-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
       ['workspaces/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
       ['sessions/usage.ts', 'sessions/views.ts'],

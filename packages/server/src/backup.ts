@@ -30,8 +30,15 @@ const FILES_TABLE = `create table backup_files (
 export async function backup(argv: string[], env: Env): Promise<string> {
   const { file, home } = readArguments('backup', argv, env);
   const source = join(home, 'server.db');
+  if (env.AGENT_SERVER_DATABASE_URL) {
+    throw new ConfigError(
+      'Your sessions are in PostgreSQL (AGENT_SERVER_DATABASE_URL). Save them with pg_dump, or with the backups of your database service.',
+    );
+  }
   if (!existsSync(source)) {
-    throw new ConfigError(`There is no database in ${home}. Name the server's own folder with --home.`);
+    throw new ConfigError(
+      `There is no database in ${home}. Name the server's own folder with --home. Sessions in PostgreSQL (--database-url) are saved with pg_dump.`,
+    );
   }
   if (existsSync(file)) throw new ConfigError(`${file} exists already. Choose another name, or remove it.`);
   const partial = `${file}.partial`;

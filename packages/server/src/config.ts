@@ -18,6 +18,7 @@ import {
 } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
+import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
@@ -45,6 +46,7 @@ const ConfigFile = z.strictObject({
   demo: z.boolean().optional(),
   model: z.string().min(1).optional(),
   api_keys_file: z.string().min(1).optional(),
+  ...DATABASE_FIELDS,
   allow_bypass_permissions: z.boolean().optional(),
   allow_trust_project: z.boolean().optional(),
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
@@ -82,6 +84,8 @@ export interface Config {
   port: number;
   /** The server's own folder: database and lock. */
   home: string;
+  /** Where the sessions are kept; undefined for a file in `home`. Holds a password: never shown. */
+  database: DatabaseConfig | undefined;
   /** Real paths; a session's cwd must be inside one of them. The first is the default cwd. */
   roots: readonly string[];
   /** True: the user wants the built-in demo model to answer every model call. */
@@ -132,6 +136,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; other than loopback needs an API key)
   --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})
   --home DIR       the server's own folder (default ~/.claude-agent-server)
+  --database-url URL  keep sessions in PostgreSQL (postgres://USER@HOST/NAME) instead of a file in the home
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with these and further settings (see README)
   --workspaces DIR folder for the workspaces of sessions (default: workspaces in the home)
@@ -140,13 +145,14 @@ export const USAGE = `Usage: claude-agent-server [options]
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
-Environment: AGENT_SERVER_API_KEY, AGENT_SERVER_API_KEYS_FILE, AGENT_SERVER_HOME, ANTHROPIC_MODEL, and the
-agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
+Environment: AGENT_SERVER_API_KEY, AGENT_SERVER_API_KEYS_FILE, AGENT_SERVER_HOME, AGENT_SERVER_DATABASE_URL
+(hides a password from the list of processes), ANTHROPIC_MODEL, and the agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
 
 const FLAGS = {
   host: { type: 'string' },
   port: { type: 'string' },
   home: { type: 'string' },
+  'database-url': { type: 'string' },
   root: { type: 'string', multiple: true },
   config: { type: 'string' },
   spares: { type: 'string' },
@@ -183,6 +189,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     host,
     port: flags.port === undefined ? (file.port ?? DEFAULT_PORT) : readPort(flags.port),
     home,
+    database: readDatabase(flags['database-url'], env, file),
     roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     demo,
     credential: demo ? undefined : credential,

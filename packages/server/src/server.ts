@@ -19,6 +19,7 @@ import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
+import { createTail } from './events/tail.ts';
 import { createAccounts } from './gateway/accounts.ts';
 import { createFailureReasons } from './gateway/failure-reasons.ts';
 import { createApp } from './http/app.ts';
@@ -32,7 +33,10 @@ import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
 import { createRetention } from './sessions/retention.ts';
 import { ForeignDatabase } from './store/migrate.ts';
+import { redactUrl } from './store/redact-url.ts';
 import { openSqliteStore } from './store/sqlite.ts';
+import { StorageError } from './store/storage-error.ts';
+import type { Store } from './store/store.ts';
 import { VERSION } from './version.ts';
 import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
@@ -70,15 +74,35 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
     return await compose(home, config, logger);
   } catch (error) {
     home.release();
-    throw asStartError(error, join(home.folder, 'server.db'));
+    throw asStartError(
+      error,
+      config.database ? redactUrl(config.database.url) : join(home.folder, 'server.db'),
+    );
   }
+}
+
+/** The store of the configuration: a file in the home, or a database that servers share. */
+async function openStore(
+  home: Home,
+  { database }: Config,
+  onError: (error: unknown, what: string) => void,
+): Promise<Store> {
+  if (!database) return openSqliteStore(home.file('server.db'));
+  // Loaded only where it is used.
+  const { openPostgresStore } = await import('./store/postgres.ts');
+  const { url, pooler, connections } = database;
+  const direct = pooler === 'none';
+  return openPostgresStore({ url, connections, prepared: direct, listen: direct, onError });
 }
 
 /** The composition root: everything is created and wired here. */
 async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
-  const store = openSqliteStore(home.file('server.db'));
-  const feed = createFeed();
+  const store = await openStore(home, config, onError);
+  const tail = store.orderedFeed
+    ? undefined
+    : createTail(store, (error) => onError(error, 'read the events of all sessions'));
+  const feed = createFeed(undefined, tail);
   const ownership = createSoleOwnership(store);
   const log = createLog({ ownership, feed });
   const tokens = createSessionTokens();
@@ -293,6 +317,11 @@ function makeFolder(path: string): string {
 function asStartError(error: unknown, database: string): unknown {
   if (error instanceof ForeignDatabase) return new ConfigError(`${database}: ${error.message}`);
   if (!isStorageError(error)) return error;
+  if (error instanceof StorageError) {
+    return new ConfigError(
+      `The database ${database} cannot be used: ${error.message}. Check --database-url, and that the database runs and lets this user create tables.`,
+    );
+  }
   const isBroken = 'errcode' in error && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(Number(error.errcode));
   const remedy = isBroken
     ? 'Replace it with a backup, or choose another folder with --home.'

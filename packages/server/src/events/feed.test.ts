@@ -33,7 +33,7 @@ function listen(feed: Feed, sessionId?: string) {
     },
   };
   const subscription =
-    sessionId === undefined ? feed.subscribeAll(subscriber) : feed.subscribe(sessionId, subscriber);
+    sessionId === undefined ? feed.subscribeAll(subscriber, 0) : feed.subscribe(sessionId, subscriber);
   const ids = () => [...batches.join('').matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]));
   return { subscription, batches, ids, ended: () => ended };
 }

@@ -3,6 +3,7 @@ import type { StoredEvent } from '../store/store.ts';
 import { eventFrame, type Frame, liveFrame } from './frames.ts';
 import { createPartials, type Partials } from './partials.ts';
 import { dataOf, isEvent } from './stored.ts';
+import type { Tail } from './tail.ts';
 
 /** Frames that are sent together: encoded once for all subscribers. */
 export interface Batch {
@@ -35,8 +36,8 @@ export interface Feed {
   head(sessionId: string): number | undefined;
   /** Every frame of one session, from now on. */
   subscribe(sessionId: string, subscriber: Subscriber): Subscription;
-  /** Control events of all sessions, from now on. */
-  subscribeAll(subscriber: Subscriber): Subscription;
+  /** Control events of all sessions, from now on. `after`: the cursor up to which the subscriber has them. */
+  subscribeAll(subscriber: Subscriber, after: number): Subscription;
   /** Drops what is known of a session that nobody follows any more: another node goes on with it. */
   forget(sessionId: string): void;
   /** Ends every subscription to a session that is erased. */
@@ -64,8 +65,11 @@ interface Channel {
   unfollow: (() => void) | undefined;
 }
 
-/** @param onFollow called when a session gets its first subscriber; what it returns, when the last one has left */
-export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
+/**
+ * @param onFollow called when a session gets its first subscriber; what it returns, when the last one has left
+ * @param tail where the events of all sessions come from, if not in the order in which they are published here
+ */
+export function createFeed(onFollow?: (sessionId: string) => () => void, tail?: Tail): Feed {
   const channels = new Map<string, Channel>();
   const all = newChannel(encodeForAll);
   let ended = false;
@@ -145,7 +149,7 @@ export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
   return {
     relay: toSession,
     publish(sessionId, frame) {
-      if (frame.durable && frame.event.type !== 'agent.message') push(all, frame);
+      if (!tail && frame.durable && frame.event.type !== 'agent.message') push(all, frame);
       toSession(sessionId, frame);
     },
     head: (sessionId) => channels.get(sessionId)?.head,
@@ -157,8 +161,13 @@ export function createFeed(onFollow?: (sessionId: string) => () => void): Feed {
         dropIfUnused(sessionId, channel);
       });
     },
-    subscribeAll(subscriber) {
-      return add(all, subscriber, () => {});
+    subscribeAll(subscriber, after) {
+      if (all.subscribers.size === 0) {
+        all.unfollow = tail?.follow(after, (event) =>
+          push(all, { durable: true, turnId: event.turnId, event }),
+        );
+      }
+      return add(all, subscriber, () => all.unfollow?.());
     },
     forget(sessionId) {
       if (channels.get(sessionId)?.subscribers.size === 0) channels.delete(sessionId);

@@ -19,7 +19,8 @@ export interface Source {
   after: number;
   /** Position of the newest published event, if it is known. */
   head(): number | undefined;
-  subscribe(subscriber: Subscriber): Subscription;
+  /** @param after position of the last event that the subscriber has */
+  subscribe(subscriber: Subscriber, after: number): Subscription;
   read(after: number, limit: number): Promise<StoredEvent[]>;
   /** Positions have no gaps: where one is missing, it was removed, or is only in the store. */
   gapless?: boolean;
@@ -88,10 +89,11 @@ async function run(delivery: Delivery): Promise<void> {
   send(delivery, CONNECTED);
   await replay(delivery, source.head);
   if (delivery.done) return;
-  const subscription = source.subscribe({
+  const subscriber: Subscriber = {
     onBatch: (batch) => onBatch(delivery, batch),
     onEnd: (why) => (why === 'erased' ? lose(delivery, why) : finish(delivery)),
-  });
+  };
+  const subscription = source.subscribe(subscriber, delivery.cursor);
   delivery.subscription = subscription;
   if (delivery.done) return subscription.unsubscribe();
   // It may have been erased before there was a subscription to end.

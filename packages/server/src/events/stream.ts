@@ -114,7 +114,7 @@ export async function streamAll(
   return openStream({
     after: after ?? (await store.lastCursor()),
     head: () => undefined,
-    subscribe: (subscriber) => feed.subscribeAll(subscriber),
+    subscribe: (subscriber, from) => feed.subscribeAll(subscriber, from),
     read: (from, limit) => store.readControlEvents(from, limit),
     lost: async (from) => (from < (await store.trimmedCursor()) ? 'removed' : undefined),
     position: (event) => event.cursor,

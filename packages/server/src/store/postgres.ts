@@ -35,8 +35,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await pool.close();
     throw error;
   }
-  const writer = createWriter({ pool, prepared, channel: CHANNEL, onError });
-  const listener = createListener(pool, onError);
+  const listener = createListener(pool, listen, onError);
+  const writer = createWriter({ pool, prepared, channel: CHANNEL, onWrite: listener.tell, onError });
   const [turns, permissions, events] = [turnReads(pool), permissionReads(pool), eventReads(pool)];
   let closed = false;
 
@@ -44,7 +44,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     pool,
     write: writer.write,
     orderedFeed: false,
-    watch: (onWrite) => (listen ? listener.watch(onWrite) : () => {}),
+    watch: listener.watch,
 
     async probe() {
       await pool.get(

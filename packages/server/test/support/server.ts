@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DemoOptions, type DemoServer, startDemoServer } from 'claude-agent-demo-model';
 import { type Api, createApi } from './api.ts';
+import { newDatabase } from './postgres.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -22,6 +23,8 @@ export interface TestServer extends Api {
   home: string;
   /** HOME of the server and its agents. */
   userHome: string;
+  /** The PostgreSQL database that it keeps its sessions in; undefined for a file in `home`. */
+  database: string | undefined;
   /** The scripted model that the agents talk to; absent with `--demo`. */
   demo: DemoServer;
   stderr(): string;
@@ -77,6 +80,11 @@ export async function startTestServer({
     }),
   );
   const demo = on?.demo ?? (await startDemoServer(model));
+  const database = on
+    ? on.database
+    : process.env.CLAUDE_TEST_STORE === 'postgres'
+      ? await newDatabase()
+      : undefined;
 
   const child = spawn(
     process.execPath,
@@ -108,6 +116,7 @@ export async function startTestServer({
         ANTHROPIC_BASE_URL: demo.url,
         ANTHROPIC_MODEL: 'demo',
         ...QUIET_AGENT,
+        ...(database !== undefined && { AGENT_SERVER_DATABASE_URL: database }),
         ...env,
       },
       stdio: ['ignore', 'pipe', log ?? 'pipe'],
@@ -126,6 +135,7 @@ export async function startTestServer({
     root,
     home,
     userHome,
+    database,
     demo,
     stderr: () => stderr,
     async stop(signal = 'SIGTERM') {

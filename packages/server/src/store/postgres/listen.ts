@@ -9,6 +9,8 @@ const RETRY_MS = 1_000;
 interface Listener {
   /** Calls back with the session of each event that any node commits. Returns how to stop. */
   watch(onWrite: (sessionId: string) => void): () => void;
+  /** This process has written events of a session: its watchers need not wait for the database to say so. */
+  tell(sessionId: string): void;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,7 @@ interface Listener {
  */
 export function createListener(
   pool: PostgresPool,
+  listens: boolean,
   onError: (error: unknown, what: string) => void,
 ): Listener {
   const watchers = new Set<(sessionId: string) => void>();
@@ -25,6 +28,10 @@ export function createListener(
   let retry: NodeJS.Timeout | undefined;
   let opening: Promise<void> | undefined;
   let closed = false;
+
+  const tell = (sessionId: string): void => {
+    for (const watcher of watchers) watcher(sessionId);
+  };
 
   const open = async (): Promise<void> => {
     if (closed) return;
@@ -39,9 +46,7 @@ export function createListener(
     client = fresh;
     fresh.on('error', lost);
     fresh.on('end', () => lost(new Error('the connection has ended')));
-    fresh.on('notification', ({ payload }) => {
-      for (const watcher of watchers) watcher(payload ?? '');
-    });
+    fresh.on('notification', ({ payload }) => tell(payload ?? ''));
     try {
       await fresh.connect();
       await fresh.query(`listen ${CHANNEL}`);
@@ -58,9 +63,10 @@ export function createListener(
   return {
     watch(onWrite) {
       watchers.add(onWrite);
-      opening ??= open();
+      if (listens) opening ??= open();
       return () => watchers.delete(onWrite);
     },
+    tell,
     async close() {
       closed = true;
       clearTimeout(retry);

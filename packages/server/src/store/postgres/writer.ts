@@ -30,6 +30,8 @@ interface WriterDeps {
   prepared: boolean;
   /** Where other nodes hear which sessions have new events. */
   channel: string | null;
+  /** Hears of each session with new events, once for each write. */
+  onWrite: (sessionId: string) => void;
   onError: (error: unknown, what: string) => void;
 }
 
@@ -47,7 +49,7 @@ const CONFLICT_ATTEMPTS = 20;
  * number, so that one whose answer was lost with the connection is asked for again and not written twice. Its writes wait
  * until the database answers, because nobody knows whether they took effect; later ones fail after `PATIENCE_MS`.
  */
-export function createWriter({ pool, prepared, channel, onError }: WriterDeps): Writer {
+export function createWriter({ pool, prepared, channel, onWrite, onError }: WriterDeps): Writer {
   const id = randomUUID();
   let queue: PendingWrite[] = [];
   let number = 0;
@@ -104,6 +106,7 @@ export function createWriter({ pool, prepared, channel, onError }: WriterDeps): 
     let isolated = false;
     /** A connection was lost after the batch was sent on it. */
     let unknown = false;
+    let told = false;
     for (let conflicts = 0; ; ) {
       const connected = client !== undefined;
       try {
@@ -114,7 +117,8 @@ export function createWriter({ pool, prepared, channel, onError }: WriterDeps): 
           unknown ||= connected || client !== undefined;
           const waited = Date.now() - (batch[0]?.queuedAt ?? 0);
           if (gone || (!unknown && waited > PATIENCE_MS)) throw error;
-          onError(error, 'reach the database');
+          if (!told) onError(error, 'reach the database; trying again');
+          told = true;
           giveUpQueued(error);
           await sleep(RETRY_MS);
         } else if (failure === 'conflict' && conflicts++ < CONFLICT_ATTEMPTS) {
@@ -136,7 +140,7 @@ export function createWriter({ pool, prepared, channel, onError }: WriterDeps): 
       queue = queue.slice(batch.length);
       number++;
       try {
-        settle(batch, await deliver(batch));
+        settle(batch, await deliver(batch), onWrite);
       } catch (error) {
         for (const { reject } of batch) reject(asStorageError(error));
       }
@@ -179,11 +183,18 @@ function takeBatch(queue: readonly PendingWrite[]): PendingWrite[] {
   return queue.slice(0, end < 0 ? undefined : Math.max(1, end));
 }
 
-function settle(batch: readonly PendingWrite[], outcomes: readonly Outcome[]): void {
+function settle(
+  batch: readonly PendingWrite[],
+  outcomes: readonly Outcome[],
+  onWrite: (sessionId: string) => void,
+): void {
   for (const [n, { changes, resolve, reject }] of batch.entries()) {
     const outcome = outcomes[n];
-    if (Array.isArray(outcome)) resolve({ ok: true, events: eventsOf(changes, outcome) });
-    else if (outcome && 'refused' in outcome) resolve({ ok: false, refused: outcome.refused });
+    if (Array.isArray(outcome)) {
+      const events = eventsOf(changes, outcome);
+      resolve({ ok: true, events });
+      for (const sessionId of new Set(events.map((event) => event.sessionId))) onWrite(sessionId);
+    } else if (outcome && 'refused' in outcome) resolve({ ok: false, refused: outcome.refused });
     else reject(new StorageError(`PostgreSQL: ${outcome?.failed ?? 'no outcome'}`));
   }
 }
