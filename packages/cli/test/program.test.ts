@@ -2,16 +2,22 @@ import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_proces
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AgentClient } from 'claude-agent-client';
+import { AgentClient, type AgentSession } from 'claude-agent-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, script, startTestServer, type TestServer } from '../../client/test/support/server.ts';
 import { PROGRAM } from './support/terminal.ts';
 
 let server: TestServer;
 let client: AgentClient;
+/** An open session, in which a prompt costs a tenth of what one of its own does. */
+let shared: AgentSession;
+/** The arguments of a prompt in it; tests of what a new session is and becomes do without. */
+let inShared: string[];
 beforeAll(async () => {
   server = await startTestServer();
   client = new AgentClient({ baseUrl: server.url });
+  shared = await client.sessions.create();
+  inShared = ['--resume', shared.id];
 });
 afterAll(() => cleanUp(server));
 
@@ -69,7 +75,7 @@ describe('one prompt', () => {
   });
 
   test('of several texts, the answer is what was said after the last tool', async () => {
-    const { stdout } = await run(['-p', 'list files']);
+    const { stdout } = await run(['-p', 'list files', ...inShared]);
     expect(stdout).toMatch(/^In the working directory/);
   });
 
@@ -94,16 +100,16 @@ describe('one prompt', () => {
   });
 
   test('comes from standard input', async () => {
-    expect((await run([], { stdin: 'say piped' })).stdout).toBe('piped\n');
-    expect((await run(['-p'], { stdin: 'say piped too' })).stdout).toBe('piped too\n');
-    expect((await run(['-p', '-'], { stdin: 'say and this' })).stdout).toBe('and this\n');
+    expect((await run(inShared, { stdin: 'say piped' })).stdout).toBe('piped\n');
+    expect((await run(['-p', ...inShared], { stdin: 'say piped too' })).stdout).toBe('piped too\n');
+    expect((await run(['-p', '-', ...inShared], { stdin: 'say and this' })).stdout).toBe('and this\n');
   });
 
   test('what is piped into it belongs to it', async () => {
     const words = PROGRAM.map((word) => `"${word}"`).join(' ');
     const { stdout } = await promisify(execFile)(
       'sh',
-      ['-c', `echo "the piped part" | ${words} -p "say first"`],
+      ['-c', `echo "the piped part" | ${words} -p "say first" ${inShared.join(' ')}`],
       {
         cwd: server.root,
         env: { ...process.env, CLAUDE_AGENT_SERVER: server.url },
@@ -113,7 +119,7 @@ describe('one prompt', () => {
   });
 
   test('as JSON: the result of the turn, and the answer in `result`', async () => {
-    const { code, stdout } = await run(['-p', 'say Hello', '--output-format', 'json']);
+    const { code, stdout } = await run(['-p', 'say Hello', '--output-format', 'json', ...inShared]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       result: 'Hello',
@@ -123,7 +129,7 @@ describe('one prompt', () => {
   });
 
   test("as a stream: the SDK's messages, one a line", async () => {
-    const { stdout } = await run(['-p', 'say Hello', '--output-format', 'stream-json']);
+    const { stdout } = await run(['-p', 'say Hello', '--output-format', 'stream-json', ...inShared]);
     const messages = lines(stdout);
     expect(messages.map(({ type }) => type)).toEqual(['system', 'assistant', 'result']);
     expect(messages.at(-1)).toMatchObject({ result: 'Hello' });
@@ -176,22 +182,21 @@ describe('one prompt', () => {
       join(server.root, 'dot.gif'),
       Buffer.from('R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=', 'base64'),
     );
-    const { stdout } = await run(['-p', 'say seen', '--image', 'dot.gif', '--output-format', 'json']);
-    const [turn] = await client.session(JSON.parse(stdout).session_id).turns();
-    expect(turn?.message).toMatchObject([{ type: 'text' }, { type: 'image' }]);
+    await run(['-p', 'say seen', '--image', 'dot.gif', ...inShared]);
+    expect((await shared.turns()).at(-1)?.message).toMatchObject([{ type: 'text' }, { type: 'image' }]);
   });
 });
 
 describe('a permission that nobody can give', () => {
   test('ends the turn with code 4, and says how to allow it', async () => {
-    const result = await run(['-p', writeFile('fail.txt')]);
+    const result = await run(['-p', writeFile('fail.txt'), ...inShared]);
     expect(result).toMatchObject({ code: 4, stdout: '' });
     expect(result.stderr).toMatch(/needs permission for Write\(.*fail\.txt\)\. .*--allowed-tools "Write"/);
     expect(existsSync(join(server.root, 'fail.txt'))).toBe(false);
   });
 
   test('is denied when asked to, and the turn goes on', async () => {
-    expect(await run(['-p', writeFile('deny.txt'), '--on-permission', 'deny'])).toMatchObject({
+    expect(await run(['-p', writeFile('deny.txt'), '--on-permission', 'deny', ...inShared])).toMatchObject({
       code: 0,
       stdout: 'Done.\n',
     });
@@ -199,14 +204,14 @@ describe('a permission that nobody can give', () => {
   });
 
   test('is given when asked to, or when the tool is allowed', async () => {
-    await run(['-p', writeFile('allow.txt'), '--on-permission', 'allow']);
+    await run(['-p', writeFile('allow.txt'), '--on-permission', 'allow', ...inShared]);
     expect(existsSync(join(server.root, 'allow.txt'))).toBe(true);
     expect((await run(['-p', writeFile('listed.txt'), '--allowed-tools', 'Write'])).code).toBe(0);
     expect(existsSync(join(server.root, 'listed.txt'))).toBe(true);
   });
 
   test('a question cannot be allowed: it needs an answer', async () => {
-    const { code, stderr } = await run(['-p', 'ask me a question', '--on-permission', 'allow']);
+    const { code, stderr } = await run(['-p', 'ask me a question', '--on-permission', 'allow', ...inShared]);
     expect(code).toBe(4);
     expect(stderr).toContain('It needs an answer from a person');
   });
@@ -214,7 +219,7 @@ describe('a permission that nobody can give', () => {
 
 describe('exit codes', () => {
   test('1: the turn failed', async () => {
-    const { code, stderr } = await run(['-p', 'fail']);
+    const { code, stderr } = await run(['-p', 'fail', ...inShared]);
     expect(code).toBe(1);
     expect(stderr).not.toBe('');
   });
@@ -245,7 +250,7 @@ describe('exit codes', () => {
   });
 
   test('130: interrupted, and so is the turn', async () => {
-    const running = run(['-p', script({ hold: 'sigint', say: 'never' })], {
+    const running = run(['-p', script({ hold: 'sigint', say: 'never' }), ...inShared], {
       onStart: (child) => void server.demo.model.gates.reached('sigint').then(() => child.kill('SIGINT')),
     });
     expect(await running).toMatchObject({ code: 130, stdout: '' });
@@ -324,9 +329,8 @@ describe('other commands', () => {
   });
 
   test('permissions lists what waits, and answers it', async () => {
-    const session = await client.sessions.create();
     expect((await run(['permissions'])).stdout).toBe('Nothing waits for an answer.\n');
-    const turn = session.send(writeFile('inbox.txt'));
+    const turn = shared.send(writeFile('inbox.txt'));
     await expect.poll(async () => (await client.permissions.list()).permissions.length).toBe(1);
     const { permissions } = JSON.parse((await run(['permissions', '--json'])).stdout);
     const id: string = permissions[0].request_id;

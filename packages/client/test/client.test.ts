@@ -2,14 +2,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AgentClient, type PermissionRequest, type StreamFrame } from '../src/index.ts';
+import { AgentClient, type AgentSession, type PermissionRequest, type StreamFrame } from '../src/index.ts';
 import { cleanUp, script, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
 let client: AgentClient;
+/** For tests that leave a session as they found it, but for its history. */
+let shared: AgentSession;
 beforeAll(async () => {
   server = await startTestServer();
   client = new AgentClient({ baseUrl: server.url });
+  shared = await client.sessions.create();
 });
 afterAll(() => cleanUp(server));
 
@@ -95,14 +98,14 @@ describe('a session', () => {
 
 describe('send', () => {
   test('awaited, gives the result', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const result = await session.send('say hello');
     expect(result).toMatchObject({ is_error: false, session_id: session.id });
     expect(textOf(result)).toBe('hello');
   });
 
   test('iterated, gives the events of its turn from first to last, and the deltas between', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const types: string[] = [];
     let streamed = '';
     for await (const frame of session.send('say word by word')) {
@@ -120,7 +123,7 @@ describe('send', () => {
   });
 
   test('can be both awaited and iterated, also late', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const turn = session.send('say both');
     const result = await turn;
     const frames: StreamFrame[] = [];
@@ -129,14 +132,14 @@ describe('send', () => {
   });
 
   test('a turn that fails is a result with its error, not an exception', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const result = await session.send('fail');
     expect(result.is_error).toBe(true);
     expect(result.error?.message).toBeTruthy();
   });
 
   test('an empty message rejects, and iterating it throws the same', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     await expect(session.send(' ')).rejects.toMatchObject({ status: 422 });
     const iterate = async (): Promise<void> => {
       for await (const _ of session.send(' ')) expect.unreachable();
@@ -145,15 +148,16 @@ describe('send', () => {
   });
 
   test('the same key is the same turn', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
+    const { message_count } = await session.info();
     const first = await session.send('say once', { idempotencyKey: 'k1' });
     const again = await session.send('say once', { idempotencyKey: 'k1' });
     expect(again.turn_id).toBe(first.turn_id);
-    expect((await session.info()).message_count).toBe(1);
+    expect((await session.info()).message_count).toBe(message_count + 1);
   });
 
   test('while busy: queued, rejected, or instead of what runs', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const gate = 'busy';
     const first = session.send(script({ hold: gate, say: 'first' }));
     await server.demo.model.gates.reached(gate);
@@ -172,18 +176,18 @@ describe('send', () => {
   });
 
   test('an aborted wait rejects; the turn goes on', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const abort = new AbortController();
     const turn = session.send(script({ hold: 'abort', say: 'done anyway' }), { signal: abort.signal });
     await server.demo.model.gates.reached('abort');
     abort.abort(new Error('enough'));
     await expect(turn).rejects.toThrow('enough');
     server.demo.model.gates.release('abort');
-    await expect.poll(async () => (await session.turns())[0]?.state).toBe('completed');
+    await expect.poll(async () => (await session.turns()).at(-1)?.state).toBe('completed');
   });
 
   test('interrupt ends the turn', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const turn = session.send(script({ hold: 'stop', say: 'never' }));
     await server.demo.model.gates.reached('stop');
     await session.interrupt();
@@ -195,7 +199,7 @@ describe('send', () => {
 
 describe('onPermission', () => {
   test('answers requests, also one that waited before', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const turn = session.send(write('allowed.txt', 'yes'));
     await expect.poll(async () => (await session.info()).pending_permissions.length).toBe(1);
     const asked: PermissionRequest[] = [];
@@ -210,7 +214,7 @@ describe('onPermission', () => {
   });
 
   test('a denial with a message reaches the agent', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const stop = session.onPermission(() => ({ allowed: false, message: 'Not in this folder.' }));
     const frames: StreamFrame[] = [];
     for await (const frame of session.send(write('denied.txt', 'no'))) frames.push(frame);
@@ -220,7 +224,7 @@ describe('onPermission', () => {
   });
 
   test('a handler learns that its answer is no longer wanted', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const superseded = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<PermissionRequest>();
     const stop = session.onPermission(async (request, { signal }) => {
@@ -238,7 +242,7 @@ describe('onPermission', () => {
   });
 
   test('the inbox lists what waits in all sessions', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const turn = session.send(write('inbox.txt', 'no'));
     await expect.poll(async () => (await client.permissions.list()).permissions.length).toBe(1);
     await session.interrupt();
@@ -247,7 +251,7 @@ describe('onPermission', () => {
   });
 
   test('the answers to a question go back in the input', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const stop = session.onPermission(({ tool_input }) => {
       const questions = tool_input.questions as { question: string; options: { label: string }[] }[];
       const answers = Object.fromEntries(questions.map((q) => [q.question, q.options[1]?.label ?? '']));
@@ -265,7 +269,7 @@ describe('onPermission', () => {
 
 describe('events', () => {
   test('go on from any number, in order and without holes', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     await session.send('say one');
     const { last_seq } = await session.info();
     const read = async (after: number): Promise<number[]> => {
@@ -295,7 +299,7 @@ describe('events', () => {
   });
 
   test('end when aborted', async () => {
-    const session = await client.sessions.create();
+    const session = shared;
     const abort = new AbortController();
     const read = async (): Promise<void> => {
       for await (const _ of session.events({ signal: abort.signal })) abort.abort();

@@ -12,10 +12,13 @@ let server: TestServer;
 
 beforeAll(async () => {
   server = await startTestServer();
+  one = await cleared();
 });
 afterAll(() => cleanUp(server));
 
 const { recall, eventsOf, historyOf, cleared } = conversationsOn(() => server);
+/** A cleared session for tests that only look at it, go on with it, or copy it. */
+let one: Awaited<ReturnType<typeof cleared>>;
 
 async function restart(how: 'stop' | 'kill'): Promise<void> {
   await server[how]();
@@ -24,7 +27,7 @@ async function restart(how: 'stop' | 'kill'): Promise<void> {
 
 describe('after /clear', () => {
   test('the session stays, its conversation is a new one, and an event says so', async () => {
-    const { id, conversation } = await cleared();
+    const { id, conversation } = one;
     expect(conversation).not.toBe(id);
     const events = await eventsOf(id);
     expect(events.filter((event) => event.type === 'session.conversation').map(({ data }) => data)).toEqual([
@@ -36,7 +39,7 @@ describe('after /clear', () => {
   test('a server that was stopped or killed continues the current conversation', {
     timeout: 120_000,
   }, async () => {
-    const [one, two, bare] = [await cleared(), await cleared(), await server.createSession()];
+    const [two, bare] = [await cleared(), await server.createSession()];
     // As the very first message: of the first conversation nothing was ever written.
     await server.send(bare.session_id, '/clear');
     await restart('stop');
@@ -53,7 +56,7 @@ describe('after /clear', () => {
   });
 
   test('close and resume continue it, by the id of the session or the conversation', async () => {
-    const { id, conversation } = await cleared();
+    const { id, conversation } = one;
     for (const name of [id, conversation]) {
       await server.call('DELETE', `/sessions/${id}`);
       const resumed = await server.createSession({ resume_session_id: name });
@@ -65,7 +68,7 @@ describe('after /clear', () => {
   });
 
   test('a fork copies the current conversation, or the earlier one with the given message', async () => {
-    const { id, first } = await cleared();
+    const { id, first } = one;
     const fork = async (body: Record<string, unknown> = {}): Promise<string> => {
       const answer = await server.call<{ session_id: string }>('POST', `/sessions/${id}/fork`, body);
       expect(answer.status).toBe(200);
@@ -106,7 +109,7 @@ describe('after /clear', () => {
   });
 
   test('each turn has its own cost', async () => {
-    const { id } = await cleared();
+    const { id } = one;
     const { body } = await server.call<{ turns: Turn[] }>('GET', `/sessions/${id}/turns`);
     const costs = body.turns.map(({ result }) => result?.cost_usd ?? -1);
     expect(costs[1]).toBe(0);

@@ -9,9 +9,12 @@ import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
 let outside: string[];
+/** For tests that leave a session as they found it, but for its history. */
+let shared: { session_id: string };
 
 beforeAll(async () => {
   server = await startTestServer();
+  shared = await server.createSession();
   // Reads outside the working folder are asked for, and all at once.
   outside = ['one', 'two', 'three'].map((name) => {
     const path = join(server.userHome, `${name}.txt`);
@@ -94,7 +97,7 @@ async function toolResults(sessionId: string): Promise<Map<string, string>> {
 
 describe('three permissions at once', () => {
   test('are all pending, and can be answered in any order', async () => {
-    const { session_id } = await server.createSession();
+    const { session_id } = shared;
     const { pending, answer } = await ask(session_id, readAll(), 3);
     const status = await server.status(session_id);
     expect(status.state).toBe('waiting');
@@ -140,7 +143,7 @@ describe('three permissions at once', () => {
   });
 
   test('an interrupt settles them and ends the turn', async () => {
-    const { session_id } = await server.createSession();
+    const { session_id } = shared;
     const { pending, answer } = await ask(session_id, readAll(), 3);
     expect((await server.call('POST', `/sessions/${session_id}/interrupt`)).status).toBe(200);
     expect(await answer).toMatchObject({ is_error: true, error: { code: 'interrupted' } });
@@ -173,7 +176,7 @@ describe('three permissions at once', () => {
 });
 
 test('an unknown request is a 404, and so is one of another session', async () => {
-  const [a, b] = await Promise.all([server.createSession(), server.createSession()]);
+  const [a, b] = [shared, await server.createSession()];
   const { pending, answer } = await ask(a.session_id, bash('touch mine'));
   const request_id = pending[0]?.request_id;
   expect((await respond(b.session_id, { request_id, allowed: true })).status).toBe(404);
@@ -196,7 +199,7 @@ test('suggestions pass through verbatim in both directions: the same call is not
 });
 
 test('an answer can change the input of the tool', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, bash('touch wrong-name'));
   const updated_input = { command: 'touch right-name', description: 'test' };
   await respond(session_id, { request_id: pending[0]?.request_id, allowed: true, updated_input });
@@ -206,7 +209,7 @@ test('an answer can change the input of the tool', async () => {
 });
 
 test('a denial with interrupt ends the turn', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, bash('touch never'));
   await respond(session_id, { request_id: pending[0]?.request_id, allowed: false, interrupt: true });
   const result = await answer;
@@ -215,7 +218,7 @@ test('a denial with interrupt ends the turn', async () => {
 });
 
 test('a subagent asks in the same way, with its own id', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const task = {
     description: 'test',
     prompt: bash('touch by-subagent'),
@@ -231,7 +234,7 @@ test('a subagent asks in the same way, with its own id', async () => {
 });
 
 test('a question to the user waits for its choice, and the choice reaches the model', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, 'ask me a question');
   const [request] = pending;
   expect(request).toMatchObject({ kind: 'question', tool_name: 'AskUserQuestion' });
@@ -246,7 +249,7 @@ test('a question to the user waits for its choice, and the choice reaches the mo
 });
 
 test('a question needs its answers and nothing else', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, 'ask me a question');
   const [request] = pending;
   const allow = (updated_input?: object) =>
@@ -275,7 +278,7 @@ test('a question needs its answers and nothing else', async () => {
 });
 
 test('an input that does not fit the tool is refused, and the request keeps waiting', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, bash('touch refused-first'));
   const request_id = pending[0]?.request_id;
   for (const updated_input of [{}, { description: 'no command' }, { command: ['touch', 'x'] }]) {
@@ -289,7 +292,7 @@ test('an input that does not fit the tool is refused, and the request keeps wait
 });
 
 test('an empty reason for a denial reaches the model as a sentence', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const { pending, answer } = await ask(session_id, bash('touch never'));
   await respond(session_id, { request_id: pending[0]?.request_id, allowed: false, message: '' });
   expect(saidBy(await answer)).toContain('The user denied this.');
@@ -349,7 +352,7 @@ test('a close of the session settles pending requests', async () => {
 });
 
 test('the log says who answered, or that nobody did', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const first = await ask(session_id, bash('touch answered'));
   const [asked] = first.pending;
   expect(asked?.resolved_by).toBeNull();

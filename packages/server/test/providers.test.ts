@@ -91,6 +91,7 @@ describe('with only OPENAI_API_KEY', () => {
 
   test('an interrupt in mid-answer logs no error', async () => {
     const { session_id } = await server.createSession({ model: 'gpt-4.1' });
+    refused = session_id;
     const whole = chat?.stream({ text: 'from OpenAI', usage: { input: 100, cached: 0, output: 10 } });
     answer = (response) => {
       answer = answered;
@@ -102,6 +103,8 @@ describe('with only OPENAI_API_KEY', () => {
     expect(server.stderr()).not.toMatch(/"level":50|ERR_HTTP_HEADERS_SENT/);
   });
 
+  /** The session above, which goes on after each refusal. */
+  let refused: string;
   test.each([
     [404, 'The model `gpt-4.1` was taken away on Monday.'],
     [403, 'Your organization must be verified to use this model.'],
@@ -110,7 +113,7 @@ describe('with only OPENAI_API_KEY', () => {
   ])('what the provider says with %i reaches the user', async (status, message) => {
     answer = (response) => sendJson(response, status, { error: { message, type: 'x', code: null } });
     try {
-      const { result } = await ask('gpt-4.1');
+      const result = await server.send(refused, 'hello');
       expect(result.is_error).toBe(true);
       expect(result.error?.message).toContain(message);
     } finally {

@@ -3,8 +3,11 @@ import { firstFrame, framesUntil, script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
+/** For tests that leave a session as they found it, but for its history. */
+let shared: { session_id: string };
 beforeAll(async () => {
   server = await startTestServer({ model: { wordDelayMs: 20 } });
+  shared = await server.createSession();
 });
 afterAll(() => cleanUp(server));
 
@@ -53,7 +56,7 @@ test('the report of the agent on a background task is in no answer to a message'
 const words = (count: number) => Array.from({ length: count }, (_, n) => `w${n}`).join(' ');
 
 test('whenever a turn is interrupted, the next message gets its own answer', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   // Before the agent has the message, while it begins, at the first words, in the middle, at the end.
   for (const moment of [0, 0, 1, 2, 3, 5, 8, 13, 21, 29, 30]) {
     const since = (await server.status(session_id)).last_seq;
@@ -77,7 +80,7 @@ test('whenever a turn is interrupted, the next message gets its own answer', asy
 });
 
 test('an interrupt in mid-turn ends only that turn: queued messages keep their order and their answers', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const held = server.send(session_id, script({ hold: 'mid', say: 'never' }));
   await server.demo.model.gates.reached('mid');
   const queued = ['one', 'two', 'three'].map((say) => server.send(session_id, script({ say })));
@@ -106,7 +109,7 @@ test('an interrupt reaches a running command', async () => {
 });
 
 test('a turn that fails at the model returns the reason, and the next one works', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   const failed = await server.send(
     session_id,
     script({ error: { status: 400, message: 'refused by the test' } }),
@@ -119,7 +122,7 @@ test('a turn that fails at the model returns the reason, and the next one works'
 });
 
 test('an interrupt without a running turn succeeds', async () => {
-  const { session_id } = await server.createSession();
+  const { session_id } = shared;
   expect((await server.call('POST', `/sessions/${session_id}/interrupt`)).status).toBe(200);
   expect((await server.status(session_id)).state).toBe('idle');
 });
