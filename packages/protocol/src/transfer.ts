@@ -69,6 +69,9 @@ export const ExportLine = z.discriminatedUnion('kind', [
     kind: z.literal('file'),
     conversation_id: z.uuid(),
     path: z.string().regex(/^([\w-][\w.-]*\/)*[\w-][\w.-]*$/, 'must be a path of plain names'),
+    part: count
+      .default(0)
+      .meta({ description: 'A long file comes in several parts, in order; 0 is its beginning' }),
     text: z.string(),
   }),
 ]);

@@ -2,7 +2,7 @@ import { closeSync, copyFileSync, existsSync, openSync, readdirSync, renameSync,
 import { join, resolve } from 'node:path';
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
-import { addConversationFiles, type ListedFile, listConversation, readListed } from './agent/claude/files.ts';
+import { addConversationFile, type ListedFile, listConversation, readListed } from './agent/claude/files.ts';
 import { configDir } from './agent/environment.ts';
 import { ConfigError, homeOf } from './config.ts';
 import { messageOf } from './errors.ts';
@@ -130,12 +130,8 @@ async function unpack(database: string, projects: string): Promise<number> {
     migrate(db);
     let count = 0;
     for (const row of db.prepare('select * from backup_files').iterate()) {
-      const file = {
-        conversationId: String(row.conversation_id),
-        path: String(row.path),
-        text: String(row.text),
-      };
-      await addConversationFiles(projects, String(row.cwd), [file]);
+      const file = { path: String(row.path), text: String(row.text) };
+      await addConversationFile(projects, String(row.cwd), file);
       count++;
     }
     db.exec('drop table backup_files; vacuum');

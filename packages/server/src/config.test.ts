@@ -34,6 +34,7 @@ describe('the defaults', () => {
       sleepAfterSeconds: 300,
       maxQueuedTurns: 1_000,
       bodyLimitBytes: 10 * 1024 * 1024,
+      importLimitBytes: 10 * 1024 ** 3,
       allowBypassPermissions: false,
       allowTrustProject: false,
       allowUnaskedTools: [],

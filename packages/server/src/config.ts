@@ -59,6 +59,7 @@ const ConfigFile = z.strictObject({
   max_live_agents: z.int().min(1).optional(),
   max_queued_turns: z.int().min(0).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
+  import_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
   spares: z.int().min(0).max(16).optional(),
   retention: Retention.optional(),
@@ -116,6 +117,8 @@ export interface Config {
   /** The most messages that wait, over all sessions. */
   maxQueuedTurns: number;
   bodyLimitBytes: number;
+  /** Of an imported session. */
+  importLimitBytes: number;
   shutdownGraceSeconds: number;
   /** How many agent processes are kept ready for new sessions. */
   spares: number;
@@ -212,6 +215,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
         : readAgents(flags['max-live-agents']),
     maxQueuedTurns: file.max_queued_turns ?? 1_000,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
+    importLimitBytes: file.import_limit_bytes ?? 10 * 1024 ** 3,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
     spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),
     retention: {

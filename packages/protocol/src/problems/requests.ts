@@ -7,6 +7,8 @@ type BodyLimit = {
   limit: number;
   /** It was compressed, and is too large without. */
   unpacked: boolean;
+  /** What sets the limit. */
+  setting?: 'body_limit_bytes' | 'import_limit_bytes';
 };
 
 /** What is wrong with a request, whatever it asks for. */
@@ -61,10 +63,11 @@ export const requestProblems = {
     () =>
       'This cursor did not come from this list. Send "next_cursor" unchanged, or leave it out to start over.',
   ),
-  body_too_large: define(413, 'The body is too large', ({ limit, unpacked }: BodyLimit) =>
-    unpacked
-      ? `The body is larger than ${limit} bytes once it is decompressed. Send less, or raise "body_limit_bytes" in the configuration.`
-      : `The body is larger than ${limit} bytes. Send less, or raise "body_limit_bytes" in the configuration.`,
+  body_too_large: define(
+    413,
+    'The body is too large',
+    ({ limit, unpacked, setting = 'body_limit_bytes' }: BodyLimit) =>
+      `The body is larger than ${limit} bytes${unpacked ? ' once it is decompressed' : ''}. Send less, or raise "${setting}" in the configuration.`,
   ),
   encoding_unknown: define(415, 'The Content-Encoding is not supported', ({ why }: { why: string }) => why),
 

@@ -155,7 +155,7 @@ export const sessionRoutes = {
   importSession: route({
     ...endpoints.importSession,
     tag: 'sessions',
-    summary: 'Take over an exported session; the body is what `GET …/export` gave',
+    summary: 'Take over an exported session: all of it, or nothing; the body is what `GET …/export` gave',
     query: z.object({
       cwd: ArgumentText.optional().meta({ description: 'Its folder here; by default, the same path' }),
     }),
@@ -175,6 +175,7 @@ export const sessionRoutes = {
       'malformed_json',
       'too_deep',
       'import_taken',
+      'not_owner',
     ],
   }),
   forkSession: route({

@@ -206,6 +206,8 @@ export interface ConversationFile {
   conversationId: string;
   /** Below the folder of its project: `<id>.jsonl`, `<id>/subagents/…`. */
   path: string;
+  /** A long file comes in several parts, in order; 0 is its beginning. */
+  part: number;
   text: string;
 }
 
@@ -282,8 +284,12 @@ export interface Agent {
   rename(sessionId: string, title: string): Promise<void>;
   /** The files that another machine needs to resume a conversation: its transcript, and what belongs to it. */
   files(conversationId: string): AsyncGenerator<ConversationFile, void, void>;
-  /** Writes such files; those that exist stay as they are. @throws when they cannot be written */
-  addFiles(cwd: string, files: readonly ConversationFile[]): Promise<void>;
+  /**
+   * Copies such files from a folder, for a session in `cwd`; those that exist stay as they are.
+   * @returns what removes the copies again
+   * @throws when one cannot be written; none is there then
+   */
+  addFiles(cwd: string, from: string): Promise<() => Promise<void>>;
   /** Deletes everything that the agent keeps of conversations. @throws when a file cannot be deleted */
   erase(conversationIds: readonly string[]): Promise<void>;
   /**

@@ -55,10 +55,12 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       throw problem('body_too_large', { limit: deps.bodyLimitBytes, unpacked: false });
     },
   });
-  // Model calls carry whole conversations with images; the gateway has its own limit.
+  // Model calls carry whole conversations with images, and an import is a whole session: both have a limit of their own.
   const unpack = unpackBody(deps.bodyLimitBytes);
-  app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : limit(c, next)));
-  app.use((c, next) => (c.req.path.startsWith('/v1/') ? next() : unpack(c, next)));
+  const hasOwnLimit = (path: string): boolean =>
+    path.startsWith('/v1/') || path.replace(/\/$/, '') === routes.importSession.path;
+  app.use((c, next) => (hasOwnLimit(c.req.path) ? next() : limit(c, next)));
+  app.use((c, next) => (hasOwnLimit(c.req.path) ? next() : unpack(c, next)));
 
   healthRoutes(app, deps);
   sessionRoutes(app, deps);

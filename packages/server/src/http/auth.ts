@@ -35,6 +35,8 @@ export interface HttpEnv {
     principal: Principal;
     /** The route that answers; not set before one is found. */
     route?: RouteSpec;
+    /** Its handler has begun to read the body, and has not reached the end. */
+    unread?: boolean;
     /** Another node passed the request on. */
     passedOn?: boolean;
     /** Asks the node that owns a session; not set on a server of its own. */

@@ -18,6 +18,7 @@ export interface AppDeps {
   peers: Peers;
   host: string;
   bodyLimitBytes: number;
+  importLimitBytes: number;
   defaultModel: string | undefined;
   gateway: Gateway;
   /** Where several nodes share the sessions. */

@@ -21,7 +21,8 @@ export function skipUnreadBody(): MiddlewareHandler<HttpEnv> {
     const length = c.req.header('content-length');
     const isStream = c.req.header('transfer-encoding') !== undefined;
     const { body, bodyUsed } = c.req.raw;
-    if (bodyUsed ? c.res.status !== 413 : !isStream && Number(length ?? 0) <= HARMLESS_BYTES) return;
+    const isRead = bodyUsed && c.res.status !== 413 && !c.get('unread');
+    if (isRead || (!bodyUsed && !isStream && Number(length ?? 0) <= HARMLESS_BYTES)) return;
     if (!body || body.locked || !(await skip(body))) c.header('connection', 'close');
   };
 }

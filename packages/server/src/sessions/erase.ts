@@ -14,9 +14,11 @@ export interface Eraser {
    * @throws AppError 503 when something cannot be removed, or the server stops
    */
   erase(id: string): Promise<void>;
-  /** Whether an erasure of this session has begun. */
-  isErasing(id: string): Promise<boolean>;
-  /** Finishes in the background what a dead server has begun. */
+  /** Whether an erasure or an import of this session has begun. */
+  isHidden(id: string, why: 'erasing' | 'importing'): Promise<boolean>;
+  /** Removes what there is of a session that did not come whole. @throws when the store cannot write */
+  drop(id: string): Promise<void>;
+  /** Finishes in the background what a dead server was erasing, and removes what it was importing. */
   finish(): void;
   /** Settles when nothing is removed any more. */
   stop(): Promise<void>;
@@ -36,6 +38,16 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
   let finishing: Promise<void> = Promise.resolve();
   const running = new Set<Promise<void>>();
 
+  const drop = async (id: string): Promise<void> => {
+    await inSteps(async (rows) => {
+      // The next start goes on.
+      if (stopped) throw problem('server_stopping', { kept: false });
+      return (await store.write([{ kind: 'erase-rows', id, rows, bytes: STEP_BYTES }])).ok;
+    });
+    // Refused only when it is gone already.
+    await store.write([{ kind: 'erase-session', id }]);
+  };
+
   const remove = async (id: string): Promise<void> => {
     try {
       // Refused when an earlier request got this far.
@@ -44,13 +56,7 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
       await workspaces.erase(id);
       const conversations = await store.conversations(id);
       await agent.erase([id, ...conversations.map((each) => each.id)]);
-      await inSteps(async (rows) => {
-        // The next start goes on.
-        if (stopped) throw problem('server_stopping', { kept: false });
-        return (await store.write([{ kind: 'erase-rows', id, rows, bytes: STEP_BYTES }])).ok;
-      });
-      // Refused only when it is gone already.
-      await store.write([{ kind: 'erase-session', id }]);
+      await drop(id);
     } catch (error) {
       throw error instanceof AppError ? error : storageFailed(error);
     }
@@ -63,17 +69,21 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
   };
 
   const finish = async (): Promise<void> => {
-    for (const { id } of await store.hiddenSessions()) {
+    for (const { id, why } of await store.hiddenSessions()) {
       if (stopped) return;
       // Another node may be at it.
       if (!(await ownership.acquire(id)).owned) continue;
-      await erase(id).catch((error: unknown) => stopped || onError(error, `erase session ${id}`));
+      await (why === 'erasing' ? erase(id) : drop(id)).catch(
+        (error: unknown) => stopped || onError(error, `erase session ${id}`),
+      );
     }
   };
 
   return {
     erase,
-    isErasing: async (id) => (await store.hiddenSessions()).some((each) => each.id === id),
+    drop,
+    isHidden: async (id, why) =>
+      (await store.hiddenSessions()).some((each) => each.id === id && each.why === why),
     finish() {
       finishing = finish().catch((error: unknown) => onError(error, 'find sessions to erase'));
     },

@@ -13,10 +13,11 @@ import type { Workspaces } from '../workspaces/workspaces.ts';
 import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
 import { createEraser, type EraseDeps } from './erase.ts';
+import { exportSession } from './export.ts';
+import { createImporter, type ImportDeps } from './import.ts';
 import { createPermits } from './permits.ts';
 import { type RecoveryDeps, settleOrphans } from './recovery.ts';
 import { createSession, type Session, type SessionDeps } from './session.ts';
-import { exportSession, readExport } from './transfer.ts';
 import { currentModel } from './views.ts';
 
 const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
@@ -49,9 +50,9 @@ export interface Sessions {
   /**
    * Takes over an exported session, closed.
    * @param cwd its folder here, if that has another path
-   * @throws AppError 400 or 422 for a text that is no export, 403 when the configuration forbids it, 409 when it is here
+   * @throws AppError 400 or 422 for lines that are no export, 403 when the configuration forbids it, 409 when it is here
    */
-  import(text: string, cwd: string | undefined, createdBy: string | null): Promise<Imported>;
+  import(lines: AsyncIterable<string>, cwd: string | undefined, createdBy: string | null): Promise<Imported>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
   /** Whether any session runs a turn, waits for an answer, or works in the background. */
@@ -73,7 +74,7 @@ export interface Sessions {
   shutdown(graceSeconds: number): Promise<number>;
 }
 
-export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>, EraseDeps {
+export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>, EraseDeps, ImportDeps {
   ownership: Ownership;
   permissionTimeoutSeconds: number;
   /** The most agent processes at a time. */
@@ -105,6 +106,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     onError: deps.onError,
   });
   const eraser = createEraser(deps);
+  const importer = createImporter(deps, eraser);
   let open = 0;
   let stopping = false;
 
@@ -276,20 +278,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return exportSession(deps, (await store.getSession(id)) ?? session.record());
     },
 
-    async import(text, cwd, createdBy) {
+    async import(lines, cwd, createdBy) {
       requireRunning();
-      const { files, ...given } = readExport(text, createdBy);
-      const folder = await deps.folders.check(cwd ?? given.session.cwd);
-      const imported = { ...given, session: { ...given.session, cwd: folder } };
-      await policy.checkStart(imported.session);
-      const { id } = imported.session;
-      return serialize(id, async () => {
-        const written = await store.write([{ kind: 'import-session', imported }]);
-        if (!written.ok) throw problem('import_taken', { id });
-        await agent.addFiles(folder, files);
-        const { turns, events } = imported;
-        return { session_id: id, status: 'closed', cwd: folder, turns: turns.length, events: events.length };
-      });
+      const { id, take } = await importer.open(lines, cwd, createdBy);
+      return serialize(id, take);
     },
 
     async erase(id) {
@@ -298,7 +290,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         deps.workspaces.abandon(id);
         if (session) await close(session);
         // An earlier request may have failed half-way.
-        else if (!(await eraser.isErasing(id))) throw problem('session_not_found', { id });
+        else if (!(await eraser.isHidden(id, 'erasing'))) throw problem('session_not_found', { id });
         await eraser.erase(id);
       });
     },
@@ -312,6 +304,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     async recover() {
       await agent.sweep();
       await deps.workspaces.recover();
+      await importer.clear();
       const waiting = await settleOrphans(deps);
       open = await store.countSessions('connected');
       // Before the first request: an early message would overtake them.

@@ -54,6 +54,11 @@ const EXCEPTIONS: Exception[] = [
     why: 'the index holds only the sessions that are wanted',
   },
   {
+    sql: "from sessions where hidden = 'importing'",
+    plan: 'SCAN sessions USING COVERING INDEX sessions_hidden',
+    why: 'the index holds only sessions that are being erased or imported',
+  },
+  {
     sql: 'from sessions where hidden is not null',
     plan: 'SCAN sessions USING COVERING INDEX sessions_hidden',
     why: 'the index holds only sessions that are being erased or imported',

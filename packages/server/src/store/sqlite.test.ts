@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
+  importOf,
   sampleEvent,
   sampleImport,
   samplePermission,
@@ -117,7 +118,7 @@ describe('a SQLite file', () => {
       { kind: 'insert-session', session: other },
       ...turns.map((turn) => ({ kind: 'insert-turn' as const, turn })),
     ]);
-    expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: false, refused: 0 });
+    expect(await store.write(importOf(imported))).toEqual({ ok: false, refused: 1 });
     await store.close();
   });
 

@@ -120,8 +120,12 @@ export type Change =
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent }
-  /** Takes over a whole session, its events under their numbers. Refused when an id of it is taken. */
-  | { kind: 'import-session'; imported: ImportedSession }
+  /** A session of another server comes, in several steps, and nobody finds it until the last. Refused when its id is taken. */
+  | { kind: 'begin-import'; session: SessionRecord }
+  /** Adds a part of it, events under their numbers. Refused when an id or an idempotency key is taken. */
+  | { kind: 'import-rows'; rows: ImportedRows }
+  /** From now on it is a session like any other. Refused when no such import has begun. */
+  | { kind: 'end-import'; id: string; usage: UsageRow[] }
   /**
    * From now on nobody finds the session: it goes, in several steps. Its readers by id get nothing, and it is in no list.
    * Refused when nobody finds it already.
@@ -137,13 +141,12 @@ export type Change =
   /** Removes the session's events with a number below this one; the others keep their numbers. */
   | { kind: 'trim-events'; sessionId: string; below: number };
 
-/** A session of another server with all that belongs to it. Its turns have ended. */
-export interface ImportedSession {
-  session: SessionRecord;
+/** A part of a session of another server. Its turns have ended. */
+export interface ImportedRows {
+  sessionId: string;
   conversations: Omit<ConversationRecord, 'sessionId'>[];
   turns: TurnRecord[];
   events: (NewEvent & { seq: number })[];
-  usage: UsageRow[];
 }
 
 /** The log of one session, for the decision what of it can go. */

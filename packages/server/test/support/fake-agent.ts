@@ -218,7 +218,7 @@ export function createFakeAgent(): Agent {
     },
     rename: async () => {},
     async *files() {},
-    addFiles: async () => {},
+    addFiles: async () => async () => {},
     async erase(ids) {
       for (const id of ids) transcripts.delete(id);
     },

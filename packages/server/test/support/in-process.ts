@@ -18,6 +18,9 @@ import type { Store } from '../../src/store/store.ts';
 import type { Workspaces } from '../../src/workspaces/workspaces.ts';
 import { createFakeAgent } from './fake-agent.ts';
 
+/** More than the body of any other request may have. */
+export const IMPORT_LIMIT_BYTES = 256 * 1024 * 1024;
+
 /** Everything of a server but sockets and agent processes. */
 export interface InProcess {
   fetch(request: Request): Promise<Response>;
@@ -96,6 +99,7 @@ export function createInProcess({
     ...(keptSessions !== undefined && { keptSessions }),
     maxLiveAgents: 1_000,
     maxQueuedTurns: 1_000,
+    importFolder: `${root}-import`,
     tally: () => undefined,
     warnings: () => [],
     onError,
@@ -110,6 +114,7 @@ export function createInProcess({
     peers: createPeers('in-process'),
     host: '127.0.0.1',
     bodyLimitBytes: 1024 * 1024,
+    importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',
     gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
     version: '0.0.0',
@@ -125,7 +130,7 @@ export function createInProcess({
       await sessions.shutdown(0);
       feed.end();
       await store.close();
-      rmSync(root, { recursive: true, force: true });
+      for (const folder of [root, `${root}-import`]) rmSync(folder, { recursive: true, force: true });
     },
   };
 }

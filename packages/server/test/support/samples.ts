@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type {
   Change,
-  ImportedSession,
+  ImportedRows,
   NewEvent,
   PermissionRecord,
   SessionRecord,
   TurnRecord,
+  UsageRow,
 } from '../../src/store/store.ts';
 
 /** The moment of all samples. */
@@ -90,7 +91,10 @@ export const sampleEvent = (sessionId: string, set: Partial<NewEvent> = {}): Cha
 });
 
 /** A session of another server, with two events left of five. */
-export function sampleImport(): ImportedSession {
+export function sampleImport(): Omit<ImportedRows, 'sessionId'> & {
+  session: SessionRecord;
+  usage: UsageRow[];
+} {
   const session = sampleSession({ status: 'closed', lastSeq: 5, title: 'from afar' });
   const event = {
     sessionId: session.id,
@@ -119,3 +123,10 @@ export function sampleImport(): ImportedSession {
     ],
   };
 }
+
+/** What takes it over, in one write. */
+export const importOf = ({ session, usage, ...rows }: ReturnType<typeof sampleImport>): Change[] => [
+  { kind: 'begin-import', session },
+  { kind: 'import-rows', rows: { sessionId: session.id, ...rows } },
+  { kind: 'end-import', id: session.id, usage },
+];

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
-import { AT, sampleEvent, sampleImport, samplePermission, sampleSession, sampleTurn } from './samples.ts';
+import {
+  AT,
+  importOf,
+  sampleEvent,
+  sampleImport,
+  samplePermission,
+  sampleSession,
+  sampleTurn,
+} from './samples.ts';
 
 /** Every way to filter a list of sessions: with and without each field. */
 const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).flatMap((status) =>
@@ -73,6 +81,7 @@ function changes(): Change[] {
     costUsd: 1,
   };
   const named = ({ sessionId, id }: { sessionId: string; id: string }) => ({ sessionId, id });
+  const [begin, rows, end] = importOf(sampleImport());
   const byKind: { [K in Change['kind']]: Extract<Change, { kind: K }>[] } = {
     'insert-session': [{ kind: 'insert-session', session }],
     owned: [{ kind: 'owned', sessionId: session.id, fence: 0 }],
@@ -106,7 +115,9 @@ function changes(): Change[] {
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
     event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
-    'import-session': [{ kind: 'import-session', imported: sampleImport() }],
+    'begin-import': [begin as Extract<Change, { kind: 'begin-import' }>],
+    'import-rows': [rows as Extract<Change, { kind: 'import-rows' }>],
+    'end-import': [end as Extract<Change, { kind: 'end-import' }>],
     'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 1 }],
     'hide-session': [{ kind: 'hide-session', id: session.id }],
     // An event, a turn and a request.

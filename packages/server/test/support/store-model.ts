@@ -341,7 +341,9 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'hide-session':
     case 'erase-rows':
     // Not among the random ones.
-    case 'import-session':
+    case 'begin-import':
+    case 'import-rows':
+    case 'end-import':
       return undefined;
     case 'erase-session': {
       if (!sessionOf(each.id)) return 'refused';

@@ -1,14 +1,18 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants, createReadStream } from 'node:fs';
+import { copyFile, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { isObject } from '../../is-object.ts';
 import type { ConversationFile } from '../agent.ts';
 import { projectFolder } from './rebuild.ts';
 import { findTranscript } from './transcript-file.ts';
 
+/** How much of a file is read at a time, and how much from its end to find a line's. */
+const PART = 256 * 1024;
+const BLOCK = 64 * 1024;
+
 /** A file of a conversation on disk, and how long it was when it was listed. */
-export interface ListedFile extends Omit<ConversationFile, 'text'> {
+export interface ListedFile extends Omit<ConversationFile, 'text' | 'part'> {
   place: string;
   size: number;
 }
@@ -36,27 +40,85 @@ export async function readListed({ place, path, size }: ListedFile): Promise<str
   return path.endsWith('.jsonl') ? text.slice(0, text.lastIndexOf('\n') + 1) : text;
 }
 
-/** The files of a conversation with their content. */
+/** The files of a conversation with their content, a part at a time. */
 export async function* conversationFiles(
   projects: string,
   conversationId: string,
 ): AsyncGenerator<ConversationFile, void, void> {
-  for (const file of await listConversation(projects, conversationId)) {
-    yield { conversationId, path: file.path, text: await readListed(file) };
+  for (const { path, place, size } of await listConversation(projects, conversationId)) {
+    let part = 0;
+    const length = path.endsWith('.jsonl') ? await wholeLines(place, size) : size;
+    const text = createReadStream(place, {
+      start: 0,
+      end: length - 1,
+      encoding: 'utf8',
+      highWaterMark: PART,
+    });
+    if (length > 0) for await (const chunk of text) yield { conversationId, path, part: part++, text: chunk };
+    if (part === 0) yield { conversationId, path, part, text: '' };
   }
 }
 
-/** Writes files of conversations for sessions in a folder; those that exist stay as they are. */
-export async function addConversationFiles(
+/** How much of the first `size` bytes of a file is whole lines. */
+async function wholeLines(place: string, size: number): Promise<number> {
+  const file = await open(place);
+  try {
+    const block = Buffer.alloc(BLOCK);
+    for (let end = size; end > 0; end -= BLOCK) {
+      const start = Math.max(0, end - BLOCK);
+      await file.read(block, 0, end - start, start);
+      const newline = block.subarray(0, end - start).lastIndexOf(0x0a);
+      if (newline >= 0) return start + newline + 1;
+    }
+    return 0;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes a file of a conversation for sessions in a folder, if it is not there. */
+export async function addConversationFile(
   projects: string,
   cwd: string,
-  files: readonly ConversationFile[],
+  { path, text }: Pick<ConversationFile, 'path' | 'text'>,
 ): Promise<void> {
-  for (const { path, text } of files) {
-    const target = join(projectFolder(projects, cwd), path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    await writeFile(target, text, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
-      if (!isObject(error) || error.code !== 'EEXIST') throw error;
-    });
+  const target = join(projectFolder(projects, cwd), path);
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  await ifNew(writeFile(target, text, { flag: 'wx', mode: 0o600 }));
+}
+
+/** Copies the files below a folder for sessions in `cwd`; those that exist stay as they are. */
+export async function copyConversationFiles(
+  projects: string,
+  cwd: string,
+  from: string,
+): Promise<() => Promise<void>> {
+  const copied: string[] = [];
+  const undo = async (): Promise<void> => {
+    for (const place of copied) await rm(place, { force: true });
+  };
+  try {
+    const entries = await readdir(from, { recursive: true, withFileTypes: true });
+    for (const entry of entries.filter((each) => each.isFile())) {
+      const place = join(entry.parentPath, entry.name);
+      const target = join(projectFolder(projects, cwd), relative(from, place));
+      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      if (await ifNew(copyFile(place, target, constants.COPYFILE_EXCL))) copied.push(target);
+    }
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  return undo;
+}
+
+/** False when what should be made exists already. */
+async function ifNew(making: Promise<void>): Promise<boolean> {
+  try {
+    await making;
+    return true;
+  } catch (error) {
+    if (isObject(error) && error.code === 'EEXIST') return false;
+    throw error;
   }
 }

@@ -3,7 +3,7 @@ import { forkSession, getSessionMessages, renameSession } from '@anthropic-ai/cl
 import { messageOf, problem } from '../../errors.ts';
 import type { Agent, Transcript } from '../agent.ts';
 import { eraseConversations } from './erase.ts';
-import { addConversationFiles, conversationFiles } from './files.ts';
+import { conversationFiles, copyConversationFiles } from './files.ts';
 import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
 import { AGENT_VERSION, isParkable } from './parking.ts';
@@ -74,7 +74,7 @@ export const transcripts = (
   rename: (sessionId, title) => renameSession(sessionId, title),
 
   files: (conversationId) => conversationFiles(library.projects, conversationId),
-  addFiles: (cwd, files) => addConversationFiles(library.projects, cwd, files),
+  addFiles: (cwd, from) => copyConversationFiles(library.projects, cwd, from),
 
   async erase(conversationIds) {
     await eraseConversations(dirname(library.projects), conversationIds);

@@ -5,6 +5,7 @@ import { sessionView, usageView } from '../../sessions/views.ts';
 import type { SessionRecord } from '../../store/store.ts';
 import { type HttpEnv, keyOf } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
+import { linesOf } from '../lines.ts';
 import { mount } from '../mount.ts';
 import { named } from '../page.ts';
 
@@ -98,9 +99,17 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     });
   });
 
-  mount(app, routes.importSession, async ({ query }, c) =>
-    sessions.import(await c.req.text(), query.cwd, keyOf(c.get('principal'))),
-  );
+  mount(app, routes.importSession, async ({ query }, c) => {
+    c.set('unread', true);
+    const lines = linesOf(c.req.raw, deps.importLimitBytes);
+    try {
+      const imported = await sessions.import(lines, query.cwd, keyOf(c.get('principal')));
+      c.set('unread', false);
+      return imported;
+    } finally {
+      await lines.return();
+    }
+  });
 
   mount(app, routes.forkSession, ({ params, body }, c) =>
     sessions.fork(params.session_id, body, keyOf(c.get('principal'))),
@@ -172,13 +181,23 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 const stateOf = (record: SessionRecord, session: Session | undefined): SessionState =>
   session?.state() ?? (record.status === 'closed' ? 'closed' : 'asleep');
 
+/** About so much is sent at a time. */
+const CHUNK = 64 * 1024;
+
 /** A body of JSON Lines, read as far as the caller takes them. */
 function jsonLines(lines: AsyncGenerator<unknown, void, void>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await lines.next();
-      if (done) controller.close();
-      else controller.enqueue(Buffer.from(`${JSON.stringify(value)}\n`));
+      let text = '';
+      while (text.length < CHUNK) {
+        const { done, value } = await lines.next();
+        if (done) {
+          if (text !== '') controller.enqueue(Buffer.from(text));
+          return controller.close();
+        }
+        text += `${JSON.stringify(value)}\n`;
+      }
+      controller.enqueue(Buffer.from(text));
     },
     async cancel() {
       await lines.return();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { AT, sampleEvent, sampleImport, samplePermission } from '../../../test/support/samples.ts';
+import { AT, importOf, sampleEvent, sampleImport, samplePermission } from '../../../test/support/samples.ts';
+import type { Change } from '../store.ts';
 import type { Subject } from './subject.conformance.ts';
 
 const usage = {
@@ -137,7 +138,7 @@ export function describeRemoval(subject: Subject): void {
       const { store } = subject;
       const imported = sampleImport();
       const { session, turns, conversations } = imported;
-      expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: true, events: [] });
+      expect(await store.write(importOf(imported))).toEqual({ ok: true, events: [] });
       expect(await store.getSession(session.id)).toEqual(session);
       expect(await store.listTurns({ sessionId: session.id, limit: 9 })).toEqual(turns);
       expect(await store.conversations(session.id)).toEqual(
@@ -156,11 +157,36 @@ export function describeRemoval(subject: Subject): void {
       const attempts = [
         { ...sample, session: { ...sample.session, id } },
         { ...sample, conversations: [{ id, afterSeq: 0, fromDisk: false }] },
+        { ...sample, turns: [...sample.turns, ...sample.turns] },
       ];
-      for (const imported of attempts) {
-        expect(await store.write([{ kind: 'import-session', imported }])).toEqual({ ok: false, refused: 0 });
-      }
+      const refused = await Promise.all(attempts.map((imported) => store.write(importOf(imported))));
+      expect(refused).toEqual([0, 1, 1].map((n) => ({ ok: false, refused: n })));
       expect(await store.getSession(sample.session.id)).toBeUndefined();
+    });
+
+    test('are found when they are complete, and leave nothing when they are given up', async () => {
+      const { store } = subject;
+      const sample = sampleImport();
+      const { id } = sample.session;
+      const [begin, rows, end] = importOf(sample) as [Change, Change, Change];
+      const before = await store.totalUsage();
+      const nobody = async () => {
+        expect(await store.getSession(id)).toBeUndefined();
+        expect((await store.listSessions({ status: 'all', limit: 9 })).sessions).toEqual([]);
+        expect(await store.totalUsage()).toEqual(before);
+      };
+      expect(await store.write([end])).toMatchObject({ ok: false });
+      await store.write([begin]);
+      await store.write([rows]);
+      expect(await store.hiddenSessions()).toEqual([{ id, why: 'importing' }]);
+      await nobody();
+      const part = { kind: 'erase-rows', id, rows: 99, bytes: 9_999 } as const;
+      while ((await store.write([part])).ok);
+      await store.write([{ kind: 'erase-session', id }]);
+      await nobody();
+      for (const each of [begin, rows, end]) expect(await store.write([each])).toMatchObject({ ok: true });
+      expect(await store.getSession(id)).toEqual(sample.session);
+      expect(await store.totalUsage()).toMatchObject({ turns: 1, rows: [{ costUsd: 1 }] });
     });
   });
 }

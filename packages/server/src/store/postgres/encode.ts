@@ -1,5 +1,5 @@
 import { permissionColumns, type Row, sessionColumns, turnColumns } from '../rows.ts';
-import type { Change, ImportedSession, NewEvent, SessionRecord, UsageRow } from '../store.ts';
+import type { Change, ImportedRows, NewEvent, SessionRecord, UsageRow } from '../store.ts';
 import { asText } from './pool.ts';
 
 /** One step of apply_writes (002-apply-writes.sql). */
@@ -56,8 +56,12 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
       return { k, s: change.sessionId, r: usageRow(change.usage) };
     case 'add-key-usage':
       return { k, key: asText(change.keyId), cost: change.costUsd };
-    case 'import-session':
-      return { k, s: change.imported.session.id, r: encodeImport(change.imported) };
+    case 'begin-import':
+      return { k, s: change.session.id, r: { ...newSession(change.session), hidden: 'importing' } };
+    case 'import-rows':
+      return { k, s: change.rows.sessionId, r: encodeRows(change.rows) };
+    case 'end-import':
+      return { k, s: change.id, r: change.usage.map(usageRow) };
     case 'insert-call': {
       const { sessionId, id, turnId, kind } = change.call;
       return { k, s: sessionId, id, turn: turnId, kind };
@@ -74,11 +78,10 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
   }
 }
 
-function encodeImport({ session, conversations, turns, events, usage }: ImportedSession): unknown {
+function encodeRows({ conversations, turns, events }: ImportedRows): unknown {
   const tasks = events.map((event) => ({ seq: event.seq, named: namesTask(event) }));
   const newest = tasks.findLast(({ named }) => named !== undefined);
   return {
-    session: newSession(session),
     conversations: conversations.map(({ id, afterSeq, fromDisk }) => ({
       id,
       after_seq: afterSeq,
@@ -86,8 +89,7 @@ function encodeImport({ session, conversations, turns, events, usage }: Imported
     })),
     turns: turns.map((turn) => clean(turnColumns(turn))),
     events: events.map((event) => ({ seq: event.seq, ...encodeEvent(event) })),
-    usage: usage.map(usageRow),
-    tasks_seq: newest?.named ? newest.seq : null,
+    ...(newest && { tasks_seq: newest.named ? newest.seq : null }),
   };
 }
 

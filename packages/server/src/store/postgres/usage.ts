@@ -31,8 +31,11 @@ export const usageReads = (
        group by model order by model`,
     );
     const turns = await sql.get(
+      // Without those of a session that is being imported: its usage comes last.
       `select (select count(*) from turns where ended_at is not null) +
-              (select coalesce(sum(n), 0)::bigint from erased_turns) as n`,
+              (select coalesce(sum(n), 0)::bigint from erased_turns) -
+              (select count(*) from turns where ended_at is not null
+                 and session_id in (select id from sessions where hidden = 'importing')) as n`,
     );
     const keys = await sql.all(
       'select key_id, sum(cost_usd) as cost from key_usage group by key_id order by key_id',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, DatabaseError } from 'pg';
 import { StorageError } from '../storage-error.ts';
-import type { Change, Store, StoredEvent, WriteResult } from '../store.ts';
+import type { Change, ImportedRows, Store, StoredEvent, WriteResult } from '../store.ts';
 import { encodeChanges } from './encode.ts';
 import { asStorageError, classify, isReadOnly } from './errors.ts';
 import type { PostgresPool } from './pool.ts';
@@ -171,12 +171,13 @@ export function createWriter({ pool, prepared, channel, onWrite, onError }: Writ
   };
 }
 
+const countRows = ({ conversations, turns, events }: ImportedRows): number =>
+  conversations.length + turns.length + events.length + 1;
+
 function takeBatch(queue: readonly PendingWrite[]): PendingWrite[] {
   let [changes, bytes] = [0, 0];
   const end = queue.findIndex((write) => {
-    changes += write.changes.some(({ kind }) => kind === 'import-session')
-      ? MAX_CHANGES
-      : write.changes.length;
+    for (const change of write.changes) changes += change.kind === 'import-rows' ? countRows(change.rows) : 1;
     bytes += write.encoded.length;
     return changes > MAX_CHANGES || bytes > MAX_BYTES;
   });

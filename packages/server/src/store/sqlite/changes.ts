@@ -1,6 +1,6 @@
 import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
 import type { Change, NewEvent, StoredEvent, TurnRecord } from '../store.ts';
-import { importSession } from './import.ts';
+import { beginImport, endImport, importRows } from './import.ts';
 import { eraseRows, eraseSession, trimEvents } from './removal.ts';
 import type { Statements } from './statements.ts';
 import { addUsage } from './usage.ts';
@@ -70,8 +70,12 @@ export function createApply(sql: Statements): Apply {
         return true;
       case 'event':
         return append(sql, change.event);
-      case 'import-session':
-        return importSession(sql, change.imported);
+      case 'begin-import':
+        return beginImport(sql, change.session);
+      case 'import-rows':
+        return importRows(sql, change.rows);
+      case 'end-import':
+        return endImport(sql, change.id, change.usage);
       case 'hide-session':
         return (
           sql.run("update sessions set hidden = 'erasing' where id = ? and hidden is null", change.id)

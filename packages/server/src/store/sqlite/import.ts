@@ -1,36 +1,53 @@
 import { sessionColumns, turnColumns } from '../rows.ts';
-import type { ImportedSession } from '../store.ts';
+import type { ImportedRows, SessionRecord, UsageRow } from '../store.ts';
 import type { Statements } from './statements.ts';
 import { addUsage } from './usage.ts';
 
-/** Takes over a whole session; false if one of its ids is taken. */
-export function importSession(
+/** Begins to take a session over; false if its id is taken. */
+export function beginImport(sql: Statements, session: SessionRecord): boolean {
+  if (sql.get('select 1 from sessions where id = ?', session.id)) return false;
+  sql.insert('sessions', { ...sessionColumns(session), log_bytes: 0, hidden: 'importing' });
+  return true;
+}
+
+/** Adds rows to a session that is being taken over; false if one of their ids or keys is taken. */
+export function importRows(
   sql: Statements,
-  { session, conversations, turns, events, usage }: ImportedSession,
+  { sessionId, conversations, turns, events }: ImportedRows,
 ): boolean {
-  const ids = (list: readonly { id: string }[]): string => JSON.stringify(list.map(({ id }) => id));
-  const taken =
-    sql.get('select 1 from sessions where id = ?', session.id) ??
-    sql.get(
-      'select 1 from conversations where id in (select value from json_each(?)) limit 1',
-      ids(conversations),
-    ) ??
-    sql.get('select 1 from turns where id in (select value from json_each(?)) limit 1', ids(turns));
-  if (taken) return false;
-  const bytes = events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
-  sql.insert('sessions', { ...sessionColumns(session), log_bytes: bytes });
   for (const { id, afterSeq, fromDisk } of conversations) {
-    sql.insert('conversations', {
+    const { changed } = sql.run(
+      'insert or ignore into conversations (id, session_id, after_seq, from_disk) values (?, ?, ?, ?)',
       id,
-      session_id: session.id,
-      after_seq: afterSeq,
-      from_disk: fromDisk ? 1 : 0,
-    });
+      sessionId,
+      afterSeq,
+      fromDisk ? 1 : 0,
+    );
+    if (changed === 0) return false;
   }
-  for (const turn of turns) sql.insert('turns', turnColumns(turn));
+  for (const turn of turns) {
+    const taken = sql.get(
+      'select 1 from turns where id = ?1 union all select 1 from turns where session_id = ?2 and idempotency_key = ?3',
+      turn.id,
+      sessionId,
+      turn.idempotencyKey,
+    );
+    if (taken) return false;
+    sql.insert('turns', turnColumns(turn));
+  }
+  let bytes = 0;
   for (const { seq, at, turnId, type, json } of events) {
-    sql.insert('events', { session_id: session.id, seq, at, turn_id: turnId, type, data: json });
+    bytes += Buffer.byteLength(json);
+    sql.insert('events', { session_id: sessionId, seq, at, turn_id: turnId, type, data: json });
   }
-  for (const row of usage) addUsage(sql, session.id, row);
+  sql.run('update sessions set log_bytes = log_bytes + ? where id = ?', bytes, sessionId);
+  return true;
+}
+
+/** Ends the import of a session; false if none has begun. */
+export function endImport(sql: Statements, id: string, usage: readonly UsageRow[]): boolean {
+  const { changed } = sql.run("update sessions set hidden = null where id = ? and hidden = 'importing'", id);
+  if (changed === 0) return false;
+  for (const row of usage) addUsage(sql, id, row);
   return true;
 }

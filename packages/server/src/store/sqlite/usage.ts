@@ -28,7 +28,11 @@ export const usageReads = (
     const all = `select ${AMOUNTS} from usage union all select ${AMOUNTS} from erased_usage`;
     const rows = sql.all(sums(`(${all})`));
     const turns = sql.get(
-      'select count(*) + (select n from erased_turns where id = 1) as n from turns where ended_at is not null',
+      // Without those of a session that is being imported: its usage comes last.
+      `select count(*) + (select n from erased_turns where id = 1)
+         - (select count(*) from turns where ended_at is not null
+            and session_id in (select id from sessions where hidden = 'importing')) as n
+       from turns where ended_at is not null`,
     );
     const keys = sql.all('select key_id, cost_usd from key_usage order by key_id');
     return {

@@ -130,8 +130,7 @@ create table open_calls (
   primary key (session_id, id)
 );
 
--- cursor: position among the events of all sessions, from the transaction's id (see apply_writes). null for what was
--- imported beyond the places of one transaction.
+-- cursor: position among the events of all sessions, from the transaction's id (see apply_writes).
 -- history: a prompt whose turn has begun, or what the main thread said. The data is text, as it was written: jsonb
 -- refuses \u0000 and changes the order of members.
 create table events (

@@ -24,41 +24,46 @@ create function add_usage(session text, u jsonb) returns void language sql as $$
     cost_usd = usage.cost_usd + excluded.cost_usd
 $$;
 
--- Takes over a session. Returns how many cursors that took, of the `places` that are left; null if one of its ids is taken.
-create function import_session(i jsonb, first_cursor bigint, places int) returns int language plpgsql as $$
+-- Adds rows to a session that is being imported; each takes a cursor, of the `places` that are left. Returns how many they
+-- are, or null if an id or a key of them is taken.
+create function import_rows(sid text, r jsonb, first_cursor bigint, places int) returns int language plpgsql as $$
 declare
-  sid text := i -> 'session' ->> 'id';
-  taken int;
+  n_conversations int := jsonb_array_length(r -> 'conversations');
+  n_turns int := jsonb_array_length(r -> 'turns');
+  total int := n_conversations + n_turns + jsonb_array_length(r -> 'events');
+  inserted int;
 begin
-  if exists (select from sessions where id = sid)
-    or exists (select from conversations where id in (select c ->> 'id' from jsonb_array_elements(i -> 'conversations') c))
-  then
-    return null;
+  if total > places then
+    raise exception 'too many rows in one transaction' using errcode = '54000';
   end if;
-  select 1 + least(places - 1, count(*)) into taken
-    from jsonb_array_elements(i -> 'events') e where e ->> 'type' <> 'agent.message';
-  insert into sessions select r.* from jsonb_populate_record(null::sessions, i -> 'session') r;
-  insert into conversations select r.id, sid, r.after_seq, r.from_disk, n
-    from jsonb_array_elements(i -> 'conversations') with ordinality c (row, n),
-      jsonb_populate_record(null::conversations, c.row) r;
-  insert into turns select r.* from jsonb_array_elements(i -> 'turns') with ordinality t (row, n),
-      jsonb_populate_record(null::turns, t.row || jsonb_build_object('position', first_cursor - jsonb_array_length(i -> 'turns') + t.n)) r;
-  -- The newest control events get the places that the transaction has left.
-  insert into events (session_id, seq, cursor, at, turn_id, type, bytes, history, data)
-    select sid, e.seq, case when e.type <> 'agent.message' and e.rest < taken then first_cursor + taken - 1 - e.rest end,
-      e.at, e.turn_id, e.type, e.bytes, e.history, e.data
-    from (
-      select r.*, count(*) filter (where r.type <> 'agent.message') over (order by r.seq desc) - 1 as rest
-      from jsonb_populate_recordset(null::events, i -> 'events') r
-    ) e;
   update sessions set
-      log_bytes = (select coalesce(sum(bytes), 0) from events where session_id = sid),
-      last_cursor = first_cursor + taken - 1,
-      tasks_seq = (i ->> 'tasks_seq')::bigint,
-      tasks_cursor = first_cursor
-    where id = sid;
-  perform add_usage(sid, u) from jsonb_array_elements(i -> 'usage') u;
-  return taken;
+      log_bytes = log_bytes + (select coalesce(sum((e ->> 'bytes')::bigint), 0) from jsonb_array_elements(r -> 'events') e),
+      last_cursor = first_cursor + total,
+      tasks_seq = case when r ? 'tasks_seq' then (r ->> 'tasks_seq')::bigint else tasks_seq end,
+      tasks_cursor = case when r ? 'tasks_seq' then first_cursor else tasks_cursor end
+    where id = sid and last_cursor < first_cursor;
+  if not found then
+    raise exception 'no session % for the rows, or written by a later transaction', sid
+      using errcode = case when exists (select from sessions where id = sid) then '40001' else '23503' end;
+  end if;
+  insert into conversations
+    select c.row ->> 'id', sid, (c.row ->> 'after_seq')::bigint, (c.row ->> 'from_disk')::boolean, first_cursor + c.n - 1
+    from jsonb_array_elements(r -> 'conversations') with ordinality c (row, n)
+    on conflict do nothing;
+  get diagnostics inserted = row_count;
+  if inserted < n_conversations then return null; end if;
+  insert into turns
+    select t.* from jsonb_array_elements(r -> 'turns') with ordinality e (row, n),
+      jsonb_populate_record(null::turns,
+        e.row || jsonb_build_object('position', first_cursor + n_conversations + e.n - 1)) t
+    on conflict do nothing;
+  get diagnostics inserted = row_count;
+  if inserted < n_turns then return null; end if;
+  insert into events (session_id, seq, cursor, at, turn_id, type, bytes, history, data)
+    select sid, x.seq, first_cursor + n_conversations + n_turns + e.n - 1, x.at, x.turn_id, x.type, x.bytes, x.history, x.data
+    from jsonb_array_elements(r -> 'events') with ordinality e (row, n),
+      jsonb_to_record(e.row) as x (seq bigint, at text, turn_id text, type text, bytes int, history boolean, data text);
+  return total + 1;
 end $$;
 
 -- Turns that have ended stay in the sums of all sessions, but for those of an import that was given up.
@@ -292,10 +297,17 @@ begin
     when 'add-key-usage' then
       insert into key_usage values (c ->> 'key', my_slot, (c ->> 'cost')::float8)
         on conflict (key_id, slot) do update set cost_usd = key_usage.cost_usd + excluded.cost_usd;
-    when 'import-session' then
-      taken := import_session(c -> 'r', base + next_used, 4000 - next_used);
+    when 'begin-import' then
+      insert into sessions select r.* from jsonb_populate_record(null::sessions, c -> 'r') r on conflict do nothing;
+      ok := found;
+    when 'import-rows' then
+      taken := import_rows(sid, c -> 'r', base + next_used, 4090 - next_used);
       ok := taken is not null;
       next_used := next_used + coalesce(taken, 0);
+    when 'end-import' then
+      update sessions set hidden = null where id = sid and hidden = 'importing';
+      ok := found;
+      perform add_usage(sid, u) from jsonb_array_elements(c -> 'r') u;
     when 'insert-call' then
       insert into open_calls values (sid, c ->> 'id', c ->> 'turn', c ->> 'kind');
     when 'delete-call' then
