@@ -100,10 +100,12 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
     floors: [
       ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts'],
       ['store/'],
+      ['cluster/directory.ts'],
       ['cluster/ownership.ts'],
       ['events/'],
       ['cluster/'],
       ['agent/', 'permissions/', 'gateway/'],
+      ['node-config.ts'],
       ['config.ts', 'database-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
       ['workspaces/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
@@ -111,6 +113,8 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['sessions/machine/', 'sessions/machine.ts'],
       ['sessions/'],
       ['http/'],
+      ['base.ts'],
+      ['node.ts'],
       ['server.ts', 'backup.ts'],
       ['main.ts', 'index.ts'],
     ],

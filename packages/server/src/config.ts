@@ -19,6 +19,7 @@ import {
 import { z } from 'zod';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
+import { NODE_FLAGS, NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
@@ -64,6 +65,7 @@ const ConfigFile = z.strictObject({
   spares: z.int().min(0).max(16).optional(),
   retention: Retention.optional(),
   workspaces: WorkspaceSettings.optional(),
+  ...NODE_SETTINGS,
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: apiKeysSchema.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
@@ -80,7 +82,7 @@ export interface ApiKey {
 }
 
 /** All settings, read once at the start and frozen. */
-export interface Config {
+export interface Config extends NodeConfig {
   host: string;
   port: number;
   /** The server's own folder: database and lock. */
@@ -139,12 +141,16 @@ export const USAGE = `Usage: claude-agent-server [options]
   --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; other than loopback needs an API key)
   --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})
   --home DIR       the server's own folder (default ~/.claude-agent-server)
-  --database-url URL  keep sessions in PostgreSQL (postgres://USER@HOST/NAME) instead of a file in the home
+  --database-url URL  keep sessions in PostgreSQL (postgres://USER@HOST/NAME) instead of a file in the home; servers
+                   on one database are nodes of a cluster
   --root DIR       folder that sessions may work in; repeatable (default: the current folder)
   --config FILE    JSON file with these and further settings (see README)
   --workspaces DIR folder for the workspaces of sessions (default: workspaces in the home)
   --spares N       agent processes kept ready for new sessions, 250 MB each (default 1; 0: none)
   --max-live-agents N  agent processes at a time (default: one for each 200 MB of memory)
+  --node-address URL  where the other servers reach this one (default: where it listens)
+  --heartbeat-seconds N  how often they hear that it is alive (default 2)
+  --lease-seconds N    so long after the last word its sessions go on elsewhere (default 6)
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
@@ -161,6 +167,7 @@ const FLAGS = {
   spares: { type: 'string' },
   workspaces: { type: 'string' },
   'max-live-agents': { type: 'string' },
+  ...NODE_FLAGS,
   demo: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -229,6 +236,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
       flags.workspaces && resolve(typedIn, flags.workspaces),
       env,
     ),
+    ...readNode(flags, file),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',

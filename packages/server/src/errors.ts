@@ -43,6 +43,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** No agent may run on a node that may own nothing. */
+export const LEASE_OVER =
+  'This node has lost its lease: it cannot reach its database. Its sessions go on on other nodes.';
+
 /** The limit of open files is met wherever one is opened next; each place has words of its own for it. */
 export const isOutOfFiles = (words: string): boolean => /EMFILE|too many open files/i.test(words);
 

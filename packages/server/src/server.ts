@@ -14,12 +14,10 @@ import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
-import { createSoleOwnership } from './cluster/ownership.ts';
+import { type Base, type OnError, openAlone } from './base.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
-import { createFeed } from './events/feed.ts';
 import { createLog } from './events/log.ts';
-import { createTail } from './events/tail.ts';
 import { createAccounts } from './gateway/accounts.ts';
 import { createFailureReasons } from './gateway/failure-reasons.ts';
 import { createApp } from './http/app.ts';
@@ -34,9 +32,7 @@ import { createSessions } from './sessions/registry.ts';
 import { createRetention } from './sessions/retention.ts';
 import { ForeignDatabase } from './store/migrate.ts';
 import { redactUrl } from './store/redact-url.ts';
-import { openSqliteStore } from './store/sqlite.ts';
 import { StorageError } from './store/storage-error.ts';
-import type { Store } from './store/store.ts';
 import { VERSION } from './version.ts';
 import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
@@ -81,29 +77,20 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
   }
 }
 
-/** The store of the configuration: a file in the home, or a database that servers share. */
-async function openStore(
-  home: Home,
-  { database }: Config,
-  onError: (error: unknown, what: string) => void,
-): Promise<Store> {
-  if (!database) return openSqliteStore(home.file('server.db'));
+/** What stands under everything else, as the configuration says: a file in the home, or a database that servers share. */
+async function openBase(home: Home, config: Config, onError: OnError): Promise<Base> {
+  const { database } = config;
+  if (!database) return openAlone(home);
   // Loaded only where it is used.
-  const { openPostgresStore } = await import('./store/postgres.ts');
-  const { url, pooler, connections } = database;
-  const direct = pooler === 'none';
-  return openPostgresStore({ url, connections, prepared: direct, listen: direct, onError });
+  const { openNode } = await import('./node.ts');
+  return openNode({ ...config, database }, home, onError);
 }
 
 /** The composition root: everything is created and wired here. */
 async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
-  const store = await openStore(home, config, onError);
-  const tail = store.orderedFeed
-    ? undefined
-    : createTail(store, (error) => onError(error, 'read the events of all sessions'));
-  const feed = createFeed(undefined, tail);
-  const ownership = createSoleOwnership(store);
+  const base = await openBase(home, config, onError);
+  const { store, feed, ownership } = base;
   const log = createLog({ ownership, feed });
   const tokens = createSessionTokens();
   const identify = createIdentify(config.apiKeys, tokens);
@@ -157,7 +144,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     projects: join(configDir(config.env), 'projects'),
     file: home.file('transcripts.db'),
   });
-  const processes = createProcesses(home.instance);
+  const processes = createProcesses(home.instance, base.lease);
+  base.onLease(processes.renew, processes.killAll);
   const claude = createClaude({
     library,
     processes,
@@ -242,6 +230,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     importLimitBytes: config.importLimitBytes,
     defaultModel,
     gateway,
+    ...(base.nodes && { nodes: base.nodes }),
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });
@@ -257,10 +246,12 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
     agent.expect({ model: defaultModel, options: SessionOptions.parse({}) });
+    await base.join(url, sessions.takeOver);
   } catch (error) {
     http?.close();
     gateway.close();
     await agent.close();
+    await base.leave();
     await store.close();
     throw error;
   }
@@ -277,6 +268,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     // First the agents, then the connections, then the store, and the home when nothing can write to it any more.
     close: () =>
       inOrder([
+        () => base.drain(),
         async () => {
           const unwritten = await sessions.shutdown(config.shutdownGraceSeconds);
           if (unwritten > 0) {
@@ -291,6 +283,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => closeHttp(http),
         () => gateway.close(),
         () => agent.close(),
+        () => base.leave(),
         () => store.close(),
         () => home.release(),
       ]),

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OUT_OF_FILES } from '../errors.ts';
+import { LEASE_OVER, OUT_OF_FILES } from '../errors.ts';
 import { createMarks, killMarked } from './marks.ts';
-import { createWatchdog } from './watchdog.ts';
+import { createWatchdog, type Lease } from './watchdog.ts';
 
 /** Time to exit after stdin is closed and the process was asked to stop; then SIGKILL. */
 const KILL_AFTER_MS = 3_000;
@@ -40,19 +40,27 @@ export interface Processes {
   spawn(sessionId: string, request: SpawnRequest): OwnedProcess;
   /** Ends every remaining process of this instance. Returns their number. */
   sweep(): Promise<number>;
+  /** The lease is longer now: the agents may go on. */
+  renew(): void;
+  /** Ends every process at once, as the watchdog does when the lease is over; others can be started afterwards. */
+  killAll(): Promise<void>;
   /** Disarms the watchdog. Call it after all agents have ended. */
   release(): Promise<void>;
 }
 
-/** @param instance identifies the server's home; servers with different homes never touch each other's processes */
-export function createProcesses(instance: string): Processes {
+/**
+ * @param instance identifies the server's home; servers with different homes never touch each other's processes
+ * @param lease the processes may run no longer than it lasts
+ */
+export function createProcesses(instance: string, lease?: Lease): Processes {
   const run = randomUUID();
   const marks = createMarks(instance, run);
-  const watchdog = createWatchdog(instance, run);
+  const watchdog = createWatchdog(instance, run, lease);
   const launched = process.platform === 'linux' && existsSync('/bin/sh');
 
   return {
     spawn(sessionId, { command, args, cwd, env, signal }) {
+      if (lease && lease.leftMs() <= 0) throw new Error(LEASE_OVER);
       watchdog.arm();
       const { soft, hard } = marks.limits(sessionId);
       const [program, given] = launched
@@ -112,6 +120,12 @@ export function createProcesses(instance: string): Processes {
       }
     },
     sweep: () => killMarked(marks.home),
+    renew: () => watchdog.renew(),
+    async killAll() {
+      await killMarked(marks.run);
+      // The watchdog may be at it: what is started now must not be its victim.
+      await watchdog.disarm();
+    },
     release: () => watchdog.disarm(),
   };
 }

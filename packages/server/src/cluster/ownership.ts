@@ -1,10 +1,5 @@
 import type { Change, Store, WriteResult } from '../store/store.ts';
-
-/** Where another node can be reached. */
-export interface NodeAddress {
-  id: string;
-  address: string;
-}
+import type { NodeAddress } from './directory.ts';
 
 /** `open`: the session has work that its last owner left, and that has to be settled before anything else. */
 export type Acquired = { owned: true; open: boolean } | { owned: false; node: NodeAddress };
@@ -14,6 +9,8 @@ export type Acquired = { owned: true; open: boolean } | { owned: false; node: No
  * session's fencing number, and a write under an old number is refused.
  */
 export interface Ownership {
+  /** Other nodes can own sessions of the same store. */
+  readonly isShared: boolean;
   /**
    * Makes this node the owner, or says which live node is. A session without an owner, or with a dead one, is taken; so
    * is one that does not exist: there is nothing to own.
@@ -25,8 +22,13 @@ export interface Ownership {
    * @throws AppError 503 when this node does not own it, or no longer: nothing was kept
    */
   write(sessionId: string, changes: readonly Change[]): Promise<WriteResult>;
-  /** The session has no owner from now on: it sleeps idle, or is closed. Never rejects. */
+  owns(sessionId: string): boolean;
+  /** The open work of a session that was acquired is settled. */
+  settled(sessionId: string): void;
+  /** The session has no owner from now on: it sleeps idle, is closed, or is gone. Never rejects. */
   release(sessionId: string): Promise<void>;
+  /** The same for a session with open work: another node goes on with that. Never rejects. */
+  handOver(sessionId: string): Promise<void>;
   /**
    * The listener is called when this node lost sessions, or all of them: it must end their agents and drop their actors.
    * This node owns none of them when it is called, and takes new ones when its promise settles.
@@ -37,9 +39,13 @@ export interface Ownership {
 /** One server on a store of its own: it owns every session, always. */
 export function createSoleOwnership(store: Pick<Store, 'write'>): Ownership {
   return {
+    isShared: false,
     acquire: async () => ({ owned: true, open: false }),
     write: (_, changes) => store.write(changes),
+    owns: () => true,
+    settled: () => {},
     release: async () => {},
+    handOver: async () => {},
     onLost: () => {},
   };
 }

@@ -41,6 +41,11 @@ export interface Actor<S, C, E> {
   settled(): Promise<void>;
   /** Waits until everything is written, then gives up the rest. False: something was given up. */
   writtenWithin(ms: number): Promise<boolean>;
+  /**
+   * This actor may not write any more. Callers get the error, also later ones, and facts are dropped; what is being
+   * written now has no effects.
+   */
+  abandon(error: unknown): void;
 }
 
 export interface ActorDeps<S, C, E> {
@@ -86,7 +91,8 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
   let failure: { error: unknown; retryMs: number; timer: NodeJS.Timeout } | undefined;
   let idle: (() => void)[] = [];
   /** The wait for the store is over: failing writes are given up. */
-  let abandoned = false;
+  let givesUp = false;
+  let abandoned: { error: unknown } | undefined;
 
   const isFact = ({ task }: Entry<S, C, E>): boolean => task.kind === 'fact';
 
@@ -103,7 +109,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     adopting = true;
     for (const { entry, effects } of batch.decided) {
       entry.resolve({ ok: true, effects });
-      for (const effect of effects) safely(() => perform(effect));
+      if (!abandoned) for (const effect of effects) safely(() => perform(effect));
     }
     adopting = false;
   };
@@ -193,8 +199,8 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
   };
 
   const onFailure = (entries: readonly Entry<S, C, E>[], error: unknown): void => {
-    for (const entry of entries) if (!isFact(entry)) entry.reject(error);
-    if (abandoned) {
+    for (const entry of entries) if (!isFact(entry)) entry.reject(abandoned ? abandoned.error : error);
+    if (givesUp || abandoned) {
       for (const entry of entries) entry.resolve({ ok: false });
       return;
     }
@@ -215,13 +221,30 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     for (const settle of settled) settle();
   };
 
+  const drop = (entry: Entry<S, C, E>): void => {
+    if (abandoned && !isFact(entry)) entry.reject(abandoned.error);
+    else entry.resolve({ ok: false });
+  };
+
   const enter = (entry: Entry<S, C, E>): void => {
+    if (abandoned) {
+      drop(entry);
+      return;
+    }
     if (failure && !isFact(entry)) {
       entry.reject(failure.error);
       return;
     }
     waiting.push(entry);
     if (!failure) pump();
+  };
+
+  const dropAll = (): void => {
+    clearTimeout(failure?.timer);
+    failure = undefined;
+    const given = waiting;
+    waiting = [];
+    for (const entry of given) drop(entry);
   };
 
   const settled = (): Promise<void> =>
@@ -250,7 +273,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     },
     inOrder(show) {
       // Live data is worthless by the time the store works again.
-      if (failure) return;
+      if (failure || abandoned) return;
       if (!committing && waiting.length === 0) show(state);
       else enter({ task: { kind: 'show', show }, resolve: () => {}, reject: () => {} });
     },
@@ -262,13 +285,14 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
       await settled();
       while (failure && Date.now() < deadline) await sleep(RETRY_MS);
       if (!failure) return true;
-      abandoned = true;
-      clearTimeout(failure.timer);
-      failure = undefined;
-      const given = waiting;
-      waiting = [];
-      for (const entry of given) entry.resolve({ ok: false });
+      givesUp = true;
+      dropAll();
       return false;
+    },
+    abandon(error) {
+      abandoned = { error };
+      dropAll();
+      tellIdle();
     },
   };
 }

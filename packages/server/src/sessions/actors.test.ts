@@ -16,7 +16,7 @@ function fakeSession(id: string, more: Partial<Session> = {}): Session {
 }
 
 test('those at rest are let go beyond a number, the longest unused first', async () => {
-  const actors = createActors(2);
+  const actors = createActors({ kept: 2 });
   for (const id of ['a', 'b', 'c']) actors.add(fakeSession(id));
   expect(actors.all().map(({ id }) => id)).toEqual(['b', 'c']);
   actors.get('b');
@@ -29,7 +29,7 @@ test('those at rest are let go beyond a number, the longest unused first', async
 });
 
 test('those that do something stay, and are let go once they rest', () => {
-  const actors = createActors(0);
+  const actors = createActors({ kept: 0 });
   let [isBusy, ended] = [true, 0];
   actors.add(fakeSession('a', { isAtRest: () => !isBusy, rest: () => void ended++ }));
   actors.sweep();
@@ -41,7 +41,7 @@ test('those that do something stay, and are let go once they rest', () => {
 });
 
 test('one that is let go is found as long as anybody holds it or a part of it, and a call brings it back', async () => {
-  const actors = createActors(0);
+  const actors = createActors({ kept: 0 });
   const calls: string[] = [];
   const respond = async (): Promise<void> => void calls.push('respond');
   const held = actors.add(fakeSession('a', { broker: { respond } as unknown as Session['broker'] }));
@@ -58,7 +58,7 @@ test('one that is let go is found as long as anybody holds it or a part of it, a
 });
 
 test('one whose call is under way is not let go, and a call that began after that brings it back', async () => {
-  const actors = createActors(0);
+  const actors = createActors({ kept: 0 });
   const gate = Promise.withResolvers<void>();
   const session = actors.add(fakeSession('a', { close: () => gate.promise }));
   const closing = session.close();
@@ -74,7 +74,7 @@ test('one whose call is under way is not let go, and a call that began after tha
 });
 
 test('one that was removed does not come back', async () => {
-  const actors = createActors(0);
+  const actors = createActors({ kept: 0 });
   const session = actors.add(fakeSession('a'));
   actors.remove('a');
   session.record();

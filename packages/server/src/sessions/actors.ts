@@ -32,10 +32,21 @@ interface Entry {
   inner: Session;
   /** Calls that have not settled. */
   calls: number;
+  /** Somebody asked for it since the last sweep. */
+  used: boolean;
 }
 
-/** @param kept how many sessions at rest stay in memory */
-export function createActors(kept = KEPT): Actors {
+export interface ActorsOptions {
+  /** How many sessions at rest stay in memory. */
+  kept?: number | undefined;
+  /**
+   * Where other nodes can own sessions: called with one at rest that was not used for a while. It is not found any
+   * more, whoever holds it.
+   */
+  onLetGo?: ((session: Session) => void) | undefined;
+}
+
+export function createActors({ kept = KEPT, onLetGo }: ActorsOptions = {}): Actors {
   /** The longest unused first. */
   const held = new Map<string, Entry>();
   /** At rest, and found only while somebody else holds them. */
@@ -46,19 +57,23 @@ export function createActors(kept = KEPT): Actors {
     released.delete(id);
     held.delete(id);
     held.set(id, entry);
+    entry.used = true;
   };
 
   const find = (id: string): Entry | undefined => held.get(id) ?? released.get(id)?.deref();
 
-  const letGo = (most: number): void => {
+  const letGo = (most: number, atLeast = kept): void => {
     let left = most;
     for (const [id, entry] of held) {
-      if (held.size <= kept || left === 0) return;
+      if (held.size <= atLeast || left === 0) return;
       left -= 1;
+      // It may be another node's as soon as it is let go, so nobody must be about to use it.
+      if (onLetGo && entry.used) continue;
       held.delete(id);
       if (entry.calls === 0 && entry.inner.isAtRest()) {
         entry.inner.rest();
-        released.set(id, new WeakRef(entry));
+        if (onLetGo) onLetGo(entry.inner);
+        else released.set(id, new WeakRef(entry));
       } else {
         held.set(id, entry);
       }
@@ -66,7 +81,8 @@ export function createActors(kept = KEPT): Actors {
   };
 
   const sweep = (): void => {
-    letGo(held.size);
+    letGo(held.size, onLetGo ? 0 : kept);
+    for (const entry of held.values()) entry.used = false;
     for (const [id, entry] of released) if (!entry.deref()) released.delete(id);
   };
 
@@ -93,7 +109,7 @@ export function createActors(kept = KEPT): Actors {
     },
     peek: (id) => held.get(id)?.session,
     add(session) {
-      const entry: Entry = { session, inner: session, calls: 0 };
+      const entry: Entry = { session, inner: session, calls: 0, used: true };
       const around: Around = (call) => during(entry, call);
       entry.session = { ...counted(session, around), broker: counted(session.broker, around) };
       hold(entry);

@@ -15,8 +15,9 @@ import { type AdmissionDeps, type Create, createAdmission, type Registry } from 
 import { createEraser, type EraseDeps } from './erase.ts';
 import { exportSession } from './export.ts';
 import { createImporter, type ImportDeps } from './import.ts';
+import { createMoving } from './moving.ts';
 import { createPermits } from './permits.ts';
-import { type RecoveryDeps, settleOrphans } from './recovery.ts';
+import type { RecoveryDeps } from './recovery.ts';
 import { createSession, type Session, type SessionDeps } from './session.ts';
 import { currentModel } from './views.ts';
 
@@ -65,6 +66,8 @@ export interface Sessions {
   checkMode(mode: PermissionMode): void;
   /** Settles everything that a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
+  /** Goes on with a session that this node owns now: settles what a dead node left open. @throws AppError 503 */
+  takeOver(sessionId: string): Promise<void>;
   /** Starts the turns that a dead server left queued, and finishes what it was erasing. Once, when it can be reached. */
   resumeQueued(): void;
   /**
@@ -94,12 +97,20 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { store, agent, policy, ownership } = deps;
-  const actors = createActors(deps.keptSessions);
+  const actors = createActors({
+    kept: deps.keptSessions,
+    ...(ownership.isShared && {
+      onLetGo(session) {
+        void session.abandon();
+        void ownership.release(session.id);
+      },
+    }),
+  });
   const loading = new Map<string, Promise<Session | undefined>>();
   /** Resumes and closes of one id run one after the other. */
   const tails = new Map<string, Promise<unknown>>();
   /** Sessions with turns that a dead server left. */
-  const orphaned = new Set<Session>();
+  let orphaned: Session[] = [];
   const permits = createPermits({
     limit: deps.maxLiveAgents,
     limitSpares: agent.limitSpares,
@@ -145,10 +156,19 @@ export function createSessions(deps: SessionsDeps): Sessions {
   /** One at a time for each session: what was read must not be older than what its actor has done since. */
   const load = (id: string): Promise<Session | undefined> => {
     const read = (async () => {
+      if (ownership.isShared) requireRunning();
       const acquired = await ownership.acquire(id);
       if (!acquired.owned) throw problem('session_moved', { id, kept: false });
+      const goingOn = acquired.open ? await moving.settle([id]) : [];
       const record = await store.getSession(id);
-      return record && adopt(record);
+      const session = record && adopt(record);
+      if (session && !ownership.owns(id)) {
+        await moving.leave([id]);
+        throw problem('session_moved', { id, kept: false });
+      }
+      ownership.settled(id);
+      for (const each of goingOn) each.resumeQueue();
+      return session;
     })();
     loading.set(id, read);
     const over = (): void => void loading.delete(id);
@@ -160,8 +180,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const adopt = (record: SessionRecord): Session => {
     const actor = actors.get(record.id);
     if (actor) return actor;
-    return record.status === 'closed' ? make(record) : actors.add(make(record));
+    // One that somebody may take while it is here is let go like the others.
+    const stays = record.status !== 'closed' || ownership.isShared;
+    return stays ? actors.add(make(record)) : make(record);
   };
+
+  const moving = createMoving({ ...deps, actors, adopt, saved: deps.workspaces.saved });
+  ownership.onLost((ids) => moving.leave(ids === 'all' ? actors.all().map(({ id }) => id) : ids));
 
   const get = async (id: string): Promise<Session> => {
     const session = await find(id);
@@ -183,6 +208,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       if (start === 'now') await wake(actor);
     } catch (error) {
       await close(actor);
+      await ownership.release(record.id);
       throw error;
     }
     return created(actor, { resumed, wasLive: false });
@@ -219,7 +245,6 @@ export function createSessions(deps: SessionsDeps): Sessions {
     await deps.workspaces.saved(session.id);
     if (wasOpen) open--;
     actors.remove(session.id);
-    await ownership.release(session.id);
   };
 
   const admission = createAdmission(deps, { find, connect, wake, created });
@@ -269,7 +294,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     async close(id) {
-      await serialize(id, async () => close(await get(id)));
+      await serialize(id, async () => {
+        await close(await get(id));
+        await ownership.release(id);
+      });
     },
 
     async export(id) {
@@ -292,6 +320,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         // An earlier request may have failed half-way.
         else if (!(await eraser.isHidden(id, 'erasing'))) throw problem('session_not_found', { id });
         await eraser.erase(id);
+        await ownership.release(id);
       });
     },
 
@@ -305,48 +334,29 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await agent.sweep();
       await deps.workspaces.recover();
       await importer.clear();
-      const waiting = await settleOrphans(deps);
+      // Nodes take the sessions of dead ones over in small lots, while they work.
+      orphaned = ownership.isShared ? [] : await moving.settle();
       open = await store.countSessions('connected');
-      // Before the first request: an early message would overtake them.
-      const queued = Map.groupBy(await store.openTurns('queued'), (turn) => turn.sessionId);
-      const records = await store.getSessions([...new Set([...queued.keys(), ...waiting.keys()])]);
-      for (const [sessionId, turns] of queued) {
-        const record = records.get(sessionId);
-        if (!record) continue;
-        const session = adopt(record);
-        session.takeOver(turns);
-        orphaned.add(session);
-      }
-      for (const [sessionId, turn] of waiting) {
-        const record = records.get(sessionId);
-        if (!record) continue;
-        const session = adopt(record);
-        session.restoreTurn(turn);
-        orphaned.add(session);
-      }
+    },
+
+    async takeOver(id) {
+      await find(id);
     },
 
     resumeQueued() {
       for (const session of orphaned) session.resumeQueue();
-      orphaned.clear();
+      orphaned = [];
       eraser.finish();
     },
 
     async shutdown(graceSeconds) {
       stopping = true;
       actors.end();
-      const all = actors.all();
-      let timer: NodeJS.Timeout | undefined;
-      const patience = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceSeconds * 1000);
-      });
-      await Promise.race([Promise.all(all.map((session) => session.drain())), patience]);
-      clearTimeout(timer);
-      const written = await Promise.all(all.map((session) => session.shutdown()));
+      const unwritten = await moving.end(actors.all(), graceSeconds);
       await eraser.stop();
       await agent.sweep();
       await deps.workspaces.close();
-      return written.filter((all) => !all).length;
+      return unwritten;
     },
   };
 }

@@ -22,6 +22,10 @@ export interface SessionActor {
   isIdle(): boolean;
   settled(): Promise<void>;
   writtenWithin(ms: number): Promise<boolean>;
+  /** This session is another node's now: callers get the error, and nothing more is written. */
+  abandon(error: AppError): void;
+  /** @throws AppError when it was abandoned */
+  checkOwned(): void;
 }
 
 export interface SessionActorDeps {
@@ -45,6 +49,7 @@ export function createSessionActor(deps: SessionActorDeps): SessionActor {
     onStuck: (error) => onError(error, `store what happened in session ${id}; it is tried again`),
     onError: (error) => onError(error, 'follow up on a decision'),
   });
+  let abandoned: AppError | undefined;
   const stamp = (command: CommandBody): Command => ({ ...command, at: new Date().toISOString() });
 
   return {
@@ -66,5 +71,12 @@ export function createSessionActor(deps: SessionActorDeps): SessionActor {
     isIdle: actor.isIdle,
     settled: actor.settled,
     writtenWithin: actor.writtenWithin,
+    abandon(error) {
+      abandoned = error;
+      actor.abandon(error);
+    },
+    checkOwned() {
+      if (abandoned) throw abandoned;
+    },
   };
 }

@@ -18,10 +18,10 @@ import { createBackgroundWork } from './background-work.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createCancel } from './cancel.ts';
 import { createInterrupt } from './interrupt.ts';
+import { createLeaving, type Leaving } from './leaving.ts';
 import type { Effect, EffectOf } from './machine/commands.ts';
 import { continuedTurn } from './machine/continuing.ts';
-import { parkableRequest } from './machine/parking.ts';
-import { isAtRest, isClosed, runningTurns, turnOf } from './machine/state.ts';
+import { isAtRest, isClosed, turnOf } from './machine/state.ts';
 import { parkedSaid, type RestoredTurn } from './parked.ts';
 import type { Permits } from './permits.ts';
 import type { Policy } from './policy.ts';
@@ -36,11 +36,8 @@ import { createSleep } from './sleep.ts';
 import { readyTranscript } from './transcript.ts';
 import { awaitTurn, createWaiters, hasEnded } from './waiters.ts';
 
-/** How long a shutdown waits for a failing store; the next start settles anything left unwritten. */
-const LAST_WRITES_MS = 1_500;
-
 /** One session: an actor over the store, with an agent process as its cache. */
-export interface Session {
+export interface Session extends Leaving {
   readonly id: string;
   readonly broker: Broker;
   record(): SessionRecord;
@@ -95,13 +92,6 @@ export interface Session {
   isAtRest(): boolean;
   /** Ends its timers: it is not needed at the moment. */
   rest(): void;
-  /** First half of a shutdown: starts no further turn, and settles when none runs. */
-  drain(): Promise<void>;
-  /**
-   * Second half: ends running work and the process. Queued turns stay queued for the next start.
-   * @returns whether everything could be written
-   */
-  shutdown(): Promise<boolean>;
 }
 
 export interface SessionDeps {
@@ -261,7 +251,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
     events: listener.events,
     // A running turn may still get its process while the server drains.
-    checkAllowed: () => state().current || requireOpen(),
+    checkAllowed() {
+      actor.checkOwned();
+      if (!state().current) requireOpen();
+    },
     onStart: (number) => fact({ kind: 'process-started', process: number }, 'note the new state'),
     acquire: (application) => deps.permits.acquire(resting, application),
     onPosition(position) {
@@ -362,30 +355,6 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       for (const request of pending) broker.restore(request);
     },
 
-    async drain() {
-      actor.intend({ kind: 'drain' });
-      // A turn that can wait for its permission without this server does, and so does one that has not begun.
-      if (parkableRequest(state())) return;
-      if (process.isWaiting()) {
-        process.giveUp();
-        return;
-      }
-      await Promise.all(runningTurns(state()).map(waiters.over));
-    },
-
-    async shutdown() {
-      actor.intend({ kind: 'drain' });
-      const cut = await process.live()?.cut();
-      const parks = parkableRequest(state()) !== undefined;
-      fact({ kind: 'shut-down', cut }, 'settle what runs');
-      // An agent that is told to end answers the call that waits, in its transcript: as interrupted.
-      await (parks ? process.kill() : process.end());
-      endTimers();
-      const written = await actor.writtenWithin(LAST_WRITES_MS);
-      const reason = problem('server_stopping', { kept: true });
-      waiters.rejectAll(reason);
-      settling.rejectAll(reason);
-      return written;
-    },
+    ...createLeaving({ id, actor, process, waiters, settling, endTimers }),
   };
 }

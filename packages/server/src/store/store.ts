@@ -73,7 +73,12 @@ export type Change =
   /** The writer still owns the session: with any other fencing number the whole write is refused. */
   | { kind: 'owned'; sessionId: string; fence: number }
   /** With its first conversation. */
-  | { kind: 'insert-session'; session: Omit<SessionRecord, 'lastSeq'> }
+  | {
+      kind: 'insert-session';
+      session: Omit<SessionRecord, 'lastSeq'>;
+      /** Where nodes share the store: its first owner, with the fencing number 1. */
+      owner?: string;
+    }
   | {
       kind: 'update-session';
       id: string;

@@ -45,6 +45,8 @@ export interface TestServerOptions {
   log?: number;
   /** Start on the folders (and the model) of a server that ran before. */
   on?: TestServer;
+  /** Start with a home of its own, but in the folder, the user's home and with the model of another: a second node. */
+  beside?: TestServer;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function startTestServer({
   model,
   log,
   on,
+  beside,
 }: TestServerOptions = {}): Promise<TestServer> {
   const base = on ? undefined : realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const folder = (name: string): string => {
@@ -66,9 +69,10 @@ export async function startTestServer({
     mkdirSync(path, { recursive: true });
     return path;
   };
-  const root = on?.root ?? folder('work');
+  const near = on ?? beside;
+  const root = near?.root ?? folder('work');
   const home = on?.home ?? folder('home');
-  const userHome = on?.userHome ?? folder('user');
+  const userHome = near?.userHome ?? folder('user');
   const configFile = join(home, 'config.json');
   writeFileSync(
     configFile,
@@ -79,9 +83,9 @@ export async function startTestServer({
       ...config,
     }),
   );
-  const demo = on?.demo ?? (await startDemoServer(model));
-  const database = on
-    ? on.database
+  const demo = near?.demo ?? (await startDemoServer(model));
+  const database = near
+    ? near.database
     : process.env.CLAUDE_TEST_STORE === 'postgres'
       ? await newDatabase()
       : undefined;

@@ -34,7 +34,7 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
     case 'owned':
       return { k, s: change.sessionId, fence: change.fence };
     case 'insert-session':
-      return { k, s: change.session.id, r: newSession({ ...change.session, lastSeq: 0 }) };
+      return { k, s: change.session.id, r: newSession({ ...change.session, lastSeq: 0 }, change.owner) };
     case 'update-session':
       return { k, s: change.id, r: sessionRow(change.set) };
     case 'insert-conversation':
@@ -93,11 +93,12 @@ function encodeRows({ conversations, turns, events }: ImportedRows): unknown {
   };
 }
 
-const newSession = (session: SessionRecord): object => ({
+const newSession = (session: SessionRecord, owner?: string): object => ({
   ...sessionRow(session),
   log_bytes: 0,
   last_cursor: 0,
-  fence: 0,
+  owner: owner ?? null,
+  fence: owner === undefined ? 0 : 1,
 });
 
 const sessionRow = (set: Partial<SessionRecord>): object => ({

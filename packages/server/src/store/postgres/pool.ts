@@ -11,6 +11,8 @@ export interface PostgresOptions {
   prepared?: boolean | undefined;
   /** Connections for reading; writing has one more. Default 8. */
   connections?: number | undefined;
+  /** A statement that takes longer fails. Default 30 s. */
+  queryTimeoutMs?: number | undefined;
   /** Hears of failures that no caller gets. */
   onError?: ((error: unknown, what: string) => void) | undefined;
 }
@@ -50,13 +52,13 @@ const INT8 = 20;
 
 /** Opens connections when they are needed. */
 export function createPostgresPool(options: PostgresOptions): PostgresPool {
-  const { url, prepared = true, connections = 8, onError } = options;
+  const { url, prepared = true, connections = 8, queryTimeoutMs = QUERY_TIMEOUT_MS, onError } = options;
   const config: ClientConfig = {
     connectionString: url,
     application_name: 'claude-agent-server',
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+    query_timeout: queryTimeoutMs,
     types: {
       // All our numbers are below 2^53.
       getTypeParser: ((oid: number, format?: 'text') =>

@@ -1,0 +1,42 @@
+import type { Lease } from './agent/watchdog.ts';
+import { createSoleOwnership, type Ownership } from './cluster/ownership.ts';
+import { createFeed, type Feed } from './events/feed.ts';
+import type { AppDeps } from './http/deps.ts';
+import type { Home } from './lock.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+
+export type OnError = (error: unknown, what: string) => void;
+
+/** The store, and who may write to it: one server on a database of its own, or one node of several on a shared one. */
+export interface Base {
+  store: Store;
+  feed: Feed;
+  ownership: Ownership;
+  /** Where agents may run only as long as their node is alive for the others. */
+  lease?: Lease;
+  /** What the HTTP part needs to pass requests on to other nodes. */
+  nodes?: AppDeps['nodes'];
+  /** Called when the lease is longer now, and when it was lost: then every agent has to be killed. */
+  onLease(renew: () => void, lost: () => Promise<void>): void;
+  /** Other nodes reach this one at `url`, and it takes sessions over. */
+  join(url: string, takeOver: (sessionId: string) => Promise<void>): Promise<void>;
+  /** First step of a shutdown: no more sessions come. */
+  drain(): Promise<void>;
+  /** Last step but for the store: nothing more is passed on, and what this node owned is anyone's. */
+  leave(): Promise<void>;
+}
+
+/** A server on a database of its own. */
+export function openAlone(home: Home): Base {
+  const store = openSqliteStore(home.file('server.db'));
+  return {
+    store,
+    feed: createFeed(),
+    ownership: createSoleOwnership(store),
+    onLease: () => {},
+    join: async () => {},
+    drain: async () => {},
+    leave: async () => {},
+  };
+}

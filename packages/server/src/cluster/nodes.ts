@@ -1,0 +1,79 @@
+import type { Sql } from '../store/postgres/pool.ts';
+import type { Directory } from './directory.ts';
+import type { LiveNode, Membership } from './membership.ts';
+
+export interface NodesDeps {
+  sql: Sql;
+  membership: Pick<Membership, 'incarnation'>;
+  /** Calls back with each session that a node has written to. @returns how to stop */
+  watch(onWrite: (sessionId: string) => void): () => void;
+}
+
+export interface Nodes extends Directory {
+  /** The nodes that are alive, as of the last look. */
+  live(): readonly LiveNode[];
+  /** Takes over what a look found; all that follow a session are told, because notifications can be missed. */
+  update(nodes: readonly LiveNode[]): void;
+  close(): void;
+}
+
+/** What is known here of the other nodes. */
+export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
+  let live: readonly LiveNode[] = [];
+  const signals = new Map<string, { incarnation: string | undefined; end: AbortController }>();
+  const listeners = new Map<string, Set<() => void>>();
+
+  const stop = watch((sessionId) => {
+    for (const listener of listeners.get(sessionId) ?? []) listener();
+  });
+
+  const note = (id: string, incarnation: string | undefined): AbortSignal => {
+    const known = signals.get(id);
+    if (known) known.incarnation ??= incarnation;
+    if (known && (incarnation === undefined || known.incarnation === incarnation)) return known.end.signal;
+    known?.end.abort();
+    const end = new AbortController();
+    signals.set(id, { incarnation, end });
+    return end.signal;
+  };
+
+  return {
+    live: () => live,
+
+    async locate(sessionId) {
+      const found = await sql.get(
+        `select n.id, n.address, n.incarnation from sessions s join nodes n on n.incarnation = s.owner
+         where s.id = $1`,
+        sessionId,
+      );
+      if (!found || found.incarnation === membership.incarnation()) return undefined;
+      note(String(found.id), String(found.incarnation));
+      return { id: String(found.id), address: String(found.address) };
+    },
+
+    // One that no look has found yet has just joined.
+    gone: (nodeId) => note(nodeId, undefined),
+
+    onChange(sessionId, listener) {
+      const mine = listeners.get(sessionId) ?? new Set();
+      listeners.set(sessionId, mine.add(listener));
+      return () => {
+        mine.delete(listener);
+        if (mine.size === 0 && listeners.get(sessionId) === mine) listeners.delete(sessionId);
+      };
+    },
+
+    update(nodes) {
+      live = nodes;
+      for (const { id, incarnation } of nodes) note(id, incarnation);
+      for (const [id, { end }] of signals) {
+        if (nodes.some((node) => node.id === id)) continue;
+        signals.delete(id);
+        end.abort();
+      }
+      for (const mine of listeners.values()) for (const listener of mine) listener();
+    },
+
+    close: stop,
+  };
+}

@@ -1,0 +1,92 @@
+import type { Ownership } from '../cluster/ownership.ts';
+import type { Feed } from '../events/feed.ts';
+import type { SessionRecord } from '../store/store.ts';
+import type { Actors } from './actors.ts';
+import { type RecoveryDeps, settleOrphans } from './recovery.ts';
+import type { Session } from './session.ts';
+
+export interface MovingDeps extends RecoveryDeps {
+  ownership: Ownership;
+  feed: Pick<Feed, 'endSession'>;
+  actors: Actors;
+  /** Settles when the session's folder can be had elsewhere. */
+  saved(sessionId: string): Promise<unknown>;
+  /** The actor of a session that was read from the store. */
+  adopt(record: SessionRecord): Session;
+}
+
+/** How sessions come from a dead server, go to another node, and are lost to one. */
+export interface Moving {
+  /** Settles what a dead server left open in these sessions, or in all. @returns those that go on */
+  settle(sessionIds?: readonly string[]): Promise<Session[]>;
+  /**
+   * Ends all of these: what runs gets `graceSeconds`. Where there are other nodes, each session is theirs as soon as
+   * nothing runs in it.
+   * @returns how many of them could not be written
+   */
+  end(sessions: readonly Session[], graceSeconds: number): Promise<number>;
+  /** Drops the actors of sessions that another node may own. */
+  leave(sessionIds: readonly string[]): Promise<void>;
+}
+
+export function createMoving(deps: MovingDeps): Moving {
+  const { store, ownership, feed, actors, adopt } = deps;
+
+  const handOver = async (session: Session): Promise<boolean> => {
+    const written = await session.shutdown();
+    if (!ownership.isShared) return written;
+    await deps.saved(session.id);
+    actors.remove(session.id);
+    feed.endSession(session.id);
+    const isOpen = session.currentTurnId() !== null || session.queuedTurns() > 0;
+    await (isOpen ? ownership.handOver(session.id) : ownership.release(session.id));
+    return written;
+  };
+
+  return {
+    async settle(sessionIds) {
+      const waiting = await settleOrphans(deps, sessionIds);
+      const queued = Map.groupBy((await store.openWork(sessionIds)).queued, (turn) => turn.sessionId);
+      const records = await store.getSessions([...new Set([...queued.keys(), ...waiting.keys()])]);
+      return [...records.values()].map((record) => {
+        const session = adopt(record);
+        const [turns, turn] = [queued.get(record.id), waiting.get(record.id)];
+        if (turns) session.takeOver(turns);
+        if (turn) session.restoreTurn(turn);
+        return session;
+      });
+    },
+
+    async end(sessions, graceSeconds) {
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceSeconds * 1000);
+      });
+      const ended = new Map<Session, Promise<boolean>>();
+      const end = (session: Session): Promise<boolean> => {
+        const ending = ended.get(session) ?? handOver(session);
+        ended.set(session, ending);
+        return ending;
+      };
+      const drain = async (session: Session): Promise<void> => {
+        await session.drain();
+        // What waits in it need not wait for the turns of others.
+        if (ownership.isShared) await end(session);
+      };
+      await Promise.race([Promise.all(sessions.map(drain)), patience]);
+      clearTimeout(timer);
+      const written = await Promise.all(sessions.map(end));
+      return written.filter((all) => !all).length;
+    },
+
+    async leave(sessionIds) {
+      const left = sessionIds.flatMap((id) => actors.peek(id) ?? []);
+      for (const { id } of left) {
+        actors.remove(id);
+        // Its readers connect again, and are led to the owner.
+        feed.endSession(id);
+      }
+      await Promise.all(left.map((session) => session.abandon()));
+    },
+  };
+}
