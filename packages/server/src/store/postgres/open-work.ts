@@ -26,17 +26,19 @@ export const openWorkRead = (sql: Sql, reads: Reads): Pick<Store, 'openWork'> =>
     }
     const open = (
       await sql.all(
-        `select * from turns where session_id = any($1::text[]) and state in ('queued', 'running') order by position`,
+        `select * from turns where session_id = any($1::text[]) and state in ('queued', 'running')
+         order by session_id, position`,
         ids,
       )
     ).map(turnFromRow);
     const unsettled = await sql.all(
       `select * from turns where session_id = any($1::text[])
-         and wait_for = 'background' and ended_at is not null and settled_at is null order by position`,
+         and wait_for = 'background' and ended_at is not null and settled_at is null
+       order by session_id, position`,
       ids,
     );
     const pending = await sql.all(
-      `select * from permissions where session_id = any($1::text[]) and state = 'pending' order by position`,
+      `select * from permissions where session_id = any($1::text[]) and state = 'pending' order by session_id, position`,
       ids,
     );
     const calls = await sql.all('select * from open_calls where session_id = any($1::text[])', ids);

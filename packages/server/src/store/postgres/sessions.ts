@@ -78,8 +78,10 @@ export const sessionReads = (sql: Sql): SessionReads => ({
     // A taken id is refused, so a session that left its first conversation never returns to it: the condition of
     // the index sessions_moved finds them all.
     const rows = await sql.all(
-      `select c.id from sessions s join conversations c on c.session_id = s.id
-       where s.conversation_id <> s.id and c.id <> s.conversation_id`,
+      // "offset 0" keeps this order of the tables.
+      `select c.id from sessions s cross join lateral (
+         select id from conversations where session_id = s.id and id <> s.conversation_id offset 0) c
+       where s.conversation_id <> s.id`,
     );
     return rows.map(({ id }) => String(id));
   },

@@ -1,0 +1,208 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { emptyDatabase, hasPostgres, newDatabase } from '../../test/support/postgres.ts';
+import { callEverything } from '../../test/support/store-calls.ts';
+import { openPostgresStore } from './postgres.ts';
+
+interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Index Name'?: string;
+  'Index Cond'?: string;
+  Plans?: PlanNode[];
+}
+
+interface Statement {
+  text: string;
+  values: unknown[];
+}
+
+/** What reads more than it returns, and why it may. By a part of the statement. */
+const EXCEPTIONS: readonly { sql: string; step: string; why: string }[] = [
+  { sql: 'from erased_usage) as every', step: 'Seq Scan usage', why: 'a sum over all sessions' },
+  { sql: 'from erased_usage) as every', step: 'Index Scan erased_usage_pkey', why: 'one row for each model' },
+  { sql: 'from erased_usage) as every', step: 'Sort', why: 'one row for each session and model' },
+  {
+    sql: 'from turns where ended_at is not null',
+    step: 'Index Only Scan turns_ended',
+    why: 'a count of all',
+  },
+  { sql: 'from erased_turns', step: 'Seq Scan erased_turns', why: 'eight rows' },
+  { sql: 'from trimmed', step: 'Seq Scan trimmed', why: 'eight rows' },
+  { sql: 'from key_usage group by', step: 'Index Scan key_usage_pkey', why: 'all keys are shown' },
+  { sql: 'from open_calls', step: 'Seq Scan open_calls', why: 'asked at start; all that wait' },
+  { sql: "state in ('queued', 'running')", step: 'Sort', why: 'the open turns themselves, asked at start' },
+  { sql: 'settled_at is null', step: 'Sort', why: 'the unsettled turns themselves, asked at start' },
+  { sql: 'octet_length(tool_input)', step: 'Sort', why: 'the requests of one session that is erased' },
+  { sql: 'jsonb_populate_recordset(null::events', step: 'Sort', why: 'the events of an import' },
+  { sql: 'pg_notify(channel', step: 'Sort', why: 'the sessions of a write' },
+];
+
+/** Indexes that hold only what is wanted: they are read whole. */
+const READ_WHOLE = new Set([
+  'turns_open',
+  'turns_unsettled',
+  'sessions_hidden',
+  'sessions_moved',
+  'sessions_with_tasks',
+]);
+
+/** Which index a statement must use, where a worse one would do. By a part of its text. */
+const INDEXES: readonly (readonly [sql: string, index: string])[] = [
+  ['from sessions where hidden is null and (last_activity, id) < ($1, $2) order by', 'sessions_by_time'],
+  ['(last_activity, id) < ($1, $2) and status = $4 order by', 'sessions_by_activity'],
+  ['(last_activity, id) < ($1, $2) and cwd = $4 order by', 'sessions_by_folder'],
+  ["state = 'pending' and position > $1 order by", 'permissions_pending'],
+  ["session_id = any($1::text[]) and state = 'pending'", 'permissions_open'],
+  ['where session_id = $1 and tool_use_id = $2', 'permissions_of_call'],
+  ['where cursor > $1 and cursor < cursor_limit()', 'events_control'],
+  ['select coalesce(max(cursor), 0) as cursor from events', 'events_control'],
+  ['and e.history', 'events_history'],
+  ["turn_id = $2 and type in ('turn.queued', 'turn.started')", 'events_turn_start'],
+  ['where session_id = $1 and idempotency_key = $2', 'turns_by_key'],
+  ['from turns where session_id = $1 and steers is null order by position', 'turns_by_session'],
+];
+
+/** Enough rows for an index to be worth its while. */
+const SEED = `
+  insert into sessions (id, created_at, last_activity, status, metadata, tags, cwd, permission_mode, options, message_count,
+      conversation_id, has_transcript)
+    select md5(n::text), '', md5('at' || n), case when n % 20 = 0 then 'connected' else 'closed' end, '{}',
+      case when n % 2 = 0 then array['["a",1]'] else '{}' end,
+      '/' || n % 50, 'default', '{}', 0, md5(n::text), false
+    from generate_series(1, 5000) n;
+  insert into conversations select id, id, 0, false, 0 from sessions;
+  insert into permissions (session_id, id, position, kind, tool_name, tool_input, suggestions, durable, default_to_no,
+      requested_at, state)
+    select md5((n % 1000)::text), md5(n::text), n, 'tool', 'Bash', '{}', '[]', false, false, '', 'pending'
+    from generate_series(1, 5000) n;
+  insert into turns (session_id, id, position, state, initiator, input, input_hash, wait_for, urgent, created_at,
+      idempotency_key)
+    select md5((n % 1000)::text), md5(n::text), n, 'queued', 'user', '"x"', '', 'turn', false, '', n::text
+    from generate_series(1, 5000) n;
+  insert into events (session_id, seq, cursor, at, turn_id, type, bytes, history, data)
+    select md5((n % 1000)::text), n, n, '', md5(n::text),
+      case n % 4 when 0 then 'turn.queued' when 1 then 'turn.started' else 'agent.message' end, 2, n % 4 = 2, '{}'
+    from generate_series(1, 20000) n;
+  analyze`;
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+
+const nodesOf = (plan: PlanNode): PlanNode[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+
+/** Steps that read a whole table or index, or sort. */
+const costly = (plan: PlanNode): string[] =>
+  nodesOf(plan).flatMap((node) => {
+    const type = node['Node Type'];
+    if (type === 'Sort' || type === 'Incremental Sort') return ['Sort'];
+    if (type === 'Seq Scan') return [`Seq Scan ${node['Relation Name']}`];
+    const index = node['Index Name'];
+    if (index === undefined || node['Index Cond'] !== undefined || READ_WHOLE.has(index)) return [];
+    return [`${type} ${index}`];
+  });
+
+describe.skipIf(!hasPostgres())('the statements of the PostgreSQL store', () => {
+  let client: Client;
+  /** Every statement, with its plan: those of the store, and those inside apply_writes. */
+  const plans: { text: string; plan: PlanNode }[] = [];
+
+  beforeAll(async () => {
+    const url = await newDatabase();
+    const calls = await statementsOfTheStore(url);
+    await emptyDatabase(url);
+    client = new Client({ connectionString: url });
+    await client.connect();
+    await client.query(SEED);
+    await client.query(
+      'set enable_seqscan = off; set enable_bitmapscan = off; set plan_cache_mode = force_custom_plan',
+    );
+    for (const { text, values } of calls.filter((call) => !call.text.includes('apply_writes'))) {
+      const { rows } = await client.query(`explain (format json) ${text}`, values);
+      plans.push({ text: oneLine(text), plan: rows[0]['QUERY PLAN'][0].Plan });
+    }
+    plans.push(...(await plansInside(client, calls)));
+  });
+  afterAll(() => client?.end());
+
+  test('include every one that the source files write', () => {
+    const folder = new URL('./postgres/', import.meta.url);
+    const source = readdirSync(folder)
+      .filter((name) => name.endsWith('.ts') && !['migrate.ts', 'listen.ts', 'writer.ts'].includes(name))
+      .map((name) => readFileSync(new URL(name, folder), 'utf8'));
+    const written = [
+      ...source.join('\n').matchAll(/(['"`])((?:select|insert|update|delete)\s(?:(?!\1|\$\{)[\s\S])*)/g),
+    ].map(([, , sql = '']) => oneLine(sql));
+    expect(written.length).toBeGreaterThan(25);
+    expect(written.filter((sql) => !plans.some(({ text }) => text.startsWith(sql)))).toEqual([]);
+  });
+
+  test('read no whole table and sort nothing, but for the exceptions', () => {
+    const problems = plans.flatMap(({ text, plan }) =>
+      costly(plan)
+        .filter((step) => !EXCEPTIONS.some((each) => text.includes(each.sql) && each.step === step))
+        .map((step) => `${step}: ${text}`),
+    );
+    expect(problems).toEqual([]);
+  });
+
+  test('need every exception', () => {
+    const needed = (each: (typeof EXCEPTIONS)[number]): boolean =>
+      plans.some(({ text, plan }) => text.includes(each.sql) && costly(plan).includes(each.step));
+    expect(EXCEPTIONS.filter((each) => !needed(each))).toEqual([]);
+  });
+
+  test('inside apply_writes are among them', () => {
+    for (const table of [
+      'events',
+      'turns',
+      'permissions',
+      'conversations',
+      'open_calls',
+      'usage',
+      'writers',
+    ]) {
+      expect(plans.filter(({ text }) => text.includes(`insert into ${table}`))).not.toEqual([]);
+    }
+  });
+
+  test.each(INDEXES)('with %s use the index %s', (part, index) => {
+    const found = plans.filter(({ text }) => text.includes(part));
+    expect(found).not.toEqual([]);
+    for (const { plan } of found) expect(nodesOf(plan).map((node) => node['Index Name'])).toContain(index);
+  });
+});
+
+/** Every statement that a store sends while it is used in every way there is. */
+async function statementsOfTheStore(url: string): Promise<Statement[]> {
+  const store = await openPostgresStore({ url });
+  const query = vi.spyOn(Client.prototype, 'query');
+  try {
+    await callEverything(store);
+    const sent = query.mock.calls.flatMap(([config]: unknown[]) =>
+      typeof config === 'object' && config !== null && 'text' in config ? [config as Statement] : [],
+    );
+    return [...new Map(sent.map((each) => [each.text, each])).values()];
+  } finally {
+    query.mockRestore();
+    await store.close();
+  }
+}
+
+/** The plans of what apply_writes does, from the module that logs them. */
+async function plansInside(client: Client, calls: readonly Statement[]) {
+  const found: { text: string; plan: PlanNode }[] = [];
+  client.on('notice', ({ message }) => {
+    const json = /plan:\n([\s\S]*)$/.exec(message ?? '')?.[1];
+    if (json === undefined) return;
+    const { 'Query Text': text, Plan: plan } = JSON.parse(json);
+    found.push({ text: oneLine(text), plan });
+  });
+  await client.query(
+    `load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;
+     set auto_explain.log_format = json; set client_min_messages = log`,
+  );
+  for (const { text, values } of calls) if (text.includes('apply_writes')) await client.query(text, values);
+  await client.query('reset client_min_messages; set auto_explain.log_min_duration = -1');
+  return found;
+}
