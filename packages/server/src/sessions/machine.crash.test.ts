@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { endings, NOTHING, decidedSession as session } from '../../test/support/decided.ts';
-import { sampleSession } from '../../test/support/samples.ts';
+import { AT, sampleSession } from '../../test/support/samples.ts';
 import type { CommandBody } from './machine/commands.ts';
+import { decide } from './machine.ts';
 
 describe('a process that dies', () => {
   const dead = { kind: 'process-ended', process: 1, how: 'SIGKILL', lastWords: '', cut: NOTHING } as const;
@@ -37,7 +38,12 @@ describe('a process that dies', () => {
     expect(after(allow).does).toContain('resume-parked');
     expect(after(lost('agent_start_failed')).does).toEqual(['resume-parked']);
     expect(after(lost('agent_start_failed')).does).toEqual(['resume-parked']);
-    expect(endings(after(lost('agent_start_failed')).effects)).toEqual([['turn', 'failed']]);
+    const { effects } = after(lost('agent_start_failed'));
+    expect(endings(effects)).toEqual([['turn', 'failed']]);
+    // Not `agent_start_failed`, after which the same request may run again: the turn had begun.
+    expect(effects.find((effect) => effect.kind === 'turn-ended')?.turn.result?.error?.code).toBe(
+      'agent_died',
+    );
     expect(state().parked).toBeUndefined();
   });
 
@@ -66,11 +72,17 @@ describe('a process that dies', () => {
 
   test('in a turn that goes on: the agent gets the message again only if it never had it', () => {
     for (const begun of [true, false]) {
-      const { after, send } = session(sampleSession({ options: { on_crash: 'resume' } as never }));
-      send('turn');
+      const { after, send, state } = session(sampleSession({ options: { on_crash: 'resume' } as never }));
+      send('turn', { idempotencyKey: 'key' });
       after({ kind: 'process-started', process: 1 });
       after({ kind: 'turn-ready', turnId: 'turn', process: 1 });
       after({ ...dead, continueAs: 'again' });
+      const failed = { code: 'agent_start_failed', message: '' };
+      const other = decide(state(), { kind: 'turn-not-started', turnId: 'turn', error: failed, at: AT });
+      expect(other.effects.find((effect) => effect.kind === 'turn-ended')?.turn).toMatchObject({
+        idempotencyKey: 'key',
+        result: { error: { code: 'agent_died' } },
+      });
       after({ kind: 'process-started', process: 2 });
       const { effects } = after({ kind: 'turn-ready', turnId: 'turn', process: 2, begun });
       const [sent] = effects.filter((effect) => effect.kind === 'send-to-agent');

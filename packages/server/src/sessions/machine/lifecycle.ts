@@ -6,7 +6,7 @@ import { continueTurn } from './continuing.ts';
 import { assign, type Draft, noteState, update } from './draft.ts';
 import { mayStartAgain, park, parkableRequest, startParked, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
-import { agentDied, backgroundError } from './reasons.ts';
+import { agentDied, backgroundError, notGoneOn } from './reasons.ts';
 import { type Current, canSleep, isClosed, type Own } from './state.ts';
 import { handOver, takeLate } from './steering.ts';
 import { bookings } from './turn-end.ts';
@@ -81,7 +81,7 @@ export function parkedLost(draft: Draft, { requestId, error }: Of<'parked-lost'>
     return;
   }
   giveUpAll(draft, 'agent_died');
-  cutTurns(draft, { error });
+  cutTurns(draft, { error: notGoneOn(error) });
   beginNext(draft);
 }
 

@@ -60,6 +60,18 @@ export const permissionSentence = (reason: Unanswered): string =>
 
 export const callSentence = (reason: Unanswered): string => REQUEST[reason];
 
+/**
+ * Why a turn ends that had begun, when no other process could go on with it. Not `agent_start_failed`: that tells callers
+ * that the agent never had the message, and that the same request may run it yet.
+ */
+export const notGoneOn = (error: TurnError): TurnError =>
+  error.code === 'agent_start_failed'
+    ? {
+        code: 'agent_died',
+        message: `The agent process ended during the turn, and no other could go on with it. ${error.message}`,
+      }
+    : error;
+
 /** @param lastWords the last output of the process, if any */
 export function agentDied(
   when: 'during the turn' | 'while it worked in the background',

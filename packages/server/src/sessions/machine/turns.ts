@@ -6,7 +6,7 @@ import { addReport, awaitSettling, noteTasks, takeReport } from './background.ts
 import type { Of } from './commands.ts';
 import { inputOf, isNamed } from './continuing.ts';
 import { assign, type Draft, update } from './draft.ts';
-import type { Interruption } from './reasons.ts';
+import { type Interruption, notGoneOn } from './reasons.ts';
 import { answered, type Current, isClosed, type Own } from './state.ts';
 import { forget, handOver, returnSteered, steer, steerable, takeSteered } from './steering.ts';
 import { answerItems, bookings, type Ending, endTurn } from './turn-end.ts';
@@ -139,7 +139,8 @@ export function notStarted(draft: Draft, { turnId, error }: Of<'turn-not-started
   const { current, draining } = draft.state;
   if (current?.turn.id !== turnId || current.stop) return;
   if (draining) putBack(draft);
-  endCurrent(draft, { error, unsent: current.turn.continuedAs === null });
+  const unsent = current.turn.continuedAs === null;
+  endCurrent(draft, { error: unsent ? error : notGoneOn(error), unsent });
   beginNext(draft);
 }
 
