@@ -53,14 +53,15 @@ export async function readEvidence(
       asked.map(({ json }) => store.getPermission(id, JSON.parse(json).request_id as string)),
     );
     const listed = await store.listTurns({ sessionId: id, limit: 10_000_000 });
-    // The list leaves out messages that a running turn has taken in.
+    const ids = new Set(listed.map((turn) => turn.id));
+    // The list leaves out messages that were given to a running turn.
     const given = await Promise.all(
       events
         .filter(({ type }) => type === 'turn.steering')
         .map(({ json }) => store.getTurn(id, JSON.parse(json).message_id as string)),
     );
     evidence.set(id, {
-      turns: [...listed, ...given.filter((turn) => turn?.state === 'steered')] as TurnRecord[],
+      turns: [...listed, ...given.filter((turn) => turn !== undefined && !ids.has(turn.id))] as TurnRecord[],
       events,
       permissions: permissions.filter((each) => each !== undefined),
       transcript: readTranscript(projects, id),
