@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { lstatSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -35,6 +37,8 @@ const OTHER_END = /^remote\..+\.(uploadpack|receivepack)$/;
 
 interface Entry {
   scope: string;
+  /** `file:` and a path, mostly. */
+  origin: string;
   key: string;
   value: string;
 }
@@ -48,8 +52,9 @@ export async function gitWithoutPrograms(
   cwd: string,
   env: Readonly<Record<string, string>>,
   isRepository = false,
+  read: ReadGit = readConfiguration,
 ): Promise<Record<string, string>> {
-  const entries = await readConfiguration(cwd, env).catch((error: unknown) => {
+  const entries = await read(cwd, env).catch((error: unknown) => {
     // Empty without git, or outside a repository.
     if (isRepository) throw error;
     return [];
@@ -84,15 +89,70 @@ export async function gitWithoutPrograms(
 
 const substitute = (key: string): string | undefined => PROGRAMS.find(([fits]) => fits.test(key))?.[1];
 
+/** Reads the configuration that applies in a folder. */
+export type ReadGit = (cwd: string, env: Readonly<Record<string, string>>) => Promise<readonly Entry[]>;
+
+/**
+ * A reader that runs git (7 ms) only in repositories. Elsewhere the user's and the system's configuration applies, which
+ * is read again when one of its files has changed. A repository's is never kept: it can include files that come later.
+ */
+export function createGitReader(): ReadGit {
+  let kept: { key: string; files: string[]; state: string; entries: readonly Entry[] } | undefined;
+  return async (cwd, env) => {
+    const isPlain = !Object.keys(env).some((name) => name.startsWith('GIT_'));
+    if (!isPlain || isInRepository(cwd)) return readConfiguration(cwd, env);
+    const { PATH, HOME = '', XDG_CONFIG_HOME } = env;
+    const key = JSON.stringify([PATH, HOME, XDG_CONFIG_HOME]);
+    if (kept?.key === key && kept.state === stateOf(kept.files)) return kept.entries;
+    const own = [join(HOME, '.gitconfig'), join(XDG_CONFIG_HOME || join(HOME, '.config'), 'git', 'config')];
+    // Those that do not exist may come.
+    const before = stateOf(['/etc/gitconfig', ...own]);
+    const entries = await readConfiguration(cwd, env);
+    const named = entries.flatMap(({ origin }) => (origin.startsWith('file:') ? [origin.slice(5)] : []));
+    const included = entries.some(({ key: name }) => name.startsWith('include'));
+    const files = [...new Set(['/etc/gitconfig', ...own, ...named])];
+    const isSteady = before === stateOf(['/etc/gitconfig', ...own]);
+    kept = isSteady && !included ? { key, files, state: stateOf(files), entries } : undefined;
+    return entries;
+  };
+}
+
+/** Whether git could see a repository here: more often than it does, never less. */
+function isInRepository(cwd: string): boolean {
+  try {
+    for (let folder = cwd; ; folder = dirname(folder)) {
+      const marks = ['.git', 'HEAD'].map((name) => lstatSync(join(folder, name), { throwIfNoEntry: false }));
+      if (marks.some((mark) => mark !== undefined)) return true;
+      if (folder === dirname(folder)) return false;
+    }
+  } catch {
+    return true;
+  }
+}
+
+/** Differs when one of the files was written, replaced, removed or made. */
+const stateOf = (files: readonly string[]): string =>
+  files
+    .map((file) => {
+      const stat = statSync(file, { throwIfNoEntry: false, bigint: true });
+      return stat && [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+    })
+    .join();
+
 /** Reading runs no program. */
 async function readConfiguration(cwd: string, env: Readonly<Record<string, string>>): Promise<Entry[]> {
   const options = { cwd, env, timeout: PATIENCE_MS, maxBuffer: 16 * 1024 * 1024 };
-  const { stdout } = await run('git', ['config', '--list', '--includes', '--show-scope', '-z'], options);
+  const { stdout } = await run(
+    'git',
+    ['config', '--list', '--includes', '--show-scope', '--show-origin', '-z'],
+    options,
+  );
   const parts = stdout.split('\0');
   const entries: Entry[] = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) {
-    const [key = '', ...value] = (parts[i + 1] ?? '').split('\n');
-    entries.push({ scope: parts[i] ?? '', key, value: value.join('\n') });
+  for (let i = 0; i + 2 < parts.length; i += 3) {
+    const [scope = '', origin = '', line = ''] = parts.slice(i, i + 3);
+    const [key = '', ...value] = line.split('\n');
+    entries.push({ scope, origin, key, value: value.join('\n') });
   }
   return entries;
 }

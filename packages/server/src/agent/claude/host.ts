@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
+import type { ReadGit } from '../git.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
 import { type AnswerWatch, createAnswerWatch } from './answers.ts';
 import type { Asked } from './asked.ts';
@@ -21,6 +22,8 @@ export interface Host {
   link: ModelLink;
   /** The whole environment of the process. */
   env: Record<string, string>;
+  /** The environment that a process for such a session needs. */
+  guarded(session: StartOptions): Promise<Record<string, string>>;
   options: Options;
   answers: AnswerWatch;
   /** The process, once the SDK has started it. */
@@ -33,6 +36,7 @@ export interface HostDeps {
   processes: Processes;
   /** Connects one process to its models. */
   link(session: StartOptions): ModelLink;
+  readGit: ReadGit;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
@@ -40,7 +44,8 @@ export interface HostDeps {
 /** Prepares a process: its SDK options, its environment and its connection to the models. */
 export async function prepareHost(deps: HostDeps, start: StartOptions, asked: Asked): Promise<Host> {
   const link = deps.link(start);
-  const env = await guardedEnvironment(start, link.env);
+  const guarded: Host['guarded'] = (session) => guardedEnvironment(session, link.env, deps.readGit);
+  const env = await guarded(start);
   const given = sdkOptions(start, deps.allowBypassPermissions);
   const { max_budget_usd: budget } = start.options;
   const abort = new AbortController();
@@ -60,6 +65,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
   return {
     link,
     env,
+    guarded,
     answers,
     owned: () => owned,
     abort: () => abort.abort(),

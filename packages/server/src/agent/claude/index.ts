@@ -3,6 +3,7 @@ import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol';
 import { messageOf } from '../../errors.ts';
 import type { Agent, AgentEvents, AgentProcess, ParkedCall, StartOptions } from '../agent.ts';
 import { configDir } from '../environment.ts';
+import { createGitReader } from '../git.ts';
 import type { Price } from '../tally.ts';
 import { converse } from './conversation.ts';
 import { type HostDeps, prepareHost } from './host.ts';
@@ -16,7 +17,7 @@ import { savedTotals } from './totals.ts';
 import { findTranscript, removeStub } from './transcript-file.ts';
 import { transcripts } from './transcripts.ts';
 
-export interface ClaudeDeps extends HostDeps {
+export interface ClaudeDeps extends Omit<HostDeps, 'readGit'> {
   /** The transcripts on disk. */
   library: Library;
   /** The price of a call that the agent did not count. */
@@ -30,7 +31,8 @@ export interface ClaudeDeps extends HostDeps {
 /** The agent through its SDK. Only this folder knows the SDK. */
 export function createClaude(deps: ClaudeDeps): Agent {
   const { processes, library, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
-  const spares = createSpares(deps, deps.spares);
+  const hostDeps: HostDeps = { ...deps, readGit: createGitReader() };
+  const spares = createSpares(hostDeps, deps.spares);
 
   const startCold = async (
     options: StartOptions,
@@ -38,7 +40,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
     inbox: Inbox,
     signal: AbortSignal,
   ): Promise<AgentProcess> => {
-    const host = await prepareHost(deps, options, events);
+    const host = await prepareHost(hostDeps, options, events);
     const { parked, continued } = options;
     if (parked ?? continued)
       await readyTurn(library.projects, options, {

@@ -8,7 +8,7 @@ import { converse } from './conversation.ts';
 import { type Host, type HostDeps, prepareHost } from './host.ts';
 import type { Inbox } from './inbox.ts';
 import { whenReady } from './ready.ts';
-import { folderOptions, guardedEnvironment } from './trust.ts';
+import { folderOptions } from './trust.ts';
 
 /** Measured: a claim is answered in 150 to 370 ms. */
 const CLAIM_TIMEOUT_MS = 10_000;
@@ -231,7 +231,7 @@ export async function claimSpare(
 ): Promise<AgentProcess | undefined> {
   const { host } = spare;
   // The guard against the folder's repository is in the environment, which is fixed.
-  if (!isDeepStrictEqual(await guardedEnvironment(options, host.link.env), host.env)) {
+  if (!isDeepStrictEqual(await host.guarded(options), host.env)) {
     await spare.discard();
     return undefined;
   }

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import { SETTING_SOURCES } from 'claude-agent-protocol';
 import type { StartOptions } from '../agent.ts';
-import { gitWithoutPrograms } from '../git.ts';
+import { gitWithoutPrograms, type ReadGit } from '../git.ts';
 
 /** Sources in the session's folder. */
 const OF_FOLDER: readonly string[] = ['project', 'local'];
@@ -31,11 +31,12 @@ export function folderOptions(
 export async function guardedEnvironment(
   start: StartOptions,
   env: Record<string, string>,
+  readGit: ReadGit,
 ): Promise<Record<string, string>> {
   if (start.options.trust_project) return env;
   return {
     ...env,
-    ...(await gitWithoutPrograms(start.cwd, env)),
+    ...(await gitWithoutPrograms(start.cwd, env, false, readGit)),
     ...((await hasOwnTexts(start)) && { CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD: '1' }),
   };
 }
