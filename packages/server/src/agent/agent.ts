@@ -269,9 +269,10 @@ export interface Agent {
   transcript(conversationId: string): Promise<Transcript | undefined>;
   /**
    * What was appended to a transcript after `from` bytes; null reads nothing.
+   * @param isLive a process of ours has it open: no other holder is looked for
    * @returns undefined when there is no such transcript
    */
-  look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
+  look(conversationId: string, from: number | null, isLive: boolean): Promise<TranscriptLook | undefined>;
   /** Rebuilds a lost transcript. @throws when it cannot be written */
   restore(conversation: { id: string; cwd: string }, messages: readonly TranscriptMessage[]): Promise<void>;
   /** The messages of a transcript since its last compaction. */

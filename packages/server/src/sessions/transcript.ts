@@ -63,7 +63,7 @@ export async function inspectTranscript(
 ): Promise<Checked> {
   if (!record.hasTranscript) return { seen: undefined, diverged: false };
   const { id, conversationId } = record;
-  const found = await agent.look(conversationId, record.transcriptSeen);
+  const found = await agent.look(conversationId, record.transcriptSeen, isLive);
   if (!found) return { seen: undefined, diverged: false };
   if (!isLive && found.holder !== undefined && !force) {
     throw problem('conversation_in_use', { id, holder: found.holder });

@@ -44,7 +44,7 @@ export const transcripts = (
     return found && toTranscript(found);
   },
 
-  look: (conversationId, from) => library.look(conversationId, from),
+  look: (conversationId, from, isLive) => library.look(conversationId, from, isLive),
   async restore(conversation, messages) {
     await rebuildTranscript(library.projects, conversation, messages);
   },

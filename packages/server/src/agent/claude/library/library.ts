@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
 import type { CatalogPage, Found } from './catalog.ts';
+import { quickLook } from './look.ts';
 import type { Question, Reply } from './worker.ts';
 
 /**
@@ -10,7 +11,8 @@ import type { Question, Reply } from './worker.ts';
 export interface Library {
   list(query: TranscriptQuery): Promise<CatalogPage>;
   find(conversationId: string): Promise<Found | undefined>;
-  look(conversationId: string, from: number | null): Promise<TranscriptLook | undefined>;
+  /** @param isLive nobody asks for the holder: a process of ours is */
+  look(conversationId: string, from: number | null, isLive: boolean): Promise<TranscriptLook | undefined>;
   /** Forgets what is gone. */
   refresh(): Promise<void>;
   /** The agent's folder of transcript folders. */
@@ -30,6 +32,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** A path takes 0.3 KB; those of live sessions come back at once. */
+const KEPT_PATHS = 1_000;
+
 /** Next to this file, as TypeScript or built. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
@@ -37,6 +42,8 @@ export function createLibrary(options: LibraryOptions): Library {
   let worker: Worker | undefined;
   let number = 0;
   const waiting = new Map<number, Waiting>();
+  /** Where the transcripts of conversations were that were looked at. */
+  const paths = new Map<string, string>();
 
   const start = (): Worker => {
     const started = new Worker(WORKER, { workerData: options });
@@ -75,9 +82,16 @@ export function createLibrary(options: LibraryOptions): Library {
       if ('found' in reply) return reply.found;
       throw new Error('error' in reply ? reply.error : 'unexpected answer');
     },
-    async look(conversationId, from) {
+    async look(conversationId, from, isLive) {
+      const path = paths.get(conversationId);
+      const quick = isLive && from !== null && path !== undefined ? quickLook(path, from) : undefined;
+      if (quick) return quick;
       const reply = await ask({ look: conversationId, from });
-      if ('looked' in reply) return reply.looked;
+      if ('looked' in reply) {
+        if (paths.size >= KEPT_PATHS) paths.clear();
+        if (reply.path !== undefined) paths.set(conversationId, reply.path);
+        return reply.looked;
+      }
       throw new Error('error' in reply ? reply.error : 'unexpected answer');
     },
     async refresh() {

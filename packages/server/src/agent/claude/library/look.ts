@@ -1,5 +1,6 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TranscriptLook } from '../../agent.ts';
 
 const CHUNK = 1024 * 1024;
 /** Sources of human prompts: programs over the SDK, and the terminal. */
@@ -18,10 +19,10 @@ export function promptsIn(path: string, from: number, size: number): string[] {
     if (line.includes('"promptSource":"')) prompts.push(...promptOf(line.toString('utf8')));
   };
   try {
-    const chunk = Buffer.alloc(CHUNK);
+    const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(CHUNK, size - from)));
     let rest: Buffer[] = [];
     for (let at = from; at < size; ) {
-      const bytes = readSync(file, chunk, 0, Math.min(CHUNK, size - at), at);
+      const bytes = readSync(file, chunk, 0, Math.min(chunk.length, size - at), at);
       if (bytes === 0) break;
       at += bytes;
       let begin = 0;
@@ -37,6 +38,23 @@ export function promptsIn(path: string, from: number, size: number): string[] {
     closeSync(file);
   }
   return prompts;
+}
+
+/** Growth up to this size is read in 0.2 ms. */
+const QUICK_BYTES = 512 * 1024;
+
+/**
+ * What a transcript at a known path has grown by, without the worker (2 ms).
+ * @returns undefined if that takes long or says nothing: a conversation that moved leaves a file that does not grow
+ */
+export function quickLook(path: string, from: number): TranscriptLook | undefined {
+  try {
+    const { size } = statSync(path);
+    if (size <= from || size - from > QUICK_BYTES) return undefined;
+    return { size, prompts: promptsIn(path, from, size), holder: undefined };
+  } catch {
+    return undefined;
+  }
 }
 
 function promptOf(line: string): string[] {

@@ -17,7 +17,7 @@ export interface Question {
 export type Reply = { number: number } & (
   | { list: CatalogPage }
   | { found: Found | undefined }
-  | { looked: TranscriptLook | undefined }
+  | { looked: TranscriptLook | undefined; path: string | undefined }
   | { error: string }
 );
 
@@ -25,20 +25,21 @@ const { projects, file } = workerData as { projects: string; file: string };
 const catalog = openCatalog(projects, file);
 let refreshedAt = 0;
 
-function look(id: string, from: number | null): TranscriptLook | undefined {
+function look(id: string, from: number | null): Pick<Extract<Reply, { path: unknown }>, 'looked' | 'path'> {
   const file = catalog.locate(id);
-  if (!file) return undefined;
-  return {
+  if (!file) return { looked: undefined, path: undefined };
+  const looked = {
     size: file.size,
     prompts: from === null ? [] : promptsIn(file.path, from, file.size),
     holder: holderOf(join(projects, '..', 'sessions'), id),
   };
+  return { looked, path: file.path };
 }
 
 function reply({ number, askedAt, ask }: Question): Reply {
   try {
     if ('find' in ask) return { number, found: catalog.find(ask.find) };
-    if ('look' in ask) return { number, looked: look(ask.look, ask.from) };
+    if ('look' in ask) return { number, ...look(ask.look, ask.from) };
     if (refreshedAt <= askedAt) {
       const now = Date.now();
       catalog.refresh();
