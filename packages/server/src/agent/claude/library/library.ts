@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
 import type { CatalogPage, Found } from './catalog.ts';
-import { quickLook } from './look.ts';
+import { holderOf, quickLook } from './look.ts';
 import type { Question, Reply } from './worker.ts';
 
 /**
@@ -42,6 +43,7 @@ export function createLibrary(options: LibraryOptions): Library {
   let worker: Worker | undefined;
   let number = 0;
   const waiting = new Map<number, Waiting>();
+  const register = join(options.projects, '..', 'sessions');
   /** Where the transcripts of conversations were that were looked at. */
   const paths = new Map<string, string>();
 
@@ -84,8 +86,8 @@ export function createLibrary(options: LibraryOptions): Library {
     },
     async look(conversationId, from, isLive) {
       const path = paths.get(conversationId);
-      const quick = isLive && from !== null && path !== undefined ? quickLook(path, from) : undefined;
-      if (quick) return quick;
+      const quick = from !== null && path !== undefined ? quickLook(path, from) : undefined;
+      if (quick) return { ...quick, holder: isLive ? undefined : holderOf(register, conversationId) };
       const reply = await ask({ look: conversationId, from });
       if ('looked' in reply) {
         if (paths.size >= KEPT_PATHS) paths.clear();
