@@ -93,6 +93,36 @@ describe('after /clear', () => {
     expect(unknown).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
   });
 
+  test('the id of any of its conversations names the session, in every call but its erasure', async () => {
+    const { id, conversation } = await cleared();
+    for (const path of ['', '/status', '/messages', '/turns', '/events', '/usage']) {
+      const call = (name: string) =>
+        server.call('GET', `/sessions/${name}${path}`, undefined, {
+          headers: { accept: 'application/json' },
+        });
+      expect(await call(conversation), path).toMatchObject({ status: 200, body: (await call(id)).body });
+    }
+    expect(await server.status(conversation)).toMatchObject({
+      session_id: id,
+      conversation_id: conversation,
+    });
+    expect((await fetch(`${server.url}/sessions/${conversation}/export`)).status).toBe(200);
+    expect(await server.send(conversation, 'say cherry')).toMatchObject({ session_id: id });
+    const async = await server.call(
+      'POST',
+      `/sessions/${conversation}/messages`,
+      { message: 'say date' },
+      {
+        headers: { prefer: 'respond-async' },
+      },
+    );
+    expect(async).toMatchObject({ status: 202, body: { session_id: id } });
+    expect(async.headers.get('location')).toContain(`/sessions/${id}/turns/`);
+    expect((await server.call('DELETE', `/sessions/${conversation}?erase=true`)).status).toBe(404);
+    expect((await server.call('DELETE', `/sessions/${conversation}`)).status).toBe(200);
+    expect((await server.status(id)).state).toBe('closed');
+  });
+
   test('a rewind restores files as of a message of the current conversation', async () => {
     const { session_id: id } = await server.createSession({ permission_mode: 'acceptEdits' });
     const early = await server.send(id, 'write rewound.txt with zero');

@@ -191,6 +191,52 @@ describe('with max_live_agents', () => {
     expect(await ended(on, b, second)).toMatchObject({ state: 'completed' });
   });
 
+  test('messages that come at once are taken up to the limit, to the last one', async () => {
+    const on = await start({ config: { max_live_agents: 1, max_queued_turns: 12 } });
+    const { session_id: a } = await on.createSession();
+    const others = await Promise.all(
+      Array.from({ length: 10 }, async () => (await on.createSession({ start: 'lazy' })).session_id),
+    );
+    await post(on, a, busy);
+    const send = (id: string, text: string) =>
+      on.call<Turn>(
+        'POST',
+        `/sessions/${id}/messages`,
+        { message: `say ${text}` },
+        {
+          headers: { prefer: 'respond-async' },
+        },
+      );
+    const answers = await Promise.all([
+      ...others.flatMap((id) => [send(id, 'one'), send(id, 'two')]),
+      ...Array.from({ length: 10 }, (_, n) => send(a, String(n))),
+    ]);
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(12);
+    expect(answers.filter(({ body }) => (body as { code?: string }).code === 'queue_full')).toHaveLength(18);
+    await Promise.all(others.map((id) => on.call('POST', `/sessions/${id}/interrupt`, { scope: 'all' })));
+    await on.call('POST', `/sessions/${a}/interrupt`, { scope: 'all' });
+    // Room for as many again.
+    expect((await send(a, 'again')).status).toBe(202);
+  });
+
+  test('a session with 50 queued turns gets no more than one of them before each other session that waits', async () => {
+    const on = await start({ config: { max_live_agents: 1 } });
+    const { session_id: greedy } = await on.createSession();
+    const modest = await Promise.all(
+      [1, 2].map(async () => (await on.createSession({ start: 'lazy' })).session_id),
+    );
+    await post(on, greedy, busy);
+    for (let n = 0; n < 50; n++) await post(on, greedy, `say ${n}`);
+    const turns = await Promise.all(
+      modest.map(async (id) => [id, await post(on, id, 'say please')] as const),
+    );
+    on.demo.model.gates.release('busy');
+    for (const [id, turn] of turns) expect((await ended(on, id, turn)).state).toBe('completed');
+    const { queued_turns } = await on.status(greedy);
+    expect(queued_turns).toBeGreaterThan(40);
+    await on.call('DELETE', `/sessions/${greedy}`);
+  });
+
   test('a turn that waits when the server stops runs after its next start', async () => {
     let on = await start({ config: { max_live_agents: 1, shutdown_grace_seconds: 0.2 } });
     const { session_id: a } = await on.createSession();

@@ -46,7 +46,11 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     }),
   );
   app.use((c, next) => {
-    if (deps.nodes) c.set('forward', deps.nodes.forward);
+    const { nodes } = deps;
+    if (nodes)
+      c.set('forward', async (...[, id, reads]) =>
+        nodes.forward(c, await deps.sessions.sessionOf(id), reads),
+      );
     return next();
   });
   const limit = bodyLimit({

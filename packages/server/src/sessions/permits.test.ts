@@ -26,6 +26,7 @@ function setup(limit: number) {
       name,
       positions: [],
       busy: true,
+      isIdle: () => !sample.busy,
       async sleep() {
         await soon();
         if (sample.busy) return false;
@@ -58,10 +59,10 @@ test('at the limit the session that has been idle longest sleeps for the next', 
   const [a, b, c] = [session('a'), session('b'), session('c')];
   await a.ask();
   await b.ask();
-  expect(permits.isFull()).toBe(true);
+  expect(permits.free()).toBe(0);
   b.rest();
   a.rest();
-  expect(permits.isFull()).toBe(false);
+  expect(permits.free()).toBe(2);
   await c.ask();
   expect(log).toEqual(['a starts', 'b starts', 'b sleeps', 'c starts']);
   expect(c.positions).toEqual([]);
@@ -90,7 +91,7 @@ test('when all are busy, applications wait in order and are told their position'
   const asks = [b.ask({ signal: gone.signal }), c.ask(), d.ask()];
   await settle();
   expect([b.positions, c.positions, d.positions]).toEqual([[1], [2], [3]]);
-  expect(permits.waiting()).toBe(3);
+  expect(permits.isCrowded()).toBe(true);
   gone.abort(new Error('no longer needed'));
   await expect(asks[0]).rejects.toThrow('no longer needed');
   expect([c.positions, d.positions]).toEqual([
@@ -104,7 +105,7 @@ test('when all are busy, applications wait in order and are told their position'
   c.release();
   await asks[2];
   expect(log).toEqual(['a starts', 'c starts', 'd starts']);
-  expect(permits.waiting()).toBe(0);
+  expect(permits.isCrowded()).toBe(false);
 });
 
 test('an application that does not wait is refused, but gets the process of an idle session', async () => {

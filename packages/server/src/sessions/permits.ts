@@ -2,6 +2,8 @@ import { problem } from '../errors.ts';
 
 /** A session, as the one that has or wants a process. */
 export interface Holder {
+  /** Nothing uses the process at the moment. */
+  isIdle(): boolean;
   /** Lets the process go if nothing uses it. @returns false when something does */
   sleep(): Promise<boolean>;
 }
@@ -26,10 +28,10 @@ export interface Permits {
   acquire(holder: Holder, application: Application): Promise<Release>;
   /** Nothing uses the holder's process from now on. */
   noteIdle(holder: Holder): void;
-  /** Every permit is taken by a busy session. */
-  isFull(): boolean;
-  /** The number of applications that wait. */
-  waiting(): number;
+  /** An application waits, and no idle session makes room for it. */
+  isCrowded(): boolean;
+  /** Permits that are not taken, or by an idle session. */
+  free(): number;
 }
 
 export interface PermitsDeps {
@@ -133,7 +135,7 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
       idle.add(holder);
       if (queue.length > 0) pump();
     },
-    isFull: () => held >= limit && idle.size === 0,
-    waiting: () => queue.length,
+    isCrowded: () => queue.some(({ application }, index) => index >= making && application.waits()),
+    free: () => limit - held + [...idle].filter((holder) => holder.isIdle()).length,
   };
 }

@@ -24,6 +24,8 @@ interface Attempt {
   opened: PromiseWithResolvers<Omit<Reached, 'ready'>>;
   /** A turn needs the process, and waits for as long as it takes. */
   waits: boolean;
+  /** It has the permit for a process. */
+  permitted: boolean;
   /** Its place among the starts that wait for a process of another session; 0 when it does not. */
   position: number;
   /** Settles when it has to wait. */
@@ -39,6 +41,8 @@ export interface ProcessHandle {
   live(): AgentProcess | undefined;
   /** A process is running or starting. */
   isUp(): boolean;
+  /** A start has no permit yet. */
+  needsPermit(): boolean;
   /** Something asks the process at the moment. */
   isInUse(): boolean;
   /** There is no process, and none starts or ends. */
@@ -188,6 +192,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       throw signal.aborted ? problem('agent_start_failed', { why: 'It was given up.' }) : error;
     });
     mine.position = 0;
+    mine.permitted = true;
     try {
       return await start(mine, release);
     } catch (error) {
@@ -203,6 +208,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       const attempt: Attempt = {
         abort: new AbortController(),
         waits,
+        permitted: false,
         position: 0,
         held: Promise.withResolvers(),
         opened: Promise.withResolvers(),
@@ -302,6 +308,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   return {
     live: () => live?.process,
     isUp: () => live !== undefined || starting !== undefined,
+    needsPermit: () => starting !== undefined && !starting.permitted,
     isInUse: () => questions > 0,
     isAtRest: () => !live && !starting && questions === 0 && leaving === 0,
     isWaiting: () => (starting?.position ?? 0) > 0,

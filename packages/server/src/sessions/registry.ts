@@ -17,8 +17,9 @@ import { exportSession } from './export.ts';
 import { createImporter, type ImportDeps } from './import.ts';
 import { createMoving } from './moving.ts';
 import { createPermits } from './permits.ts';
+import { createQueueLimit } from './queue-limit.ts';
 import type { RecoveryDeps } from './recovery.ts';
-import { createSession, type Session, type SessionDeps } from './session.ts';
+import { createSession, type Session } from './session.ts';
 import { currentModel } from './views.ts';
 
 const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
@@ -121,16 +122,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
   let open = 0;
   let stopping = false;
 
-  const checkQueue: SessionDeps['checkQueue'] = ({ isBusy, hasProcess }) => {
-    if (!isBusy && (hasProcess || !permits.isFull())) return;
-    // Counted only for a message that waits: 0.2 ms with 10,000 sessions.
-    let queued = permits.waiting();
-    for (const session of actors.all()) queued += session.queuedTurns();
-    if (queued >= deps.maxQueuedTurns) throw problem('queue_full', { limit: deps.maxQueuedTurns });
-  };
+  const queueLimit = createQueueLimit({ max: deps.maxQueuedTurns, permits, sessions: actors.all });
 
   const make = (record: SessionRecord): Session => {
-    const session = createSession({ ...deps, permits, checkQueue }, record);
+    const session = createSession({ ...deps, permits, queueLimit }, record);
     // A session that is asked for during the shutdown begins nothing more.
     if (stopping) void session.drain();
     return session;
@@ -189,12 +184,19 @@ export function createSessions(deps: SessionsDeps): Sessions {
   ownership.onLost((ids) => moving.leave(ids === 'all' ? actors.all().map(({ id }) => id) : ids));
 
   const get = async (id: string): Promise<Session> => {
-    const session = await find(id);
+    const session = (await find(id)) ?? (await byConversation(id, find));
     if (!session) throw problem('session_not_found', { id });
     return session;
   };
 
-  const sessionOf = async (id: string): Promise<string> => (await store.conversation(id))?.sessionId ?? id;
+  /** The agent's own programs know a session by its present conversation, which /clear changes. */
+  const byConversation = async <T>(id: string, find: (id: string) => Promise<T>): Promise<T | undefined> => {
+    const conversation = await store.conversation(id);
+    return conversation && conversation.sessionId !== id ? find(conversation.sessionId) : undefined;
+  };
+
+  const sessionOf = async (id: string): Promise<string> =>
+    actors.peek(id) ? id : ((await store.conversation(id))?.sessionId ?? id);
 
   const requireRunning = (): void => {
     if (stopping) throw problem('server_stopping', { kept: false });
@@ -277,9 +279,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     sessionOf,
 
     async look(id) {
-      const record = await store.getSession(id);
+      const record = (await store.getSession(id)) ?? (await byConversation(id, store.getSession));
       if (!record) throw problem('session_not_found', { id });
-      return { record, session: actors.get(id) };
+      return { record, session: actors.get(record.id) };
     },
 
     async getOpen(id) {
@@ -293,15 +295,17 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return { sessions: sessions.map((record) => ({ record, session: actors.peek(record.id) })), next };
     },
 
-    async close(id) {
+    async close(asked) {
+      const { id } = await get(asked);
       await serialize(id, async () => {
         await close(await get(id));
         await ownership.release(id);
       });
     },
 
-    async export(id) {
-      const session = await get(id);
+    async export(asked) {
+      const session = await get(asked);
+      const { id } = session;
       if (BUSY.has(session.state()) || session.queuedTurns() > 0) throw problem('export_busy', { id });
       return exportSession(deps, (await store.getSession(id)) ?? session.record());
     },

@@ -25,6 +25,7 @@ async function failToResume(parked: Parked, now: Parked): Promise<unknown[]> {
         wake: () => Promise.reject(new Error('no')),
         end: async () => {},
       } as unknown as ProcessHandle,
+      isCrowded: () => false,
       fact: (command) => void said.push(command),
     },
     parked,

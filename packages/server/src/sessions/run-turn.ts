@@ -7,7 +7,7 @@ import { checkBudget } from './budget.ts';
 import type { CommandBody } from './machine/commands.ts';
 import { continuedTurn } from './machine/continuing.ts';
 import { parkableRequest } from './machine/parking.ts';
-import type { Parked, State } from './machine/state.ts';
+import { canYield, type Parked, type State } from './machine/state.ts';
 import type { ProcessHandle } from './process.ts';
 
 /** A process asks again within 0.2 s of its start; one that takes this long has lost the call. */
@@ -20,18 +20,22 @@ export interface RunTurnDeps {
   agent: Pick<Agent, 'taken'>;
   state(): State;
   process: ProcessHandle;
+  /** Starts of other sessions wait for a process. */
+  isCrowded(): boolean;
   fact(command: CommandBody, what: string): void;
 }
 
 /** Gets a process for a turn that began, and reports `turn-ready`; also, or instead, `turn-not-started`. */
 export async function runTurn(
-  { store, agent, state, process, fact }: RunTurnDeps,
+  { store, agent, state, process, isCrowded, fact }: RunTurnDeps,
   turn: TurnRecord,
 ): Promise<void> {
   const turnId = turn.id;
   const isBegun = async (conversationId: string): Promise<boolean> =>
     (await agent.taken(conversationId, [turnId])).length > 0;
   try {
+    // One turn each: a session with a long queue lets those that wait go first, and waits behind them.
+    if (isCrowded() && canYield(state()) && !process.isInUse()) void process.end();
     const { number, ready } = await process.reach({ waits: true });
     // It is awaited only later.
     ready.catch(() => {});

@@ -5,6 +5,7 @@ import { problem } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
 import type { Policy } from './policy.ts';
 import type { ProcessHandle } from './process.ts';
+import type { QueueLimit } from './queue-limit.ts';
 import type { SessionActor } from './session-actor.ts';
 import { inspectTranscript } from './transcript.ts';
 
@@ -32,8 +33,7 @@ export interface SendingDeps {
   policy: Policy;
   actor: SessionActor;
   process: ProcessHandle;
-  /** @throws AppError 503 when a message would wait, and too many do already */
-  checkQueue(session: { isBusy: boolean; hasProcess: boolean }): void;
+  queueLimit: QueueLimit;
   /** @throws AppError when the session takes no messages */
   requireOpen(): void;
 }
@@ -41,16 +41,26 @@ export interface SendingDeps {
 export interface Sending {
   /** Accepts a message: when this settles, the turn is durable. */
   send(request: SendRequest): Promise<Sent>;
+  /** A message is accepted: from now on its session's state counts it. */
+  accepted(turnId: string): void;
   /** Checks that no other program has continued the conversation. @throws AppError 409, unless forced */
   checkDivergence(force: boolean): Promise<void>;
 }
 
 /** The checks before a message is accepted; accepting it is the machine's decision. */
 export function createSending(deps: SendingDeps): Sending {
-  const { id, store, agent, policy, actor, process, requireOpen, checkQueue } = deps;
+  const { id, store, agent, policy, actor, process, requireOpen, queueLimit } = deps;
   const { state } = actor;
 
+  /** What ends the arrival of messages that are not committed yet, by turn. */
+  const arriving = new Map<string, () => void>();
+
   const isIdle = (): boolean => !state().current && !state().own && state().queue.length === 0;
+
+  const accepted = (turnId: string): void => {
+    arriving.get(turnId)?.();
+    arriving.delete(turnId);
+  };
 
   const replay = async (key: string | null, hash: string): Promise<Sent | undefined> => {
     const turn = key === null ? undefined : await store.getTurnByKey(id, key);
@@ -94,6 +104,7 @@ export function createSending(deps: SendingDeps): Sending {
 
   return {
     checkDivergence,
+    accepted,
 
     async send({ force, ...message }) {
       const { idempotencyKey, inputHash } = message;
@@ -102,8 +113,11 @@ export function createSending(deps: SendingDeps): Sending {
       requireOpen();
       if (!process.live()) await checkStartable();
       if (looking || isIdle()) await checkDivergence(force);
-      checkQueue({ isBusy: !isIdle(), hasProcess: process.live() !== undefined });
-      const outcome = await actor.call({ kind: 'send', turnId: randomUUID(), ...message });
+      const turnId = randomUUID();
+      const isBusy = !isIdle() || arriving.size > 0;
+      const hasProcess = process.isUp() && !process.needsPermit();
+      arriving.set(turnId, queueLimit.admit({ isBusy, hasProcess }));
+      const outcome = await actor.call({ kind: 'send', turnId, ...message }).finally(() => accepted(turnId));
       if (outcome.ok) {
         const accepted = outcome.effects.find((effect) => effect.kind === 'turn-accepted');
         if (accepted) return { turn: accepted.turn, replayed: false };

@@ -44,6 +44,8 @@ export interface Session extends Leaving {
   state(): SessionState;
   currentTurnId(): string | null;
   queuedTurns(): number;
+  /** Its turn waits for the permit of a process. */
+  needsPermit(): boolean;
   pendingPermissions(): PermissionRequest[];
   /** Calls of the caller's hooks and tools that wait for an answer, oldest first. */
   pendingCalls(): PendingCall[];
@@ -106,7 +108,7 @@ export interface SessionDeps {
   /** How long an idle process is kept; 0 for no limit. */
   sleepAfterSeconds: number;
   permits: Permits;
-  checkQueue: SendingDeps['checkQueue'];
+  queueLimit: SendingDeps['queueLimit'];
   onError(error: unknown, what: string): void;
 }
 
@@ -117,7 +119,7 @@ type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
  * told, a waiting caller is answered) are performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
-  const { store, log, agent, policy, defaultModel, checkQueue } = deps;
+  const { store, log, agent, policy, defaultModel, queueLimit } = deps;
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
@@ -145,6 +147,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       parking.unref();
     },
     'turn-accepted'({ turn }) {
+      sending.accepted(turn.id);
       waiters.expect(turn.id);
       if (turn.waitFor === 'background') settling.expect(turn.id);
     },
@@ -271,9 +274,10 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     afterSeconds: () => state().record.options.sleep_after_seconds ?? deps.sleepAfterSeconds,
     onError: deps.onError,
   });
-  const running = { store, agent, state, process, fact };
+  const { isCrowded } = deps.permits;
+  const running = { store, agent, state, process, isCrowded, fact };
   const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
-  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen, checkQueue });
+  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen, queueLimit });
 
   // ---- ends
 
@@ -305,6 +309,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     state: () => state().shown,
     currentTurnId: () => (state().current ?? state().own)?.turn.id ?? null,
     queuedTurns: () => state().queue.length,
+    needsPermit: process.needsPermit,
     pendingCalls: () => [...state().calls],
     respond: calls.respond,
     pendingPermissions: () => state().pending.map(permissionView),

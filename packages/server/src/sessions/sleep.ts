@@ -34,6 +34,7 @@ export function createSleep({ actor, process, permits, afterSeconds, onError }: 
 
   const holder: Sleep = {
     sleep,
+    isIdle: () => !process.isInUse() && canSleep(actor.state()),
     begin() {
       clearTimeout(timer);
       permits.noteIdle(holder);

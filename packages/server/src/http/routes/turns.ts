@@ -14,8 +14,8 @@ import { sseResponse } from '../sse.ts';
 
 export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
   mount(app, routes.sendMessage, async ({ params, headers, body }) => {
-    const sessionId = params.session_id;
-    const session = await sessions.getOpen(sessionId);
+    const session = await sessions.getOpen(params.session_id);
+    const { id: sessionId } = session;
     const { turn, replayed } = await session.send({
       input: body.message,
       inputHash: hashOf(body.message, body.wait_for),

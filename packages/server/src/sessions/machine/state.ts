@@ -140,6 +140,13 @@ export const canSleep = (state: State): boolean =>
   state.tasks.length === 0 &&
   state.unsettled.length === 0;
 
+/** Whether the process can be let go although a turn begins: another gets the message. */
+export const canYield = (state: State): boolean =>
+  state.current?.phase === 'starting' &&
+  !state.parked &&
+  state.steering.length === 0 &&
+  canSleep({ ...state, current: undefined, queue: [] });
+
 /** The turn that the agent works on: a message that it has taken, or a turn of its own. */
 export const answered = (state: State): Current | Own | undefined =>
   state.current?.phase === 'taken' ? state.current : state.own;
