@@ -33,7 +33,7 @@ describe('the basic commands', () => {
   });
 
   test.each(['exit', 'quit', '/exit', '/quit'])('%s leaves with code 0', async (command) => {
-    const terminal = await chats.ready();
+    const terminal = await chats.readyInOpen();
     await terminal.enter(command);
     expect(await terminal.exitCode()).toBe(0);
   });
@@ -88,7 +88,7 @@ describe('the basic commands', () => {
   });
 
   test('model without a name offers a list', async () => {
-    const terminal = await chats.ready();
+    const terminal = await chats.readyInOpen();
     await terminal.enter('/model');
     await terminal.shows('Which model?');
     await terminal.press('Escape');
@@ -107,7 +107,7 @@ describe('the basic commands', () => {
   });
 
   test('info and help tell about the server and the commands', async () => {
-    const terminal = await chats.ready({ rows: 50 });
+    const terminal = await chats.readyInOpen({ rows: 50 });
     await terminal.enter('info');
     const shown = await terminal.shows(`${chats.server.url} (healthy, `);
     const count = (await chats.client.health()).active_sessions;

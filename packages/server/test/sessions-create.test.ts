@@ -127,7 +127,7 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
 test('a session works in cwd, by default the first root', async () => {
   const first = await once({ allowed_tools: ['Bash'] }, bash('pwd'));
   expect([first.session.cwd, first.text]).toEqual([server.root, server.root]);
-  expect((await calls.create({ cwd: otherRoot })).cwd).toBe(otherRoot);
+  expect((await calls.create({ cwd: otherRoot, start: 'lazy' })).cwd).toBe(otherRoot);
 });
 
 test('a relative cwd starts at the first root, and links inside the roots are followed', async () => {
@@ -140,7 +140,7 @@ test('a relative cwd starts at the first root, and links inside the roots are fo
 
 test('title and metadata come back unchanged', async () => {
   const metadata = { customer: 7, tags: ['a', 'b'], nested: { deep: [null, true] }, emoji: '🦜' };
-  const { session_id } = await calls.create({ title: 'A title, 題名', metadata });
+  const { session_id } = await calls.create({ title: 'A title, 題名', metadata, start: 'lazy' });
   expect(await calls.status(session_id)).toMatchObject({ title: 'A title, 題名', metadata });
 });
 
@@ -165,10 +165,21 @@ test('bypassPermissions is a 403 unless the configuration allows it', async () =
   await cleanUp(lenient);
 });
 
+/** Options that do not touch each other, in one session: an agent costs more than all of its turns. */
+const several = {
+  allowed_tools: ['Bash(touch:*)'],
+  disallowed_tools: ['WebSearch', 'Read'],
+  agents: { poet: { description: 'Writes poems', prompt: 'You are a poet of few words.' } },
+};
+let withSeveral: SessionCreated | undefined;
+async function inSeveral(message: string): Promise<string> {
+  withSeveral ??= await calls.create(several);
+  return textOf(await calls.send(withSeveral.session_id, message));
+}
+
 test('allowed_tools run without asking, disallowed_tools are not offered to the model', async () => {
   const words = randomUUID();
-  const { text } = await once(
-    { allowed_tools: ['Bash(touch:*)'], disallowed_tools: ['WebSearch', 'Read'] },
+  const text = await inSeveral(
     script(
       { tools: [{ name: 'Bash', input: { command: `touch ${words}`, description: 'test' } }] },
       { say: 'done' },
@@ -209,8 +220,7 @@ test('mcp_servers are started, their tools work, and their secrets are on no com
 test('agents can be used as subagents', async () => {
   const words = randomUUID();
   const prompt = script({ say: `a poem about ${words}` });
-  const { text } = await once(
-    { agents: { poet: { description: 'Writes poems', prompt: 'You are a poet of few words.' } } },
+  const text = await inSeveral(
     script(
       {
         tools: [

@@ -68,9 +68,7 @@ describe('POST /sessions/{id}/fork', () => {
   });
 
   test('a session without messages cannot be forked yet: a 409', async () => {
-    const { session_id } = await calls.create();
-    expectProblem(await fork(session_id), 409, 'nothing_to_fork');
-    await calls.close(session_id);
+    expectProblem(await fork(shared), 409, 'nothing_to_fork');
   });
 });
 
@@ -121,11 +119,10 @@ describe('POST /sessions/{id}/rewind', () => {
   });
 
   test('while a turn runs it is a 409', async () => {
-    const { session_id } = await calls.create();
-    const running = calls.send(session_id, write(join(server.root, 'never.txt')));
-    await calls.asked(session_id);
-    expectProblem(await rewind(session_id, { message_id: shared }), 409, 'session_busy');
-    await calls.close(session_id);
+    const running = calls.send(shared, write(join(server.root, 'never.txt')));
+    const { pending_permission } = await calls.asked(shared);
+    expectProblem(await rewind(shared, { message_id: shared }), 409, 'session_busy');
+    await calls.respond(shared, { request_id: pending_permission?.request_id, allowed: false });
     await running;
   });
 });

@@ -126,6 +126,7 @@ test('npm start ends its server, whatever ends npm', async () => {
     PATH: process.env.PATH ?? '',
     HOME: folder,
     CLAUDE_TEST_RUN: process.env.CLAUDE_TEST_RUN ?? '',
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
   };
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const args = ['start', '--', '--demo', '--port', '0', '--home', folder, '--root', folder];

@@ -169,9 +169,11 @@ describe('the folder of a session', () => {
   test('outside the current roots, or with options that are no longer allowed, refuses messages', async () => {
     const cwd = join(server.root, 'trusted');
     mkdirSync(cwd);
-    const trusted = await server.createSession({ cwd: server.root, trust_project: true });
-    const plain = await server.createSession({ cwd: server.root });
-    const unasked = await server.createSession({ cwd, allowed_tools: ['Bash'] });
+    // None of them gets as far as an agent.
+    const start = 'lazy';
+    const trusted = await server.createSession({ cwd: server.root, trust_project: true, start });
+    const plain = await server.createSession({ cwd: server.root, start });
+    const unasked = await server.createSession({ cwd, allowed_tools: ['Bash'], start });
     await server.stop();
     // The same home, with the folder below as its only root, and another configuration.
     const narrowed = await startTestServer({
@@ -180,7 +182,10 @@ describe('the folder of a session', () => {
     });
     const send = (id: string) => narrowed.call('POST', `/sessions/${id}/messages`, { message: 'say hello' });
     expect(await send(plain.session_id)).toMatchObject({ status: 403, body: { code: 'cwd_not_allowed' } });
-    expect(await send(trusted.session_id)).toMatchObject({ status: 403, body: { code: 'trust_forbidden' } });
+    expect(await send(trusted.session_id)).toMatchObject({
+      status: 403,
+      body: { code: 'trust_forbidden' },
+    });
     expect((await narrowed.status(plain.session_id)).message_count).toBe(0);
     expect(await send(unasked.session_id)).toMatchObject({
       status: 403,

@@ -22,6 +22,8 @@ export interface Chats {
   open(options?: ChatOptions): Promise<Terminal>;
   /** The same in a new session, once it can be typed to. */
   ready(options?: ChatOptions): Promise<Terminal>;
+  /** The same in an open session without messages, for what needs no agent of its own. */
+  readyInOpen(options?: ChatOptions): Promise<Terminal>;
   /** The session that was used last: the one on the screen. */
   shownSession(): Promise<AgentSession>;
   /** A prompt that makes the agent write a file. */
@@ -37,6 +39,7 @@ export async function startChats(): Promise<Chats> {
   const server = await startTestServer();
   const client = new AgentClient({ baseUrl: server.url });
   const terminals: Terminal[] = [];
+  let openSession: AgentSession | undefined;
   const chats: Chats = {
     server,
     client,
@@ -50,6 +53,10 @@ export async function startChats(): Promise<Chats> {
       await terminal.shows(READY);
       await terminal.shows('demo · ');
       return terminal;
+    },
+    async readyInOpen(options) {
+      openSession ??= await client.sessions.create();
+      return chats.ready({ args: ['--resume', openSession.id], ...options });
     },
     async shownSession() {
       const { sessions } = await client.sessions.list({ limit: 1 });
