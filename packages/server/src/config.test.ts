@@ -23,6 +23,32 @@ const file = (content: unknown): string => {
   return path;
 };
 
+describe('the database', () => {
+  test('comes from the flag, the environment or the file, in this order', () => {
+    const config = file({
+      database_url: 'postgres://file/x',
+      database_pooler: 'transaction',
+      database_connections: 3,
+    });
+    const env = { AGENT_SERVER_DATABASE_URL: 'postgresql://env/x' };
+    expect(read().database).toBeUndefined();
+    const fromFile = { url: 'postgres://file/x', pooler: 'transaction', connections: 3 };
+    expect(read(['--config', config]).database).toEqual(fromFile);
+    expect(read(['--config', config], env).database?.url).toBe('postgresql://env/x');
+    expect(read(['--database-url', 'postgres://flag/x'], env).database).toEqual({
+      url: 'postgres://flag/x',
+      pooler: 'none',
+      connections: 8,
+    });
+  });
+
+  test('is PostgreSQL', () => {
+    expect(() => read(['--database-url', 'mysql://a:secret@b/c'])).toThrow(
+      /^(?!.*secret).*must begin with postgres:/,
+    );
+  });
+});
+
 describe('the defaults', () => {
   test('are loopback, port 8000, a home below HOME, and the folder that the command was typed in', () => {
     expect(read()).toMatchObject({

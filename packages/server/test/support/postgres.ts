@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -174,6 +183,57 @@ export async function newDatabase(): Promise<string> {
   await client.query(`create database ${name}`);
   await client.end();
   return `postgres://test@localhost/${name}?host=${encodeURIComponent(host)}`;
+}
+
+/** Whether this machine has the pooler; Debian keeps it outside the PATH of users. */
+export const findPooler = (): string | undefined =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+    .map((folder) => join(folder, 'pgbouncer'))
+    .find((file) => existsSync(file));
+
+/**
+ * A pooler in transaction mode in front of the run's cluster: each transaction may get another connection, and what a
+ * session keeps is lost or meets others.
+ */
+export async function startPooler(
+  program: string,
+): Promise<{ through(url: string): string; stop(): Promise<void> }> {
+  const host = await socketOfRun();
+  const user = otherUser();
+  const base = mkdtempSync(join(tmpdir(), 'claude-pgbouncer-'));
+  const ini = join(base, 'pgbouncer.ini');
+  writeFileSync(
+    ini,
+    `[databases]
+* = host=${host} user=test
+[pgbouncer]
+listen_port = 6432
+unix_socket_dir = ${base}
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+server_round_robin = 1
+`,
+  );
+  if (user) for (const path of [base, ini]) chownSync(path, user.uid, user.gid);
+  const child = spawn(program, ['-q', ini], {
+    ...user,
+    env: { PATH: process.env.PATH ?? '' },
+    stdio: 'ignore',
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  while (!existsSync(join(base, '.s.PGSQL.6432'))) {
+    if (child.exitCode !== null) throw new Error('pgbouncer did not start');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return {
+    through: (url) => url.replace(/host=.*$/, `host=${encodeURIComponent(base)}&port=6432`),
+    async stop() {
+      child.kill('SIGKILL');
+      await exited;
+      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
 }
 
 /** Removes everything that a store has written, so that the next one on the database begins empty. */
