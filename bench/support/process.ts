@@ -17,3 +17,20 @@ export function cpuSeconds(pid: number): number {
 }
 
 export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
+/** All processes that descend from it. */
+export function descendants(pid: number): number[] {
+  const parents = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const parent = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+      parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const of = (parent: number): number[] =>
+    (parents.get(parent) ?? []).flatMap((child) => [child, ...of(child)]);
+  return of(pid);
+}
