@@ -179,7 +179,7 @@ export async function benchDensity(messages = 60, sessions = 10_000, kept?: stri
   const env = agentEnvironment(base, upstream.url);
   const options = ['--port', '0', '--root', work, '--spares', '0', '--max-live-agents', `${LIVE_AGENTS}`];
   const serve = (home: string): Promise<Child> =>
-    startProgram('packages/server/dist/main.js', { args: [...options, '--home', home], env, built: true });
+    startProgram('packages/server/dist/bin.js', { args: [...options, '--home', home], env, built: true });
   const running: Running[] = [];
   try {
     await benchStarts(sides, serve);

@@ -36,7 +36,7 @@ export async function benchSoak(turns = 3_000, sessions = 300, live = 8): Promis
   // As it is published.
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: join(import.meta.dirname, '..') });
   const options = ['--port', '0', '--home', home, '--root', work, '--config', config, '--demo'];
-  const server = await startProgram('packages/server/dist/main.js', {
+  const server = await startProgram('packages/server/dist/bin.js', {
     args: [...options, '--spares', '0', '--max-live-agents', String(live)],
     env: { HOME: base, IS_SANDBOX: '1' },
     built: true,

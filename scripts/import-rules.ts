@@ -117,6 +117,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['node.ts'],
       ['server.ts', 'backup.ts'],
       ['main.ts', 'index.ts'],
+      ['bin.ts'],
     ],
   },
 };
