@@ -4,9 +4,14 @@ import type { Batch, Subscriber, Subscription } from './feed.ts';
 import type { Frame } from './frames.ts';
 
 /** Events read from the store at a time while a subscriber catches up. */
-const PAGE = 500;
-/** A subscriber that lags this far is cut off and resumes with Last-Event-ID: 4 MiB is about 10,000 deltas. */
-const MAX_LAG_BYTES = 4 * 1024 * 1024;
+const PAGE = 200;
+/** So long does a page in memory wait for a subscriber that stalls; then it is read again when there is room. */
+const STALLED_AFTER_MS = 1_000;
+/**
+ * A subscriber that lags this far when more comes is cut off and resumes with Last-Event-ID: 640 KiB is about 1,600 deltas.
+ * A stalled one costs less than 1 MB (slow-readers.test.ts).
+ */
+const MAX_LAG_BYTES = 640 * 1024;
 /** Stored events are sent in chunks of about this size, each after the one before has been taken. */
 const CHUNK_BYTES = 64 * 1024;
 
@@ -143,24 +148,38 @@ function compare({ source, cursor }: Delivery, { frames }: Batch) {
  * the deltas that belong before it.
  */
 async function replay(delivery: Delivery, head: () => number | undefined): Promise<void> {
-  const { source } = delivery;
   while (!delivery.done && delivery.cursor < (head() ?? Number.POSITIVE_INFINITY)) {
-    const stored = await source.read(delivery.cursor, PAGE);
-    const lost = await source.lost?.(delivery.cursor, stored);
-    if (lost) return lose(delivery, lost);
-    // Asked after the read, because events were published while it took its time.
-    const end = head() ?? Number.POSITIVE_INFINITY;
-    const page = stored.filter((event) => source.position(event) <= end);
-    if (page.length === 0) return;
-    for (const chunk of inChunks(page)) {
-      if (delivery.done) return;
-      deliver(
-        delivery,
-        chunk.map((event) => ({ durable: true, turnId: event.turnId, event })),
-      );
-      if (!delivery.subscription) await roomIn(delivery);
-    }
+    if (!delivery.subscription) await roomIn(delivery);
+    if (!(await replayPage(delivery, head))) return;
   }
+}
+
+/**
+ * Sends the next page of it, or as much as a stalled subscriber takes: a function of its own, so that nothing holds the
+ * page while that one is waited for.
+ * @returns whether there may be more
+ */
+async function replayPage(delivery: Delivery, head: () => number | undefined): Promise<boolean> {
+  const { source } = delivery;
+  if (delivery.done) return false;
+  const stored = await source.read(delivery.cursor, PAGE);
+  const lost = await source.lost?.(delivery.cursor, stored);
+  if (lost) {
+    lose(delivery, lost);
+    return false;
+  }
+  // Asked after the read, because events were published while it took its time.
+  const end = head() ?? Number.POSITIVE_INFINITY;
+  const page = stored.filter((event) => source.position(event) <= end);
+  for (const chunk of inChunks(page)) {
+    if (delivery.done) return false;
+    deliver(
+      delivery,
+      chunk.map((event) => ({ durable: true, turnId: event.turnId, event })),
+    );
+    if (!delivery.subscription && !(await hasRoomSoon(delivery))) return true;
+  }
+  return page.length > 0;
 }
 
 /** The last position before the buffered batches begin; the replay ends there. */
@@ -210,10 +229,12 @@ function deliver(delivery: Delivery, frames: readonly Frame[]): void {
 function send(delivery: Delivery, bytes: Uint8Array): void {
   const { controller } = delivery;
   if (delivery.done || bytes.length === 0) return;
-  controller.enqueue(bytes);
-  // The replay waits for its subscriber; live events do not.
-  if (delivery.buffered || (controller.desiredSize ?? 0) > -MAX_LAG_BYTES) return;
-  fail(delivery, new Error('The subscriber reads too slowly. It can resume with Last-Event-ID.'));
+  // The replay waits for its subscriber; live events do not. One that has taken everything may get any number of bytes.
+  if (!delivery.buffered && (controller.desiredSize ?? 0) <= -MAX_LAG_BYTES) {
+    fail(delivery, new Error('The subscriber reads too slowly. It can resume with Last-Event-ID.'));
+  } else {
+    controller.enqueue(bytes);
+  }
 }
 
 /** Waits until the subscriber has taken what was sent. */
@@ -223,6 +244,18 @@ async function roomIn(delivery: Delivery): Promise<void> {
       delivery.onRoom = resolve;
     });
   }
+}
+
+/** Whether the subscriber takes what was sent within some time. */
+async function hasRoomSoon(delivery: Delivery): Promise<boolean> {
+  if ((delivery.controller.desiredSize ?? 0) > 0) return true;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, STALLED_AFTER_MS, false);
+  });
+  const room = await Promise.race([roomIn(delivery).then(() => true), late]);
+  clearTimeout(timer);
+  return room;
 }
 
 /** Ends a stream whose next events cannot be had any more. */
