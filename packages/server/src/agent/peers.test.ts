@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMarks } from './marks.ts';
@@ -17,6 +18,14 @@ afterAll(() => server.close());
 const port = (): number => {
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
+};
+/** The listing itself has a descriptor that is closed by now. */
+const linkOf = (path: string): string => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 };
 const accepted = (): Promise<Socket> => new Promise((resolve) => waiting.push(resolve));
 
@@ -46,6 +55,18 @@ describe.skipIf(process.platform !== 'linux')('the other end of a connection', (
     client.destroy();
     await closed;
     expect(await createPeers('a').of(socket)).toBe('gone');
+    socket.destroy();
+  });
+
+  test('is looked for without leaving a file open', async () => {
+    const arriving = accepted();
+    const client = connect(port(), '127.0.0.1');
+    const socket = await arriving;
+    expect(await createPeers('a').of(socket)).toBe('other');
+    await new Promise(setImmediate);
+    const open = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
+    expect(open.filter((path) => path.includes('/net/tcp'))).toEqual([]);
+    client.destroy();
     socket.destroy();
   });
 

@@ -91,9 +91,20 @@ async function scanMachine(mark: Mark): Promise<Scan> {
 
 /** Finds the sockets between two ports. The table is read as far as needed: the kernel takes up to 6 ms for all of it. */
 function readConnections(table: 'tcp' | 'tcp6'): (from: number, to: number) => string[] {
-  const parts = partsOfProc(`/proc/net/${table}`);
+  let parts: ReturnType<typeof partsOfProc> | undefined;
   let text = '';
+  /** All who waited for the scan ask at once; the file must not stay open after that. */
+  const open = (): ReturnType<typeof partsOfProc> => {
+    const opened = partsOfProc(`/proc/net/${table}`);
+    setImmediate(() => {
+      opened.return();
+      parts = undefined;
+    });
+    text = '';
+    return opened;
+  };
   return (from, to) => {
+    parts ??= open();
     // sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
     const line = new RegExp(`:${port(from)} [0-9A-F]+:${port(to)} (?:[^ \\n]+ +){6}(\\d+) .*\\n`, 'g');
     for (;;) {
