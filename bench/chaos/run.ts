@@ -163,7 +163,11 @@ async function endInOrder(
 }
 
 /** @returns what ends when every message has its result */
-async function startLoad(load: LoadDeps, cast: readonly Role[], url: () => string): Promise<Promise<void>[]> {
+export async function startLoad(
+  load: LoadDeps,
+  cast: readonly Role[],
+  url: () => string,
+): Promise<Promise<void>[]> {
   const { journal, signal } = load;
   const read = (kind: ReaderKind, sessionId: string | undefined): void =>
     void readStream(url, journal, { kind, sessionId, signal }).catch((error: unknown) => {
@@ -184,7 +188,7 @@ async function startLoad(load: LoadDeps, cast: readonly Role[], url: () => strin
 }
 
 /** Waits until the readers have what the logs have. */
-async function readersCaughtUp(call: Caller, journal: Journal): Promise<void> {
+export async function readersCaughtUp(call: Caller, journal: Journal): Promise<void> {
   const deadline = performance.now() + 15_000;
   const isBehind = async (): Promise<boolean> => {
     for (const { sessionId, connections } of journal.readers) {
@@ -335,7 +339,7 @@ async function interim(world: World, n: number): Promise<void> {
 }
 
 /** What there was to lose. */
-function sums(journal: Journal, evidence: Evidence): Record<string, number> {
+export function sums(journal: Journal, evidence: Evidence): Record<string, number> {
   const all = [...evidence.values()];
   const count = <T>(
     lists: (session: (typeof all)[number]) => readonly T[],

@@ -19,6 +19,9 @@ export interface ServerOptions {
   model: string;
   /** The same over all starts. */
   port: number;
+  /** Further arguments and variables. */
+  args?: readonly string[];
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface RunningServer {
@@ -37,7 +40,16 @@ export function startServer(options: ServerOptions): RunningServer {
   const args = ['--port', `${options.port}`, '--home', options.home, '--root', options.root];
   const child = spawn(
     process.execPath,
-    ['--conditions=claude-agent-source', MAIN, ...args, '--config', options.config, '--spares', '0'],
+    [
+      '--conditions=claude-agent-source',
+      MAIN,
+      ...args,
+      '--config',
+      options.config,
+      '--spares',
+      '0',
+      ...(options.args ?? []),
+    ],
     {
       cwd: options.root,
       env: {
@@ -50,6 +62,7 @@ export function startServer(options: ServerOptions): RunningServer {
         ANTHROPIC_API_KEY: 'bench',
         ANTHROPIC_BASE_URL: options.model,
         ANTHROPIC_MODEL: 'demo',
+        ...options.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -98,6 +111,8 @@ export interface AgentSeen {
   sessionId: string;
   /** The agent itself, not a command that it runs. */
   isAgent: boolean;
+  /** The run of the server that started it. */
+  run: string | undefined;
 }
 
 /** Processes that the servers of this root have started for sessions: their working folder tells. */
@@ -110,7 +125,8 @@ export function agentsOf(userHome: string): AgentSeen[] {
         const sessionId = variable(entries, 'CLAUDE_AGENT_SERVER_SESSION');
         if (sessionId === undefined || variable(entries, 'HOME') !== userHome) return [];
         const [program = ''] = readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0');
-        return [{ pid: Number(name), sessionId, isAgent: /claude[^/]*$/.test(program) }];
+        const run = variable(entries, 'CLAUDE_AGENT_SERVER_RUN');
+        return [{ pid: Number(name), sessionId, isAgent: /claude[^/]*$/.test(program), run }];
       } catch {
         // gone meanwhile
         return [];

@@ -52,7 +52,7 @@ export async function startTestCluster(count: number, options: TestServerOptions
 }
 
 /** A way to the database that can be cut. */
-export interface Proxy {
+export interface DatabaseProxy {
   url: string;
   /** Breaks all connections, and refuses new ones. */
   cut(): void;
@@ -62,7 +62,7 @@ export interface Proxy {
 }
 
 /** @param database as `newDatabase` gives it: on a unix socket */
-export async function startProxy(database: string): Promise<Proxy> {
+export async function startProxy(database: string): Promise<DatabaseProxy> {
   const { pathname, searchParams } = new URL(database);
   const socket = join(searchParams.get('host') ?? '', '.s.PGSQL.5432');
   const open = new Set<Socket>();

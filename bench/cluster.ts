@@ -1,0 +1,239 @@
+/**
+ * Nodes on one PostgreSQL database under load through a round-robin proxy, while random ones are killed, frozen for
+ * longer than their lease, cut off from the database, or restarted; then compares the store, the side effects and the
+ * clients' records, as bench/recovery.ts does.
+ *
+ * Run: node --conditions=claude-agent-source bench/cluster.ts [--faults 30] [--seed 1] [--nodes 3] [--sessions 60]
+ *      [--heartbeat 2] [--lease 6]
+ */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startDemoServer } from 'claude-agent-demo-model';
+import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
+import setUpPostgres, { newDatabase } from '../packages/server/test/support/postgres.ts';
+import { createRandom } from '../packages/server/test/support/random.ts';
+import { createCaller } from './chaos/caller.ts';
+import { check, type Findings } from './chaos/checker.ts';
+import { CAST, type LoadDeps, type Role } from './chaos/clients.ts';
+import { FAULTS, harm, type Node, startNode, startRoundRobin, watchOwners } from './chaos/cluster.ts';
+import { readEvidence } from './chaos/evidence.ts';
+import { createJournal, type Journal } from './chaos/journal.ts';
+import { readersCaughtUp, startLoad, sums } from './chaos/run.ts';
+import { type AgentSeen, agentsOf, freePort, goneWithin, inTime } from './chaos/server.ts';
+import { ms, printTable, quantile } from './support/table.ts';
+
+/** Refusals after which a client sends the same again. */
+const AGAIN = new Set([
+  ...['storage_failed', 'server_stopping', 'queue_full', 'agents_busy', 'not_ready'],
+  ...['session_moved', 'not_owner', 'owner_unreachable', 'agent_start_failed'],
+]);
+const OVER_WITHIN_MS = 300_000;
+/** Agents of one session on two nodes: a process that is being killed is still seen for a moment. */
+const STILL_THERE_MS = 500;
+
+interface ClusterOptions {
+  faults: number;
+  seed: number;
+  nodes: number;
+  cast: readonly Role[];
+  heartbeatSeconds: number;
+  leaseSeconds: number;
+  log(line: string): void;
+}
+
+interface ClusterOutcome {
+  findings: Findings;
+  counts: Record<string, number>;
+  /** ms for which a session with open work had no owner that could work. */
+  withoutOwner: number[];
+  told: Map<string, number>;
+}
+
+export async function runCluster(options: ClusterOptions): Promise<ClusterOutcome> {
+  const { seed, cast, log, leaseSeconds } = options;
+  const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-cluster-')));
+  const [root, userHome] = [join(base, 'work'), join(base, 'user')];
+  for (const folder of [join(root, 'effects'), userHome]) mkdirSync(folder, { recursive: true });
+  const config = join(base, 'config.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      allow_unasked_tools: true,
+      max_live_agents: 6,
+      permission_timeout_seconds: 3600,
+      sleep_after_seconds: 20,
+    }),
+  );
+  const endPostgres = setUpPostgres();
+  const database = await newDatabase();
+  const demo = await startDemoServer();
+  const nodes: Node[] = [];
+  const random = createRandom(seed);
+  const journal = createJournal();
+  const ended = new AbortController();
+  try {
+    for (let n = 0; n < options.nodes; n++) {
+      const home = join(base, `home${n}`);
+      mkdirSync(home);
+      const given = { home, root, userHome, config, model: demo.url, port: await freePort() };
+      nodes.push(await startNode(`node ${n}`, database, given, options));
+    }
+    await Promise.all(nodes.map(({ server }) => inTime(server.ready, 'the first start')));
+    const proxy = await startRoundRobin(nodes);
+    const owners = await watchOwners(database, nodes);
+    const url = (): string => `http://127.0.0.1:${proxy.port}`;
+    const over = { is: false };
+    const call = createCaller(url, journal, { signal: ended.signal, expected: AGAIN });
+    const load: LoadDeps = { call, journal, random, isOver: () => over.is, signal: ended.signal };
+    const orphans = new Set<string>();
+    const agents = watchAgents(userHome, orphans, ended.signal);
+    const work = await startLoad(load, cast, url);
+    const counts: Record<string, number> = {};
+    for (let n = 1; n <= options.faults; n++) {
+      await sleep(2_000 + random.below(4_000));
+      const node = nodes[random.below(nodes.length)] as Node;
+      const fault = FAULTS[random.below(FAULTS.length)] ?? 'kill';
+      const began = performance.now();
+      await harm(node, fault, random, leaseSeconds * 1000);
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      log(`${n}: ${fault} ${node.name}, ${seconds} s; ${journal.messages.length} messages so far`);
+      counts[fault] = (counts[fault] ?? 0) + 1;
+    }
+    over.is = true;
+    log('no more messages; waiting for what is open');
+    await inTime(Promise.all(work), 'what was open at the end', OVER_WITHIN_MS).catch((error: Error) =>
+      orphans.add(`the end: ${error.message}`),
+    );
+    for (const { server } of nodes) server.kill('SIGTERM');
+    const codes = await Promise.all(nodes.map(({ server }) => inTime(server.exited, 'the shutdown')));
+    codes.forEach((code, n) => {
+      if (code !== 0)
+        journal.undocumented.push(
+          `the shutdown of node ${n} ended with ${code}: ${nodes[n]?.server.words()}`,
+        );
+    });
+    for (const { pid, sessionId } of await goneWithin(5_000, userHome))
+      orphans.add(`process ${pid} of ${sessionId} outlives the shutdown`);
+    // One more start, so that the readers get what they missed.
+    const [first] = nodes as [Node];
+    first.server = first.start();
+    await inTime(first.server.ready, 'the last start');
+    await readersCaughtUp(call, journal);
+    ended.abort();
+    await Promise.all([agents, owners.stop(), proxy.close()]);
+    first.server.kill('SIGKILL');
+    await first.server.exited;
+    const findings = await judge(
+      database,
+      journal,
+      { projects: join(userHome, '.claude', 'projects'), root },
+      counts,
+    );
+    findings.orphans.push(...orphans);
+    return { findings, counts, withoutOwner: owners.gaps, told: journal.told };
+  } catch (error) {
+    for (const { name, server } of nodes) log(`${name} said: ${server.words().slice(-2_000)}`);
+    throw error;
+  } finally {
+    ended.abort();
+    for (const { server } of nodes) server.kill('SIGKILL');
+    await Promise.all(nodes.map(({ server }) => server.exited));
+    await Promise.all(nodes.map((node) => node.database.close()));
+    await goneWithin(5_000, userHome);
+    await demo.close();
+    await endPostgres?.();
+    if (process.env.KEEP) log(`kept: ${base}`);
+    else rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function judge(
+  url: string,
+  journal: Journal,
+  where: { projects: string; root: string },
+  counts: Record<string, number>,
+): Promise<Findings> {
+  const store = await openPostgresStore({ url, listen: false });
+  try {
+    const evidence = await readEvidence({ store, ...where }, journal.sessions);
+    Object.assign(counts, sums(journal, evidence));
+    return check(journal, evidence, { over: true });
+  } finally {
+    await store.close();
+  }
+}
+
+/** Notes sessions that have agents of two runs at a time. */
+async function watchAgents(userHome: string, orphans: Set<string>, signal: AbortSignal): Promise<void> {
+  const doubled = (): Map<string, AgentSeen[]> => {
+    const bySession = Map.groupBy(agentsOf(userHome), ({ sessionId }) => sessionId);
+    return new Map([...bySession].filter(([, list]) => new Set(list.map(({ run }) => run)).size > 1));
+  };
+  while (!signal.aborted) {
+    const before = doubled();
+    if (before.size > 0) {
+      await sleep(STILL_THERE_MS);
+      for (const [id, list] of doubled()) {
+        const pids = new Set(before.get(id)?.map(({ pid }) => pid));
+        const still = list.filter(({ pid }) => pids.has(pid));
+        if (new Set(still.map(({ run }) => run)).size > 1)
+          orphans.add(`session ${id} has agents of two nodes: ${still.map(({ pid }) => pid).join(', ')}`);
+      }
+    }
+    await sleep(1_000, undefined, { signal }).catch(() => {});
+  }
+}
+
+function report({ findings, counts, withoutOwner, told }: ClusterOutcome, title: string): boolean {
+  printTable(
+    title,
+    ['', 'count'],
+    Object.entries(counts).map(([name, count]) => [name, String(count)]),
+  );
+  printTable(
+    'must be 0',
+    ['', 'count'],
+    Object.entries(findings).map(([name, list]) => [name, String(list.length)]),
+  );
+  for (const [name, list] of Object.entries(findings))
+    for (const sentence of (list as string[]).slice(0, 20)) console.log(`${name}: ${sentence}`);
+  printTable(
+    `a session with open work, without an owner that could work (${withoutOwner.length} times)`,
+    ['p50', 'p95', 'most'],
+    [[0.5, 0.95, 1].map((part) => ms(quantile(withoutOwner, part)))],
+  );
+  printTable(
+    'answers',
+    ['', 'count'],
+    [...told].sort(([a], [b]) => a.localeCompare(b)).map(([label, count]) => [label, String(count)]),
+  );
+  return Object.values(findings).every((list) => list.length === 0);
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      faults: { type: 'string', default: '30' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      nodes: { type: 'string', default: '3' },
+      sessions: { type: 'string', default: '60' },
+      heartbeat: { type: 'string', default: '2' },
+      lease: { type: 'string', default: '6' },
+    },
+  });
+  const sessions = Number(values.sessions);
+  const outcome = await runCluster({
+    faults: Number(values.faults),
+    seed: Number(values.seed),
+    nodes: Number(values.nodes),
+    cast: Array.from({ length: sessions }, (_, n) => CAST[n % CAST.length] as Role),
+    heartbeatSeconds: Number(values.heartbeat),
+    leaseSeconds: Number(values.lease),
+    log: console.log,
+  });
+  const title = `cluster, ${values.nodes} nodes, ${sessions} sessions, ${values.faults} faults, --seed ${values.seed}`;
+  process.exitCode = report(outcome, title) ? 0 : 1;
+}

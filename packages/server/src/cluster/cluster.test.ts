@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { hasPostgres, newDatabase } from '../../test/support/postgres.ts';
+import { sampleEvent, sampleSession, sampleTurn } from '../../test/support/samples.ts';
+import { createPostgresPool } from '../store/postgres/pool.ts';
+import { openPostgresStore, type PostgresStore } from '../store/postgres.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+
+const HEARTBEAT_MS = 200;
+const LEASE_MS = 1_500;
+
+describe.skipIf(!hasPostgres())('nodes on one database', () => {
+  let url: string;
+  let store: PostgresStore;
+  let ends: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    url = await newDatabase();
+    store = await openPostgresStore({ url });
+  });
+  afterEach(async () => {
+    await Promise.all(ends.map((end) => end()));
+    ends = [];
+    // The next test's nodes would take them over.
+    await store.pool.all('update sessions set owner = null');
+  });
+  afterAll(() => store?.close());
+
+  interface Node extends Cluster {
+    lost: string[];
+    taken: string[];
+    /** Stops its heartbeats, as if it were frozen. */
+    freeze(): void;
+    thaw(): void;
+  }
+
+  const join = async (name: string): Promise<Node> => {
+    const pool = createPostgresPool({ url, connections: 4 });
+    let thawed = Promise.withResolvers<void>();
+    thawed.resolve();
+    const slow: typeof pool = {
+      ...pool,
+      all: (...given) => thawed.promise.then(() => pool.all(...given)),
+      get: (...given) => thawed.promise.then(() => pool.get(...given)),
+    };
+    const cluster = createCluster({
+      store,
+      pool: slow,
+      id: `${name} ${crypto.randomUUID()}`,
+      heartbeatMs: HEARTBEAT_MS,
+      leaseMs: LEASE_MS,
+      onError: () => {},
+    });
+    let leaving: Promise<void> | undefined;
+    const node: Node = {
+      ...cluster,
+      leave() {
+        leaving ??= cluster.leave();
+        return leaving;
+      },
+      lost: [],
+      taken: [],
+      freeze() {
+        thawed = Promise.withResolvers();
+      },
+      thaw: () => thawed.resolve(),
+    };
+    cluster.ownership.onLost(async (ids) => void node.lost.push(...(ids === 'all' ? ['all'] : ids)));
+    await cluster.join(`http://${name}`, async (id) => {
+      node.taken.push(id);
+      cluster.ownership.settled(id);
+    });
+    ends.push(async () => {
+      node.thaw();
+      await node.leave();
+    });
+    return node;
+  };
+
+  const newSession = async (on: Node, more: Parameters<Node['ownership']['write']>[1] = []) => {
+    const session = sampleSession();
+    await on.ownership.write(session.id, [{ kind: 'insert-session', session }, ...more]);
+    return session.id;
+  };
+  const append = (on: Node, id: string) => on.ownership.write(id, [sampleEvent(id)]);
+
+  test('a session belongs to the node that made it, and others are told where that is', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const id = await newSession(a);
+    expect(await a.ownership.acquire(id)).toEqual({ owned: true, open: false });
+    expect(await b.ownership.acquire(id)).toMatchObject({ owned: false, node: { address: 'http://a' } });
+    expect(await b.nodes.locate(id)).toMatchObject({ address: 'http://a' });
+    expect(await a.nodes.locate(id)).toBeUndefined();
+    await expect(append(b, id)).rejects.toMatchObject({ code: 'session_moved' });
+    expect(await append(a, id)).toMatchObject({ ok: true });
+  });
+
+  test('of several nodes that ask for a released session at once, one gets it', async () => {
+    const nodes = await Promise.all(['a', 'b', 'c'].map(join));
+    const id = await newSession(nodes[0] as Node);
+    for (let n = 0; n < 10; n++) {
+      const answers = await Promise.all(nodes.map((node) => node.ownership.acquire(id)));
+      const owner = nodes[answers.findIndex(({ owned }) => owned)] as Node;
+      expect(answers.filter(({ owned }) => owned)).toHaveLength(1);
+      const written = await Promise.allSettled(nodes.map((node) => append(node, id)));
+      expect(written.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await owner.ownership.release(id);
+    }
+  });
+
+  test('a session that does not exist has no owner', async () => {
+    const a = await join('a');
+    const id = crypto.randomUUID();
+    expect(await a.ownership.acquire(id)).toEqual({ owned: true, open: false });
+    expect(a.ownership.owns(id)).toBe(false);
+  });
+
+  test('a node without heartbeats loses what it has, and its late writes are refused', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const turn = (id: string) => sampleTurn(id);
+    const open = await newSession(a);
+    await a.ownership.write(open, [{ kind: 'insert-turn', turn: turn(open) }]);
+    const idle = await newSession(a);
+    const before = a.membership.incarnation();
+    a.freeze();
+    await vi.waitFor(() => expect(b.taken).toEqual([open]), { timeout: 10_000 });
+    expect(a.lost).toEqual(['all']);
+    expect(a.membership.incarnation()).toBeUndefined();
+    await expect(append(a, open)).rejects.toMatchObject({ code: 'session_moved' });
+    expect(await append(b, open)).toMatchObject({ ok: true });
+    // Idle sessions go back to nobody.
+    expect(await store.pool.get('select owner from sessions where id = $1', idle)).toEqual({ owner: null });
+    a.thaw();
+    await vi.waitFor(() => expect(a.membership.incarnation()).toBeDefined(), { timeout: 10_000 });
+    expect(a.membership.incarnation()).not.toBe(before);
+    expect(await a.ownership.acquire(open)).toMatchObject({ owned: false, node: { address: 'http://b' } });
+    expect(await a.ownership.acquire(idle)).toMatchObject({ owned: true });
+  });
+
+  test('a write under an old fencing number loses that session only', async () => {
+    const a = await join('a');
+    const [id, other] = [await newSession(a), await newSession(a)];
+    await store.pool.all('update sessions set fence = fence + 1 where id = $1', id);
+    await expect(append(a, id)).rejects.toMatchObject({ code: 'session_moved' });
+    expect(a.lost).toEqual([id]);
+    expect(a.ownership.owns(id)).toBe(false);
+    expect(await append(a, other)).toMatchObject({ ok: true });
+  });
+
+  test('a session that is handed over is taken by another node, soon', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const id = await newSession(a);
+    await a.ownership.write(id, [{ kind: 'insert-turn', turn: sampleTurn(id) }]);
+    await a.drain();
+    await a.ownership.handOver(id);
+    await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
+    // A node that drains takes nothing, and still knows where to look.
+    expect(await a.ownership.acquire(id)).toMatchObject({ owned: false, node: { address: 'http://b' } });
+  });
+
+  test('what a node leaves behind is taken over soon', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const id = await newSession(a);
+    await a.ownership.write(id, [{ kind: 'insert-turn', turn: sampleTurn(id) }]);
+    await a.leave();
+    await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
+    await sleep(HEARTBEAT_MS);
+    expect(b.nodes.live().map(({ address }) => address)).toEqual(['http://b']);
+  });
+
+  test('nobody waits for a node that is gone', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const id = await newSession(a);
+    const found = await b.nodes.locate(id);
+    const gone = b.nodes.gone(found?.id ?? '');
+    expect(gone.aborted).toBe(false);
+    await a.leave();
+    await vi.waitFor(() => expect(gone.aborted).toBe(true), { timeout: 5_000 });
+    expect(await b.nodes.locate(id)).toBeUndefined();
+  });
+});
