@@ -59,6 +59,7 @@ describe('the defaults', () => {
       permissionTimeoutSeconds: 300,
       sleepAfterSeconds: 300,
       maxQueuedTurns: 1_000,
+      maxSessions: 100_000,
       bodyLimitBytes: 10 * 1024 * 1024,
       importLimitBytes: 10 * 1024 ** 3,
       allowBypassPermissions: false,

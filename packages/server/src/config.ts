@@ -59,6 +59,7 @@ const ConfigFile = z.strictObject({
   sleep_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   max_live_agents: z.int().min(1).optional(),
   max_queued_turns: z.int().min(0).optional(),
+  max_sessions: z.int().min(1).optional(),
   body_limit_bytes: z.int().min(1024).optional(),
   import_limit_bytes: z.int().min(1024).optional(),
   shutdown_grace_seconds: z.number().min(0).optional(),
@@ -118,6 +119,8 @@ export interface Config extends NodeConfig {
   maxLiveAgents: number;
   /** The most messages that wait, over all sessions. */
   maxQueuedTurns: number;
+  /** The most open sessions. */
+  maxSessions: number;
   bodyLimitBytes: number;
   /** Of an imported session. */
   importLimitBytes: number;
@@ -221,6 +224,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
         ? (file.max_live_agents ?? agentsThatFit())
         : readAgents(flags['max-live-agents']),
     maxQueuedTurns: file.max_queued_turns ?? 1_000,
+    maxSessions: file.max_sessions ?? 100_000,
     bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
     importLimitBytes: file.import_limit_bytes ?? 10 * 1024 ** 3,
     shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,

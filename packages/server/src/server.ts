@@ -212,6 +212,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     sleepAfterSeconds: config.sleepAfterSeconds,
     maxLiveAgents: config.maxLiveAgents,
     maxQueuedTurns: config.maxQueuedTurns,
+    maxSessions: config.maxSessions,
     importFolder: join(home.folder, 'import'),
     tally: (session) => (usesGateway(config, session) ? undefined : createTally(price)),
     warnings: (session) => reasons.warnings(session),

@@ -35,10 +35,11 @@ function oneProcessEach(agent: Agent, problems: string[]): Agent {
   };
 }
 
-function createWorld(): World {
+function createWorld(more: { maxSessions?: number } = {}): World {
   const problems: string[] = [];
   const server = createInProcess({
     keptSessions: 0,
+    ...more,
     sleepAfterSeconds: 0.002,
     agent: (fake) => oneProcessEach(fake, problems),
   });
@@ -111,3 +112,15 @@ test('in random use nothing is lost and nothing happens twice, while sessions co
   expect([...problems, ...errors]).toEqual([]);
   await close();
 }, 60_000);
+
+test('no more sessions can be open than the configuration says; a closed one makes room', async () => {
+  const { call, create, close } = createWorld({ maxSessions: 2 });
+  const [first = '', second = ''] = [await create(), await create()];
+  const refusal = { status: 409, body: { code: 'too_many_sessions' } };
+  expect(await call('POST', '/sessions', { start: 'lazy' })).toMatchObject(refusal);
+  expect(await call('POST', '/sessions', { resume_session_id: second })).toMatchObject({ status: 200 });
+  await call('DELETE', `/sessions/${first}`);
+  expect(await call('POST', '/sessions', { start: 'lazy' })).toMatchObject({ status: 200 });
+  expect(await call('POST', '/sessions', { resume_session_id: first })).toMatchObject(refusal);
+  await close();
+});

@@ -8,6 +8,12 @@ export const sessionProblems = {
       ? `There is no session ${id} to resume. GET /sessions/available lists the sessions that can be resumed.`
       : `There is no session ${id} here. List sessions with GET /sessions, or resumable ones with GET /sessions/available.`,
   ),
+  too_many_sessions: define(
+    409,
+    'Too many sessions are open',
+    ({ limit }: { limit: number }) =>
+      `${limit} sessions are open, the maximum of this server (max_sessions). Close some with DELETE /sessions/{id}; their history stays.`,
+  ),
   session_closed: define(
     409,
     'The session is closed',

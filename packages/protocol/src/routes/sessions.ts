@@ -37,6 +37,7 @@ export const sessionRoutes = {
     problems: [
       ...ASKING,
       ...SHARED,
+      'too_many_sessions',
       'cwd_differs',
       'options_need_restart',
       'nothing_to_fork',
@@ -186,7 +187,7 @@ export const sessionRoutes = {
     body: ForkSession,
     bodyRequired: false,
     responses: { 200: { description: 'The new session', schema: SessionCreated } },
-    problems: [...STARTING, ...SHARED, 'cwd_differs', 'nothing_to_fork', 'cannot_fork'],
+    problems: [...STARTING, ...SHARED, 'too_many_sessions', 'cwd_differs', 'nothing_to_fork', 'cannot_fork'],
   }),
   rewindSession: route({
     ...endpoints.rewindSession,

@@ -51,16 +51,22 @@ export interface Registry {
   find(id: string): Promise<Session | undefined>;
   /** Opens a session that was just stored, and starts its agent; if that fails, the session is closed again. */
   connect(record: SessionRecord, how: { resumed: boolean; start: Create['start'] }): Promise<SessionCreated>;
+  /** @throws AppError 409 when no further session may be open */
+  requireRoom(): void;
   /** Starts the agent, unless every process is busy. */
   wake(session: Session): Promise<void>;
   created(session: Session, how: { resumed: boolean; wasLive: boolean }): SessionCreated;
 }
 
-export function createAdmission(deps: AdmissionDeps, { find, connect, wake, created }: Registry): Admission {
+export function createAdmission(
+  deps: AdmissionDeps,
+  { find, connect, wake, created, requireRoom }: Registry,
+): Admission {
   const { store, log, agent, folders, policy, workspaces } = deps;
 
   /** Checks a request against the configuration. */
   const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
+    requireRoom();
     const mode = request.permission_mode ?? deps.defaultPermissionMode;
     policy.checkMode(mode);
     policy.checkOptions(request);
@@ -131,6 +137,7 @@ export function createAdmission(deps: AdmissionDeps, { find, connect, wake, crea
       if (request.start === 'now') await wake(known);
       return created(known, { resumed: true, wasLive: true });
     }
+    requireRoom();
     const set = { ...changes, status: 'connected' as const, lastActivity: new Date().toISOString() };
     const record: SessionRecord = { ...before, ...set };
     await policy.checkStart(record);

@@ -85,6 +85,8 @@ export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>
   maxLiveAgents: number;
   /** The most messages that wait, over all sessions. */
   maxQueuedTurns: number;
+  /** The most open sessions. */
+  maxSessions: number;
   /** How long a process waits for a durable permission. */
   parkAfterSeconds: number;
   /** How long an idle process is kept; 0 for no limit. */
@@ -202,6 +204,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
     if (stopping) throw problem('server_stopping', { kept: false });
   };
 
+  const requireRoom = (): void => {
+    if (open >= deps.maxSessions) throw problem('too_many_sessions', { limit: deps.maxSessions });
+  };
+
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
   const connect: Registry['connect'] = async (record, { resumed, start }) => {
     const actor = actors.add(make(record));
@@ -249,7 +255,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     actors.remove(session.id);
   };
 
-  const admission = createAdmission(deps, { find, connect, wake, created });
+  const admission = createAdmission(deps, { find, connect, wake, created, requireRoom });
 
   return {
     async create(request, createdBy) {

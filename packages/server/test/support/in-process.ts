@@ -41,6 +41,8 @@ export interface InProcessOptions {
   sleepAfterSeconds?: number;
   /** How many sessions at rest stay in memory. */
   keptSessions?: number;
+  /** How many sessions may be open. */
+  maxSessions?: number;
 }
 
 /** No session has a workspace here. */
@@ -61,6 +63,7 @@ export function createInProcess({
   agent: watch = (fake) => fake,
   sleepAfterSeconds = 0,
   keptSessions,
+  maxSessions = 100_000,
 }: InProcessOptions = {}): InProcess {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const errors: InProcess['errors'] = [];
@@ -99,6 +102,7 @@ export function createInProcess({
     ...(keptSessions !== undefined && { keptSessions }),
     maxLiveAgents: 1_000,
     maxQueuedTurns: 1_000,
+    maxSessions,
     importFolder: `${root}-import`,
     tally: () => undefined,
     warnings: () => [],
