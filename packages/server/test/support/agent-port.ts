@@ -16,6 +16,7 @@ import type {
 import { createClaude } from '../../src/agent/claude/index.ts';
 import { createLibrary, type Library } from '../../src/agent/claude/library/library.ts';
 import { createProcesses } from '../../src/agent/processes.ts';
+import { QUIET_AGENT } from './server.ts';
 
 export interface Running {
   process: AgentProcess;
@@ -76,6 +77,7 @@ export async function openAgentPort({ spares = 0 }: { spares?: number } = {}): P
         ANTHROPIC_BASE_URL: demo.url,
         ANTHROPIC_API_KEY: 'any',
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+        ...QUIET_AGENT,
       },
       meter: undefined,
       explain: (words) => words,
