@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  caughtUp,
   emptyDatabase,
   findPooler,
   hasPostgres,
@@ -19,7 +20,7 @@ describe.skipIf(!hasPostgres() || program === undefined)('through PgBouncer in t
 
   const open = async (): Promise<PostgresStore> => {
     await emptyDatabase(direct);
-    return openPostgresStore({ url, connections: 4, prepared: false, listen: false });
+    return caughtUp(await openPostgresStore({ url, connections: 4, prepared: false, listen: false }));
   };
 
   beforeAll(async () => {

@@ -35,8 +35,6 @@ const EXCEPTIONS: readonly { sql: string; step: string; why: string }[] = [
   { sql: "state in ('queued', 'running')", step: 'Sort', why: 'the open turns themselves, asked at start' },
   { sql: 'settled_at is null', step: 'Sort', why: 'the unsettled turns themselves, asked at start' },
   { sql: 'octet_length(tool_input)', step: 'Sort', why: 'the requests of one session that is erased' },
-  { sql: 'jsonb_populate_recordset(null::events', step: 'Sort', why: 'the events of an import' },
-  { sql: 'pg_notify(channel', step: 'Sort', why: 'the sessions of a write' },
 ];
 
 /** Indexes that hold only what is wanted: they are read whole. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { emptyDatabase, hasPostgres, newDatabase } from '../../test/support/postgres.ts';
+import { caughtUp, emptyDatabase, hasPostgres, newDatabase } from '../../test/support/postgres.ts';
 import { AT, sampleEvent, sampleSession, sampleTurn } from '../../test/support/samples.ts';
 import { openPostgresStore, type PostgresStore } from './postgres.ts';
 import { StorageError } from './storage-error.ts';
@@ -55,7 +55,7 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
   });
 
   // A comparison takes 20 times as long as with SQLite in memory.
-  describeStore('PostgreSQL', () => open(), { runs: 12 });
+  describeStore('PostgreSQL', async () => caughtUp(await open()), { runs: 12 });
 
   test('a store without prepared statements leaves none behind', async () => {
     const store = await open({ prepared: false });
@@ -69,7 +69,7 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
     test('are not read past a transaction that may still commit, and then come in order', async () => {
       const store = await open();
       const [early, late] = [await withSession(store), await withSession(store)];
-      const before = await store.lastCursor();
+      const before = await caughtUp(store).lastCursor();
       // Another node's transaction has its place in the order, and takes its time.
       const other = await connect();
       await other.query('begin');
@@ -83,23 +83,24 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
       expect(await store.readControlEvents(before, 9)).toEqual([]);
       expect(await store.lastCursor()).toBe(before);
       await other.query('commit');
-      const read = await store.readControlEvents(before, 9);
+      const read = await caughtUp(store).readControlEvents(before, 9);
       expect(read.map(({ sessionId }) => sessionId)).toEqual([early, late]);
       expect(written).toMatchObject({ events: [read[1]] });
-      expect(await store.lastCursor()).toBe(read[1]?.cursor);
+      expect(await caughtUp(store).lastCursor()).toBe(read[1]?.cursor);
     });
 
     test('have unique cursors below each other, whatever is written at once by several nodes', async () => {
       const nodes = [await open(), await reopen(), await reopen()];
       const ids = await Promise.all(nodes.map(withSession));
+      const first = caughtUp(nodes[0] ?? (await reopen()));
       let reading = true;
       const cursors: number[] = [];
       const reader = (async () => {
         for (let last = false; !last; ) {
           last = !reading;
-          const page = await nodes[0]?.readControlEvents(cursors.at(-1) ?? 0, 7);
-          cursors.push(...(page ?? []).map(({ cursor }) => cursor));
-          if (page?.length) last = false;
+          const page = await first.readControlEvents(cursors.at(-1) ?? 0, 7);
+          cursors.push(...page.map(({ cursor }) => cursor));
+          if (page.length > 0) last = false;
         }
       })();
       await Promise.all(
@@ -123,10 +124,10 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
       const other = await connect();
       await other.query('update events set cursor = cursor + 4096000');
       await other.query('update sessions set last_cursor = last_cursor + 4096000');
-      const [old] = await (await reopen()).readControlEvents(0, 9);
+      const [old] = await caughtUp(await reopen()).readControlEvents(0, 9);
       const again = await reopen();
       const written = await again.write([told(id)]);
-      const [, fresh] = await again.readControlEvents(0, 9);
+      const [, fresh] = await caughtUp(again).readControlEvents(0, 9);
       expect(written).toMatchObject({ events: [fresh] });
       expect(fresh?.cursor).toBeGreaterThan(old?.cursor ?? 0);
     });
@@ -220,7 +221,7 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
       const listed = await store.listTurns({ sessionId: session.id, limit: 9_999 });
       expect(listed.map(({ id }) => id)).toEqual([...turns, turn].map(({ id }) => id));
       expect((await store.readEvents(session.id, 999, 9)).map(({ seq }) => seq)).toEqual([1_000, 1_001]);
-      const control = (await store.readControlEvents(0, 9_999)).map(({ seq }) => seq);
+      const control = (await caughtUp(store).readControlEvents(0, 9_999)).map(({ seq }) => seq);
       expect(control).toEqual([...Array.from({ length: 500 }, (_, n) => n * 2 + 1), 1_001]);
     });
   });
@@ -239,19 +240,13 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
       const store = await open();
       const id = await withSession(store);
       let written = 0;
-      let over = false;
-      const cutting = (async () => {
-        while (!over) {
-          await cut();
-          await sleep(15);
-        }
-      })();
-      while (written < 600) {
-        const burst = await Promise.all(Array.from({ length: 20 }, () => store.write([told(id)])));
-        written += burst.filter(({ ok }) => ok).length;
+      for (let round = 0; round < 25; round++) {
+        const burst = Promise.all(Array.from({ length: 20 }, () => store.write([told(id)])));
+        await sleep(round % 5);
+        await cut();
+        written += (await burst).filter(({ ok }) => ok).length;
       }
-      over = true;
-      await cutting;
+      expect(written).toBe(500);
       expect(await seqs(store, id)).toEqual(Array.from({ length: written }, (_, n) => n + 1));
     });
 

@@ -1,5 +1,5 @@
 import { eventReads } from './postgres/events.ts';
-import { CHANNEL, createListener } from './postgres/listen.ts';
+import { createListener } from './postgres/listen.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openWorkRead } from './postgres/open-work.ts';
 import { permissionReads } from './postgres/permissions.ts';
@@ -36,7 +36,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     throw error;
   }
   const listener = createListener(pool, listen, onError);
-  const writer = createWriter({ pool, prepared, channel: CHANNEL, onWrite: listener.tell, onError });
+  const writer = createWriter({ pool, prepared, onWrite: listener.tell, onError });
   const [turns, permissions, events] = [turnReads(pool), permissionReads(pool), eventReads(pool)];
   let closed = false;
 

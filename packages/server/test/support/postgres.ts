@@ -14,6 +14,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Client } from 'pg';
+import type { PostgresStore } from '../../src/store/postgres.ts';
 
 /**
  * One PostgreSQL for the whole run, in a temporary folder, started when the first test asks. The test runner's main
@@ -233,6 +234,30 @@ server_round_robin = 1
       await exited;
       rmSync(base, { recursive: true, force: true, maxRetries: 5 });
     },
+  };
+}
+
+/**
+ * The store, with questions about all sessions asked when every transaction of the cluster that runs now has ended: those of
+ * other test files hold their answers up, as they may.
+ */
+export function caughtUp(store: PostgresStore): PostgresStore {
+  const settled = async (): Promise<void> => {
+    const now = await store.pool.get('select pg_snapshot_xmax(pg_current_snapshot())::text as x');
+    const isOver = async (): Promise<boolean> => {
+      const row = await store.pool.get(
+        'select pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1::bigint as over',
+        String(now?.x),
+      );
+      return row?.over === true;
+    };
+    while (!(await isOver())) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  return {
+    ...store,
+    readControlEvents: async (...args) => settled().then(() => store.readControlEvents(...args)),
+    lastCursor: async () => settled().then(() => store.lastCursor()),
+    pendingPermissions: async (...args) => settled().then(() => store.pendingPermissions(...args)),
   };
 }
 

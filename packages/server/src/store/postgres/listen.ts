@@ -1,16 +1,16 @@
 import type { Client } from 'pg';
 import type { PostgresPool } from './pool.ts';
 
-/** Where apply_writes says which session has new events. */
-export const CHANNEL = 'claude_agent_events';
+/** Where nodes say which session has new events. */
+const CHANNEL = 'claude_agent_events';
 
 const RETRY_MS = 1_000;
 
 interface Listener {
   /** Calls back with the session of each event that any node commits. Returns how to stop. */
   watch(onWrite: (sessionId: string) => void): () => void;
-  /** This process has written events of a session: its watchers need not wait for the database to say so. */
-  tell(sessionId: string): void;
+  /** This process has written events of these sessions: tells its own watchers, and the other nodes. */
+  tell(sessionIds: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -29,8 +29,26 @@ export function createListener(
   let opening: Promise<void> | undefined;
   let closed = false;
 
-  const tell = (sessionId: string): void => {
+  const wake = (sessionId: string): void => {
     for (const watcher of watchers) watcher(sessionId);
+  };
+  /** Sessions of which the other nodes have not been told yet. */
+  const untold = new Set<string>();
+  let telling: Promise<void> | undefined;
+
+  // After the commit, not in it: NOTIFY holds one lock of the whole cluster until its transaction is on the disk, so four
+  // writers made 110 commits/s together instead of 290. Alone it writes nothing. What is lost is found by polling.
+  const tellOthers = async (): Promise<void> => {
+    while (untold.size > 0 && !closed) {
+      const ids = [...untold];
+      untold.clear();
+      try {
+        await pool.all('select pg_notify($1, id) from unnest($2::text[]) id', CHANNEL, ids);
+      } catch (error) {
+        onError(error, 'tell the other nodes of new events');
+      }
+    }
+    telling = undefined;
   };
 
   const open = async (): Promise<void> => {
@@ -46,7 +64,7 @@ export function createListener(
     client = fresh;
     fresh.on('error', lost);
     fresh.on('end', () => lost(new Error('the connection has ended')));
-    fresh.on('notification', ({ payload }) => tell(payload ?? ''));
+    fresh.on('notification', ({ payload }) => wake(payload ?? ''));
     try {
       await fresh.connect();
       await fresh.query(`listen ${CHANNEL}`);
@@ -66,10 +84,17 @@ export function createListener(
       if (listens) opening ??= open();
       return () => watchers.delete(onWrite);
     },
-    tell,
+    tell(sessionIds) {
+      for (const id of sessionIds) {
+        wake(id);
+        untold.add(id);
+      }
+      telling ??= tellOthers();
+    },
     async close() {
       closed = true;
       clearTimeout(retry);
+      await telling;
       await opening;
       await client?.end().catch(() => {});
     },

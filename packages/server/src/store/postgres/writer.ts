@@ -28,10 +28,8 @@ interface Writer {
 interface WriterDeps {
   pool: PostgresPool;
   prepared: boolean;
-  /** Where other nodes hear which sessions have new events. */
-  channel: string | null;
-  /** Hears of each session with new events, once for each write. */
-  onWrite: (sessionId: string) => void;
+  /** Hears which sessions have new events, after the commit. */
+  onWrite: (sessionIds: readonly string[]) => void;
   onError: (error: unknown, what: string) => void;
 }
 
@@ -49,7 +47,7 @@ const CONFLICT_ATTEMPTS = 20;
  * number, so that one whose answer was lost with the connection is asked for again and not written twice. Its writes wait
  * until the database answers, because nobody knows whether they took effect; later ones fail after `PATIENCE_MS`.
  */
-export function createWriter({ pool, prepared, channel, onWrite, onError }: WriterDeps): Writer {
+export function createWriter({ pool, prepared, onWrite, onError }: WriterDeps): Writer {
   const id = randomUUID();
   let queue: PendingWrite[] = [];
   let number = 0;
@@ -82,8 +80,8 @@ export function createWriter({ pool, prepared, channel, onWrite, onError }: Writ
     const writes = `[${batch.map(({ encoded }) => encoded).join()}]`;
     try {
       const { rows } = await live.query<{ outcome: Outcome[] }>({
-        text: 'select apply_writes($1, $2, $3, $4, $5) as outcome',
-        values: [id, number, writes, isolated, channel],
+        text: 'select apply_writes($1, $2, $3, $4) as outcome',
+        values: [id, number, writes, isolated],
         ...(prepared && { name: 'apply_writes' }),
       });
       return rows[0]?.outcome ?? [];
@@ -140,7 +138,8 @@ export function createWriter({ pool, prepared, channel, onWrite, onError }: Writ
       queue = queue.slice(batch.length);
       number++;
       try {
-        settle(batch, await deliver(batch), onWrite);
+        const written = settle(batch, await deliver(batch));
+        if (written.size > 0) onWrite([...written]);
       } catch (error) {
         for (const { reject } of batch) reject(asStorageError(error));
       }
@@ -184,20 +183,19 @@ function takeBatch(queue: readonly PendingWrite[]): PendingWrite[] {
   return queue.slice(0, end < 0 ? undefined : Math.max(1, end));
 }
 
-function settle(
-  batch: readonly PendingWrite[],
-  outcomes: readonly Outcome[],
-  onWrite: (sessionId: string) => void,
-): void {
+/** Answers the callers of a batch. Returns the sessions with new events. */
+function settle(batch: readonly PendingWrite[], outcomes: readonly Outcome[]): Set<string> {
+  const written = new Set<string>();
   for (const [n, { changes, resolve, reject }] of batch.entries()) {
     const outcome = outcomes[n];
     if (Array.isArray(outcome)) {
       const events = eventsOf(changes, outcome);
       resolve({ ok: true, events });
-      for (const sessionId of new Set(events.map((event) => event.sessionId))) onWrite(sessionId);
+      for (const { sessionId } of events) written.add(sessionId);
     } else if (outcome && 'refused' in outcome) resolve({ ok: false, refused: outcome.refused });
     else reject(new StorageError(`PostgreSQL: ${outcome?.failed ?? 'no outcome'}`));
   }
+  return written;
 }
 
 /** The events of a write with their numbers: those of a run follow each other. */

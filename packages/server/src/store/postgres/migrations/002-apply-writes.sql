@@ -337,7 +337,7 @@ end $$;
  * Without `isolated` a write that is refused or fails takes all with it: no write costs a subtransaction then, and the
  * caller repeats the call with `isolated` in the rare case.
  */
-create function apply_writes(writer text, batch_no bigint, writes jsonb, isolated boolean, channel text)
+create function apply_writes(writer text, batch_no bigint, writes jsonb, isolated boolean)
 returns jsonb language plpgsql as $$
 declare
   outcome jsonb;
@@ -370,10 +370,6 @@ begin
       end;
     end if;
     outcome := outcome || jsonb_build_array(appended);
-    if channel is not null and jsonb_typeof(appended) = 'array' then
-      perform pg_notify(channel, s.id)
-        from (select distinct c ->> 's' as id from jsonb_array_elements(w) c where c ->> 'k' = 'event') s;
-    end if;
   end loop;
   insert into writers values (writer, batch_no, outcome, now())
     on conflict (id) do update set batch = excluded.batch, outcome = excluded.outcome, at = excluded.at;
