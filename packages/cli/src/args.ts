@@ -55,6 +55,7 @@ const MORE_FLAGS = {
     values: STATUSES,
     help: `Only sessions with this status: ${either(STATUSES)} (sessions)`,
   },
+  yes: { type: 'boolean', short: 'y', help: 'Do it without asking (sessions erase)' },
   message: { type: 'string', value: 'TEXT', help: 'Reason given to the agent (permissions deny)' },
   'no-color': { type: 'boolean', help: 'Disable colours' },
   help: { type: 'boolean', short: 'h', help: 'Show this help' },
@@ -67,7 +68,8 @@ type NamedFlags = typeof FIRST_FLAGS & typeof MORE_FLAGS;
 
 export const COMMANDS = {
   chat: 'Talk to the agent (default)',
-  sessions: 'List sessions; filters: --cwd, --query, --metadata, --status',
+  sessions:
+    'List sessions; filters: --cwd, --query, --metadata, --status. Also: export ID [FILE], import [FILE] [--cwd DIR], erase ID --yes',
   show: 'Show a session: show ID',
   events: "Print a session's events: events ID [--follow] [--after N]",
   permissions: 'List pending permission requests; answer one: permissions allow ID, permissions deny ID',
@@ -102,6 +104,7 @@ export interface Args {
   query: string | undefined;
   metadata: MetadataFilter | undefined;
   status: (typeof STATUSES)[number] | undefined;
+  yes: boolean;
   message: string | undefined;
   color: boolean;
 }
@@ -135,6 +138,7 @@ export function readArgs(argv: readonly string[], settings: Settings): Args {
     query: values.query,
     metadata: values.metadata === undefined ? undefined : metadata(values.metadata),
     status: values.status === undefined ? undefined : oneOf('--status', values.status, STATUSES),
+    yes: values.yes ?? false,
     message: values.message,
     color: settings.color && !values['no-color'],
   };

@@ -43,6 +43,20 @@ export class AgentClient {
       await session.info();
       return session;
     },
+    /** Takes over an exported session, closed: a resume continues it. `cwd`: its folder there. */
+    import: async (
+      exported: ReadableStream<Uint8Array>,
+      { cwd, signal }: { cwd?: string; signal?: AbortSignal } = {},
+    ): Promise<Output<'importSession'>> => {
+      const response = await this.#transport({
+        ...endpoints.importSession,
+        query: { cwd },
+        headers: { 'content-type': 'application/x-ndjson' },
+        stream: exported,
+        signal,
+      });
+      return (await response.json()) as Output<'importSession'>;
+    },
     /** One page of the server's sessions, newest activity first. */
     list: (
       page: {

@@ -88,6 +88,8 @@ export interface AgentSession {
   close(): Promise<void>;
   /** Closes the session and removes all there is of it, the agent's files included. */
   erase(): Promise<void>;
+  /** All there is of it as JSON Lines, for `client.sessions.import` on another server; as it is read. */
+  export(options?: Pick<CallOptions, 'signal'>): Promise<ReadableStream<Uint8Array>>;
 }
 
 export interface SessionDeps {
@@ -154,7 +156,14 @@ export function createSessionHandle(deps: SessionDeps, id: string, created?: Ses
     usage: () => call('getSessionUsage', { params }),
     serverInfo: () => call('getServerInfo', { params }),
     close: async () => void (await call('closeSession', { params })),
-    erase: async () => void (await call('closeSession', { params, query: { erase: 'true' } })),
+    async erase() {
+      // A large session takes longer than an ordinary request.
+      await transport({ ...endpoints.closeSession, params, query: { erase: 'true' } });
+    },
+    async export({ signal } = {}) {
+      const { body } = await transport({ ...endpoints.exportSession, params, signal });
+      return body ?? new ReadableStream({ start: (controller) => controller.close() });
+    },
   };
   return session;
 }

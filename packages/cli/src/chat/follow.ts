@@ -56,7 +56,7 @@ export async function follow({ session, onItems, onChange, onError }: FollowDeps
       isLive = true;
       const id = info.current_turn_id;
       if (id !== null && !view.turn && info.state !== 'idle') {
-        view = { ...view, turn: { id, startedAt: Date.now(), outputTokens: 0, inputTokens: 0 } };
+        view = { ...view, turn: { id, startedAt: Date.now(), position: 0, outputTokens: 0, inputTokens: 0 } };
       }
     }
     onChange();

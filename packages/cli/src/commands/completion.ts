@@ -5,6 +5,7 @@ import { EXIT, type ExitCode, UsageError } from '../exit.ts';
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 const ARGUMENTS: Partial<Record<keyof typeof COMMANDS, readonly string[]>> = {
   permissions: ['allow', 'deny'],
+  sessions: ['export', 'import', 'erase'],
   completion: SHELLS,
 };
 

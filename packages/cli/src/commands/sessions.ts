@@ -8,7 +8,8 @@ const DEFAULT_LIMIT = 20;
 
 /** `claude-agent sessions`: what can be resumed, newest first; with a filter, the server's sessions that match. */
 export async function sessions(context: Context): Promise<ExitCode> {
-  const { query, metadata, status } = context.args;
+  const { query, metadata, status, rest } = context.args;
+  if (rest.length > 0) return (await import('./move.ts')).move(context);
   const isFiltered = query !== undefined || metadata !== undefined || status !== undefined;
   return isFiltered ? listMatching(context) : listAvailable(context);
 }

@@ -246,3 +246,19 @@ test('messages that are not as expected do no harm', () => {
   ];
   expect(() => play([...started(), ...strange])).not.toThrow();
 });
+
+test('a turn that waits for a process has a place in line until it gets one', () => {
+  const { view } = play([...started(), event('turn.waiting', { position: 3 })]);
+  expect(view.turn?.position).toBe(3);
+  expect(play([event('turn.waiting', { position: 1 }, SESSION)], view).view.turn?.position).toBe(3);
+  expect(play([event('turn.waiting', { position: 0 })], view).view.turn?.position).toBe(0);
+});
+
+test('a turn that is parked, and one that goes on, say so in the scrollback', () => {
+  const { items } = play([
+    ...started(),
+    event('turn.parked', { request_id: 'r', cost_usd: 0 }),
+    event('turn.resumed', { request_id: 'r' }),
+  ]);
+  expect(items.filter(({ kind }) => kind === 'notice')).toHaveLength(2);
+});

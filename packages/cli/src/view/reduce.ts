@@ -21,6 +21,9 @@ export function reduce(view: ViewState, frame: StreamFrame): Reduced {
   return reduceEvent({ ...view, lastSeq: frame.seq }, frame);
 }
 
+const PARKED = 'The agent process was let go while this waits for an answer. The answer starts it again.';
+const RESUMED = 'The agent is back and goes on.';
+
 function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
   if (isTurnEnd(event)) return endTurn(view, event);
   const items: Item[] = [];
@@ -49,7 +52,7 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
       const message = view.queued.find((queued) => queued.turnId === id)?.message;
       if (message !== undefined) items.push({ kind: 'user', message });
       else if (event.data.initiator === 'agent') items.push({ kind: 'own', message: event.data.message });
-      const turn = { id, startedAt: Date.parse(event.at), outputTokens: 0, inputTokens: 0 };
+      const turn = { id, startedAt: Date.parse(event.at), position: 0, outputTokens: 0, inputTokens: 0 };
       return {
         view: {
           ...view,
@@ -61,6 +64,17 @@ function reduceEvent(view: ViewState, event: SessionEvent): Reduced {
         items,
       };
     }
+    case 'turn.waiting': {
+      const { turn } = view;
+      if (turn?.id !== event.turn_id) return { view, items };
+      return { view: { ...view, turn: { ...turn, position: event.data.position } }, items };
+    }
+    case 'turn.parked':
+      items.push({ kind: 'notice', level: 'info', text: PARKED });
+      return { view, items };
+    case 'turn.resumed':
+      items.push({ kind: 'notice', level: 'info', text: RESUMED });
+      return { view, items };
     case 'permission.requested': {
       const rest = view.permissions.filter((open) => open.request_id !== event.data.request_id);
       return { view: { ...view, permissions: [...rest, event.data] }, items };

@@ -11,6 +11,8 @@ import type { OpenBlock } from './open-block.ts';
 export interface RunningTurn {
   id: string;
   startedAt: number;
+  /** Its place among the turns that wait for an agent process, 1 for the next; 0 when it has one. */
+  position: number;
   /** Tokens of the answers that are complete; the one being written is estimated. */
   outputTokens: number;
   inputTokens: number;

@@ -87,6 +87,10 @@ export function backgroundLine(
 
 function activity(view: ViewState): string {
   if (view.permissions.length > 0) return 'Waiting for your answer';
+  const position = view.turn?.position ?? 0;
+  if (position > 0) {
+    return `Waiting for a free agent process, ${position === 1 ? 'next' : `number ${position}`} in line`;
+  }
   if (view.status) return oneLine(view.status);
   const block = view.blocks.at(-1);
   if (block?.type === 'thinking') return 'Thinking';

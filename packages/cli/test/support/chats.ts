@@ -34,9 +34,10 @@ export interface Chats {
   end(): Promise<void>;
 }
 
-export async function startChats(): Promise<Chats> {
+/** @param options of the server */
+export async function startChats(options?: Parameters<typeof startTestServer>[0]): Promise<Chats> {
   requireTmux();
-  const server = await startTestServer();
+  const server = await startTestServer(options);
   const client = new AgentClient({ baseUrl: server.url });
   const terminals: Terminal[] = [];
   let openSession: AgentSession | undefined;
