@@ -21,6 +21,8 @@ export const endpoints = {
   closeSession: { method: 'DELETE', path: '/sessions/{session_id}' },
   exportSession: { method: 'GET', path: '/sessions/{session_id}/export' },
   importSession: { method: 'POST', path: '/sessions/import' },
+  snapshotSession: { method: 'POST', path: '/sessions/{session_id}/snapshot' },
+  deleteSnapshot: { method: 'DELETE', path: '/snapshots/{snapshot_id}' },
   forkSession: { method: 'POST', path: '/sessions/{session_id}/fork' },
   rewindSession: { method: 'POST', path: '/sessions/{session_id}/rewind' },
   setModel: { method: 'POST', path: '/sessions/{session_id}/model' },

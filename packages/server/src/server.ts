@@ -224,6 +224,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     agent,
     sessions,
     folders,
+    workspaces,
     identify,
     peers: createPeers(home.instance),
     host: config.host,

@@ -80,6 +80,13 @@ export const sessionProblems = {
       `Session ${id} is working, or has queued messages. Export it when it is idle, or interrupt it first.`,
     RETRYABLE,
   ),
+  snapshot_busy: define(
+    409,
+    'The session is working',
+    ({ id }: { id: string }) =>
+      `Session ${id} is working in its folder, or was while the snapshot was taken. Take it when the session is idle.`,
+    RETRYABLE,
+  ),
   import_taken: define(
     409,
     'The session, or a part of it, is here already',

@@ -19,6 +19,7 @@ import {
   Usage,
 } from '../schemas/session.ts';
 import { BackgroundTask } from '../schemas/task.ts';
+import { Snapshot } from '../schemas/workspace.ts';
 import { SessionImported } from '../transfer.ts';
 import { route } from './route.ts';
 import { ASKING, SHARED, STARTING, session } from './shared.ts';
@@ -179,6 +180,30 @@ export const sessionRoutes = {
       'not_owner',
     ],
   }),
+  snapshotSession: route({
+    ...endpoints.snapshotSession,
+    tag: 'sessions',
+    summary: 'Save the folder of a session as it is now, for new sessions (`workspace: {"snapshot": id}`)',
+    ...session,
+    responses: { 200: { description: 'Saved', schema: Snapshot } },
+    problems: [
+      'session_not_found',
+      'snapshot_busy',
+      'cwd_not_allowed',
+      'cwd_gone',
+      'workspace_unavailable',
+      'workspace_too_large',
+      'workspace_not_saved',
+    ],
+  }),
+  deleteSnapshot: route({
+    ...endpoints.deleteSnapshot,
+    tag: 'sessions',
+    summary: 'Remove a snapshot; sessions that were made from it stay',
+    params: z.object({ snapshot_id: z.uuid().meta({ description: 'Snapshot id' }) }),
+    responses: { 200: { description: 'Removed', schema: z.object({ status: z.literal('removed') }) } },
+    problems: ['snapshot_not_found'],
+  }),
   forkSession: route({
     ...endpoints.forkSession,
     tag: 'sessions',
@@ -187,7 +212,15 @@ export const sessionRoutes = {
     body: ForkSession,
     bodyRequired: false,
     responses: { 200: { description: 'The new session', schema: SessionCreated } },
-    problems: [...STARTING, ...SHARED, 'too_many_sessions', 'cwd_differs', 'nothing_to_fork', 'cannot_fork'],
+    problems: [
+      ...STARTING,
+      ...SHARED,
+      'too_many_sessions',
+      'cwd_differs',
+      'nothing_to_fork',
+      'cannot_fork',
+      'workspace_too_large',
+    ],
   }),
   rewindSession: route({
     ...endpoints.rewindSession,

@@ -41,3 +41,6 @@ export const Workspace = z
   })
   .meta({ id: 'Workspace' });
 export type Workspace = z.infer<typeof Workspace>;
+
+/** A saved folder that new sessions can be made from. */
+export const Snapshot = z.object({ snapshot_id: z.uuid(), bytes: z.int() }).meta({ id: 'Snapshot' });

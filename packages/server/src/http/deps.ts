@@ -5,6 +5,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
+import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Forward, Identify, Principal } from './auth.ts';
 
 /** What the routes need; made in server.ts. */
@@ -14,6 +15,7 @@ export interface AppDeps {
   agent: Agent;
   sessions: Sessions;
   folders: Folders;
+  workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
   peers: Peers;
   host: string;

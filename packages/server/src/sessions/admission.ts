@@ -6,7 +6,7 @@ import {
   SessionOptions,
 } from 'claude-agent-protocol';
 import type { z } from 'zod';
-import type { Agent } from '../agent/agent.ts';
+import type { Agent, ConversationFile } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
@@ -40,7 +40,7 @@ export interface AdmissionDeps {
   agent: Agent;
   folders: Folders;
   policy: Policy;
-  workspaces: Pick<Workspaces, 'prepare'>;
+  workspaces: Pick<Workspaces, 'prepare' | 'copy'>;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
   onError(error: unknown, what: string): void;
@@ -187,22 +187,47 @@ export function createAdmission(
     if (!transcript) {
       throw problem('nothing_to_fork', { id: source });
     }
-    const { cwd, mode } = await admit({ ...request, cwd: parent?.cwd ?? transcript.cwd ?? request.cwd });
-    await requireFolder(cwd, request.cwd);
+    const from = parent?.workspace ? undefined : (parent?.cwd ?? transcript.cwd ?? request.cwd);
+    const { cwd, mode } = await admit({ ...request, cwd: from });
+    await requireFolder(parent?.cwd ?? cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
       upToMessageId,
       title: request.title,
     });
     const forkedFrom = parent?.id ?? source;
-    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true, forkedFrom });
+    const prepared = parent?.workspace ? await copyWorkspace(id, parent) : undefined;
+    const record = newRecord(request, {
+      id,
+      cwd: prepared?.cwd ?? cwd,
+      mode,
+      createdBy,
+      hasTranscript: true,
+      forkedFrom,
+      workspace: prepared?.record ?? null,
+    });
     if (parent) {
       record.options = { ...parent.options, ...record.options };
       record.model = request.model ?? parent.model;
       record.permissionMode = request.permission_mode ?? parent.permissionMode;
     }
-    await insert(record);
+    await insertPrepared(record, prepared);
     return connect(record, { resumed: false, start: request.start });
+  };
+
+  /** A fork has a folder of its own, and the agent finds its conversation only there. */
+  const copyWorkspace = async (id: string, parent: SessionRecord): Promise<Prepared> => {
+    try {
+      const prepared = await workspaces.copy(id, parent);
+      const files: ConversationFile[] = [];
+      for await (const file of agent.files(id)) files.push(file);
+      await agent.erase([id]);
+      await agent.addFiles(prepared.cwd, files);
+      return prepared;
+    } catch (error) {
+      await agent.erase([id]);
+      throw error;
+    }
   };
 
   /** Forks the first conversation that can be forked: the one that holds the message. */

@@ -47,6 +47,11 @@ export interface Sessions {
     next: string | null;
   }>;
   close(sessionId: string): Promise<void>;
+  /**
+   * Saves the folder of a session that does nothing, for new sessions.
+   * @throws AppError 404, or 409 while it works
+   */
+  snapshot(sessionId: string): Promise<{ id: string; bytes: number }>;
   /** A session as lines for another server. @throws AppError 404, or 409 while it works */
   export(sessionId: string): Promise<AsyncGenerator<ExportLine, void, void>>;
   /**
@@ -269,12 +274,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async fork(sessionId, { up_to_message_id: upToMessageId, title, metadata }, createdBy) {
       requireRunning();
-      const { cwd } = (await get(sessionId)).record();
+      const { cwd, workspace } = (await get(sessionId)).record();
       const request: Create = {
         fork: true,
         force: false,
         start: 'now',
-        cwd,
+        ...(!workspace && { cwd }),
         ...(title !== undefined && { title }),
         ...(metadata !== undefined && { metadata }),
       };
@@ -307,6 +312,20 @@ export function createSessions(deps: SessionsDeps): Sessions {
         await close(await get(id));
         await ownership.release(id);
       });
+    },
+
+    async snapshot(asked) {
+      const session = await get(asked);
+      const { id } = session;
+      if (BUSY.has(session.state()) || session.queuedTurns() > 0) throw problem('snapshot_busy', { id });
+      const before = (await store.getSession(id)) ?? session.record();
+      if (!before.workspace) await deps.folders.recheck(before.cwd);
+      const taken = await deps.workspaces.snapshot(before);
+      const after = (await store.getSession(id))?.messageCount;
+      // The agent worked in the folder meanwhile.
+      if (after === before.messageCount) return taken;
+      await deps.workspaces.removeSnapshot(taken.id);
+      throw problem('snapshot_busy', { id });
     },
 
     async export(asked) {

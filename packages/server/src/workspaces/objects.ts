@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -52,13 +52,12 @@ export function createDirectoryObjects(folder: string): ObjectStore {
   return {
     async put({ key }, file) {
       const path = pathOf(key);
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       // No key has a name like this one, so that a list never shows it.
-      const partial = join(dirname(path), `.partial-${randomBytes(8).toString('hex')}`);
+      const partial = join(folder, `.partial-${randomBytes(8).toString('hex')}`);
       try {
         await pipeline(createReadStream(file), createWriteStream(partial, { mode: 0o600, flush: true }));
-        await rename(partial, path);
-        await syncFolder(dirname(path));
+        await moveTo(path, partial);
       } finally {
         await rm(partial, { force: true });
       }
@@ -70,7 +69,10 @@ export function createDirectoryObjects(folder: string): ObjectStore {
       return file.createReadStream();
     },
     async remove(key) {
-      await rm(pathOf(key), { force: true });
+      const path = pathOf(key);
+      await rm(path, { force: true });
+      // The last object of a session takes its folder with it.
+      await rmdir(dirname(path)).catch(() => {});
     },
     async list(prefix) {
       // Only the folder that the prefix names is read.
@@ -87,6 +89,19 @@ export function createDirectoryObjects(folder: string): ObjectStore {
       return keys.filter((key) => key.startsWith(prefix)).sort();
     },
   };
+}
+
+/** Moves a file to its place; the folder may be removed between the two steps, with another object. */
+async function moveTo(path: string, file: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      await rename(file, path);
+      return await syncFolder(dirname(path));
+    } catch (error) {
+      if (!isMissing(error) || attempt === 3 || !existsSync(file)) throw error;
+    }
+  }
 }
 
 /** A rename is durable when its folder is written. */

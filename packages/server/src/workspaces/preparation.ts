@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkspaceSource } from 'claude-agent-protocol';
 import type { Env } from '../agent/environment.ts';
 import { AppError, messageOf, problem } from '../errors.ts';
-import type { SavedObject, Store, WorkspaceRecord } from '../store/store.ts';
-import { type Base, type Capture, capture } from './capture.ts';
+import type { Store, WorkspaceRecord } from '../store/store.ts';
+import { type CaptureOptions, capture, restore } from './capture.ts';
 import { clone } from './clone.ts';
 import { type Places, remove, writeState } from './local.ts';
-import { describeFile, type ObjectStore } from './objects.ts';
+import { describeFile, fetchObject, type ObjectStore } from './objects.ts';
 import { TooLarge } from './run-git.ts';
+import { findSnapshot } from './snapshots.ts';
 import { type GitUrls, readRepository } from './source.ts';
 
 /** A folder that was made for a session which does not exist yet. */
@@ -40,36 +41,45 @@ export interface PreparationDeps {
   closing: AbortSignal;
 }
 
+/** A folder that is being made, which does not exist yet. */
+type Making = Omit<CaptureOptions, 'limit'>;
+
+/** What is in it: its state as a file, and the commits that later states can do without. */
+interface Filled {
+  file: string;
+  tips: string[] | undefined;
+}
+
 /** Makes the folders of new sessions. */
 export function createPreparation(deps: PreparationDeps) {
   const { store, objects, env, maxBytes, timeoutSeconds, closing } = deps;
   const { folder, temporary, withScratch } = deps.places;
 
-  const prepare = async (id: string, source: WorkspaceSource): Promise<Prepared> => {
-    if (!('git' in source)) throw problem('snapshot_not_found', { id: source.snapshot });
-    const repository = readRepository(source, deps.gitUrls);
-    if (repository.protocol === 'file') await deps.checkFolder(fileURLToPath(repository.url));
+  /** Makes a folder and its first saved state. */
+  const make = async (
+    id: string,
+    name: string,
+    source: WorkspaceRecord['source'],
+    fill: (making: Making) => Promise<Filled>,
+  ): Promise<Prepared> => {
     const wrapper = join(temporary, 'new', id);
-    const cwd = join(wrapper, repository.name);
     const discard = async (): Promise<void> => {
       await removeAll(objects, id);
       await remove(wrapper);
     };
-    const signal = AbortSignal.any([closing, timeLimit(timeoutSeconds)]);
     try {
       await mkdir(wrapper, { recursive: true, mode: 0o700 });
-      await clone({ repository, cwd, env, signal, limit: maxBytes });
       const saved = await withScratch(async (scratch) => {
-        const made = await capture({ cwd, scratch, env, signal, limit: maxBytes }, true, undefined);
-        const object = await describeFile(newKey(id, 1), made.file);
-        await objects.put(object, made.file);
-        await writeState(wrapper, { key: object.key, base: baseOf(made, object) });
+        const signal = AbortSignal.any([closing, timeLimit(timeoutSeconds)]);
+        const { file, tips } = await fill({ cwd: join(wrapper, name), scratch, env, signal });
+        const object = await describeFile(newKey(id, 1), file);
+        await objects.put(object, file);
+        await writeState(wrapper, { key: object.key, base: tips ? { key: object.key, tips } : null });
         return { version: 1, at: new Date().toISOString(), object, base: null };
       });
-      const { url, ref = null } = repository;
       return {
-        cwd: join(folder, id, repository.name),
-        record: { source: { git: url, ref }, saved, problem: null },
+        cwd: join(folder, id, name),
+        record: { source, saved, problem: null },
         place: () => rename(wrapper, join(folder, id)),
         discard,
       };
@@ -79,8 +89,43 @@ export function createPreparation(deps: PreparationDeps) {
     }
   };
 
+  const fromGit = async (id: string, asked: Extract<WorkspaceSource, { git: string }>): Promise<Prepared> => {
+    const repository = readRepository(asked, deps.gitUrls);
+    if (repository.protocol === 'file') await deps.checkFolder(fileURLToPath(repository.url));
+    const { url, name, ref = null } = repository;
+    return make(id, name, { git: url, ref }, async (making) => {
+      await clone({ ...making, repository, limit: maxBytes });
+      const made = await capture({ ...making, limit: maxBytes }, true, undefined);
+      return { file: made.file, tips: made.form === 'git' ? made.tips : undefined };
+    });
+  };
+
+  const fromSnapshot = async (id: string, snapshot: string): Promise<Prepared> => {
+    const object = await findSnapshot(objects, snapshot).catch((error: unknown) => {
+      throw problemOf(error, { ...deps, creating: true });
+    });
+    return make(id, 'workspace', { snapshot }, async (making) => {
+      const file = join(making.scratch, 'snapshot');
+      await fetchObject(objects, object, file);
+      await mkdir(making.cwd);
+      return { file, tips: await restore(making, file, undefined) };
+    });
+  };
+
+  const prepare = (id: string, asked: WorkspaceSource): Promise<Prepared> =>
+    'git' in asked ? fromGit(id, asked) : fromSnapshot(id, asked.snapshot);
+
+  /** A copy of another session's folder, for a fork. */
+  const copy = (id: string, cwd: string, { source }: WorkspaceRecord): Promise<Prepared> =>
+    make(id, basename(cwd), source, async (making) => {
+      const made = await capture({ ...making, cwd, limit: maxBytes }, 'git' in source, undefined);
+      await mkdir(making.cwd);
+      return { file: made.file, tips: await restore(making, made.file, undefined) };
+    });
+
   return {
     prepare,
+    copy,
 
     async recover() {
       const fresh = join(temporary, 'new');
@@ -104,20 +149,14 @@ export async function removeAll(objects: ObjectStore, id: string): Promise<void>
   for (const key of await objects.list(`sessions/${id}/`)) await objects.remove(key);
 }
 
-/** What later saves can build upon. */
-export const baseOf = ({ form, tips }: Capture, { key }: SavedObject): Base | null =>
-  form === 'git' ? { key, tips } : null;
-
 /** A failure to make or restore a folder, for a caller. */
 export function problemOf(
   error: unknown,
-  {
-    maxBytes,
-    timeoutSeconds,
-    creating,
-  }: Pick<PreparationDeps, 'maxBytes' | 'timeoutSeconds'> & { creating: boolean },
+  deps: Pick<PreparationDeps, 'maxBytes' | 'timeoutSeconds' | 'closing'> & { creating: boolean },
 ): AppError {
+  const { maxBytes, timeoutSeconds, closing, creating } = deps;
   if (error instanceof AppError) return error;
+  if (closing.aborted) return problem('server_stopping', { kept: false });
   if (error instanceof TooLarge) return problem('workspace_too_large', { limit: maxBytes, creating });
   return problem('workspace_unavailable', { why: sentenceOf(error, timeoutSeconds), creating });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { WorkspaceSource } from 'claude-agent-protocol';
@@ -8,7 +9,6 @@ import { capture, restore } from './capture.ts';
 import { readState, remove, writeState } from './local.ts';
 import { describeFile, fetchObject } from './objects.ts';
 import {
-  baseOf,
   createPreparation,
   newKey,
   type PreparationDeps,
@@ -19,6 +19,7 @@ import {
   timeLimit,
 } from './preparation.ts';
 import { TooLarge } from './run-git.ts';
+import { findSnapshot, snapshotKey } from './snapshots.ts';
 
 /** A failed save is tried again after this long, unless the session wakes before. */
 const RETRY_MS = 60_000;
@@ -31,6 +32,16 @@ type Owned = Pick<SessionRecord, 'id' | 'cwd' | 'workspace'>;
 export interface Workspaces {
   /** @throws AppError 403, 404, 409 or 422 when it cannot be had */
   prepare(sessionId: string, source: WorkspaceSource): Promise<Prepared>;
+  /** The same, as a copy of another session's. */
+  copy(sessionId: string, of: Owned): Promise<Prepared>;
+  /**
+   * Saves the folder of a session as it is now, for new sessions.
+   * @returns its id and size
+   * @throws AppError 409 when it is too large or cannot be saved
+   */
+  snapshot(session: Owned): Promise<{ id: string; bytes: number }>;
+  /** @throws AppError 404 */
+  removeSnapshot(id: string): Promise<void>;
   /**
    * Before an agent starts: brings the folder back if it is gone, or older than its newest saved state.
    * @throws AppError 409 when that is impossible now
@@ -79,7 +90,8 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
   const closing = new AbortController();
   const preparation = createPreparation({ ...deps, closing: closing.signal });
 
-  const asProblem = (error: unknown): AppError => problemOf(error, { ...deps, creating: false });
+  const asProblem = (error: unknown): AppError =>
+    problemOf(error, { ...deps, closing: closing.signal, creating: false });
 
   // ---- the folder of a session
 
@@ -199,7 +211,8 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       const version = saved.version + 1;
       const object = await describeFile(newKey(slot.sessionId, version), made.file);
       await objects.put(object, made.file);
-      const next = { key: object.key, base: made.needsBase ? state.base : baseOf(made, object) };
+      const own = made.form === 'git' ? { key: object.key, tips: made.tips } : null;
+      const next = { key: object.key, base: made.needsBase ? state.base : own };
       // Before it is noted: if this server dies in between, its folder counts as current all the same.
       await writeState(wrapper, { ...state, next: object.key });
       const at = new Date().toISOString();
@@ -225,12 +238,14 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       }
     });
 
+  const failureOf = (error: unknown): AppError =>
+    error instanceof TooLarge
+      ? problem('workspace_too_large', { limit: maxBytes, creating: false })
+      : problem('workspace_not_saved', { why: sentenceOf(error, timeoutSeconds) });
+
   const noteFailure = async (slot: Slot, error: unknown): Promise<void> => {
     if (slot.giveUp.signal.aborted) return;
-    const failure =
-      error instanceof TooLarge
-        ? problem('workspace_too_large', { limit: maxBytes, creating: false })
-        : problem('workspace_not_saved', { why: sentenceOf(error, timeoutSeconds) });
+    const failure = failureOf(error);
     deps.onError(failure, `save the workspace of session ${slot.sessionId}`);
     if (!(error instanceof TooLarge) && !closing.signal.aborted) {
       slot.retry = setTimeout(() => save(slot), RETRY_MS).unref();
@@ -248,24 +263,56 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     }
   };
 
+  const ready: Workspaces['ready'] = async (session) => {
+    const { cwd, workspace } = session;
+    if (!workspace) return;
+    if (!isOurs(cwd)) {
+      const why = `Its folder is ${cwd}, and this server keeps workspaces in ${deps.places.folder}. Start every server with the same --workspaces.`;
+      throw problem('workspace_unavailable', { why, creating: false });
+    }
+    const slot = slotOf(session);
+    slot.readying ??= makeReady(slot).finally(() => {
+      slot.readying = undefined;
+    });
+    await slot.readying.catch((error: unknown) => {
+      throw asProblem(error);
+    });
+  };
+
+  const takeSnapshot: Workspaces['snapshot'] = async (session) => {
+    await ready(session);
+    return withScratch(async (scratch) => {
+      const signal = timeLimit(timeoutSeconds);
+      const made = await capture(
+        { cwd: session.cwd, scratch, env, signal, limit: maxBytes },
+        false,
+        undefined,
+      );
+      const id = randomUUID();
+      const described = await describeFile(id, made.file);
+      await objects.put({ ...described, key: snapshotKey(id, described) }, made.file);
+      return { id, bytes: described.bytes };
+    }).catch((error: unknown) => {
+      throw failureOf(error);
+    });
+  };
+
   return {
     prepare: preparation.prepare,
 
-    async ready(session) {
-      const { cwd, workspace } = session;
-      if (!workspace) return;
-      if (!isOurs(cwd)) {
-        const why = `Its folder is ${cwd}, and this server keeps workspaces in ${deps.places.folder}. Start every server with the same --workspaces.`;
-        throw problem('workspace_unavailable', { why, creating: false });
-      }
-      const slot = slotOf(session);
-      slot.readying ??= makeReady(slot).finally(() => {
-        slot.readying = undefined;
-      });
-      await slot.readying.catch((error: unknown) => {
-        throw asProblem(error);
-      });
+    async copy(sessionId, of) {
+      await ready(of);
+      if (!of.workspace) throw new Error('Only a workspace is copied.');
+      return preparation.copy(sessionId, of.cwd, of.workspace);
     },
+
+    snapshot: takeSnapshot,
+
+    async removeSnapshot(id) {
+      await objects.remove((await findSnapshot(objects, id)).key);
+    },
+
+    ready,
 
     async begin(session) {
       if (!isOurs(session.cwd)) return () => {};

@@ -48,6 +48,9 @@ export interface InProcessOptions {
 /** No session has a workspace here. */
 const NO_WORKSPACES: Workspaces = {
   prepare: () => Promise.reject(new Error('there are no workspaces here')),
+  copy: () => Promise.reject(new Error('there are no workspaces here')),
+  snapshot: () => Promise.reject(new Error('there are no workspaces here')),
+  removeSnapshot: () => Promise.reject(new Error('there are no workspaces here')),
   ready: async () => {},
   begin: async () => () => {},
   saved: async () => true,
@@ -114,6 +117,7 @@ export function createInProcess({
     agent,
     sessions,
     folders,
+    workspaces: NO_WORKSPACES,
     identify: createIdentify([], createSessionTokens()),
     peers: createPeers('in-process'),
     host: '127.0.0.1',

@@ -10,7 +10,7 @@ import { mount } from '../mount.ts';
 import { named } from '../page.ts';
 
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
-  const { sessions, store, agent, folders, defaultModel } = deps;
+  const { sessions, store, agent, folders, workspaces, defaultModel } = deps;
 
   const detail = async (id: string) => {
     const { record, session } = await sessions.look(id);
@@ -87,6 +87,16 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     }
     await sessions.close(params.session_id);
     return { status: 'closed' };
+  });
+
+  mount(app, routes.snapshotSession, async ({ params }) => {
+    const { id, bytes } = await sessions.snapshot(params.session_id);
+    return { snapshot_id: id, bytes };
+  });
+
+  mount(app, routes.deleteSnapshot, async ({ params }) => {
+    await workspaces.removeSnapshot(params.snapshot_id);
+    return { status: 'removed' };
   });
 
   mount(app, routes.exportSession, async ({ params }) => {
