@@ -6,12 +6,13 @@ import {
   SessionOptions,
 } from 'claude-agent-protocol';
 import type { z } from 'zod';
-import type { Agent, ConversationFile } from '../agent/agent.ts';
+import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 import type { Prepared, Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
+import { moveConversation } from './move-conversation.ts';
 import type { Policy } from './policy.ts';
 import { changesOf } from './resume.ts';
 import type { Session } from './session.ts';
@@ -217,15 +218,13 @@ export function createAdmission(
 
   /** A fork has a folder of its own, and the agent finds its conversation only there. */
   const copyWorkspace = async (id: string, parent: SessionRecord): Promise<Prepared> => {
+    let prepared: Prepared | undefined;
     try {
-      const prepared = await workspaces.copy(id, parent);
-      const files: ConversationFile[] = [];
-      for await (const file of agent.files(id)) files.push(file);
-      await agent.erase([id]);
-      await agent.addFiles(prepared.cwd, files);
+      prepared = await workspaces.copy(id, parent);
+      await moveConversation(agent, id, prepared.cwd);
       return prepared;
     } catch (error) {
-      await agent.erase([id]);
+      await Promise.all([prepared?.discard(), agent.erase([id])]);
       throw error;
     }
   };

@@ -110,7 +110,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
     ...(ownership.isShared && {
       onLetGo(session) {
         void session.abandon();
-        void ownership.release(session.id);
+        // A folder whose state is not stored yet can be had only here.
+        if (deps.workspaces.isSaved(session.id)) void ownership.release(session.id);
       },
     }),
   });

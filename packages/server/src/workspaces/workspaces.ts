@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { WorkspaceSource } from 'claude-agent-protocol';
-import { type AppError, problem } from '../errors.ts';
+import { AppError, problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
-import type { SessionRecord, WorkspaceRecord } from '../store/store.ts';
+import type { Change, SessionRecord, WorkspaceRecord } from '../store/store.ts';
 import { capture, restore } from './capture.ts';
 import { readState, remove, writeState } from './local.ts';
 import { describeFile, fetchObject } from './objects.ts';
@@ -52,6 +52,8 @@ export interface Workspaces {
    * returns: a folder that may have changed is saved.
    */
   begin(session: Pick<SessionRecord, 'id' | 'cwd'>): Promise<(how: { changed: boolean }) => void>;
+  /** No save of it runs, and its newest state is stored. */
+  isSaved(sessionId: string): boolean;
   /** Settles when no save of it runs. @returns false when its newest state is only in the folder */
   saved(sessionId: string): Promise<boolean>;
   /** The session is about to be erased: no save of its folder begins any more, and one that runs is given up. */
@@ -189,7 +191,8 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     })().finally(() => {
       if (slot.saving !== saving) return;
       slot.saving = undefined;
-      if (!slot.unsaved && slot.agents === 0 && !slot.readying) slots.delete(slot.sessionId);
+      const isOver = !slot.unsaved || slot.giveUp.signal.aborted;
+      if (isOver && slot.agents === 0 && !slot.readying) slots.delete(slot.sessionId);
     });
     slot.saving = saving;
   };
@@ -221,9 +224,13 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
         saved: { version, at, object, base: made.needsBase ? kept : null },
         problem: null,
       };
-      const written = await log.write(slot.sessionId, [
-        { kind: 'update-session', id: slot.sessionId, set: { workspace: set } },
-      ]);
+      const { sessionId } = slot;
+      const changes: Change[] = [{ kind: 'update-session', id: sessionId, set: { workspace: set } }];
+      const written = await log.write(sessionId, changes).catch(async (error: unknown) => {
+        // Another server has the session. After any other failure the state may have been noted all the same.
+        if (isMoved(error)) await objects.remove(object.key);
+        throw error;
+      });
       if (!written.ok) {
         await objects.remove(object.key);
         throw new Error('The session is gone.');
@@ -244,6 +251,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       : problem('workspace_not_saved', { why: sentenceOf(error, timeoutSeconds) });
 
   const noteFailure = async (slot: Slot, error: unknown): Promise<void> => {
+    if (isMoved(error)) slot.giveUp.abort();
     if (slot.giveUp.signal.aborted) return;
     const failure = failureOf(error);
     deps.onError(failure, `save the workspace of session ${slot.sessionId}`);
@@ -328,6 +336,11 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       };
     },
 
+    isSaved(sessionId) {
+      const slot = slots.get(sessionId);
+      return !slot || (!slot.saving && !slot.unsaved);
+    },
+
     async saved(sessionId) {
       for (let slot = slots.get(sessionId); slot?.saving; slot = slots.get(sessionId)) await slot.saving;
       return slots.get(sessionId)?.unsaved !== true;
@@ -353,6 +366,9 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     },
   };
 }
+
+/** This server does not own the session any more, and wrote nothing. */
+const isMoved = (error: unknown): boolean => error instanceof AppError && error.code === 'session_moved';
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -6,6 +6,7 @@ import { createConfig, createGateway } from 'claude-agent-gateway';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
 import { createSoleOwnership } from '../../src/cluster/ownership.ts';
+import { problem } from '../../src/errors.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -47,12 +48,13 @@ export interface InProcessOptions {
 
 /** No session has a workspace here. */
 const NO_WORKSPACES: Workspaces = {
-  prepare: () => Promise.reject(new Error('there are no workspaces here')),
-  copy: () => Promise.reject(new Error('there are no workspaces here')),
-  snapshot: () => Promise.reject(new Error('there are no workspaces here')),
-  removeSnapshot: () => Promise.reject(new Error('there are no workspaces here')),
+  prepare: () => Promise.reject(problem('workspace_unavailable', { why: 'There are none.', creating: true })),
+  copy: () => Promise.reject(problem('workspace_unavailable', { why: 'There are none.', creating: true })),
+  snapshot: () => Promise.reject(problem('workspace_not_saved', { why: 'There are none.' })),
+  removeSnapshot: (id) => Promise.reject(problem('snapshot_not_found', { id })),
   ready: async () => {},
   begin: async () => () => {},
+  isSaved: () => true,
   saved: async () => true,
   abandon: () => {},
   erase: async () => {},

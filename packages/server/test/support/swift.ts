@@ -152,7 +152,7 @@ async function freePorts(count: number): Promise<number[]> {
 async function makeBucket({ endpoint, bucket, region, credentials }: S3Settings): Promise<void> {
   const { accessKeyId, secretAccessKey } = credentials;
   const url = `${endpoint}/${bucket}`;
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 55_000;
   for (;;) {
     const { headers } = await new AwsV4Signer({
       method: 'PUT',
