@@ -219,11 +219,19 @@ const toNowhere: fc.Arbitrary<Parts> = fc.record({
   body: fc.oneof(fc.constant(undefined), brokenBody),
 });
 
+/** Requests that must be frequent, or of which few can be served: a history needs a session, a cursor and a conversation. */
+const WEIGHTS: { [Name in RouteName]?: number } = {
+  sendMessage: 6,
+  createSession: 4,
+  respondPermission: 6,
+  listMessages: 3,
+};
+
 /** Any request: to a route, to none, and both again through `/invocations`. */
 export function anyRequest(wanted: (name: RouteName) => boolean = () => true): fc.Arbitrary<FuzzRequest> {
   const each = ROUTES.filter(([name]) => wanted(name)).map(([name, spec]) => ({
     // Sessions are what the rest needs, and messages are where most happens.
-    weight: name === 'sendMessage' ? 6 : name === 'createSession' ? 4 : name === 'respondPermission' ? 6 : 1,
+    weight: WEIGHTS[name] ?? 1,
     arbitrary: toRoute(name, spec),
   }));
   const plain = fc.oneof({ weight: 12, arbitrary: fc.oneof(...each) }, { weight: 2, arbitrary: toNowhere });
