@@ -1,4 +1,5 @@
 import type { Lease } from './agent/watchdog.ts';
+import type { NodeSessions } from './cluster/cluster.ts';
 import { createSoleOwnership, type Ownership } from './cluster/ownership.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import type { AppDeps } from './http/deps.ts';
@@ -20,7 +21,7 @@ export interface Base {
   /** Called when the lease is longer now, and when it was lost: then every agent has to be killed. */
   onLease(renew: () => void, lost: () => Promise<void>): void;
   /** Other nodes reach this one at `url`, and it takes sessions over. */
-  join(url: string, takeOver: (sessionId: string) => Promise<void>): Promise<void>;
+  join(url: string, sessions: NodeSessions): Promise<void>;
   /** First step of a shutdown: no more sessions come. */
   drain(): Promise<void>;
   /** Last step but for the store: nothing more is passed on, and what this node owned is anyone's. */

@@ -53,6 +53,7 @@ export async function openNode(
   const forwarding = createForwarding({
     ownership,
     directory: nodes,
+    placement: cluster.placement,
     proof,
     patienceMs: leaseMs + TAKEOVER_MS,
   });
@@ -70,12 +71,12 @@ export async function openNode(
     feed,
     ownership,
     lease: { shell, leftMs: membership.leftMs },
-    nodes: { forward: forwarding.forward, verify: proof.verify },
+    nodes: { forward: forwarding.forward, verify: proof.verify, states: nodes.states },
     onLease(renew, lost) {
       membership.onBeat(renew);
       membership.onLost(lost);
     },
-    join: (own, takeOver) => cluster.join(config.nodeAddress ?? reachable(own), takeOver),
+    join: (own, sessions) => cluster.join(config.nodeAddress ?? reachable(own), sessions),
     drain: cluster.drain,
     leave: () => inOrder([relay.close, forwarding.close, cluster.leave]),
   };

@@ -248,7 +248,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
     agent.expect({ model: defaultModel, options: SessionOptions.parse({}) });
-    await base.join(url, sessions.takeOver);
+    await base.join(url, sessions);
   } catch (error) {
     http?.close();
     gateway.close();

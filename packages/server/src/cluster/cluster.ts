@@ -2,6 +2,7 @@ import type { PostgresPool } from '../store/postgres/pool.ts';
 import type { Store } from '../store/store.ts';
 import { createMembership, type Membership } from './membership.ts';
 import { createNodes, type Nodes } from './nodes.ts';
+import { createPlacement, type Placement } from './placement.ts';
 import { createSharedOwnership, type SharedOwnership } from './shared-ownership.ts';
 import { createTakeover } from './takeover.ts';
 
@@ -19,16 +20,24 @@ export interface ClusterDeps {
   onError(error: unknown, what: string): void;
 }
 
+/** What a node does with sessions. */
+export interface NodeSessions {
+  /** Settles what a dead node left open in a session, and goes on with it. */
+  takeOver(sessionId: string): Promise<void>;
+  /** How many more of them could have a process at once. */
+  room(): number;
+}
+
 /** This server as a node among others on one database. */
 export interface Cluster {
   ownership: SharedOwnership;
   membership: Membership;
   nodes: Nodes;
+  placement: Placement;
   /**
    * Joins, and begins to take over what dead nodes left.
-   * @param takeOver settles what a dead node left open in a session, and goes on with it
    */
-  join(address: string, takeOver: (sessionId: string) => Promise<void>): Promise<void>;
+  join(address: string, sessions: NodeSessions): Promise<void>;
   /** It takes no more sessions. */
   drain(): Promise<void>;
   /** Its sessions are anyone's. */
@@ -36,16 +45,20 @@ export interface Cluster {
 }
 
 export function createCluster({ store, pool, id, heartbeatMs, leaseMs, onError }: ClusterDeps): Cluster {
-  const membership = createMembership({ sql: pool, id, heartbeatMs, leaseMs, onError });
+  let room = (): number => 0;
+  const membership = createMembership({ sql: pool, id, heartbeatMs, leaseMs, room: () => room(), onError });
   const ownership = createSharedOwnership({ sql: pool, store, membership, onError });
   const nodes = createNodes({ sql: pool, membership, watch: (onWrite) => store.watch(onWrite) });
+  const placement = createPlacement({ membership, live: nodes.live, room: () => room() });
   let stop = async (): Promise<void> => {};
 
   return {
     ownership,
     membership,
     nodes,
-    async join(address, takeOver) {
+    placement,
+    async join(address, { takeOver, room: roomHere }) {
+      room = roomHere;
       await membership.join(address);
       const takeover = createTakeover({
         membership,

@@ -10,6 +10,8 @@ export interface MembershipDeps {
   heartbeatMs: number;
   /** So long is the node alive for the others without another heartbeat, by the database's clock. */
   leaseMs: number;
+  /** How many more sessions could have a process here at once. */
+  room(): number;
   onError(error: unknown, what: string): void;
 }
 
@@ -19,6 +21,8 @@ export interface LiveNode {
   incarnation: string;
   address: string;
   draining: boolean;
+  /** How many more sessions could have a process there at once, as of its last heartbeat. */
+  room: number;
 }
 
 /**
@@ -51,7 +55,14 @@ export interface Membership {
 /** The second heartbeat that does not answer is not followed by a third. */
 const IN_FLIGHT = 2;
 
-export function createMembership({ sql, id, heartbeatMs, leaseMs, onError }: MembershipDeps): Membership {
+export function createMembership({
+  sql,
+  id,
+  heartbeatMs,
+  leaseMs,
+  room,
+  onError,
+}: MembershipDeps): Membership {
   /**
    * The node gives up before the others can know: what is under way at the end of its lease still has to be killed.
    * Measured: five agents are gone 0.3 s after the reaper was started.
@@ -86,14 +97,16 @@ export function createMembership({ sql, id, heartbeatMs, leaseMs, onError }: Mem
     const mine = randomUUID();
     const sentAt = performance.now();
     await sql.all(
-      `insert into nodes (id, incarnation, address, started_at, expires_at, draining)
-         values ($1, $2, $3, now(), now() + $4::float8 * interval '1 millisecond', false)
+      `insert into nodes (id, incarnation, address, started_at, expires_at, draining, room)
+         values ($1, $2, $3, now(), now() + $4::float8 * interval '1 millisecond', false, $5)
        on conflict (id) do update set incarnation = excluded.incarnation, address = excluded.address,
-         started_at = excluded.started_at, expires_at = excluded.expires_at, draining = false`,
+         started_at = excluded.started_at, expires_at = excluded.expires_at, draining = false,
+         room = excluded.room`,
       id,
       mine,
       address,
       leaseMs,
+      room(),
     );
     incarnation = mine;
     deadline = 0;
@@ -110,11 +123,12 @@ export function createMembership({ sql, id, heartbeatMs, leaseMs, onError }: Mem
     const sentAt = performance.now();
     try {
       const row = await sql.get(
-        `update nodes set expires_at = now() + $2::float8 * interval '1 millisecond', draining = $3
+        `update nodes set expires_at = now() + $2::float8 * interval '1 millisecond', draining = $3, room = $4
          where incarnation = $1 returning id`,
         mine,
         leaseMs,
         draining,
+        room(),
       );
       if (incarnation !== mine) return;
       if (!row) void lose('was taken for dead');
@@ -176,12 +190,13 @@ export function createMembership({ sql, id, heartbeatMs, leaseMs, onError }: Mem
     onLost: (listener) => void lostListeners.push(listener),
     async sweep() {
       await sql.all('delete from nodes where expires_at <= now()');
-      const rows = await sql.all('select id, incarnation, address, draining from nodes order by id');
+      const rows = await sql.all('select id, incarnation, address, draining, room from nodes order by id');
       return rows.map((row) => ({
         id: String(row.id),
         incarnation: String(row.incarnation),
         address: String(row.address),
         draining: Boolean(row.draining),
+        room: Number(row.room),
       }));
     },
   };

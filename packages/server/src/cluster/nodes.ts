@@ -1,3 +1,4 @@
+import { SessionState } from 'claude-agent-protocol';
 import type { Sql } from '../store/postgres/pool.ts';
 import type { Directory } from './directory.ts';
 import type { LiveNode, Membership } from './membership.ts';
@@ -12,6 +13,8 @@ export interface NodesDeps {
 export interface Nodes extends Directory {
   /** The nodes that are alive, as of the last look. */
   live(): readonly LiveNode[];
+  /** What sessions do that a live node owns, by id: as their logs say. */
+  states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
   /** Takes over what a look found; all that follow a session are told, because notifications can be missed. */
   update(nodes: readonly LiveNode[]): void;
   close(): void;
@@ -49,6 +52,17 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
       if (!found || found.incarnation === membership.incarnation()) return undefined;
       note(String(found.id), String(found.incarnation));
       return { id: String(found.id), address: String(found.address) };
+    },
+
+    async states(sessionIds) {
+      // Backwards from the newest event: a state is among the last ones of a session that does nothing.
+      const rows = await sql.all(
+        `select s.id, (select e.data::jsonb ->> 'state' from events e
+           where e.session_id = s.id and e.type = 'session.state' order by e.seq desc limit 1) as state
+         from sessions s join nodes n on n.incarnation = s.owner where s.id = any($1)`,
+        sessionIds,
+      );
+      return new Map(rows.map(({ id, state }) => [String(id), SessionState.parse(state)]));
     },
 
     // One that no look has found yet has just joined.

@@ -19,12 +19,13 @@ export type Principal =
 
 /**
  * The answer of the node that owns the session; undefined when this node is to answer.
+ * @param sessionId undefined for a session that does not exist yet: it goes where there is room
  * @param reads as the route says: `live` leaves a session without an owner as it is
  * @throws AppError 421 for a request that was passed on already, 503 when no node answers in time
  */
 export type Forward = (
   c: Context<HttpEnv>,
-  sessionId: string,
+  sessionId: string | undefined,
   reads?: RouteSpec['reads'],
 ) => Promise<Response | undefined>;
 

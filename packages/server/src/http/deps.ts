@@ -1,4 +1,5 @@
 import type { Gateway } from 'claude-agent-gateway';
+import type { SessionState } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
@@ -24,7 +25,12 @@ export interface AppDeps {
   defaultModel: string | undefined;
   gateway: Gateway;
   /** Where several nodes share the sessions. */
-  nodes?: { forward: Forward; verify(header: string): Principal | undefined };
+  nodes?: {
+    forward: Forward;
+    verify(header: string): Principal | undefined;
+    /** What sessions do that a live node owns, by id. */
+    states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
+  };
   version: string;
   onError(error: unknown, what: string): void;
 }

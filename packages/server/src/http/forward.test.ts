@@ -34,12 +34,14 @@ function here(owners: ({ id: string; address: string } | undefined)[], patienceM
   const next = () => (owners.length > 1 ? owners.shift() : owners[0]);
   const forwarding: Forwarding = createForwarding({
     ownership: {
+      owns: () => false,
       async acquire() {
         const owner = next();
         return owner ? { owned: false, node: owner } : { owned: true, open: false };
       },
     },
-    directory: { locate: async () => next(), gone: () => dead.signal },
+    directory: { locate: async () => undefined, gone: () => dead.signal },
+    placement: { elsewhere: () => undefined },
     proof,
     patienceMs,
   });

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { Agent, fetch, Request as NodeRequest } from 'undici';
 import type { Directory, NodeAddress } from '../cluster/directory.ts';
 import type { Ownership } from '../cluster/ownership.ts';
+import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
 import { type Forward, type HttpEnv, NODE_HEADER } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
@@ -32,8 +33,9 @@ const NOT_SENT: ReadonlySet<unknown> = new Set([
 ]);
 
 export interface ForwardDeps {
-  ownership: Pick<Ownership, 'acquire'>;
+  ownership: Pick<Ownership, 'acquire' | 'owns'>;
   directory: Pick<Directory, 'locate' | 'gone'>;
+  placement: Placement;
   proof: NodeProof;
   /** How long a request looks for a node that answers: a little longer than a take-over takes. */
   patienceMs: number;
@@ -45,21 +47,32 @@ export interface Forwarding {
 }
 
 /** Passes requests on to the node that owns their session. */
-export function createForwarding({ ownership, directory, proof, patienceMs }: ForwardDeps): Forwarding {
+export function createForwarding(deps: ForwardDeps): Forwarding {
+  const { ownership, directory, placement, proof, patienceMs } = deps;
   // A waiting message gets no byte until its turn ends, and a stream may be silent: no time-outs but that of connecting.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2000 } });
 
-  const elsewhere = async (id: string, reads: RouteSpec['reads']): Promise<NodeAddress | undefined> => {
+  const elsewhere = async (
+    id: string | undefined,
+    reads: RouteSpec['reads'],
+    passedOn: boolean,
+  ): Promise<NodeAddress | undefined> => {
+    if (id === undefined) return passedOn ? undefined : placement.elsewhere();
     if (reads === 'live') return directory.locate(id);
+    if (!passedOn && !ownership.owns(id)) {
+      const node = (await directory.locate(id)) ?? placement.elsewhere();
+      if (node) return node;
+    }
     const taken = await ownership.acquire(id);
     return taken.owned ? undefined : taken.node;
   };
 
   return {
     async forward(c, sessionId, reads) {
-      let node = await elsewhere(sessionId, reads);
+      const passedOn = c.get('passedOn') ?? false;
+      let node = await elsewhere(sessionId, reads, passedOn);
       if (!node) return undefined;
-      if (c.get('passedOn')) throw problem('not_owner');
+      if (passedOn) throw problem('not_owner');
       const request = await keep(c);
       const until = Date.now() + patienceMs;
       while (node) {
@@ -74,7 +87,7 @@ export function createForwarding({ ownership, directory, proof, patienceMs }: Fo
         if (response) return response;
         if (Date.now() > until) throw problem('owner_unreachable');
         await delay(LOOK_AGAIN_MS, undefined, { signal: request.signal });
-        node = await elsewhere(sessionId, reads);
+        node = await elsewhere(sessionId, reads, passedOn);
       }
       return undefined;
     },

@@ -72,6 +72,8 @@ export interface Sessions {
   checkMode(mode: PermissionMode): void;
   /** Settles everything that a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
+  /** How many more sessions could have a process at once: those that are idle would sleep for it. */
+  room(): number;
   /** Goes on with a session that this node owns now: settles what a dead node left open. @throws AppError 503 */
   takeOver(sessionId: string): Promise<void>;
   /** Starts the turns that a dead server left queued, and finishes what it was erasing. Once, when it can be reached. */
@@ -367,6 +369,11 @@ export function createSessions(deps: SessionsDeps): Sessions {
       // Nodes take the sessions of dead ones over in small lots, while they work.
       orphaned = ownership.isShared ? [] : await moving.settle();
       open = await store.countSessions('connected');
+    },
+
+    room() {
+      const busy = actors.all().filter((session) => BUSY.has(session.state())).length;
+      return Math.max(0, deps.maxLiveAgents - busy - permits.waiting());
     },
 
     async takeOver(id) {

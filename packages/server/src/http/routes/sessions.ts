@@ -10,7 +10,7 @@ import { mount } from '../mount.ts';
 import { named } from '../page.ts';
 
 export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
-  const { sessions, store, agent, folders, workspaces, defaultModel } = deps;
+  const { sessions, store, agent, folders, workspaces, defaultModel, nodes } = deps;
 
   const detail = async (id: string) => {
     const { record, session } = await sessions.look(id);
@@ -29,16 +29,19 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 
   mount(app, routes.createSession, async ({ body }, c) => {
     const { resume_session_id: source } = body;
-    const elsewhere = source !== undefined && (await c.get('forward')?.(c, await sessions.sessionOf(source)));
-    return elsewhere || sessions.create(body, keyOf(c.get('principal')));
+    const id = source === undefined ? undefined : await sessions.sessionOf(source);
+    const elsewhere = await c.get('forward')?.(c, id);
+    return elsewhere ?? sessions.create(body, keyOf(c.get('principal')));
   });
 
   mount(app, routes.listSessions, async ({ query }) => {
     const { cwd, ...rest } = query;
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
     const page = await sessions.list({ ...rest, cwd: folder });
+    const away = page.sessions.filter(({ session }) => !session).map(({ record }) => record.id);
+    const states = away.length > 0 ? await nodes?.states(away) : undefined;
     const list = page.sessions.map(({ record, session }) =>
-      sessionView(record, stateOf(record, session), defaultModel),
+      sessionView(record, states?.get(record.id) ?? stateOf(record, session), defaultModel),
     );
     return named('sessions', list, page.next);
   });

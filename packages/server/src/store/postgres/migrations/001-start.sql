@@ -199,5 +199,6 @@ create table nodes (
   started_at timestamptz not null,
   expires_at timestamptz not null,
   draining boolean not null default false,
-  facts jsonb not null default '{}'
+  -- How many more sessions could have a process there at once.
+  room int not null default 0
 ) with (fillfactor = 50);
