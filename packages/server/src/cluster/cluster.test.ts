@@ -65,9 +65,12 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
       thaw: () => thawed.resolve(),
     };
     cluster.ownership.onLost(async (ids) => void node.lost.push(...(ids === 'all' ? ['all'] : ids)));
-    await cluster.join(`http://${name}`, async (id) => {
-      node.taken.push(id);
-      cluster.ownership.settled(id);
+    await cluster.join(`http://${name}`, {
+      async takeOver(id) {
+        node.taken.push(id);
+        cluster.ownership.settled(id);
+      },
+      room: () => 1,
     });
     ends.push(async () => {
       node.thaw();

@@ -49,7 +49,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     const { nodes } = deps;
     if (nodes)
       c.set('forward', async (...[, id, reads]) =>
-        nodes.forward(c, await deps.sessions.sessionOf(id), reads),
+        nodes.forward(c, id === undefined ? id : await deps.sessions.sessionOf(id), reads),
       );
     return next();
   });

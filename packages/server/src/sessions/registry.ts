@@ -372,8 +372,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     room() {
+      const waiting = actors.all().filter((session) => session.needsPermit()).length;
       const busy = actors.all().filter((session) => BUSY.has(session.state())).length;
-      return Math.max(0, deps.maxLiveAgents - busy - permits.waiting());
+      return Math.max(0, deps.maxLiveAgents - busy - waiting);
     },
 
     async takeOver(id) {
