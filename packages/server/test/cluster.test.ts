@@ -97,6 +97,36 @@ describe.skipIf(!hasPostgres())('a cluster', { timeout: 120_000 }, () => {
     }
   };
 
+  /** A turn whose approval waits without a process. */
+  const parked = async (on: TestServer, other: TestServer) => {
+    const file = `${crypto.randomUUID()}.txt`;
+    const { session_id: id } = await on.createSession({ park_after_seconds: 0 });
+    const message = script(
+      { tools: [{ name: 'Bash', input: { command: `touch x; echo once >> ${file}` } }] },
+      { say: 'done' },
+    );
+    const turn = await post(on, id, message);
+    let request = '';
+    await until(async () => {
+      request = (await other.status(id)).pending_permissions[0]?.request_id ?? '';
+      return request !== '' && (await eventsOf(other, id)).some(({ type }) => type === 'turn.parked');
+    });
+    return { id, turn, request, file };
+  };
+
+  /** It still waits, and its call runs once with the answer. */
+  const answer = async (
+    on: TestServer,
+    { id, turn, request, file }: Awaited<ReturnType<typeof parked>>,
+  ): Promise<void> => {
+    await until(async () => (await on.status(id)).pending_permissions[0]?.request_id === request);
+    const body = { request_id: request, allowed: true };
+    expect((await on.call('POST', `/sessions/${id}/permissions/respond`, body)).status).toBe(200);
+    await until(async () => (await stateOf(on, id, turn)) === 'completed');
+    expect(ran(file)).toBe('once\n');
+    await checkLog(on, id);
+  };
+
   test('answers from any node, whichever owns the session', async () => {
     const [one, two] = await pair();
     const { session_id: id } = await one.createSession();
@@ -124,27 +154,10 @@ describe.skipIf(!hasPostgres())('a cluster', { timeout: 120_000 }, () => {
 
   test('a node that is killed: a parked approval stays pending, and runs once with its answer', async () => {
     const [victim, other] = await pair();
-    const file = `${crypto.randomUUID()}.txt`;
-    const { session_id: id } = await victim.createSession({ park_after_seconds: 0 });
-    const message = script(
-      { tools: [{ name: 'Bash', input: { command: `touch x; echo once >> ${file}` } }] },
-      { say: 'done' },
-    );
-    const turn = await post(victim, id, message);
-    let request = '';
-    await until(async () => {
-      request = (await other.status(id)).pending_permissions[0]?.request_id ?? '';
-      return request !== '' && (await eventsOf(other, id)).some(({ type }) => type === 'turn.parked');
-    });
+    const waiting = await parked(victim, other);
     await victim.kill();
     await sleep(LEASE_SECONDS * 1000);
-    await until(async () => (await other.status(id)).pending_permissions[0]?.request_id === request);
-    const answer = { request_id: request, allowed: true };
-    const { status } = await other.call('POST', `/sessions/${id}/permissions/respond`, answer);
-    expect(status).toBe(200);
-    await until(async () => (await stateOf(other, id, turn)) === 'completed');
-    expect(ran(file)).toBe('once\n');
-    await checkLog(other, id);
+    await answer(other, waiting);
   });
 
   test('a node that is killed: a turn goes on elsewhere if its session says so', async () => {
@@ -210,12 +223,14 @@ describe.skipIf(!hasPostgres())('a cluster', { timeout: 120_000 }, () => {
   test('a rolling restart loses nothing: queued messages go on elsewhere, approvals wait', async () => {
     const [victim, other] = await pair();
     const sessions = await Promise.all([busy(victim), busy(victim)]);
+    const waiting = await parked(victim, other);
     const stopped = victim.stop();
     for (const { id, running, queued } of sessions) {
       await until(async () => (await stateOf(other, id, running)) === 'interrupted');
       await until(async () => (await stateOf(other, id, queued)) === 'completed');
     }
     expect(await stopped).toBe(0);
+    await answer(other, waiting);
     for (const { id } of sessions) await checkLog(other, id);
     const again = await cluster.start({ on: victim });
     for (const { id } of sessions) expect((await again.send(id, 'say on')).is_error).toBe(false);

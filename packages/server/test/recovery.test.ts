@@ -50,6 +50,16 @@ async function eventsOf(sessionId: string): Promise<SessionEvent[]> {
 const turnsOf = async (sessionId: string): Promise<Turn[]> =>
   (await server.call<{ turns: Turn[] }>('GET', `/sessions/${sessionId}/turns?limit=1000`)).body.turns;
 
+/** Both as of one moment: a turn may end between two requests. */
+const readAtOnce = async (sessionId: string) => {
+  for (;;) {
+    const before = await eventsOf(sessionId);
+    const turns = await turnsOf(sessionId);
+    const events = await eventsOf(sessionId);
+    if (events.length === before.length) return { events, turns };
+  }
+};
+
 const isEnd = ({ type }: SessionEvent): boolean => /^turn\.(completed|failed|interrupted)$/.test(type);
 const textOf = ({ messages }: TurnResult): string =>
   messages.map((item) => (item.type === 'text' ? item.content : '')).join('');
@@ -65,7 +75,7 @@ interface Settled {
 
 /** Checks everything that must hold for a session right after a restart. */
 async function check(sessionId: string, ledger: Ledger, diedAt: string): Promise<Settled> {
-  const [events, turns] = [await eventsOf(sessionId), await turnsOf(sessionId)];
+  const { events, turns } = await readAtOnce(sessionId);
   expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
   for (const [seq, shown] of ledger.events.get(sessionId) ?? []) expect(events[seq - 1]).toEqual(shown);
   for (const [turnId, turn] of ledger.turns) {

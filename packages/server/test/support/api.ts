@@ -92,9 +92,14 @@ export function createApi(url: string): Api {
 }
 
 /** The frames of an SSE body; comments are passed over. */
-export async function* sseFrames(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<SseFrame> {
+export function sseFrames(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<SseFrame> {
+  // Locked at once: fetch cancels a body that nobody reads when its Response is collected.
+  return readFrames(body.pipeThrough(new TextDecoderStream()));
+}
+
+async function* readFrames(chunks: ReadableStream<string>): AsyncGenerator<SseFrame> {
   let text = '';
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of chunks) {
     text += chunk;
     for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
       const frame = readFrame(text.slice(0, end));
