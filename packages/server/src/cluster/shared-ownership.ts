@@ -141,9 +141,11 @@ export function createSharedOwnership({
     async write(id, changes) {
       const owner = membership.incarnation();
       const [first, ...rest] = changes;
-      if (first?.kind === 'insert-session') {
+      if (first?.kind === 'insert-session' || first?.kind === 'begin-import') {
         if (owner === undefined) throw moved(id);
         const result = await store.write([{ ...first, owner }, ...rest]);
+        // There is such a session: what an import does then, it decides itself.
+        if (!result.ok && first.kind === 'begin-import') return result;
         if (!result.ok || !keep(id, owner, { fence: 1, open: false })) throw moved(id);
         return result;
       }

@@ -63,7 +63,9 @@ export function createImporter(deps: ImportDeps, eraser: Pick<Eraser, 'drop' | '
     const change: Change = { kind: 'begin-import', session };
     const { id } = session;
     if ((await ownership.write(id, [change])).ok) return;
-    if (!(await eraser.isHidden(id, 'importing'))) throw problem('import_taken', { id });
+    // Another node may be at it.
+    const isLeft = (await eraser.isHidden(id, 'importing')) && (await ownership.acquire(id)).owned;
+    if (!isLeft) throw problem('import_taken', { id });
     await eraser.drop(id);
     if (!(await ownership.write(id, [change])).ok) throw problem('import_taken', { id });
   };

@@ -57,7 +57,11 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
     case 'add-key-usage':
       return { k, key: asText(change.keyId), cost: change.costUsd };
     case 'begin-import':
-      return { k, s: change.session.id, r: { ...newSession(change.session), hidden: 'importing' } };
+      return {
+        k,
+        s: change.session.id,
+        r: { ...newSession(change.session, change.owner), hidden: 'importing' },
+      };
     case 'import-rows':
       return { k, s: change.rows.sessionId, r: encodeRows(change.rows) };
     case 'end-import':
