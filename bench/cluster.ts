@@ -21,6 +21,7 @@ import { CAST, type LoadDeps, type Role } from './chaos/clients.ts';
 import { FAULTS, harm, type Node, startNode, startRoundRobin, watchOwners } from './chaos/cluster.ts';
 import { readEvidence } from './chaos/evidence.ts';
 import { createJournal, type Journal } from './chaos/journal.ts';
+import { isClean, printAnswers, printFindings } from './chaos/report.ts';
 import { readersCaughtUp, startLoad, sums } from './chaos/run.ts';
 import { type AgentSeen, agentsOf, freePort, goneWithin, inTime } from './chaos/server.ts';
 import { ms, printTable, quantile } from './support/table.ts';
@@ -188,29 +189,14 @@ async function watchAgents(userHome: string, orphans: Set<string>, signal: Abort
 }
 
 function report({ findings, counts, withoutOwner, told }: ClusterOutcome, title: string): boolean {
-  printTable(
-    title,
-    ['', 'count'],
-    Object.entries(counts).map(([name, count]) => [name, String(count)]),
-  );
-  printTable(
-    'must be 0',
-    ['', 'count'],
-    Object.entries(findings).map(([name, list]) => [name, String(list.length)]),
-  );
-  for (const [name, list] of Object.entries(findings))
-    for (const sentence of (list as string[]).slice(0, 20)) console.log(`${name}: ${sentence}`);
+  printFindings(title, counts, findings);
   printTable(
     `a session with open work, without an owner that could work (${withoutOwner.length} times)`,
     ['p50', 'p95', 'most'],
     [[0.5, 0.95, 1].map((part) => ms(quantile(withoutOwner, part)))],
   );
-  printTable(
-    'answers',
-    ['', 'count'],
-    [...told].sort(([a], [b]) => a.localeCompare(b)).map(([label, count]) => [label, String(count)]),
-  );
-  return Object.values(findings).every((list) => list.length === 0);
+  printAnswers(told);
+  return isClean(findings);
 }
 
 if (import.meta.main) {

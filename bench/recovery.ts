@@ -7,23 +7,13 @@
  * `--pace 0.3` makes the pauses between kills shorter; after `--minutes` no more follow.
  */
 import { parseArgs } from 'node:util';
+import { isClean, printAnswers, printFindings } from './chaos/report.ts';
 import { type Mode, type Outcome, runChaos } from './chaos/run.ts';
 import { ms, printTable, quantile } from './support/table.ts';
 
 /** Prints what a run has found. @returns whether nothing was wrong */
 export function report({ findings, counts, restarts, told, seed, mode }: Outcome): boolean {
-  printTable(
-    `recovery, --mode ${mode} --seed ${seed}`,
-    ['', 'count'],
-    Object.entries(counts).map(([name, count]) => [name, String(count)]),
-  );
-  printTable(
-    'must be 0',
-    ['', 'count'],
-    Object.entries(findings).map(([name, list]) => [name, String(list.length)]),
-  );
-  for (const [name, list] of Object.entries(findings))
-    for (const sentence of list.slice(0, 20)) console.log(`${name}: ${sentence}`);
+  printFindings(`recovery, --mode ${mode} --seed ${seed}`, counts, findings);
   if (restarts.length > 0) {
     const parts = [0, 0.5, 0.9, 0.99, 1];
     printTable(
@@ -32,12 +22,8 @@ export function report({ findings, counts, restarts, told, seed, mode }: Outcome
       [parts.map((part) => ms(quantile(restarts, part)))],
     );
   }
-  printTable(
-    'answers',
-    ['', 'count'],
-    [...told].sort(([a], [b]) => a.localeCompare(b)).map(([label, count]) => [label, String(count)]),
-  );
-  return Object.values(findings).every((list) => list.length === 0);
+  printAnswers(told);
+  return isClean(findings);
 }
 
 if (import.meta.main) {

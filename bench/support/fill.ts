@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { EventData, EventType, TurnResult } from 'claude-agent-protocol';
 import { event } from '../../packages/server/src/events/log.ts';
 import { openSqliteStore } from '../../packages/server/src/store/sqlite.ts';
-import type { Change, SessionRecord, TurnRecord } from '../../packages/server/src/store/store.ts';
+import type { Change } from '../../packages/server/src/store/store.ts';
+import { samplePermission, sampleSession, sampleTurn } from '../../packages/server/test/support/samples.ts';
 
 const TURNS = 10;
 /** Each turn has ten events. */
@@ -37,26 +38,15 @@ function sessionChanges(n: number, cwd: string, words: (count: number) => string
   let ticks = 0;
   const now = (): string => new Date(start + ++ticks * 1_000).toISOString();
   const isParked = n % PARKED === PARKED - 1;
-  const session: Omit<SessionRecord, 'lastSeq'> = {
+  const session = sampleSession({
     id,
-    conversationId: id,
     createdAt: now(),
     lastActivity: new Date(start + 3_600_000).toISOString(),
-    status: 'connected',
     title: n % 3 === 0 ? words(4) : null,
     metadata: { n },
     cwd,
-    worktree: null,
-    workspace: null,
-    model: null,
-    permissionMode: 'default',
-    options: { enable_proxy: false },
-    messageCount: 0,
-    hasTranscript: false,
     transcriptSeen: 0,
-    forkedFrom: null,
-    createdBy: null,
-  };
+  });
   const changes: Change[] = [{ kind: 'insert-session', session }];
   let turnId: string | null = null;
   const tell = <T extends EventType>(type: T, data: EventData<T>): void =>
@@ -95,24 +85,15 @@ function sessionChanges(n: number, cwd: string, words: (count: number) => string
       usage,
       duration_ms: 2_000,
     };
-    const turn: TurnRecord = {
+    const turn = sampleTurn(id, {
       id: turnId,
-      sessionId: id,
       state: parks ? 'running' : 'completed',
-      initiator: 'user',
       input,
-      idempotencyKey: null,
-      inputHash: 'hash',
-      waitFor: 'turn',
-      urgent: false,
-      steers: null,
-      continuedAs: null,
       createdAt: now(),
       startedAt: now(),
       endedAt: parks ? null : now(),
-      settledAt: null,
       result: parks ? null : result,
-    };
+    });
     changes.push({ kind: 'insert-turn', turn });
     tell('turn.queued', { message: input });
     tell('turn.started', {});
@@ -121,7 +102,7 @@ function sessionChanges(n: number, cwd: string, words: (count: number) => string
     say('assistant', words(60));
     say('user', words(60));
     if (parks) {
-      changes.push(...parkedRequest(id, turnId, now()));
+      changes.push(parkedRequest(id, turnId, now()));
       tell('turn.parked', { request_id: `request-${turnId}`, cost_usd: 0 });
       state('waiting');
       break;
@@ -141,36 +122,12 @@ function sessionChanges(n: number, cwd: string, words: (count: number) => string
   return changes;
 }
 
-function parkedRequest(sessionId: string, turnId: string, requestedAt: string): Change[] {
-  return [
-    {
-      kind: 'insert-permission',
-      permission: {
-        id: `request-${turnId}`,
-        sessionId,
-        turnId,
-        kind: 'tool',
-        toolName: 'Bash',
-        toolInput: { command: 'true' },
-        toolUseId: `toolu_${turnId}`,
-        agentId: null,
-        suggestions: [],
-        title: null,
-        description: null,
-        decisionReason: null,
-        blockedPath: null,
-        durable: true,
-        defaultToNo: false,
-        requestedAt,
-        expiresAt: null,
-        state: 'pending',
-        reason: null,
-        resolvedAt: null,
-        resolvedBy: null,
-        decision: null,
-      },
-    },
-  ];
+function parkedRequest(sessionId: string, turnId: string, requestedAt: string): Change {
+  const set = { turnId, toolUseId: `toolu_${turnId}`, toolInput: { command: 'true' }, durable: true };
+  return {
+    kind: 'insert-permission',
+    permission: samplePermission(sessionId, { ...set, id: `request-${turnId}`, requestedAt }),
+  };
 }
 
 /** @returns how long that took, in seconds */

@@ -1,11 +1,12 @@
 import { LIVE_FRAMES } from 'claude-agent-protocol';
 import { createParser } from 'eventsource-parser';
-import { Agent, fetch } from 'undici';
+import { fetch } from 'undici';
 import { z } from 'zod';
 import type { Feed } from '../events/feed.ts';
-import { type Frame, readEvent } from '../events/frames.ts';
+import { durableFrame, type Frame, readEvent } from '../events/frames.ts';
 import type { Store } from '../store/store.ts';
 import type { Directory, NodeAddress } from './directory.ts';
+import { createDispatcher } from './dispatcher.ts';
 
 /** Events read from the store at a time. */
 const PAGE = 500;
@@ -36,7 +37,7 @@ export interface Relay {
  */
 export function createRelay(feed: Pick<Feed, 'relay' | 'head' | 'forget'>, deps: RelayDeps): Relay {
   const { store, directory, owns } = deps;
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2000 } });
+  const dispatcher = createDispatcher();
 
   const run = async (sessionId: string, signal: AbortSignal): Promise<void> => {
     const change = changes(directory, sessionId, signal);
@@ -81,7 +82,7 @@ export function createRelay(feed: Pick<Feed, 'relay' | 'head' | 'forget'>, deps:
       }
       const parser = createParser({
         onEvent({ id: seq, event: type, data }) {
-          publish(seq === undefined ? readLive(type, data) : durable(data));
+          publish(seq === undefined ? readLive(type, data) : durableFrame(readEvent(data)));
         },
       });
       const text = new TextDecoder();
@@ -100,7 +101,7 @@ export function createRelay(feed: Pick<Feed, 'relay' | 'head' | 'forget'>, deps:
   ): Promise<void> => {
     for (;;) {
       const events = await store.readEvents(sessionId, from(), PAGE);
-      for (const event of events) publish({ durable: true, turnId: event.turnId, event });
+      for (const event of events) publish(durableFrame(event));
       if (events.length < PAGE || owns(sessionId)) return;
     }
   };
@@ -134,11 +135,6 @@ function changes(directory: Directory, sessionId: string, signal: AbortSignal): 
       if (signal.aborted) resolve();
     });
 }
-
-const durable = (data: string): Frame => {
-  const event = readEvent(data);
-  return { durable: true, turnId: event.turnId, event };
-};
 
 function readLive(type: string | undefined, text: string): Frame {
   const { turn_id: turnId, data } = Live.parse(JSON.parse(text));

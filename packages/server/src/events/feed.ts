@@ -1,6 +1,6 @@
 import { isTurnEnd, type PartialBlock } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
-import { eventFrame, type Frame, liveFrame } from './frames.ts';
+import { durableFrame, eventFrame, type Frame, liveFrame } from './frames.ts';
 import { createPartials, type Partials } from './partials.ts';
 import { dataOf, isEvent } from './stored.ts';
 import type { Tail } from './tail.ts';
@@ -163,9 +163,7 @@ export function createFeed(onFollow?: (sessionId: string) => () => void, tail?: 
     },
     subscribeAll(subscriber, after) {
       if (all.subscribers.size === 0) {
-        all.unfollow = tail?.follow(after, (event) =>
-          push(all, { durable: true, turnId: event.turnId, event }),
-        );
+        all.unfollow = tail?.follow(after, (event) => push(all, durableFrame(event)));
       }
       return add(all, subscriber, () => all.unfollow?.());
     },

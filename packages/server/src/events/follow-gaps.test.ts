@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { sampleSession } from '../../test/support/samples.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { createFeed } from './feed.ts';
-import type { Frame } from './frames.ts';
-import { durableFrame, event } from './log.ts';
+import { durableFrame, type Frame } from './frames.ts';
+import { event } from './log.ts';
 import { streamSession } from './stream.ts';
 
 const S = '00000000-0000-4000-8000-00000000000a';

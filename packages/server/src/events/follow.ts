@@ -1,7 +1,7 @@
 import { KEEP_ALIVE_MS } from 'claude-agent-protocol';
 import type { StoredEvent } from '../store/store.ts';
 import type { Batch, Subscriber, Subscription } from './feed.ts';
-import type { Frame } from './frames.ts';
+import { durableFrame, type Frame } from './frames.ts';
 
 /** Events read from the store at a time while a subscriber catches up. */
 const PAGE = 200;
@@ -173,10 +173,7 @@ async function replayPage(delivery: Delivery, head: () => number | undefined): P
   const page = stored.filter((event) => source.position(event) <= end);
   for (const chunk of inChunks(page)) {
     if (delivery.done) return false;
-    deliver(
-      delivery,
-      chunk.map((event) => ({ durable: true, turnId: event.turnId, event })),
-    );
+    deliver(delivery, chunk.map(durableFrame));
     if (!delivery.subscription && !(await hasRoomSoon(delivery))) return true;
   }
   return page.length > 0;

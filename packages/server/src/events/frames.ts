@@ -24,6 +24,9 @@ export type Frame =
   | { durable: false; turnId: string | null; type: 'agent.delta'; message: LiveMessage }
   | { durable: false; turnId: string | null; type: 'agent.partial'; message: LiveData<'agent.partial'> };
 
+/** An event as its subscribers get it. */
+export const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });
+
 /** An event as JSON text, from its encoded parts. */
 export function eventJson(event: StoredEvent): string {
   const turn = event.turnId === null ? 'null' : `"${event.turnId}"`;

@@ -1,8 +1,8 @@
 import type { EventData, EventType } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
-import type { Change, NewEvent, StoredEvent, WriteResult } from '../store/store.ts';
+import type { Change, NewEvent, WriteResult } from '../store/store.ts';
 import type { Feed } from './feed.ts';
-import type { Frame, LiveMessage } from './frames.ts';
+import { durableFrame, type Frame, type LiveMessage } from './frames.ts';
 
 /** The one way to change a session: commit as its owner, then publish. */
 export interface Log {
@@ -65,9 +65,6 @@ export function createLog({ ownership, feed }: LogDeps): Log {
     },
   };
 }
-
-/** An event as its subscribers get it. */
-export const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });
 
 /** The change that appends an event of the catalogue. */
 export function event<T extends EventType>(

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RouteSpec } from 'claude-agent-protocol';
 import type { Context } from 'hono';
-import { Agent, fetch, Request as NodeRequest } from 'undici';
+import { fetch, Request as NodeRequest } from 'undici';
 import type { Directory, NodeAddress } from '../cluster/directory.ts';
+import { createDispatcher } from '../cluster/dispatcher.ts';
 import type { Ownership } from '../cluster/ownership.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
@@ -49,8 +50,7 @@ export interface Forwarding {
 /** Passes requests on to the node that owns their session. */
 export function createForwarding(deps: ForwardDeps): Forwarding {
   const { ownership, directory, placement, proof, patienceMs } = deps;
-  // A waiting message gets no byte until its turn ends, and a stream may be silent: no time-outs but that of connecting.
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2000 } });
+  const dispatcher = createDispatcher();
 
   const elsewhere = async (
     id: string | undefined,

@@ -1,7 +1,9 @@
 import { problem } from '../errors.ts';
+import { type ReadRow, sessionFromRow } from './rows.ts';
+import type { SessionRecord } from './store.ts';
 
 /** Where a page of sessions ended, as text for its caller. */
-export const encodeCursor = (activity: string, id: string): string =>
+const encodeCursor = (activity: string, id: string): string =>
   Buffer.from(`${activity} ${id}`).toString('base64url');
 
 /**
@@ -13,6 +15,19 @@ export function decodeCursor(cursor: string | undefined): [string, string] {
   const [activity, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
   if (activity && id && encodeCursor(activity, id) === cursor) return [activity, id];
   throw problem('cursor_invalid');
+}
+
+/** A page of sessions from its rows, of which there is one more when another page follows. */
+export function sessionPage(
+  rows: readonly ReadRow[],
+  limit: number,
+): { sessions: SessionRecord[]; next: string | null } {
+  const sessions = rows.slice(0, limit).map(sessionFromRow);
+  const last = sessions.at(-1);
+  return {
+    sessions,
+    next: rows.length > limit && last ? encodeCursor(last.lastActivity, last.id) : null,
+  };
 }
 
 /** The position that a page of pending requests ended with. @throws AppError 422 for one that no page returned */

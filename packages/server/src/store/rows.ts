@@ -1,4 +1,13 @@
-import type { PermissionRecord, SessionRecord, TurnRecord } from './store.ts';
+import type { EventType } from 'claude-agent-protocol';
+import type {
+  ConversationRecord,
+  LogSize,
+  PermissionRecord,
+  SessionRecord,
+  StoredEvent,
+  TurnRecord,
+  UsageRow,
+} from './store.ts';
 
 /** A row in SQL: camelCase becomes snake_case, objects become JSON text, booleans 0 and 1. */
 export type Row = Record<string, string | number | null>;
@@ -114,3 +123,48 @@ export const turnColumns = columns(TURN);
 export const turnFromRow = fromRow(TURN);
 export const permissionColumns = columns(PERMISSION);
 export const permissionFromRow = fromRow(PERMISSION);
+
+export const conversationFromRow = (row: ReadRow): ConversationRecord => ({
+  id: String(row.id),
+  sessionId: String(row.session_id),
+  afterSeq: Number(row.after_seq),
+  fromDisk: row.from_disk === 1 || row.from_disk === true,
+});
+
+export const hiddenFromRow = ({ id, hidden }: ReadRow): { id: string; why: 'erasing' | 'importing' } => ({
+  id: String(id),
+  why: hidden === 'importing' ? 'importing' : 'erasing',
+});
+
+/** An event with its text; one without a place among those of all sessions has the cursor 0. */
+export const eventFromRow = (row: ReadRow): StoredEvent => ({
+  cursor: Number(row.cursor ?? 0),
+  sessionId: String(row.session_id),
+  seq: Number(row.seq),
+  at: String(row.at),
+  turnId: row.turn_id === null ? null : String(row.turn_id),
+  // What stands there was written by `event` (events/log.ts), which takes the catalogue's types only.
+  type: row.type as EventType,
+  json: String(row.data),
+});
+
+/** A session's log, from its row with `first_seq` and `at` of its oldest event and where its conversation begins. */
+export const logSizeFromRow = (row: ReadRow): LogSize => ({
+  sessionId: String(row.id),
+  firstSeq: Number(row.first_seq ?? Number(row.last_seq) + 1),
+  lastSeq: Number(row.last_seq),
+  bytes: Number(row.log_bytes),
+  oldestAt: row.at === null ? null : String(row.at),
+  conversationFrom: Number(row.after_seq ?? 0) + 1,
+  tasksSeq: row.tasks_seq === null ? null : Number(row.tasks_seq),
+});
+
+/** Sums of one model. */
+export const usageFromRow = (row: ReadRow): UsageRow => ({
+  model: String(row.model),
+  inputTokens: Number(row.input_tokens),
+  outputTokens: Number(row.output_tokens),
+  cacheReadInputTokens: Number(row.cache_read),
+  cacheCreationInputTokens: Number(row.cache_creation),
+  costUsd: Number(row.cost),
+});

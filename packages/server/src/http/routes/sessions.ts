@@ -28,9 +28,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   };
 
   mount(app, routes.createSession, async ({ body }, c) => {
-    const { resume_session_id: source } = body;
-    const id = source === undefined ? undefined : await sessions.sessionOf(source);
-    const elsewhere = await c.get('forward')?.(c, id);
+    const elsewhere = await c.get('forward')?.(c, body.resume_session_id);
     return elsewhere ?? sessions.create(body, keyOf(c.get('principal')));
   });
 

@@ -1,22 +1,7 @@
-import type { EventType } from 'claude-agent-protocol';
 import { historyEntry } from '../history-entry.ts';
-import type { ReadRow } from '../rows.ts';
-import type { Store, StoredEvent } from '../store.ts';
+import type { EventReads } from '../reads.ts';
+import { eventFromRow, logSizeFromRow } from '../rows.ts';
 import type { Sql } from './pool.ts';
-
-type EventReads = Pick<
-  Store,
-  | 'readEvents'
-  | 'firstSeq'
-  | 'logSizes'
-  | 'oldestEvents'
-  | 'history'
-  | 'turnStart'
-  | 'readControlEvents'
-  | 'lastCursor'
-  | 'trimmedCursor'
-  | 'sessionsWithTasks'
->;
 
 const COLUMNS = 'session_id, seq, cursor, at, turn_id, type, data';
 
@@ -57,15 +42,7 @@ export const eventReads = (sql: Sql): EventReads => ({
       after,
       limit,
     );
-    return rows.map((row) => ({
-      sessionId: String(row.id),
-      firstSeq: Number(row.first_seq ?? Number(row.last_seq) + 1),
-      lastSeq: Number(row.last_seq),
-      bytes: Number(row.log_bytes),
-      oldestAt: row.at === null ? null : String(row.at),
-      conversationFrom: Number(row.after_seq ?? 0) + 1,
-      tasksSeq: row.tasks_seq === null ? null : Number(row.tasks_seq),
-    }));
+    return rows.map(logSizeFromRow);
   },
 
   async oldestEvents(sessionId, limit) {
@@ -132,15 +109,4 @@ export const eventReads = (sql: Sql): EventReads => ({
     const rows = await sql.all('select id from sessions where tasks_seq is not null order by tasks_cursor');
     return rows.map((row) => String(row.id));
   },
-});
-
-const eventFromRow = (row: ReadRow): StoredEvent => ({
-  cursor: Number(row.cursor ?? 0),
-  sessionId: String(row.session_id),
-  seq: Number(row.seq),
-  at: String(row.at),
-  turnId: row.turn_id === null ? null : String(row.turn_id),
-  // What stands there was written by `event` (events/log.ts), which takes the catalogue's types only.
-  type: row.type as EventType,
-  json: String(row.data),
 });

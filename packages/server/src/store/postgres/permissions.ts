@@ -1,13 +1,11 @@
 import { decodePosition } from '../list-cursor.ts';
+import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
-import type { Store } from '../store.ts';
 import { LAST_CURSOR } from './events.ts';
 import type { Sql } from './pool.ts';
 
 /** What the store answers about permission requests. */
-export const permissionReads = (
-  sql: Sql,
-): Pick<Store, 'getPermission' | 'permissionsOfCall' | 'pendingPermissions'> => ({
+export const permissionReads = (sql: Sql): PermissionReads => ({
   async getPermission(sessionId, id) {
     const row = await sql.get('select * from permissions where session_id = $1 and id = $2', sessionId, id);
     return row && permissionFromRow(row);

@@ -1,21 +1,9 @@
-import { decodeCursor, encodeCursor, likeText } from '../list-cursor.ts';
-import { type ReadRow, sessionFromRow } from '../rows.ts';
-import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
+import { decodeCursor, likeText, sessionPage } from '../list-cursor.ts';
+import type { SessionReads } from '../reads.ts';
+import { conversationFromRow, hiddenFromRow, sessionFromRow } from '../rows.ts';
+import type { SessionQuery } from '../store.ts';
 import { tagsOf } from './encode.ts';
 import type { Sql, Value } from './pool.ts';
-
-type SessionReads = Pick<
-  Store,
-  | 'getSession'
-  | 'getSessions'
-  | 'listSessions'
-  | 'countSessions'
-  | 'hiddenSessions'
-  | 'conversations'
-  | 'conversation'
-  | 'conversationOwners'
-  | 'pastConversations'
->;
 
 /** What the store answers about sessions and their conversations. */
 export const sessionReads = (sql: Sql): SessionReads => ({
@@ -36,12 +24,7 @@ export const sessionReads = (sql: Sql): SessionReads => ({
        order by last_activity desc, id desc limit $3`,
       ...values,
     );
-    const sessions = rows.slice(0, limit).map(sessionFromRow);
-    const last = sessions.at(-1);
-    return {
-      sessions,
-      next: rows.length > limit && last ? encodeCursor(last.lastActivity, last.id) : null,
-    };
+    return sessionPage(rows, limit);
   },
 
   async countSessions(status) {
@@ -50,10 +33,7 @@ export const sessionReads = (sql: Sql): SessionReads => ({
 
   async hiddenSessions() {
     const rows = await sql.all('select id, hidden from sessions where hidden is not null');
-    return rows.map(({ id, hidden }) => ({
-      id: String(id),
-      why: hidden === 'importing' ? 'importing' : 'erasing',
-    }));
+    return rows.map(hiddenFromRow);
   },
 
   async conversations(sessionId) {
@@ -85,13 +65,6 @@ export const sessionReads = (sql: Sql): SessionReads => ({
     );
     return rows.map(({ id }) => String(id));
   },
-});
-
-const conversationFromRow = (row: ReadRow): ConversationRecord => ({
-  id: String(row.id),
-  sessionId: String(row.session_id),
-  afterSeq: Number(row.after_seq),
-  fromDisk: row.from_disk === true,
 });
 
 /** Text that PostgreSQL cannot take out of its JSON: NUL, and halves of a character. */

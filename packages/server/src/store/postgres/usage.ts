@@ -1,5 +1,5 @@
-import type { ReadRow } from '../rows.ts';
-import type { Store, UsageRow } from '../store.ts';
+import type { UsageReads } from '../reads.ts';
+import { usageFromRow } from '../rows.ts';
 import type { Sql } from './pool.ts';
 
 const SUMS = `model, sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
@@ -10,9 +10,7 @@ const AMOUNTS =
   'model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, cost_usd';
 
 /** What the store answers about spending. */
-export const usageReads = (
-  sql: Sql,
-): Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'> => ({
+export const usageReads = (sql: Sql): UsageReads => ({
   async sessionUsage(sessionId) {
     const rows = await sql.all(
       `select ${SUMS} from usage where session_id = $1 group by model order by model`,
@@ -62,13 +60,4 @@ export const usageReads = (
     );
     return Number(row?.cost);
   },
-});
-
-const usageFromRow = (row: ReadRow): UsageRow => ({
-  model: String(row.model),
-  inputTokens: Number(row.input_tokens),
-  outputTokens: Number(row.output_tokens),
-  cacheReadInputTokens: Number(row.cache_read),
-  cacheCreationInputTokens: Number(row.cache_creation),
-  costUsd: Number(row.cost),
 });

@@ -1,22 +1,7 @@
-import type { EventType } from 'claude-agent-protocol';
 import { historyEntry } from '../history-entry.ts';
-import type { Row } from '../rows.ts';
-import type { Store, StoredEvent } from '../store.ts';
+import type { EventReads } from '../reads.ts';
+import { eventFromRow, logSizeFromRow } from '../rows.ts';
 import type { Statements } from './statements.ts';
-
-type EventReads = Pick<
-  Store,
-  | 'readEvents'
-  | 'firstSeq'
-  | 'logSizes'
-  | 'oldestEvents'
-  | 'history'
-  | 'turnStart'
-  | 'readControlEvents'
-  | 'lastCursor'
-  | 'trimmedCursor'
-  | 'sessionsWithTasks'
->;
 
 /** The condition of the index events_history (013-steer-and-continue.sql), word for word. */
 const IN_HISTORY = `type in ('turn.started', 'turn.steered')
@@ -58,15 +43,7 @@ export const eventReads = (sql: Statements): EventReads => ({
       after,
       limit,
     );
-    return rows.map((row) => ({
-      sessionId: String(row.id),
-      firstSeq: Number(row.first_seq ?? Number(row.last_seq) + 1),
-      lastSeq: Number(row.last_seq),
-      bytes: Number(row.log_bytes),
-      oldestAt: row.at === null ? null : String(row.at),
-      conversationFrom: Number(row.after_seq ?? 0) + 1,
-      tasksSeq: row.tasks_seq === null ? null : Number(row.tasks_seq),
-    }));
+    return rows.map(logSizeFromRow);
   },
 
   async oldestEvents(sessionId, limit) {
@@ -146,14 +123,3 @@ export const eventReads = (sql: Statements): EventReads => ({
 /** Cursor of the newest event; 0 before the first. */
 export const lastCursor = (sql: Statements): number =>
   Number(sql.get('select coalesce(max(cursor), 0) as n from events')?.n);
-
-const eventFromRow = (row: Row): StoredEvent => ({
-  cursor: Number(row.cursor),
-  sessionId: String(row.session_id),
-  seq: Number(row.seq),
-  at: String(row.at),
-  turnId: row.turn_id === null ? null : String(row.turn_id),
-  // What stands there was written by `event` (events/log.ts), which takes the catalogue's types only.
-  type: row.type as EventType,
-  json: String(row.data),
-});

@@ -1,13 +1,11 @@
 import { decodePosition } from '../list-cursor.ts';
+import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
-import type { Store } from '../store.ts';
 import { lastCursor } from './events.ts';
 import type { Statements } from './statements.ts';
 
 /** What the store answers about permission requests. */
-export const permissionReads = (
-  sql: Statements,
-): Pick<Store, 'getPermission' | 'permissionsOfCall' | 'pendingPermissions'> => ({
+export const permissionReads = (sql: Statements): PermissionReads => ({
   async getPermission(sessionId, id) {
     const row = sql.get('select * from permissions where id = ? and session_id = ?', id, sessionId);
     return row && permissionFromRow(row);

@@ -1,22 +1,10 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { decodeCursor, encodeCursor } from '../list-cursor.ts';
-import { type Row, sessionFromRow } from '../rows.ts';
-import type { ConversationRecord, SessionQuery, Store } from '../store.ts';
+import { decodeCursor, sessionPage } from '../list-cursor.ts';
+import type { SessionReads } from '../reads.ts';
+import { conversationFromRow, hiddenFromRow, sessionFromRow } from '../rows.ts';
+import type { SessionQuery } from '../store.ts';
 import { searchCondition } from './search.ts';
 import type { Statements } from './statements.ts';
-
-type SessionReads = Pick<
-  Store,
-  | 'getSession'
-  | 'getSessions'
-  | 'listSessions'
-  | 'countSessions'
-  | 'hiddenSessions'
-  | 'conversations'
-  | 'conversation'
-  | 'conversationOwners'
-  | 'pastConversations'
->;
 
 /** What the store answers about sessions and their conversations. */
 export const sessionReads = (sql: Statements): SessionReads => ({
@@ -42,12 +30,7 @@ export const sessionReads = (sql: Statements): SessionReads => ({
       ...values,
       limit + 1,
     );
-    const sessions = rows.slice(0, limit).map(sessionFromRow);
-    const last = sessions.at(-1);
-    return {
-      sessions,
-      next: rows.length > limit && last ? encodeCursor(last.lastActivity, last.id) : null,
-    };
+    return sessionPage(rows, limit);
   },
 
   async countSessions(status) {
@@ -56,10 +39,7 @@ export const sessionReads = (sql: Statements): SessionReads => ({
 
   async hiddenSessions() {
     const rows = sql.all('select id, hidden from sessions where hidden is not null');
-    return rows.map(({ id, hidden }) => ({
-      id: String(id),
-      why: hidden === 'importing' ? 'importing' : 'erasing',
-    }));
+    return rows.map(hiddenFromRow);
   },
 
   async conversations(sessionId) {
@@ -93,13 +73,6 @@ export const sessionReads = (sql: Statements): SessionReads => ({
     );
     return rows.map(({ id }) => String(id));
   },
-});
-
-const conversationFromRow = (row: Row): ConversationRecord => ({
-  id: String(row.id),
-  sessionId: String(row.session_id),
-  afterSeq: Number(row.after_seq),
-  fromDisk: row.from_disk === 1,
 });
 
 /** The filters of a list. Metadata has no index: it is tested while the list is walked. */

@@ -1,11 +1,6 @@
+import type { TurnReads } from '../reads.ts';
 import { turnFromRow } from '../rows.ts';
-import type { Store } from '../store.ts';
 import type { Statements } from './statements.ts';
-
-type TurnReads = Pick<
-  Store,
-  'getTurn' | 'knownTurns' | 'getTurnByKey' | 'listTurns' | 'openTurns' | 'unsettledTurns'
->;
 
 /** What the store answers about turns. */
 export const turnReads = (sql: Statements): TurnReads => ({

@@ -1,5 +1,6 @@
-import type { Row } from '../rows.ts';
-import type { Store, UsageRow } from '../store.ts';
+import type { UsageReads } from '../reads.ts';
+import { usageFromRow } from '../rows.ts';
+import type { UsageRow } from '../store.ts';
 import type { Statements } from './statements.ts';
 
 /** The sums by model, over the rows of a table or of a query. */
@@ -12,9 +13,7 @@ const AMOUNTS =
   'model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, cost_usd';
 
 /** What the store answers about spending. */
-export const usageReads = (
-  sql: Statements,
-): Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'> => ({
+export const usageReads = (sql: Statements): UsageReads => ({
   async sessionUsage(sessionId) {
     const rows = sql.all(sums('usage where session_id = ?'), sessionId);
     const turns = sql.get(
@@ -53,15 +52,6 @@ export const usageReads = (
   async keyCost(keyId) {
     return Number(sql.get('select cost_usd from key_usage where key_id = ?', keyId)?.cost_usd ?? 0);
   },
-});
-
-const usageFromRow = (row: Row): UsageRow => ({
-  model: String(row.model),
-  inputTokens: Number(row.input_tokens),
-  outputTokens: Number(row.output_tokens),
-  cacheReadInputTokens: Number(row.cache_read),
-  cacheCreationInputTokens: Number(row.cache_creation),
-  costUsd: Number(row.cost),
 });
 
 /** Adds to what a session has used of a model. */
