@@ -120,6 +120,7 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
     const call = createCaller(url, journal, { signal: ended.signal, expected });
     const load: LoadDeps = { call, journal, random, isOver: () => over.is, signal: ended.signal };
     const work = await startLoad(load, cast, url);
+    await inTime(firstResult(journal), 'the first result');
     await CHAOS[mode](world);
     over.is = true;
     log('no more messages; waiting for what is open');
@@ -140,6 +141,11 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
     if (process.env.KEEP) log(`kept: ${base}`);
     else rmSync(base, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Without it a busy machine may kill every server before an agent has started, and there is nothing to lose. */
+async function firstResult({ messages }: Journal): Promise<void> {
+  while (!messages.some(({ results }) => results.size > 0)) await sleep(50);
 }
 
 /** A shutdown, after which nothing runs; one more start, so that the readers get what they missed; and the last kill. */
