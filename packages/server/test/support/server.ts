@@ -45,6 +45,8 @@ export interface TestServerOptions {
   log?: number;
   /** Start on the folders (and the model) of a server that ran before. */
   on?: TestServer;
+  /** The program's main file: this version's unless it is another's. */
+  program?: string | undefined;
   /** Start with a home of its own, but in the folder, the user's home and with the model of another: a second node. */
   beside?: TestServer;
 }
@@ -62,6 +64,7 @@ export async function startTestServer({
   log,
   on,
   beside,
+  program = MAIN,
 }: TestServerOptions = {}): Promise<TestServer> {
   const base = on ? undefined : realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const folder = (name: string): string => {
@@ -94,7 +97,7 @@ export async function startTestServer({
     process.execPath,
     [
       '--conditions=claude-agent-source',
-      MAIN,
+      program,
       '--port',
       '0',
       '--home',
