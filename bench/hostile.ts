@@ -1,0 +1,266 @@
+/**
+ * What hostile callers can do to a server: generated requests (the contract's own forms, valid and broken, and paths and
+ * headers that are none) over many connections, most of them with the key, some with a wrong one or none; between them
+ * raw bytes that are barely HTTP, and connections that send a byte now and then and never finish. Prints the answers by
+ * status, the server's memory over time, and what a decent caller waits meanwhile.
+ *
+ * Run (Linux): node --conditions=claude-agent-source bench/hostile.ts [requests=100000] [seed]
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import {
+  anyRequest,
+  type FuzzRequest,
+  type KnownIds,
+  withIds,
+} from '../packages/server/test/support/requests.ts';
+import { startProgram } from './support/child.ts';
+import { memoryOf, openFiles } from './support/process.ts';
+import { median, printTable, quantile } from './support/table.ts';
+
+const AT_ONCE = 32;
+/** Requests from one seed of the generator. */
+const BATCH = 1_000;
+/** Connections that never finish their request. */
+const SLOW = 200;
+/** Longer than any honest answer, one to a message that waits for an agent included. */
+const HANG_MS = 60_000;
+const KEY = 'key-of-the-bench';
+
+/** Bytes that no client library sends. */
+const RAW: readonly string[] = [
+  'GET /sessions HTTP/1.1\r\nhost: 127.0.0.1\r\nx-a: b\r\n evil: folded\r\n\r\n',
+  'POST /sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\n\r\n',
+  'POST /sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef',
+  'GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx-request-id: a\nb\u001b[2J"},{"level":60\r\n\r\n',
+  'GET / HTTP/1.1\r\nhost: evil.example\r\norigin: https://evil.example\r\n\r\n',
+  'GET /events HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\norigin: https://evil.example\r\n\r\n',
+  `GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n${'x: y\r\n'.repeat(5_000)}\r\n`,
+  '\u0016\u0003\u0001\u0002\u0000\u0001',
+  'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+];
+
+interface Seen {
+  answers: Map<number, number>;
+  /** Answers that no caller should be able to provoke. */
+  failures: string[];
+  hangs: number;
+}
+
+export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9): Promise<void> {
+  console.log(`seed ${seed}`);
+  const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-hostile-')));
+  const [work, home, config] = [join(base, 'work'), join(base, 'home'), join(base, 'config.json')];
+  mkdirSync(work);
+  writeFileSync(config, JSON.stringify({ max_sessions: 500, max_queued_turns: 50, sleep_after_seconds: 5 }));
+  // As it is published.
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: join(import.meta.dirname, '..') });
+  const server = await startProgram('packages/server/dist/bin.js', {
+    args: [
+      '--port',
+      '0',
+      '--home',
+      home,
+      '--root',
+      work,
+      '--config',
+      config,
+      '--demo',
+      '--spares',
+      '0',
+      '--max-live-agents',
+      '2',
+    ],
+    env: { HOME: base, IS_SANDBOX: '1', AGENT_SERVER_API_KEY: KEY, AGENT_SERVER_LOG_LEVEL: 'error' },
+    built: true,
+  });
+  const seen: Seen = { answers: new Map(), failures: [], hangs: 0 };
+  const ids = {
+    session: [],
+    turn: [],
+    permission: [],
+    turnSession: [],
+    permissionSession: [],
+  } satisfies KnownIds as Record<keyof KnownIds, string[]>;
+  const memory: number[] = [];
+  const waits: number[] = [];
+  const stop = new AbortController();
+  const slow = holdSlowConnections(server.url, stop.signal);
+  const decent = askDecently(server.url, waits, stop.signal);
+  try {
+    for (let done = 0; done < requests; done += BATCH) {
+      await sendBatch(server.url, seed + done, ids, seen);
+      for (const text of RAW) await sendRaw(server.url, text, seen);
+      await learnIds(server.url, ids);
+      memory.push(memoryOf(server.pid).now);
+      const spread = [...seen.answers]
+        .sort(([a], [b]) => a - b)
+        .map(([status, count]) => `${status}: ${count}`);
+      console.log(
+        `${done + BATCH}: ${memory.at(-1)?.toFixed(0)} MB, ${openFiles(server.pid)} files; ${spread.join(' ')}`,
+      );
+    }
+    stop.abort();
+    await Promise.all([slow, decent]);
+    const half = Math.floor(memory.length / 2);
+    const of5xx = [...seen.answers]
+      .filter(([status]) => status >= 500)
+      .reduce((sum, [, count]) => sum + count, 0);
+    printTable(
+      `${requests} hostile requests`,
+      ['', ''],
+      [
+        ['answers 5xx', String(of5xx)],
+        ['no answer', String(seen.hangs)],
+        ['memory, first half (median)', `${median(memory.slice(0, half)).toFixed(0)} MB`],
+        ['memory, second half', `${median(memory.slice(half)).toFixed(0)} MB`],
+        ['memory, most', `${memoryOf(server.pid).most.toFixed(0)} MB`],
+        ['GET /health meanwhile, median', `${median(waits).toFixed(1)} ms`],
+        ['GET /health meanwhile, p99', `${quantile(waits, 0.99).toFixed(1)} ms`],
+      ],
+    );
+    for (const failure of seen.failures.slice(0, 20)) console.log(failure);
+    if (of5xx > 0 || seen.hangs > 0) process.exitCode = 1;
+  } finally {
+    stop.abort();
+    await server.stop();
+    rmSync(base, { recursive: true, force: true });
+  }
+}
+
+/** Most callers have the key: what is refused at the door tests only the door. */
+function credentials(index: number): Record<string, string> {
+  if (index % 20 === 0) return {};
+  return { authorization: `Bearer ${index % 20 === 1 ? `${KEY}x` : KEY}` };
+}
+
+async function sendBatch(url: string, seed: number, ids: KnownIds, seen: Seen): Promise<void> {
+  const queue = fc.sample(anyRequest(), { seed, numRuns: BATCH }).entries();
+  const work = async (): Promise<void> => {
+    for (const [index, request] of queue) await send(url, request, credentials(index), ids, seen);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+async function send(
+  url: string,
+  request: FuzzRequest,
+  key: Record<string, string>,
+  ids: KnownIds,
+  seen: Seen,
+): Promise<void> {
+  let made: Request;
+  try {
+    made = new Request(url + withIds(request.path, ids), {
+      method: request.method,
+      headers: { 'content-type': 'application/json', ...request.headers, ...key },
+      ...(request.body !== undefined &&
+        !/^(get|head)$/i.test(request.method) && { body: withIds(request.body, ids) }),
+      signal: AbortSignal.timeout(HANG_MS),
+    });
+  } catch {
+    return; // no client can send this
+  }
+  try {
+    const response = await fetch(made);
+    count(seen, response.status);
+    if (response.headers.get('content-type')?.includes('text/event-stream')) {
+      const reader = response.body?.getReader();
+      await Promise.race([reader?.read(), sleep(2)]);
+      await reader?.cancel();
+      return;
+    }
+    const text = await response.text();
+    if (response.status >= 500)
+      seen.failures.push(
+        `${response.status} ${request.method} ${request.path.slice(0, 200)}: ${text.slice(0, 300)}`,
+      );
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') {
+      seen.hangs++;
+      seen.failures.push(
+        `no answer: ${request.method} ${request.path.slice(0, 200)} ${request.body?.slice(0, 300) ?? ''}`,
+      );
+    }
+    // A connection that the server closes is an answer too: the request was no HTTP.
+  }
+}
+
+const count = ({ answers }: Seen, status: number): void =>
+  void answers.set(status, (answers.get(status) ?? 0) + 1);
+
+async function sendRaw(url: string, text: string, seen: Seen): Promise<void> {
+  const socket = open(url);
+  socket.end(text, 'latin1');
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+    // A stream that was opened goes on until somebody leaves.
+    if (answer.includes('text/event-stream')) socket.destroy();
+  });
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const status = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+  if (status > 0) count(seen, status);
+  if (status >= 500) seen.failures.push(`${status} to ${JSON.stringify(text.slice(0, 200))}`);
+}
+
+function open(url: string): Socket {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  return socket;
+}
+
+/** Each sends one more byte of a header every second, and starts again when the server has had enough. */
+async function holdSlowConnections(url: string, signal: AbortSignal): Promise<void> {
+  let sockets: Socket[] = [];
+  while (!signal.aborted) {
+    sockets = sockets.filter((socket) => !socket.destroyed);
+    while (sockets.length < SLOW) {
+      const socket = open(url);
+      socket.write('GET /sessions HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ');
+      sockets.push(socket);
+    }
+    for (const socket of sockets) socket.write('y');
+    await sleep(1_000, undefined, { signal }).catch(() => {});
+  }
+  for (const socket of sockets) socket.destroy();
+}
+
+/** A caller with nothing in mind: what it waits, in ms. */
+async function askDecently(url: string, waits: number[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const begin = performance.now();
+    const response = await fetch(`${url}/health`);
+    await response.arrayBuffer();
+    waits.push(performance.now() - begin);
+    await sleep(100, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Ids that exist by now: without them most requests would stop at a 404. */
+async function learnIds(url: string, ids: Record<keyof KnownIds, string[]>): Promise<void> {
+  const get = async (path: string): Promise<Record<string, Record<string, string>[]>> => {
+    const response = await fetch(url + path, { headers: { authorization: `Bearer ${KEY}` } });
+    return (await response.json()) as Record<string, Record<string, string>[]>;
+  };
+  const known = (value: string | undefined): string => value ?? '';
+  const { sessions = [] } = await get('/sessions?limit=50');
+  ids.session = sessions.map((each) => known(each.session_id));
+  const { permissions = [] } = await get('/permissions?limit=50');
+  ids.permission = permissions.map((each) => known(each.request_id));
+  ids.permissionSession = permissions.map((each) => known(each.session_id));
+  [ids.turn, ids.turnSession] = [[], []];
+  for (const session of ids.session.slice(0, 5)) {
+    const { turns = [] } = await get(`/sessions/${session}/turns?limit=10`);
+    ids.turn.push(...turns.map((each) => known(each.turn_id)));
+    ids.turnSession.push(...turns.map(() => session));
+  }
+}
+
+if (import.meta.main) await benchHostile(...process.argv.slice(2).map(Number));
