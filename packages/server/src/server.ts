@@ -44,9 +44,6 @@ import { createWorkspaces } from './workspaces/workspaces.ts';
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
 
-/** Longer than the idle timeout of common proxies (60 s), so that they never reuse a connection we just closed. */
-const KEEP_ALIVE_MS = 65_000;
-
 /** SQLite's codes for a damaged file, and for one that is not a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -241,7 +238,6 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   try {
     await sessions.recover();
     http = createHttpServer(getRequestListener(app.fetch));
-    http.keepAliveTimeout = KEEP_ALIVE_MS;
     url = await listen(http, config);
     const itself = gateway.findSelf([new URL(url).host]);
     const { errors, warnings } = gateway.check();
