@@ -29,7 +29,7 @@ import { ms, printTable, quantile } from './support/table.ts';
 /** Refusals after which a client sends the same again. */
 const AGAIN = new Set([
   ...['storage_failed', 'server_stopping', 'queue_full', 'agents_busy', 'not_ready'],
-  ...['session_moved', 'not_owner', 'owner_unreachable', 'agent_start_failed'],
+  ...['session_moved', 'owner_unreachable', 'agent_start_failed'],
 ]);
 const OVER_WITHIN_MS = 300_000;
 /** Agents of one session on two nodes: a process that is being killed is still seen for a moment. */

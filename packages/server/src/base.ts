@@ -18,6 +18,8 @@ export interface Base {
   lease?: Lease;
   /** What the HTTP part needs to pass requests on to other nodes. */
   nodes?: AppDeps['nodes'];
+  /** Whether this server does what has to be done once for all that share the store. */
+  isFirst(): boolean;
   /** Called when the lease is longer now, and when it was lost: then every agent has to be killed. */
   onLease(renew: () => void, lost: () => Promise<void>): void;
   /** Other nodes reach this one at `url`, and it takes sessions over. */
@@ -35,6 +37,7 @@ export function openAlone(home: Home): Base {
     store,
     feed: createFeed(),
     ownership: createSoleOwnership(store),
+    isFirst: () => true,
     onLease: () => {},
     join: async () => {},
     drain: async () => {},

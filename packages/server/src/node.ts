@@ -72,6 +72,7 @@ export async function openNode(
     ownership,
     lease: { shell, leftMs: membership.leftMs },
     nodes: { forward: forwarding.forward, verify: proof.verify, states: nodes.states },
+    isFirst: nodes.isFirst,
     onLease(renew, lost) {
       membership.onBeat(renew);
       membership.onLost(lost);

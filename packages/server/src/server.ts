@@ -257,6 +257,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const retention = createRetention({
     store,
     limits: config.retention,
+    isDue: base.isFirst,
     onError: (error) => onError(error, 'shorten the event logs'),
   });
 

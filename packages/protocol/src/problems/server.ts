@@ -61,12 +61,6 @@ export const serverProblems = {
       'The node that runs this session does not answer. Another one takes the session over within seconds: send the request again, a message with its `Idempotency-Key` of before.',
     RETRYABLE,
   ),
-  not_owner: define(
-    421,
-    'Another node runs the session now',
-    () => 'This node does not run the session any more. Send the request again.',
-    RETRYABLE,
-  ),
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',

@@ -59,7 +59,7 @@ const ALWAYS: readonly ProblemCode[] = [
 ];
 const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden'];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
-const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable', 'not_owner'];
+const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable'];
 const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
 
 /** Every code that a route can answer with: its own, and those of its kind. */

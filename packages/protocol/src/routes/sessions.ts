@@ -48,7 +48,6 @@ export const sessionRoutes = {
       'snapshot_not_found',
       'session_moved',
       'owner_unreachable',
-      'not_owner',
     ],
     raw: true,
   }),
@@ -177,7 +176,6 @@ export const sessionRoutes = {
       'malformed_json',
       'too_deep',
       'import_taken',
-      'not_owner',
     ],
   }),
   snapshotSession: route({

@@ -5,6 +5,7 @@ import { sampleEvent, sampleSession, sampleTurn } from '../../test/support/sampl
 import { createPostgresPool } from '../store/postgres/pool.ts';
 import { openPostgresStore, type PostgresStore } from '../store/postgres.ts';
 import { type Cluster, createCluster } from './cluster.ts';
+import { createNodes } from './nodes.ts';
 
 const HEARTBEAT_MS = 200;
 const LEASE_MS = 1_500;
@@ -168,6 +169,57 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
     await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
     await sleep(HEARTBEAT_MS);
     expect(b.nodes.live().map(({ address }) => address)).toEqual(['http://b']);
+  });
+
+  test('what a dead node still wrote is found, too', async () => {
+    const a = await join('a');
+    await sleep(HEARTBEAT_MS);
+    const session = sampleSession();
+    await store.write([
+      { kind: 'insert-session', session, owner: 'an incarnation that nobody saw' },
+      { kind: 'insert-turn', turn: sampleTurn(session.id) },
+    ]);
+    await vi.waitFor(() => expect(a.taken).toEqual([session.id]), { timeout: 10_000 });
+  });
+
+  test('one node does what has to be done once, until it drains', async () => {
+    const nodes = [await join('a'), await join('b'), await join('c')];
+    const first = (): string[] =>
+      nodes.filter(({ nodes: { isFirst } }) => isFirst()).map(({ membership }) => membership.id);
+    await vi.waitFor(() => expect(first()).toEqual([nodes[0]?.membership.id]), { timeout: 5_000 });
+    await nodes[0]?.drain();
+    expect(first()).toEqual([]);
+    await vi.waitFor(() => expect(first()).toEqual([nodes[1]?.membership.id]), { timeout: 5_000 });
+  });
+
+  test('a look tells the followers of a session only what changed, all sessions in one question', async () => {
+    const pool = createPostgresPool({ url, connections: 1 });
+    const asked: string[] = [];
+    const nodes = createNodes({
+      sql: { ...pool, all: (text, ...values) => pool.all(text, ...values).finally(() => asked.push(text)) },
+      membership: { incarnation: () => undefined, isDraining: () => false },
+      watch: () => () => {},
+    });
+    const a = await join('a');
+    const [one, two] = [await newSession(a), await newSession(a)];
+    const told: string[] = [];
+    const stops = [one, two].map((id) => nodes.onChange(id, () => void told.push(id)));
+    const look = async (): Promise<string[]> => {
+      told.length = 0;
+      await nodes.update([]);
+      return told;
+    };
+    expect(await look()).toEqual([one, two]);
+    expect(await look()).toEqual([]);
+    await append(a, two);
+    expect(await look()).toEqual([two]);
+    await a.ownership.release(one);
+    expect(await look()).toEqual([one]);
+    expect(asked).toHaveLength(4);
+    for (const stop of stops) stop();
+    await nodes.update([]);
+    expect(asked).toHaveLength(4);
+    await pool.close();
   });
 
   test('nobody waits for a node that is gone', async () => {

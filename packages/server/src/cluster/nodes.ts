@@ -5,7 +5,7 @@ import type { LiveNode, Membership } from './membership.ts';
 
 export interface NodesDeps {
   sql: Sql;
-  membership: Pick<Membership, 'incarnation'>;
+  membership: Pick<Membership, 'incarnation' | 'isDraining'>;
   /** Calls back with each session that a node has written to. @returns how to stop */
   watch(onWrite: (sessionId: string) => void): () => void;
 }
@@ -15,8 +15,13 @@ export interface Nodes extends Directory {
   live(): readonly LiveNode[];
   /** What sessions do that a live node owns, by id: as their logs say. */
   states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
-  /** Takes over what a look found; all that follow a session are told, because notifications can be missed. */
-  update(nodes: readonly LiveNode[]): void;
+  /** Of the nodes that are alive and stay, this one is the first: it does what one node has to do for all. */
+  isFirst(): boolean;
+  /**
+   * Takes over what a look found. Notifications can be missed, so all sessions that are followed here are looked up
+   * together, and the followers of those that changed are told.
+   */
+  update(nodes: readonly LiveNode[]): Promise<void>;
   close(): void;
 }
 
@@ -25,10 +30,26 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
   let live: readonly LiveNode[] = [];
   const signals = new Map<string, { incarnation: string | undefined; end: AbortController }>();
   const listeners = new Map<string, Set<() => void>>();
+  /** Owner and newest event of each session that is followed, as of the last look. */
+  const versions = new Map<string, string>();
 
-  const stop = watch((sessionId) => {
+  const tell = (sessionId: string): void => {
     for (const listener of listeners.get(sessionId) ?? []) listener();
-  });
+  };
+  const stop = watch(tell);
+
+  const lookUp = async (): Promise<void> => {
+    const ids = [...listeners.keys()];
+    if (ids.length === 0) return;
+    const rows = await sql.all('select id, owner, last_seq from sessions where id = any($1::text[])', ids);
+    const found = new Map(rows.map(({ id, owner, last_seq: seq }) => [String(id), `${seq} ${owner}`]));
+    for (const id of ids) {
+      const now = found.get(id) ?? 'gone';
+      if (versions.get(id) === now || !listeners.has(id)) continue;
+      versions.set(id, now);
+      tell(id);
+    }
+  };
 
   const note = (id: string, incarnation: string | undefined): AbortSignal => {
     const known = signals.get(id);
@@ -42,6 +63,9 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
 
   return {
     live: () => live,
+    isFirst: () =>
+      !membership.isDraining() &&
+      live.find(({ draining }) => !draining)?.incarnation === membership.incarnation(),
 
     async locate(sessionId) {
       const found = await sql.get(
@@ -73,11 +97,13 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
       listeners.set(sessionId, mine.add(listener));
       return () => {
         mine.delete(listener);
-        if (mine.size === 0 && listeners.get(sessionId) === mine) listeners.delete(sessionId);
+        if (mine.size > 0 || listeners.get(sessionId) !== mine) return;
+        listeners.delete(sessionId);
+        versions.delete(sessionId);
       };
     },
 
-    update(nodes) {
+    async update(nodes) {
       live = nodes;
       for (const { id, incarnation } of nodes) note(id, incarnation);
       for (const [id, { end }] of signals) {
@@ -85,7 +111,7 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
         signals.delete(id);
         end.abort();
       }
-      for (const mine of listeners.values()) for (const listener of mine) listener();
+      await lookUp();
     },
 
     close: stop,

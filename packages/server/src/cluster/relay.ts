@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LIVE_FRAMES } from 'claude-agent-protocol';
 import { createParser } from 'eventsource-parser';
 import { fetch } from 'undici';
@@ -10,6 +11,8 @@ import { createDispatcher } from './dispatcher.ts';
 
 /** Events read from the store at a time. */
 const PAGE = 500;
+/** An owner that does not answer is asked again after this long, or when the session changes. */
+const RETRY_MS = 1_000;
 
 const Live = z.object({ turn_id: z.string().nullable(), data: z.unknown() });
 const Delta = z.looseObject({ type: z.string() });
@@ -58,7 +61,7 @@ export function createRelay(feed: Pick<Feed, 'relay' | 'head' | 'forget'>, deps:
       const owner = await directory.locate(sessionId);
       if (owner && (await fromOwner(owner, sessionId, () => from, publish, signal))) continue;
       await fromStore(sessionId, () => from, publish);
-      await next;
+      await (owner ? Promise.race([next, sleep(RETRY_MS, undefined, { ref: false })]) : next);
     }
   };
 

@@ -12,8 +12,13 @@ export interface SharedOwnershipDeps {
 }
 
 export interface SharedOwnership extends Ownership {
-  /** Takes some sessions that have open work and no live owner. @returns whether there may be more */
-  takeOrphans(atMost: number): Promise<boolean>;
+  /** Owners without a row among the nodes, and what names a session that was handed over: of all sessions there are. */
+  deadOwners(): Promise<string[]>;
+  /**
+   * Takes some sessions that have open work and belong to these owners, or were handed over. One that is alive keeps its own.
+   * @returns whether there may be more
+   */
+  takeOrphans(owners: readonly string[], atMost: number): Promise<boolean>;
   /** Sessions of this node whose open work is not settled. */
   unsettled(): string[];
 }
@@ -167,19 +172,34 @@ export function createSharedOwnership({
     handOver: (id) => leave(id, HANDED_OVER),
     onLost: (listener) => void listeners.push(listener),
 
-    async takeOrphans(atMost) {
+    async deadOwners() {
+      // Steps from one owner to the next: an entry of the index for each, however many sessions they have.
+      const rows = await sql.all(
+        `with recursive owners (owner) as (
+           (select owner from sessions where owner is not null order by owner limit 1)
+           union all
+           select (select s.owner from sessions s where s.owner > o.owner order by s.owner limit 1)
+           from owners o where o.owner is not null)
+         select owner from owners o
+         where owner is not null and not exists (select from nodes n where n.incarnation = o.owner)`,
+      );
+      return rows.map(({ owner: dead }) => String(dead));
+    },
+
+    async takeOrphans(owners, atMost) {
       const owner = taker();
       if (owner === undefined) return false;
       const rows = await sql.all(
         `with free as (
            select s.id, ${HAS_OPEN_WORK} as open from sessions s
-           where s.owner is not null and not exists (select from nodes n where n.incarnation = s.owner)
+           where s.owner = any($3::text[]) and not exists (select from nodes n where n.incarnation = s.owner)
            limit $2 for update skip locked)
          update sessions s set owner = case when free.open then $1 end, fence = s.fence + 1
          from free where s.id = free.id and exists (select from nodes n where n.incarnation = $1)
          returning s.id, s.fence, free.open`,
         owner,
         atMost,
+        [...owners, HANDED_OVER],
       );
       for (const row of rows) if (row.open) keep(String(row.id), owner, row);
       return rows.length === atMost;

@@ -3,12 +3,12 @@ import type { SharedOwnership } from './shared-ownership.ts';
 
 export interface TakeoverDeps {
   membership: Pick<Membership, 'sweep' | 'isDraining' | 'incarnation'>;
-  ownership: Pick<SharedOwnership, 'takeOrphans' | 'unsettled'>;
+  ownership: Pick<SharedOwnership, 'deadOwners' | 'takeOrphans' | 'unsettled'>;
   everyMs: number;
   /** Settles what a dead node left open in a session, and goes on with it. */
   takeOver(sessionId: string): Promise<void>;
   /** Called with the nodes that are alive after each look. */
-  onNodes(nodes: readonly LiveNode[]): void;
+  onNodes(nodes: readonly LiveNode[]): Promise<void>;
   onError(error: unknown, what: string): void;
 }
 
@@ -22,12 +22,28 @@ export interface Takeover {
 
 /** Sessions taken at a time: small, so that the sessions of a dead node are shared by all that are alive. */
 const LOT = 8;
+/**
+ * A look asks for the sessions of nodes that were alive at one of so many looks before. It goes through all owners as often:
+ * for nodes that died before this one joined, and for what a dead one still wrote.
+ */
+const REMEMBERED_LOOKS = 10;
 
 export function createTakeover(deps: TakeoverDeps): Takeover {
   const { membership, ownership, everyMs, takeOver, onNodes, onError } = deps;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let stopped = false;
+  let looks = 0;
+  /** Incarnations that were alive, and at which look last. */
+  const seen = new Map<string, number>();
+
+  /** Owners that may be dead. */
+  const candidates = async (nodes: readonly LiveNode[]): Promise<string[]> => {
+    for (const { incarnation } of nodes) seen.set(incarnation, looks);
+    for (const [incarnation, at] of seen) if (at < looks - REMEMBERED_LOOKS) seen.delete(incarnation);
+    if (looks++ % REMEMBERED_LOOKS === 0) return ownership.deadOwners();
+    return [...seen].filter(([, at]) => at < looks - 1).map(([incarnation]) => incarnation);
+  };
 
   const settle = async (sessionId: string): Promise<void> => {
     try {
@@ -39,10 +55,12 @@ export function createTakeover(deps: TakeoverDeps): Takeover {
   };
 
   const look = async (): Promise<void> => {
-    onNodes(await membership.sweep());
+    const nodes = await membership.sweep();
+    await onNodes(nodes);
+    const owners = await candidates(nodes);
     for (let more = true; more && !stopped; ) {
       if (membership.incarnation() === undefined || membership.isDraining()) return;
-      more = await ownership.takeOrphans(LOT);
+      more = await ownership.takeOrphans(owners, LOT);
       await Promise.all(ownership.unsettled().map(settle));
     }
   };

@@ -125,7 +125,7 @@ test('without any node that answers it gives up', async () => {
 test('a request that was passed on is not passed on again', async () => {
   const { ask } = here([await node('a', echo)]);
   const answer = await ask('/sessions/s', { headers: { 'passed-on': '1' } });
-  expect([answer.status, await answer.json()]).toEqual([421, { code: 'not_owner' }]);
+  expect([answer.status, await answer.text()]).toEqual([421, '']);
 });
 
 test('a stream comes as it is written, and ends at the owner when its reader leaves', async () => {

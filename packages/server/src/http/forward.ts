@@ -10,6 +10,12 @@ import { problem } from '../errors.ts';
 import { type Forward, type HttpEnv, NODE_HEADER } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
 
+/**
+ * What a node answers another one whose request it does not pass on again: the session is elsewhere, and the other looks it up
+ * again. No caller gets it.
+ */
+const NOT_HERE = 421;
+
 /** How long to wait before the owner is looked up again. */
 const LOOK_AGAIN_MS = 100;
 
@@ -72,7 +78,7 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
       const passedOn = c.get('passedOn') ?? false;
       let node = await elsewhere(sessionId, reads, passedOn);
       if (!node) return undefined;
-      if (passedOn) throw problem('not_owner');
+      if (passedOn) return new Response(null, { status: NOT_HERE });
       const request = await keep(c);
       const until = Date.now() + patienceMs;
       while (node) {
@@ -103,7 +109,7 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
         new NodeRequest(url, { method, headers: [...headers], signal, ...(body && { body }) }),
         { dispatcher },
       );
-      if (answer.status === 421) {
+      if (answer.status === NOT_HERE) {
         await answer.body?.cancel();
         return undefined;
       }

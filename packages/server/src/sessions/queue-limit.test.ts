@@ -53,3 +53,14 @@ test('a message counts no more when it is accepted or refused', () => {
   end();
   limit.admit(BUSY);
 });
+
+test('the room is what is left of the permits, as the limit counts them', () => {
+  const limit = limited(4, 3, 0, true);
+  expect(limit.room()).toBe(2);
+  const end = limit.admit(IDLE);
+  limit.admit(ASLEEP);
+  expect(limit.room()).toBe(0);
+  end();
+  expect(limit.room()).toBe(1);
+  expect(limited(4, 0, 0, true).room()).toBe(0);
+});

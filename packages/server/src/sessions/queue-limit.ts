@@ -11,6 +11,8 @@ export interface Receiver {
 
 /** Limits the messages that wait, over all sessions: exactly so, however many come at once. */
 export interface QueueLimit {
+  /** How many more sessions could have a process at once: those that are idle would sleep for it. */
+  room(): number;
   /**
    * Takes a message in, which counts until its session counts it.
    * @returns what ends that: the message is accepted, or refused
@@ -32,8 +34,11 @@ type Need = 'queue' | 'permit' | 'idle process';
 export function createQueueLimit({ max, permits, sessions }: QueueLimitDeps): QueueLimit {
   const arriving = new Set<{ need: Need }>();
 
-  /** Messages in queues, and those whose session waits for a permit. 0.2 ms with 10,000 sessions. */
-  const waiting = (): number => {
+  /**
+   * Messages in queues, sessions that wait for a permit, and permits that are left for them; fewer than none when idle
+   * processes are about to be used. 0.2 ms with 10,000 sessions.
+   */
+  const count = (): { queued: number; starting: number; free: number } => {
     let [queued, starting, free] = [0, 0, permits.free()];
     for (const session of sessions()) {
       queued += session.queuedTurns();
@@ -45,10 +50,20 @@ export function createQueueLimit({ max, permits, sessions }: QueueLimitDeps): Qu
       // Its process, idle until now, will make no room.
       else free -= 1;
     }
+    return { queued, starting, free };
+  };
+
+  /** Messages that wait: in queues, and for a permit. */
+  const waiting = (): number => {
+    const { queued, starting, free } = count();
     return queued + Math.max(0, starting - free);
   };
 
   return {
+    room() {
+      const { starting, free } = count();
+      return Math.max(0, free - starting);
+    },
     admit({ isBusy, hasProcess }) {
       const message = { need: isBusy ? 'queue' : hasProcess ? 'idle process' : 'permit' } as const;
       const before = message.need === 'idle process' ? 0 : waiting();

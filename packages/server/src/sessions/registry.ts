@@ -371,11 +371,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       open = await store.countSessions('connected');
     },
 
-    room() {
-      const waiting = actors.all().filter((session) => session.needsPermit()).length;
-      const busy = actors.all().filter((session) => BUSY.has(session.state())).length;
-      return Math.max(0, deps.maxLiveAgents - busy - waiting);
-    },
+    room: queueLimit.room,
 
     async takeOver(id) {
       await find(id);

@@ -32,6 +32,7 @@ async function sweep(limits: RetentionLimits): Promise<number> {
   const retention = createRetention({
     store,
     limits,
+    isDue: () => true,
     onError(error) {
       throw error;
     },

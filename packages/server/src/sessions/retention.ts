@@ -21,6 +21,8 @@ const DAY_MS = 24 * 3600 * 1000;
 export interface RetentionDeps {
   store: Store;
   limits: RetentionLimits;
+  /** Whether this server sweeps now: of several on one store, one does. */
+  isDue(): boolean;
   onError(error: unknown): void;
 }
 
@@ -32,7 +34,7 @@ export interface Retention {
   stop(): Promise<void>;
 }
 
-export function createRetention({ store, limits, onError }: RetentionDeps): Retention {
+export function createRetention({ store, limits, isDue, onError }: RetentionDeps): Retention {
   /** Where the newest summary of a present conversation stands, by session, and how far it was looked for. */
   const summaries = new Map<string, { seq: number; seen: number }>();
   let stopped = false;
@@ -72,7 +74,7 @@ export function createRetention({ store, limits, onError }: RetentionDeps): Rete
     while (after !== undefined && !stopped) {
       const logs: LogSize[] = await store.logSizes(after, LOGS);
       const long = logs.filter(isExceeded);
-      const open = long.length > 0 ? await openWork(store) : undefined;
+      const open = long.length > 0 ? await openWork(store, long) : undefined;
       for (const log of long) if (open && !stopped) await trim(log, open);
       after = logs.at(-1)?.sessionId;
       await nextTurn();
@@ -82,7 +84,7 @@ export function createRetention({ store, limits, onError }: RetentionDeps): Rete
   const isLimited = Object.values(limits).some((limit) => limit !== undefined);
   let busy = false;
   const timer = setInterval(() => {
-    if (busy || !isLimited) return;
+    if (busy || !isLimited || !isDue()) return;
     busy = true;
     running = sweep()
       .catch(onError)
@@ -122,19 +124,15 @@ function createExceeded(log: LogSize, limits: RetentionLimits, now: number) {
   };
 }
 
-/** What has not ended, in all sessions. What begins after this was asked has newer events than those that go. */
+/** What has not ended in these sessions. What begins after this was asked has newer events than those that go. */
 interface OpenWork {
   turns: TurnRecord[];
   permissions: PermissionRecord[];
 }
 
-async function openWork(store: Store): Promise<OpenWork> {
-  const turns = await Promise.all([
-    store.openTurns('queued'),
-    store.openTurns('running'),
-    store.unsettledTurns(),
-  ]);
-  return { turns: turns.flat(), permissions: (await store.pendingPermissions()).permissions };
+async function openWork(store: Store, logs: readonly LogSize[]): Promise<OpenWork> {
+  const open = await store.openWork(logs.map(({ sessionId }) => sessionId));
+  return { turns: [...open.queued, ...open.running, ...open.unsettled], permissions: open.pending };
 }
 
 /** The number from which on a session needs its events: for open turns, pending requests and background tasks. */

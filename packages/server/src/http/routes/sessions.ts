@@ -1,5 +1,6 @@
 import { routes, type SessionState } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
+import { readLeftOpen } from '../../sessions/left-open.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
 import type { SessionRecord } from '../../store/store.ts';
@@ -14,13 +15,15 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 
   const detail = async (id: string) => {
     const { record, session } = await sessions.look(id);
-    const pending = session?.pendingPermissions() ?? [];
+    const isLeft = nodes !== undefined && !session && record.status !== 'closed';
+    const left = isLeft ? await readLeftOpen(store, record.id) : undefined;
+    const pending = session?.pendingPermissions() ?? left?.pending ?? [];
     return {
-      ...sessionView(record, stateOf(record, session), defaultModel),
+      ...sessionView(record, left?.state ?? stateOf(record, session), defaultModel),
       pending_permission: pending[0] ?? null,
       pending_permissions: pending,
-      current_turn_id: session?.currentTurnId() ?? null,
-      queued_turns: session?.queuedTurns() ?? 0,
+      current_turn_id: session?.currentTurnId() ?? left?.currentTurnId ?? null,
+      queued_turns: session?.queuedTurns() ?? left?.queuedTurns ?? 0,
       pending_calls: session?.pendingCalls() ?? [],
       tasks: session?.tasks() ?? [],
       last_seq: record.lastSeq,

@@ -24,28 +24,21 @@ export const openWorkRead = (sql: Sql, reads: Reads): Pick<Store, 'openWork'> =>
         withTasks: await reads.sessionsWithTasks(),
       };
     }
-    const open = (
-      await sql.all(
-        `select * from turns where session_id = any($1::text[]) and state in ('queued', 'running')
-         order by session_id, position`,
-        ids,
-      )
-    ).map(turnFromRow);
-    const unsettled = await sql.all(
-      `select * from turns where session_id = any($1::text[])
-         and wait_for = 'background' and ended_at is not null and settled_at is null
-       order by session_id, position`,
-      ids,
-    );
-    const pending = await sql.all(
-      `select * from permissions where session_id = any($1::text[]) and state = 'pending' order by session_id, position`,
-      ids,
-    );
-    const calls = await sql.all('select * from open_calls where session_id = any($1::text[])', ids);
-    const withTasks = await sql.all(
-      'select id from sessions where id = any($1::text[]) and tasks_seq is not null order by tasks_cursor',
-      ids,
-    );
+    const of = (text: string): Promise<ReadRow[]> => sql.all(text, ids);
+    const [openTurns, unsettled, pending, calls, withTasks] = await Promise.all([
+      of(`select * from turns where session_id = any($1::text[]) and state in ('queued', 'running')
+          order by session_id, position`),
+      of(`select * from turns where session_id = any($1::text[])
+            and wait_for = 'background' and ended_at is not null and settled_at is null
+          order by session_id, position`),
+      of(`select * from permissions where session_id = any($1::text[]) and state = 'pending'
+          order by session_id, position`),
+      of('select * from open_calls where session_id = any($1::text[])'),
+      of(
+        `select id from sessions where id = any($1::text[]) and tasks_seq is not null order by tasks_cursor`,
+      ),
+    ]);
+    const open = openTurns.map(turnFromRow);
     return {
       queued: open.filter(({ state }) => state === 'queued'),
       running: open.filter(({ state }) => state === 'running'),
