@@ -105,6 +105,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['events/'],
       ['cluster/'],
       ['agent/', 'permissions/', 'gateway/'],
+      ['observe/'],
       ['node-config.ts'],
       ['config.ts', 'database-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
       ['workspaces/'],

@@ -54,6 +54,7 @@ export const endpoints = {
   health: { method: 'GET', path: '/health' },
   ping: { method: 'GET', path: '/ping' },
   ready: { method: 'GET', path: '/ready' },
+  metrics: { method: 'GET', path: '/metrics' },
   invoke: { method: 'POST', path: '/invocations' },
   openapi: { method: 'GET', path: '/openapi.json' },
   docs: { method: 'GET', path: '/docs' },

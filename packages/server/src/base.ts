@@ -4,6 +4,7 @@ import { createSoleOwnership, type Ownership } from './cluster/ownership.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import type { AppDeps } from './http/deps.ts';
 import type { Home } from './lock.ts';
+import { type WriteObserver, watchStore } from './observe/watched-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 
@@ -31,8 +32,8 @@ export interface Base {
 }
 
 /** A server on a database of its own. */
-export function openAlone(home: Home): Base {
-  const store = openSqliteStore(home.file('server.db'));
+export function openAlone(home: Home, observer: WriteObserver): Base {
+  const store = watchStore(openSqliteStore(home.file('server.db')), observer);
   return {
     store,
     feed: createFeed(),

@@ -12,6 +12,7 @@ import { createForwarding } from './http/forward.ts';
 import { createNodeProof } from './http/node-proof.ts';
 import { inOrder } from './in-order.ts';
 import type { Home } from './lock.ts';
+import { type WriteObserver, watchStore } from './observe/watched-store.ts';
 import { createPostgresPool } from './store/postgres/pool.ts';
 import { openPostgresStore } from './store/postgres.ts';
 
@@ -28,6 +29,7 @@ export async function openNode(
   config: Config & { database: DatabaseConfig },
   home: Home,
   onError: OnError,
+  observer: WriteObserver,
 ): Promise<Base> {
   const { heartbeatMs, leaseMs } = config;
   const { url, pooler, connections } = config.database;
@@ -38,7 +40,10 @@ export async function openNode(
       'A node of a cluster needs a shell that reads with a time limit, to end its agents when it is frozen: install bash.',
     );
   }
-  const store = await openPostgresStore({ url, connections, prepared: direct, listen: direct, onError });
+  const store = watchStore(
+    await openPostgresStore({ url, connections, prepared: direct, listen: direct, onError }),
+    observer,
+  );
   // A statement that hangs must fail while the lease still can be renewed.
   const pool = createPostgresPool({
     url,

@@ -26,6 +26,10 @@ import { isStorageError } from './http/problems.ts';
 import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
+import { createMetrics } from './observe/metrics.ts';
+import { watchLog } from './observe/watched-log.ts';
+import { watchProcesses } from './observe/watched-processes.ts';
+import type { WriteObserver } from './observe/watched-store.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
@@ -75,20 +79,26 @@ export async function startServer(config: Config, logger: Logger): Promise<Serve
 }
 
 /** What stands under everything else, as the configuration says: a file in the home, or a database that servers share. */
-async function openBase(home: Home, config: Config, onError: OnError): Promise<Base> {
+async function openBase(
+  home: Home,
+  config: Config,
+  onError: OnError,
+  observer: WriteObserver,
+): Promise<Base> {
   const { database } = config;
-  if (!database) return openAlone(home);
+  if (!database) return openAlone(home, observer);
   // Loaded only where it is used.
   const { openNode } = await import('./node.ts');
-  return openNode({ ...config, database }, home, onError);
+  return openNode({ ...config, database }, home, onError, observer);
 }
 
 /** The composition root: everything is created and wired here. */
 async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
-  const base = await openBase(home, config, onError);
+  const metrics = createMetrics(VERSION);
+  const base = await openBase(home, config, onError, metrics);
   const { store, feed, ownership } = base;
-  const log = createLog({ ownership, feed });
+  const log = watchLog(createLog({ ownership, feed }), metrics);
   const tokens = createSessionTokens();
   const identify = createIdentify(config.apiKeys, tokens);
   const accounts = createAccounts({
@@ -111,6 +121,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     budget: accounts,
     onUsage(record) {
       accounts.book(record);
+      metrics.onModelCall(record);
       logger.debug({ call: record }, 'a model call');
     },
     log: ({ level, message, ...more }) => logger[level](more, message),
@@ -141,7 +152,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     projects: join(configDir(config.env), 'projects'),
     file: home.file('transcripts.db'),
   });
-  const processes = createProcesses(home.instance, base.lease);
+  const { processes, counts } = watchProcesses(createProcesses(home.instance, base.lease));
   base.onLease(processes.renew, processes.killAll);
   const claude = createClaude({
     library,
@@ -215,6 +226,12 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     warnings: (session) => reasons.warnings(session),
     onError,
   });
+  metrics.watch({
+    sessions: sessions.atWork,
+    openSessions: () => store.countSessions('connected'),
+    processes: counts,
+    maxLiveAgents: config.maxLiveAgents,
+  });
   const app = createApp({
     store,
     feed,
@@ -230,6 +247,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     defaultModel,
     gateway,
     ...(base.nodes && { nodes: base.nodes }),
+    metrics,
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });

@@ -46,6 +46,13 @@ export const serverRoutes = {
     responses: { 200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) } },
     problems: ['not_ready'],
   }),
+  metrics: route({
+    ...endpoints.metrics,
+    tag: 'server',
+    summary: "Measurements of this server in Prometheus' text format",
+    responses: { 200: { description: 'docs/observability.md lists them', media: 'text/plain' } },
+    raw: true,
+  }),
   invoke: route({
     ...endpoints.invoke,
     tag: 'server',

@@ -6,6 +6,7 @@ import { type HttpEnv, lock } from './auth.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
+import { observeRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { docRoutes } from './routes/docs.ts';
@@ -13,6 +14,7 @@ import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { healthRoutes } from './routes/health.ts';
 import { invocationRoutes } from './routes/invocations.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { turnRoutes } from './routes/turns.ts';
@@ -33,6 +35,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   });
   app.notFound((c) => answerUnrouted(app, c));
 
+  app.use(observeRequests(deps.metrics));
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
@@ -67,6 +70,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.use((c, next) => (hasOwnLimit(c.req.path) ? next() : unpack(c, next)));
 
   healthRoutes(app, deps);
+  metricsRoutes(app, deps);
   sessionRoutes(app, deps);
   agentRoutes(app, deps);
   turnRoutes(app, deps);

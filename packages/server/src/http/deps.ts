@@ -3,6 +3,7 @@ import type { SessionState } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
@@ -31,6 +32,7 @@ export interface AppDeps {
     /** What sessions do that a live node owns, by id. */
     states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
   };
+  metrics: Pick<Metrics, 'onRequest' | 'scrape'>;
   version: string;
   onError(error: unknown, what: string): void;
 }

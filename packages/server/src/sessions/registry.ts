@@ -1,17 +1,11 @@
-import type {
-  ExportLine,
-  ForkSession,
-  Output,
-  PermissionMode,
-  SessionCreated,
-  SessionState,
-} from 'claude-agent-protocol';
+import type { ExportLine, ForkSession, Output, PermissionMode, SessionCreated } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { SessionQuery, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
+import { type AtWork, BUSY, createAtWork } from './at-work.ts';
 import { createEraser, type EraseDeps } from './erase.ts';
 import { exportSession } from './export.ts';
 import { createImporter, type ImportDeps } from './import.ts';
@@ -22,12 +16,10 @@ import type { RecoveryDeps } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel } from './views.ts';
 
-const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
-
 type Imported = Output<'importSession'>;
 
 /** All sessions of this server: lookup, recovery, shutdown. Actors are made when first asked for. */
-export interface Sessions {
+export interface Sessions extends AtWork {
   /** @param createdBy id of the API key that asks, if one was needed */
   create(request: Create, createdBy: string | null): Promise<SessionCreated>;
   fork(sessionId: string, request: ForkSession, createdBy: string | null): Promise<SessionCreated>;
@@ -62,10 +54,6 @@ export interface Sessions {
   import(lines: AsyncIterable<string>, cwd: string | undefined, createdBy: string | null): Promise<Imported>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
-  /** Whether any session runs a turn, waits for an answer, or works in the background. */
-  isBusy(): boolean;
-  /** Whether something that happened cannot be written at the moment. */
-  isStuck(): boolean;
   isStopping(): boolean;
   countOpen(): number;
   /** @throws AppError 403 when the configuration forbids the mode */
@@ -356,8 +344,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       });
     },
 
-    isBusy: () => actors.all().some((session) => BUSY.has(session.state())),
-    isStuck: () => actors.all().some((session) => session.isStuck()),
+    ...createAtWork(actors.all),
     isStopping: () => stopping,
     countOpen: () => open,
     checkMode: policy.checkMode,

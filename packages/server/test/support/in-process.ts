@@ -12,6 +12,7 @@ import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
+import { createMetrics } from '../../src/observe/metrics.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
 import { createSessions, type Sessions } from '../../src/sessions/registry.ts';
@@ -128,6 +129,7 @@ export function createInProcess({
     importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',
     gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
+    metrics: createMetrics('0.0.0'),
     version: '0.0.0',
     onError,
   });

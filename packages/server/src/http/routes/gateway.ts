@@ -14,8 +14,11 @@ export function gatewayRoutes(app: Hono<HttpEnv>, { gateway }: AppDeps): void {
     await gateway.handle(incoming, outgoing);
     return RESPONSE_ALREADY_SENT;
   };
-  for (const { method, path } of [routes.gatewayMessages, routes.gatewayCountTokens, routes.gatewayModels]) {
-    app.on(method, path, answer);
+  for (const spec of [routes.gatewayMessages, routes.gatewayCountTokens, routes.gatewayModels]) {
+    app.on(spec.method, spec.path, (c) => {
+      c.set('route', spec);
+      return answer(c);
+    });
   }
   app.get('/v1/models/:id{.+}', answer);
   // Claude Code checks here whether its base URL answers.

@@ -1,0 +1,43 @@
+import type { SessionState } from 'claude-agent-protocol';
+import type { SessionsAtWork } from '../observe/state.ts';
+import type { Session } from './session.ts';
+
+/** States in which a session does something. */
+export const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'background']);
+
+/** What the sessions of this server do. */
+export interface AtWork {
+  /** Whether any session runs a turn, waits for an answer, or works in the background. */
+  isBusy(): boolean;
+  /** Whether something that happened cannot be written at the moment. */
+  isStuck(): boolean;
+  /** In numbers. 10,000 sessions take about 10 ms. */
+  atWork(): SessionsAtWork;
+}
+
+/** @param all the sessions in memory */
+export function createAtWork(all: () => readonly Session[]): AtWork {
+  const isStuck = (): boolean => all().some((session) => session.isStuck());
+  return {
+    isBusy: () => all().some((session) => BUSY.has(session.state())),
+    isStuck,
+    atWork() {
+      const sessions = all();
+      const states = new Map<SessionState, number>();
+      for (const session of sessions) {
+        const state = session.state();
+        states.set(state, (states.get(state) ?? 0) + 1);
+      }
+      return {
+        states,
+        queuedTurns: sessions.reduce((sum, session) => sum + session.queuedTurns(), 0),
+        waitingForAgent: sessions.filter((session) => session.needsPermit()).length,
+        pending: sessions.flatMap((session) =>
+          session.pendingPermissions().map(({ kind, requested_at: requestedAt }) => ({ kind, requestedAt })),
+        ),
+        pendingCalls: sessions.reduce((sum, session) => sum + session.pendingCalls().length, 0),
+        isStuck: isStuck(),
+      };
+    },
+  };
+}
