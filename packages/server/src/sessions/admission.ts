@@ -41,7 +41,7 @@ export interface AdmissionDeps {
   agent: Agent;
   folders: Folders;
   policy: Policy;
-  workspaces: Pick<Workspaces, 'prepare' | 'copy'>;
+  workspaces: Pick<Workspaces, 'prepare' | 'copy' | 'settleForSaved'>;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
   onError(error: unknown, what: string): void;
@@ -133,6 +133,7 @@ export function createAdmission(
     const before = known.record();
     await requireFolder(before.cwd, request.cwd);
     const changes = changesOf(before, request);
+    if (request.force) await workspaces.settleForSaved(id);
     if (before.status !== 'closed') {
       await known.change(changes);
       if (request.start === 'now') await wake(known);

@@ -1,6 +1,7 @@
 import type { Ownership } from '../cluster/ownership.ts';
 import type { Feed } from '../events/feed.ts';
 import type { SessionRecord } from '../store/store.ts';
+import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Actors } from './actors.ts';
 import { type RecoveryDeps, settleOrphans } from './recovery.ts';
 import type { Session } from './session.ts';
@@ -9,8 +10,7 @@ export interface MovingDeps extends RecoveryDeps {
   ownership: Ownership;
   feed: Pick<Feed, 'endSession'>;
   actors: Actors;
-  /** Settles when the session's folder can be had elsewhere. */
-  saved(sessionId: string): Promise<unknown>;
+  workspaces: Pick<Workspaces, 'saved' | 'stopWithin'>;
   /** The actor of a session that was read from the store. */
   adopt(record: SessionRecord): Session;
 }
@@ -35,7 +35,8 @@ export function createMoving(deps: MovingDeps): Moving {
   const handOver = async (session: Session): Promise<boolean> => {
     const written = await session.shutdown();
     if (!ownership.isShared) return written;
-    await deps.saved(session.id);
+    // Settles when its folder can be had elsewhere, or will not be for now.
+    await deps.workspaces.saved(session.id);
     actors.remove(session.id);
     feed.endSession(session.id);
     const isOpen = session.currentTurnId() !== null || session.queuedTurns() > 0;
@@ -58,6 +59,7 @@ export function createMoving(deps: MovingDeps): Moving {
     },
 
     async end(sessions, graceSeconds) {
+      deps.workspaces.stopWithin(graceSeconds);
       let timer: NodeJS.Timeout | undefined;
       const patience = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceSeconds * 1000);

@@ -16,8 +16,6 @@ import type { RecoveryDeps } from './recovery.ts';
 import { createSession, type Session } from './session.ts';
 import { currentModel } from './views.ts';
 
-type Imported = Output<'importSession'>;
-
 /** All sessions of this server: lookup, recovery, shutdown. Actors are made when first asked for. */
 export interface Sessions extends AtWork {
   /** @param createdBy id of the API key that asks, if one was needed */
@@ -51,7 +49,11 @@ export interface Sessions extends AtWork {
    * @param cwd its folder here, if that has another path
    * @throws AppError 400 or 422 for lines that are no export, 403 when the configuration forbids it, 409 when it is here
    */
-  import(lines: AsyncIterable<string>, cwd: string | undefined, createdBy: string | null): Promise<Imported>;
+  import(
+    lines: AsyncIterable<string>,
+    cwd: string | undefined,
+    createdBy: string | null,
+  ): Promise<Output<'importSession'>>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
   isStopping(): boolean;
@@ -178,7 +180,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     return stays ? actors.add(make(record)) : make(record);
   };
 
-  const moving = createMoving({ ...deps, actors, adopt, saved: deps.workspaces.saved });
+  const moving = createMoving({ ...deps, actors, adopt });
   ownership.onLost((ids) => moving.leave(ids === 'all' ? actors.all().map(({ id }) => id) : ids));
 
   const get = async (id: string): Promise<Session> => {
@@ -368,6 +370,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       for (const session of orphaned) session.resumeQueue();
       orphaned = [];
       eraser.finish();
+      void deps.workspaces.resumeSaves(async (id) => (await find(id))?.record());
     },
 
     async shutdown(graceSeconds) {

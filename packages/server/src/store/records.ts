@@ -53,6 +53,8 @@ export interface WorkspaceRecord {
   saved: WorkspaceSave;
   /** Why the present state could not be saved. */
   problem: { code: string; message: string; at: string } | null;
+  /** The server that was stopped before it could save the present state, which only its folder has. */
+  onlyAt?: string | undefined;
 }
 
 /** One saved state of a workspace. */

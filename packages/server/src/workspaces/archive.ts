@@ -24,7 +24,7 @@ export async function writeArchive(
   file: string,
   manifest: object,
   items: AsyncIterable<Item> | Iterable<Item>,
-  limit: number,
+  { limit, signal }: { limit: number; signal: AbortSignal },
 ): Promise<void> {
   const tar = pack();
   const written = pipeline(
@@ -32,6 +32,7 @@ export async function writeArchive(
     createGzip({ level: LEVEL }),
     createLimit(limit),
     createWriteStream(file, { mode: 0o600 }),
+    { signal },
   );
   // Awaited below; until then a failure ends the tar.
   written.catch(() => {});
@@ -48,9 +49,13 @@ export async function writeArchive(
     await written.catch((failure: unknown) => {
       if (failure instanceof TooLarge) throw failure;
     });
+    signal.throwIfAborted();
     throw error;
   }
-  await written;
+  await written.catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
 }
 
 const addText = (tar: Pack, name: string, text: string): Promise<void> =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Env } from '../agent/environment.ts';
 import { type Item, readArchive, type Targets, walk, writeArchive } from './archive.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import {
   completeRepository,
   isRepository,
@@ -42,6 +43,8 @@ export interface Capture {
   needsBase: boolean;
   /** The commits that it has (form git). */
   tips: string[];
+  /** See `fingerprint`. */
+  fingerprint: string | undefined;
 }
 
 export interface CaptureOptions {
@@ -59,6 +62,31 @@ const LARGE_PART = 0.5;
 /** Below this it does not matter. */
 const SMALL_BYTES = 1024 ** 2;
 
+type Folder = Pick<CaptureOptions, 'cwd' | 'env' | 'signal'>;
+
+/**
+ * Changes whenever something changes that `capture` saves; nothing is read that is as large as the folder.
+ * @returns undefined where that cannot be told
+ */
+export async function fingerprint(folder: Folder, asGit: boolean): Promise<string | undefined> {
+  return (await examine(folder, asGit)).fingerprint;
+}
+
+async function examine({ cwd, env, signal }: Folder, asGit: boolean) {
+  if (!asGit || !(await isRepository(cwd))) {
+    return {
+      repository: undefined,
+      state: undefined,
+      fingerprint: await fingerprintOf(walk(cwd, 'work'), []),
+    };
+  }
+  const repository = await openRepository(cwd, env, signal);
+  const state = await repository.readState();
+  const { index, missing } = state;
+  const seen = await fingerprintOf(itemsToSee(cwd, repository, state), [index, JSON.stringify(missing)]);
+  return { repository, state, fingerprint: seen };
+}
+
 /**
  * Saves the state of a folder in which nobody works.
  * @param asGit what git ignores is left out, and its objects are in a bundle
@@ -70,14 +98,32 @@ export async function capture(
   asGit: boolean,
   base: (Base & { bytes: number }) | undefined,
 ): Promise<Capture> {
-  const { cwd, scratch, env, signal, limit } = options;
+  return captureExamined(options, await examine(options, asGit), base);
+}
+
+/** The same. @param since a fingerprint @returns undefined when the folder still has it */
+export async function captureChange(
+  options: CaptureOptions,
+  asGit: boolean,
+  base: (Base & { bytes: number }) | undefined,
+  since: string | undefined,
+): Promise<Capture | undefined> {
+  // Taken first: what changes while the folder is read makes the next one differ.
+  const examined = await examine(options, asGit);
+  const isSame = since !== undefined && examined.fingerprint === since;
+  return isSame ? undefined : captureExamined(options, examined, base);
+}
+
+async function captureExamined(
+  { cwd, scratch, signal, limit }: CaptureOptions,
+  { repository, state, fingerprint }: Awaited<ReturnType<typeof examine>>,
+  base: (Base & { bytes: number }) | undefined,
+): Promise<Capture> {
   const file = join(scratch, 'save');
-  if (!asGit || !(await isRepository(cwd))) {
-    await writeArchive(file, { format: 1, form: 'files' }, walk(cwd, 'work'), limit);
-    return { file, form: 'files', needsBase: false, tips: [] };
+  if (!repository) {
+    await writeArchive(file, { format: 1, form: 'files' }, walk(cwd, 'work'), { limit, signal });
+    return { file, form: 'files', needsBase: false, tips: [], fingerprint };
   }
-  const repository = await openRepository(cwd, env, signal);
-  const state = await repository.readState();
   const bundle = join(scratch, 'bundle');
   let needsBase = false;
   if (base) {
@@ -97,19 +143,35 @@ export async function capture(
     file,
     { format: 1, form: 'git', tips, changed, missing },
     itemsOf(cwd, bundle, repository, state),
-    limit,
+    { limit, signal },
   );
-  return { file, form: 'git', needsBase, tips };
+  return { file, form: 'git', needsBase, tips, fingerprint };
 }
 
 async function* itemsOf(
   cwd: string,
   bundle: string,
   repository: Repository,
-  { changed, others }: RepositoryState,
+  state: RepositoryState,
 ): AsyncGenerator<Item, void, void> {
   yield { name: 'bundle/repository', path: bundle };
   yield* repository.files();
+  yield* workOf(cwd, state);
+}
+
+/** `git status` writes the index again without changing what it says. */
+const INDEX = /^git\/(sharedindex\.[0-9a-f]+|index)$/;
+
+async function* itemsToSee(
+  cwd: string,
+  repository: Repository,
+  state: RepositoryState,
+): AsyncGenerator<Item, void, void> {
+  for await (const item of repository.files()) if (!INDEX.test(item.name)) yield item;
+  yield* workOf(cwd, state);
+}
+
+async function* workOf(cwd: string, { changed, others }: RepositoryState): AsyncGenerator<Item, void, void> {
   for (const path of changed) yield { name: `work/${path}`, path: join(cwd, path) };
   for (const other of others) {
     const path = other.replace(/\/$/, '');

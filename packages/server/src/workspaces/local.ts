@@ -12,13 +12,19 @@ const LocalState = z.object({
   base: z.object({ key: z.string(), tips: z.array(z.string()) }).nullable(),
   /** An object that may be the newest saved state: it was stored, and perhaps also noted. */
   next: z.string().optional(),
+  /** What the folder looked like in the state `key`. */
+  fingerprint: z.string().optional(),
+  /** The server whose agents may have changed the folder since. */
+  changedBy: z.string().optional(),
 });
-type LocalState = z.infer<typeof LocalState>;
+export type LocalState = z.infer<typeof LocalState>;
 
 /** The places on this machine: `<folder>/<session id>/<name>` for a workspace, and one for temporary files. */
 export interface Places {
   folder: string;
   temporary: string;
+  /** Names this server. */
+  instance: string;
   /** Whether a session's folder is one of the workspaces kept here. */
   isOurs(cwd: string): boolean;
   /** Runs something with a folder for its files, on the file system of the workspaces. */
@@ -31,6 +37,7 @@ export function createPlaces(folder: string, instance: string): Places {
   return {
     folder,
     temporary,
+    instance,
     isOurs: (cwd) => dirname(dirname(cwd)) === folder,
     async withScratch(work) {
       const scratch = join(temporary, randomUUID());

@@ -16,8 +16,11 @@ import type { SavedObject } from '../store/store.ts';
  * - removing what is not there is no failure.
  */
 export interface ObjectStore {
-  /** @param file the content, of the size and hash that `object` says */
-  put(object: SavedObject, file: string): Promise<void>;
+  /**
+   * @param file the content, of the size and hash that `object` says
+   * @param signal gives it up
+   */
+  put(object: SavedObject, file: string, signal?: AbortSignal): Promise<void>;
   /** @throws ObjectMissing */
   read(key: string): Promise<Readable>;
   remove(key: string): Promise<void>;
@@ -50,13 +53,15 @@ export function createDirectoryObjects(folder: string): ObjectStore {
   };
 
   return {
-    async put({ key }, file) {
+    async put({ key }, file, signal) {
       const path = pathOf(key);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // No key has a name like this one, so that a list never shows it.
       const partial = join(folder, `.partial-${randomBytes(8).toString('hex')}`);
       try {
-        await pipeline(createReadStream(file), createWriteStream(partial, { mode: 0o600, flush: true }));
+        await pipeline(createReadStream(file), createWriteStream(partial, { mode: 0o600, flush: true }), {
+          ...(signal && { signal }),
+        });
         await moveTo(path, partial);
       } finally {
         await rm(partial, { force: true });

@@ -6,7 +6,7 @@ import type { WorkspaceSource } from 'claude-agent-protocol';
 import type { Env } from '../agent/environment.ts';
 import { AppError, messageOf, problem } from '../errors.ts';
 import type { Store, WorkspaceRecord } from '../store/store.ts';
-import { type CaptureOptions, capture, restore } from './capture.ts';
+import { type CaptureOptions, capture, fingerprint, restore } from './capture.ts';
 import { clone } from './clone.ts';
 import { type Places, remove, writeState } from './local.ts';
 import { describeFile, fetchObject, type ObjectStore } from './objects.ts';
@@ -71,10 +71,15 @@ export function createPreparation(deps: PreparationDeps) {
       await mkdir(wrapper, { recursive: true, mode: 0o700 });
       const saved = await withScratch(async (scratch) => {
         const signal = AbortSignal.any([closing, timeLimit(timeoutSeconds)]);
-        const { file, tips } = await fill({ cwd: join(wrapper, name), scratch, env, signal });
+        const making = { cwd: join(wrapper, name), scratch, env, signal };
+        const { file, tips } = await fill(making);
         const object = await describeFile(newKey(id, 1), file);
-        await objects.put(object, file);
-        await writeState(wrapper, { key: object.key, base: tips ? { key: object.key, tips } : null });
+        await objects.put(object, file, signal);
+        await writeState(wrapper, {
+          key: object.key,
+          base: tips ? { key: object.key, tips } : null,
+          fingerprint: await fingerprint(making, 'git' in source),
+        });
         return { version: 1, at: new Date().toISOString(), object, base: null };
       });
       return {

@@ -31,6 +31,7 @@ interface Ask {
   path: string;
   query?: Readonly<Record<string, string>>;
   body?: { blob: Blob; sha256: string };
+  giveUp?: AbortSignal | undefined;
 }
 
 /**
@@ -43,7 +44,7 @@ export function createS3Objects(settings: S3Settings): ObjectStore {
   const keys = { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) };
   const derived = new Map<string, ArrayBuffer>();
 
-  const send = async ({ method, path, query = {}, body }: Ask): Promise<Response> => {
+  const send = async ({ method, path, query = {}, body, giveUp }: Ask): Promise<Response> => {
     const url = new URL(`${endpoint.replace(/\/$/, '')}/${bucket}${path}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The time is part of the signature, so that each attempt has its own.
@@ -62,7 +63,7 @@ export function createS3Objects(settings: S3Settings): ObjectStore {
       body: body?.blob ?? null,
       // The signature is for this address.
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutSeconds * 1000),
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutSeconds * 1000), ...(giveUp ? [giveUp] : [])]),
     });
   };
 
@@ -70,6 +71,7 @@ export function createS3Objects(settings: S3Settings): ObjectStore {
   const ask = async (what: Ask, fine: readonly number[]): Promise<Response> => {
     for (let attempt = 1; ; attempt++) {
       const response = await send(what).catch((error: unknown) => {
+        what.giveUp?.throwIfAborted();
         if (attempt === ATTEMPTS) throw unreachable(settings, error);
       });
       if (response && fine.includes(response.status)) return response;
@@ -77,7 +79,9 @@ export function createS3Objects(settings: S3Settings): ObjectStore {
         throw refused(settings, response.status, await response.text());
       }
       await response?.body?.cancel();
-      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
+      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, {
+        ...(what.giveUp && { signal: what.giveUp }),
+      });
     }
   };
 
@@ -87,9 +91,9 @@ export function createS3Objects(settings: S3Settings): ObjectStore {
   };
 
   return {
-    async put({ key, sha256 }, file) {
+    async put({ key, sha256 }, file, giveUp) {
       const response = await ask(
-        { method: 'PUT', path: pathOf(key), body: { blob: await openAsBlob(file), sha256 } },
+        { method: 'PUT', path: pathOf(key), body: { blob: await openAsBlob(file), sha256 }, giveUp },
         [200],
       );
       await response.body?.cancel();

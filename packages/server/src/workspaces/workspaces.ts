@@ -1,28 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, realpath, rename } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { WorkspaceSource } from 'claude-agent-protocol';
-import { AppError, problem } from '../errors.ts';
-import { event, type Log } from '../events/log.ts';
-import type { Change, SessionRecord, WorkspaceRecord } from '../store/store.ts';
-import { capture, restore } from './capture.ts';
+import { type AppError, problem } from '../errors.ts';
+import type { Log } from '../events/log.ts';
+import type { SessionRecord } from '../store/store.ts';
+import { capture, fingerprint, restore } from './capture.ts';
 import { readState, remove, writeState } from './local.ts';
 import { describeFile, fetchObject } from './objects.ts';
 import {
   createPreparation,
-  newKey,
   type PreparationDeps,
   type Prepared,
   problemOf,
   removeAll,
-  sentenceOf,
   timeLimit,
 } from './preparation.ts';
-import { TooLarge } from './run-git.ts';
+import { createSaving, isMoved, type Slot } from './saving.ts';
 import { findSnapshot, snapshotKey } from './snapshots.ts';
 
-/** A failed save is tried again after this long, unless the session wakes before. */
-const RETRY_MS = 60_000;
+/** The least time for saves at a shutdown: one of a repository of 60 MB takes 0.5 s. */
+const SAVE_SECONDS = 2;
 
 export type { Prepared };
 
@@ -47,6 +45,8 @@ export interface Workspaces {
    * @throws AppError 409 when that is impossible now
    */
   ready(session: Owned): Promise<void>;
+  /** The session goes on from its newest saved state, though the folder of a server that was stopped has a newer one. */
+  settleForSaved(sessionId: string): Promise<void>;
   /**
    * An agent begins to work in a folder, as soon as no save reads it any more. When the agent is gone, call what this
    * returns: a folder that may have changed is saved.
@@ -62,6 +62,16 @@ export interface Workspaces {
   erase(sessionId: string): Promise<void>;
   /** Removes what a crash left; once, before the first session. */
   recover(): Promise<void>;
+  /**
+   * Saves the folders whose changes this server left unsaved when it ended, one by one. Never rejects.
+   * @param find the session, if this server may write to it
+   */
+  resumeSaves(find: (sessionId: string) => Promise<Owned | undefined>): Promise<void>;
+  /**
+   * A shutdown begins. Turns may take `graceSeconds`, and saves as long again (at least 2 s): those that take longer are
+   * given up, and done after the next start.
+   */
+  stopWithin(graceSeconds: number): void;
   /** Gives up what is being prepared, and waits for running saves. */
   close(): Promise<void>;
 }
@@ -70,26 +80,14 @@ export interface WorkspacesDeps extends Omit<PreparationDeps, 'closing'> {
   log: Log;
 }
 
-interface Slot {
-  sessionId: string;
-  cwd: string;
-  /** Agents that work in it. */
-  agents: number;
-  /** Nothing of it is saved any more. */
-  giveUp: AbortController;
-  readying: Promise<void> | undefined;
-  /** Until the folder has been read, nobody may work in it. */
-  capturing: Promise<void> | undefined;
-  saving: Promise<void> | undefined;
-  unsaved: boolean;
-  retry: NodeJS.Timeout | undefined;
-}
-
 export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
-  const { store, log, objects, env, maxBytes, timeoutSeconds } = deps;
+  const { store, objects, env, maxBytes, timeoutSeconds } = deps;
   const { isOurs, withScratch } = deps.places;
   const slots = new Map<string, Slot>();
   const closing = new AbortController();
+  const stopped = new AbortController();
+  let stopping: NodeJS.Timeout | undefined;
+  const saving = createSaving({ ...deps, slots, closing: closing.signal, stopped: stopped.signal });
   const preparation = createPreparation({ ...deps, closing: closing.signal });
 
   const asProblem = (error: unknown): AppError =>
@@ -108,33 +106,43 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       saving: undefined,
       unsaved: false,
       retry: undefined,
+      noting: Promise.resolve(),
     };
     slots.set(id, slot);
     return slot;
   };
 
-  const recordOf = async ({ sessionId }: Slot): Promise<WorkspaceRecord | undefined> =>
-    (await store.getSession(sessionId))?.workspace ?? undefined;
-
   const makeReady = async (slot: Slot): Promise<void> => {
     if (slot.agents > 0) return;
     await slot.capturing;
+    await requireNewest(slot);
     if (await isCurrent(slot)) return;
     // What is being saved may be the folder that is gone by now.
     await slot.saving;
     if (!(await isCurrent(slot))) await bringBack(slot);
   };
 
+  /** @throws AppError when another server was stopped before it could save what its agent had done */
+  const requireNewest = async ({ sessionId, cwd }: Slot): Promise<void> => {
+    const workspace = (await store.getSession(sessionId))?.workspace;
+    const { onlyAt, saved } = workspace ?? {};
+    if (onlyAt === undefined || onlyAt === deps.places.instance) return;
+    // On a file system that both share.
+    if ((await readState(dirname(cwd)))?.changedBy === onlyAt) return;
+    const why = `Its newest state is only in the folder of the server ${onlyAt}, which was stopped before it could save it. Start that server again; or go on with the state of ${saved?.at}: POST /sessions with this "resume_session_id" and "force": true.`;
+    throw problem('workspace_unavailable', { why, creating: false });
+  };
+
   /** The folder is there, and no other server has saved a later state. */
   const isCurrent = async (slot: Slot): Promise<boolean> => {
     const real = await realpath(slot.cwd).catch(() => undefined);
     const state = await readState(dirname(slot.cwd));
-    const key = (await recordOf(slot))?.saved.object.key;
+    const key = (await store.getSession(slot.sessionId))?.workspace?.saved.object.key;
     return real === slot.cwd && state !== undefined && (state.key === key || state.next === key);
   };
 
   const bringBack = async (slot: Slot): Promise<void> => {
-    const workspace = await recordOf(slot);
+    const workspace = (await store.getSession(slot.sessionId))?.workspace;
     if (!workspace) throw new Error('The session is gone.');
     const { object, base } = workspace.saved;
     await withScratch(async (scratch) => {
@@ -144,131 +152,20 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       await mkdir(cwd, { recursive: true, mode: 0o700 });
       await fetchObject(objects, object, newest);
       if (base) await fetchObject(objects, base, oldest);
-      const tips = await restore(
-        { cwd, scratch, env, signal: timeLimit(timeoutSeconds) },
-        newest,
-        base ? oldest : undefined,
-      );
-      await writeState(wrapper, { key: object.key, base: tips ? { key: (base ?? object).key, tips } : null });
+      const making = { cwd, scratch, env, signal: timeLimit(timeoutSeconds) };
+      const tips = await restore(making, newest, base ? oldest : undefined);
+      await writeState(wrapper, {
+        key: object.key,
+        base: tips ? { key: (base ?? object).key, tips } : null,
+        fingerprint: await fingerprint(making, 'git' in workspace.source),
+      });
       const place = dirname(slot.cwd);
       await rename(place, join(scratch, 'old')).catch((error: unknown) => {
         if (!isMissing(error)) throw error;
       });
       await rename(wrapper, place);
     });
-    await note(slot.sessionId, 'restored', null);
-  };
-
-  const note = async (
-    id: string,
-    action: 'restored' | 'not_saved',
-    failure: { code: string; message: string } | null,
-  ): Promise<void> => {
-    // Nothing follows the end of a session in its log.
-    if ((await store.getSession(id))?.status === 'closed') return;
-    await log.write(id, [event(id, 'session.workspace', { action, problem: failure })]);
-  };
-
-  // ---- saving
-
-  const save = (slot: Slot): void => {
-    clearTimeout(slot.retry);
-    slot.unsaved = true;
-    const before = slot.saving;
-    const saving = (async () => {
-      await before;
-      // Somebody works in it again: the end of that saves it.
-      if (slot.agents > 0 || slot.readying || slot.giveUp.signal.aborted) return;
-      const captured = Promise.withResolvers<void>();
-      slot.capturing = captured.promise;
-      const free = (): void => {
-        slot.capturing = undefined;
-        captured.resolve();
-      };
-      await saveNow(slot, free)
-        .catch((error: unknown) => noteFailure(slot, error))
-        .finally(free);
-    })().finally(() => {
-      if (slot.saving !== saving) return;
-      slot.saving = undefined;
-      const isOver = !slot.unsaved || slot.giveUp.signal.aborted;
-      if (isOver && slot.agents === 0 && !slot.readying) slots.delete(slot.sessionId);
-    });
-    slot.saving = saving;
-  };
-
-  /** @param onCaptured the folder has been read */
-  const saveNow = (slot: Slot, onCaptured: () => void): Promise<void> =>
-    withScratch(async (scratch) => {
-      const workspace = await recordOf(slot);
-      const wrapper = dirname(slot.cwd);
-      const state = await readState(wrapper);
-      if (!workspace || !state) return;
-      const { saved } = workspace;
-      const kept = saved.base ?? saved.object;
-      const base = state.base?.key === kept.key ? { ...state.base, bytes: kept.bytes } : undefined;
-      const signal = AbortSignal.any([slot.giveUp.signal, timeLimit(timeoutSeconds)]);
-      const options = { cwd: slot.cwd, scratch, env, signal, limit: maxBytes };
-      const made = await capture(options, 'git' in workspace.source, base);
-      onCaptured();
-      const version = saved.version + 1;
-      const object = await describeFile(newKey(slot.sessionId, version), made.file);
-      await objects.put(object, made.file);
-      const own = made.form === 'git' ? { key: object.key, tips: made.tips } : null;
-      const next = { key: object.key, base: made.needsBase ? state.base : own };
-      // Before it is noted: if this server dies in between, its folder counts as current all the same.
-      await writeState(wrapper, { ...state, next: object.key });
-      const at = new Date().toISOString();
-      const set: WorkspaceRecord = {
-        ...workspace,
-        saved: { version, at, object, base: made.needsBase ? kept : null },
-        problem: null,
-      };
-      const { sessionId } = slot;
-      const changes: Change[] = [{ kind: 'update-session', id: sessionId, set: { workspace: set } }];
-      const written = await log.write(sessionId, changes).catch(async (error: unknown) => {
-        // Another server has the session. After any other failure the state may have been noted all the same.
-        if (isMoved(error)) await objects.remove(object.key);
-        throw error;
-      });
-      if (!written.ok) {
-        await objects.remove(object.key);
-        throw new Error('The session is gone.');
-      }
-      slot.unsaved = false;
-      await writeState(wrapper, next);
-      const obsolete = [saved.object, ...(saved.base ? [saved.base] : [])].filter(
-        ({ key }) => !made.needsBase || key !== kept.key,
-      );
-      for (const { key } of obsolete) {
-        await objects.remove(key).catch((error: unknown) => deps.onError(error, 'remove an old save'));
-      }
-    });
-
-  const failureOf = (error: unknown): AppError =>
-    error instanceof TooLarge
-      ? problem('workspace_too_large', { limit: maxBytes, creating: false })
-      : problem('workspace_not_saved', { why: sentenceOf(error, timeoutSeconds) });
-
-  const noteFailure = async (slot: Slot, error: unknown): Promise<void> => {
-    if (isMoved(error)) slot.giveUp.abort();
-    if (slot.giveUp.signal.aborted) return;
-    const failure = failureOf(error);
-    deps.onError(failure, `save the workspace of session ${slot.sessionId}`);
-    if (!(error instanceof TooLarge) && !closing.signal.aborted) {
-      slot.retry = setTimeout(() => save(slot), RETRY_MS).unref();
-    }
-    const { code, message } = failure;
-    const id = slot.sessionId;
-    try {
-      const workspace = await recordOf(slot);
-      if (!workspace || workspace.problem?.message === message) return;
-      const set = { workspace: { ...workspace, problem: { code, message, at: new Date().toISOString() } } };
-      await log.write(id, [{ kind: 'update-session', id, set }]);
-      await note(id, 'not_saved', { code, message });
-    } catch (unwritten) {
-      deps.onError(unwritten, 'note that a workspace was not saved');
-    }
+    await saving.note(slot.sessionId, 'restored', null);
   };
 
   const ready: Workspaces['ready'] = async (session) => {
@@ -287,6 +184,15 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     });
   };
 
+  const resumeSave = async (id: string, find: (id: string) => Promise<Owned | undefined>): Promise<void> => {
+    const session = await find(id);
+    if (!session?.workspace || !isOurs(session.cwd)) return;
+    const slot = slotOf(session);
+    // Another server may have gone on from the last saved state.
+    if (slot.agents === 0 && (await isCurrent(slot))) saving.begin(slot);
+    await slot.saving;
+  };
+
   const takeSnapshot: Workspaces['snapshot'] = async (session) => {
     await ready(session);
     return withScratch(async (scratch) => {
@@ -301,7 +207,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       await objects.put({ ...described, key: snapshotKey(id, described) }, made.file);
       return { id, bytes: described.bytes };
     }).catch((error: unknown) => {
-      throw failureOf(error);
+      throw saving.failureOf(error);
     });
   };
 
@@ -322,17 +228,27 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
 
     ready,
 
+    async settleForSaved(id) {
+      const workspace = (await store.getSession(id))?.workspace;
+      if (workspace?.onlyAt === undefined || workspace.onlyAt === deps.places.instance) return;
+      const set = { workspace: { ...workspace, onlyAt: undefined, problem: null } };
+      await deps.log.write(id, [{ kind: 'update-session', id, set }]);
+    },
+
     async begin(session) {
       if (!isOurs(session.cwd)) return () => {};
       const slot = slotOf(session);
       slot.agents += 1;
       await slot.capturing;
+      await saving
+        .noteWork(slot)
+        .catch((error: unknown) => deps.onError(error, 'note a change of a workspace'));
       let isOver = false;
       return ({ changed }) => {
         if (isOver) return;
         isOver = true;
         slot.agents -= 1;
-        if (slot.agents === 0 && changed) save(slot);
+        if (slot.agents === 0 && changed) saving.begin(slot);
       };
     },
 
@@ -359,16 +275,36 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
 
     recover: preparation.recover,
 
+    async resumeSaves(find) {
+      for (const id of await readdir(deps.places.folder).catch(() => [])) {
+        if (closing.signal.aborted) return;
+        if ((await readState(join(deps.places.folder, id)))?.changedBy !== deps.places.instance) continue;
+        await resumeSave(id, find).catch((error: unknown) => {
+          // Another server runs it by now.
+          if (!isMoved(error)) deps.onError(error, `save the workspace of session ${id}`);
+        });
+      }
+    },
+
+    stopWithin(graceSeconds) {
+      closing.abort();
+      const seconds = graceSeconds + Math.max(graceSeconds, SAVE_SECONDS);
+      stopping = setTimeout(() => stopped.abort(), seconds * 1000);
+      for (const slot of slots.values()) {
+        clearTimeout(slot.retry);
+        // The last attempt.
+        if (slot.unsaved && !slot.saving) saving.begin(slot);
+      }
+    },
+
     async close() {
       closing.abort();
       for (const slot of slots.values()) clearTimeout(slot.retry);
       await Promise.all([...slots.values()].map((slot) => slot.saving));
+      clearTimeout(stopping);
     },
   };
 }
-
-/** This server does not own the session any more, and wrote nothing. */
-const isMoved = (error: unknown): boolean => error instanceof AppError && error.code === 'session_moved';
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

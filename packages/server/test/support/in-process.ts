@@ -60,7 +60,10 @@ const NO_WORKSPACES: Workspaces = {
   saved: async () => true,
   abandon: () => {},
   erase: async () => {},
+  settleForSaved: async () => {},
   recover: async () => {},
+  resumeSaves: async () => {},
+  stopWithin: () => {},
   close: async () => {},
 };
 

@@ -22,7 +22,7 @@ export interface WorkspaceWorld {
   store: Store;
   objects: ObjectStore;
   /** What the object store does before it does what it is asked. */
-  before: (operation: keyof ObjectStore, key: string) => Promise<void> | void;
+  before: (operation: keyof ObjectStore, key: string, signal?: AbortSignal) => Promise<void> | void;
   errors: string[];
   /** The workspaces of a server; another name is another server. */
   start(name?: string, more?: { maxBytes?: number; folder?: string }): Workspaces;
@@ -54,9 +54,9 @@ export function createWorkspaceWorld(): WorkspaceWorld {
     before: () => {},
     errors: [],
     objects: {
-      async put(object, file) {
-        await world.before('put', object.key);
-        await real.put(object, file);
+      async put(object, file, signal) {
+        await world.before('put', object.key, signal);
+        await real.put(object, file, signal);
       },
       async read(key) {
         await world.before('read', key);
