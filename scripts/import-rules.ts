@@ -114,6 +114,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['sessions/machine/', 'sessions/machine.ts'],
       ['sessions/'],
       ['http/'],
+      ['move/'],
       ['base.ts'],
       ['node.ts'],
       ['server.ts', 'backup.ts'],

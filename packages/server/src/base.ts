@@ -4,6 +4,7 @@ import { createSoleOwnership, type Ownership } from './cluster/ownership.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import type { AppDeps } from './http/deps.ts';
 import type { Home } from './lock.ts';
+import { refuseMoved } from './move/mark.ts';
 import { type WriteObserver, watchStore } from './observe/watched-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
@@ -31,8 +32,9 @@ export interface Base {
   leave(): Promise<void>;
 }
 
-/** A server on a database of its own. */
+/** A server on a database of its own. @throws ConfigError when its sessions were moved to another */
 export function openAlone(home: Home, observer: WriteObserver): Base {
+  refuseMoved(home.folder);
   const store = watchStore(openSqliteStore(home.file('server.db')), observer);
   return {
     store,

@@ -140,6 +140,7 @@ export interface Config extends NodeConfig {
 export const USAGE = `Usage: claude-agent-server [options]
        claude-agent-server backup FILE [--home DIR]    save database and transcripts, also of a running server
        claude-agent-server restore FILE [--home DIR]   put a backup into an empty home
+       claude-agent-server migrate --from HOME --to URL  move the sessions of a home into PostgreSQL (--help: more)
 
   --host ADDRESS   address to listen on (default ${DEFAULT_HOST}; other than loopback needs an API key)
   --port PORT      port to listen on; 0 picks a free one (default ${DEFAULT_PORT})

@@ -12,6 +12,7 @@ import { createForwarding } from './http/forward.ts';
 import { createNodeProof } from './http/node-proof.ts';
 import { inOrder } from './in-order.ts';
 import type { Home } from './lock.ts';
+import { refuseUnfinished } from './move/mark.ts';
 import { type WriteObserver, watchStore } from './observe/watched-store.ts';
 import { createPostgresPool } from './store/postgres/pool.ts';
 import { openPostgresStore } from './store/postgres.ts';
@@ -52,6 +53,7 @@ export async function openNode(
     queryTimeoutMs: leaseMs / 2,
     onError,
   });
+  await refuseUnfinished(pool);
   const cluster = createCluster({ store, pool, id: home.instance, heartbeatMs, leaseMs, onError });
   const { membership, ownership, nodes } = cluster;
   const proof = createNodeProof(String((await pool.get('select secret from cluster'))?.secret));

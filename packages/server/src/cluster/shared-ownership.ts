@@ -29,12 +29,12 @@ interface Held {
 }
 
 /** The owner of a session that a node has left with open work: no incarnation, so it is dead. */
-const HANDED_OVER = 'handed over';
+export const HANDED_OVER = 'handed over';
 
 /** Nobody is alive who owns the session `s`. A row that names an owner without a row of its own is a dead node's. */
 const IS_FREE = '(s.owner is null or not exists (select from nodes n where n.incarnation = s.owner))';
 
-const HAS_OPEN_WORK = `(s.tasks_seq is not null
+export const HAS_OPEN_WORK = `(s.tasks_seq is not null
   or exists (select from turns t where t.session_id = s.id and t.state in ('queued', 'running'))
   or exists (select from turns t where t.session_id = s.id
     and t.wait_for = 'background' and t.ended_at is not null and t.settled_at is null)

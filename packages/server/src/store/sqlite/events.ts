@@ -4,7 +4,7 @@ import { eventFromRow, logSizeFromRow } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
 /** The condition of the index events_history (013-steer-and-continue.sql), word for word. */
-const IN_HISTORY = `type in ('turn.started', 'turn.steered')
+export const IN_HISTORY = `type in ('turn.started', 'turn.steered')
   or (type = 'agent.message' and data ->> '$.type' in ('user', 'assistant')
       and data ->> '$.parent_tool_use_id' is null)`;
 
