@@ -16,6 +16,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
     mayImport: [],
     floors: [
       [
+        'access.ts',
         'anthropic-errors.ts',
         'constants.ts',
         'endpoints.ts',
@@ -104,6 +105,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['cluster/ownership.ts'],
       ['events/'],
       ['cluster/'],
+      ['access/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['observe/'],
       ['node-config.ts'],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-const apiKeySchema = z.strictObject({
+/** One key of a configuration. */
+export const apiKeySchema = z.strictObject({
   id: z.string().min(1).describe('Names the key in accounts and budgets; the key itself is never shown'),
   key: z.string().min(8),
   budget_usd: z

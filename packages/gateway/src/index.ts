@@ -1,4 +1,4 @@
-export { apiKeysSchema, credentialOf, keyConflict } from './api-keys.ts';
+export { apiKeySchema, credentialOf, keyConflict } from './api-keys.ts';
 export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';

@@ -1,6 +1,16 @@
 // The schemas, routes and types of the contract. Constants, closed lists, problems and session options have entry points
 // of their own, which load no zod.
 export {
+  ACTIONS,
+  type Action,
+  allows,
+  DEFAULT_TENANT,
+  ROLES,
+  type Role,
+  type RouteAccess,
+  rolesFor,
+} from './access.ts';
+export {
   DEFAULT_HOST,
   DEFAULT_PORT,
   KEEP_ALIVE_MS,

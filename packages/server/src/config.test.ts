@@ -137,12 +137,17 @@ describe('keys', () => {
     const keys = join(folder, 'keys');
     writeFileSync(keys, '# comment\n one \n\ntwo\n');
     const env = { AGENT_SERVER_API_KEY: 'zero', AGENT_SERVER_API_KEYS_FILE: keys };
-    const config = file({ api_keys: [{ id: 'team', key: 'key-of-the-team', budget_usd: 5 }] });
+    const team = { id: 'team', key: 'key-of-the-team', budget_usd: 5 };
+    const config = file({
+      api_keys: [team, { id: 'guest', key: 'key-of-a-guest', tenant: 'them', role: 'viewer' }],
+    });
+    const [tenant, role] = ['default', 'admin'];
     expect(read(['--config', config], env).apiKeys).toEqual([
-      { id: 'team', key: 'key-of-the-team', budgetUsd: 5 },
-      { id: 'environment', key: 'zero' },
-      { id: 'line-2', key: 'one' },
-      { id: 'line-4', key: 'two' },
+      { id: 'team', key: 'key-of-the-team', budgetUsd: 5, tenant, role },
+      { id: 'guest', key: 'key-of-a-guest', tenant: 'them', role: 'viewer' },
+      { id: 'environment', key: 'zero', tenant, role: 'operator' },
+      { id: 'line-2', key: 'one', tenant, role },
+      { id: 'line-4', key: 'two', tenant, role },
     ]);
   });
 

@@ -3,7 +3,6 @@ import { homedir, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  apiKeysSchema,
   ConfigError,
   createConfig as createGatewayConfig,
   type GatewayConfig,
@@ -12,11 +11,14 @@ import {
 import {
   DEFAULT_HOST,
   DEFAULT_PORT,
+  DEFAULT_TENANT,
   isLoopback,
   MAX_PERMISSION_TIMEOUT_SECONDS,
   PermissionMode,
+  type Role,
 } from 'claude-agent-protocol';
 import { z } from 'zod';
+import { ApiKeys } from './access/config-keys.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import { NODE_FLAGS, NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
@@ -68,7 +70,7 @@ const ConfigFile = z.strictObject({
   workspaces: WorkspaceSettings.optional(),
   ...NODE_SETTINGS,
   pass_env: z.array(z.string().min(1)).optional(),
-  api_keys: apiKeysSchema.optional(),
+  api_keys: ApiKeys.optional(),
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
@@ -80,6 +82,8 @@ export interface ApiKey {
   key: string;
   /** Total budget in dollars for model calls through the gateway. */
   budgetUsd?: number | undefined;
+  tenant: string;
+  role: Role;
 }
 
 /** All settings, read once at the start and frozen. */
@@ -332,12 +336,15 @@ function distinct(keys: ApiKey[]): ApiKey[] {
 }
 
 function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
-  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd }) => ({
+  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role }) => ({
     id,
     key,
     budgetUsd: budget_usd,
+    tenant,
+    role,
   }));
-  if (env.AGENT_SERVER_API_KEY) keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY });
+  if (env.AGENT_SERVER_API_KEY)
+    keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY, tenant: DEFAULT_TENANT, role: 'operator' });
   const path = env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
   if (!path) return keys;
   let text: string;
@@ -350,7 +357,9 @@ function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): Api
   }
   const listed = text.split('\n').flatMap((line, index) => {
     const key = line.trim();
-    return key === '' || key.startsWith('#') ? [] : [{ id: `line-${index + 1}`, key }];
+    return key === '' || key.startsWith('#')
+      ? []
+      : [{ id: `line-${index + 1}`, key, tenant: DEFAULT_TENANT, role: 'admin' as const }];
   });
   if (listed.length === 0)
     throw new ConfigError(`The API key file ${path} holds no key. Write one key per line.`);

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { LOCAL } from './access/principal.ts';
 import { findTimedShell } from './agent/watchdog.ts';
 import type { Base, OnError } from './base.ts';
 import { createCluster } from './cluster/cluster.ts';
@@ -70,7 +71,7 @@ export async function openNode(
     store,
     directory: nodes,
     owns: ownership.owns,
-    headers: () => ({ [NODE_HEADER]: proof.sign({ kind: 'local' }) }),
+    headers: () => ({ [NODE_HEADER]: proof.sign(LOCAL) }),
     onError: (error) => onError(error, 'follow a session of another node'),
   });
   return {

@@ -38,6 +38,12 @@ export const accessProblems = {
     "An agent's own key opens the gateway only",
     () => 'The key of an agent process opens the gateway only. Use an API key of this server.',
   ),
+  role_insufficient: define(
+    403,
+    "The key's role does not allow the request",
+    ({ role, roles }: { role: string; roles: readonly string[] }) =>
+      `The role "${role}" does not allow this. It needs a key with the role ${roles.join(', ')}.`,
+  ),
   agent_not_allowed: define(
     403,
     'The request comes from an agent of this server',

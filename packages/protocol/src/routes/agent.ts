@@ -19,6 +19,7 @@ const AgentList = <N extends string>(name: N) => page(name, z.unknown());
 export const agentRoutes = {
   getServerInfo: route({
     ...endpoints.getServerInfo,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: "The agent's own initialize answer: commands, models, output style",
     ...session,
@@ -36,6 +37,7 @@ export const agentRoutes = {
   }),
   listCommands: route({
     ...endpoints.listCommands,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'The slash commands and skills that the agent knows',
     ...session,
@@ -44,6 +46,7 @@ export const agentRoutes = {
   }),
   listModels: route({
     ...endpoints.listModels,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'The models that the agent offers',
     ...session,
@@ -52,6 +55,7 @@ export const agentRoutes = {
   }),
   listAgents: route({
     ...endpoints.listAgents,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'The subagents that the agent knows',
     ...session,
@@ -60,6 +64,7 @@ export const agentRoutes = {
   }),
   listMcp: route({
     ...endpoints.listMcp,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'MCP servers and how they are connected',
     ...session,
@@ -68,6 +73,7 @@ export const agentRoutes = {
   }),
   reconnectMcp: route({
     ...endpoints.reconnectMcp,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Connect an MCP server again',
     ...mcpServer,
@@ -76,6 +82,7 @@ export const agentRoutes = {
   }),
   toggleMcp: route({
     ...endpoints.toggleMcp,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Switch an MCP server on or off, until the agent restarts',
     ...mcpServer,

@@ -33,6 +33,7 @@ const EventPage = page('events', SessionEvent)
 export const eventRoutes = {
   sessionEvents: route({
     ...endpoints.sessionEvents,
+    access: { may: 'read', of: 'session' },
     reads: 'store',
     tag: 'events',
     summary: "A session's events: a stream, or pages with `Accept: application/json`",
@@ -50,6 +51,7 @@ export const eventRoutes = {
   }),
   allEvents: route({
     ...endpoints.allEvents,
+    access: { may: 'read', of: 'tenant' },
     tag: 'events',
     summary: 'Control events of all sessions on one stream; starts now, or after a cursor',
     ...request,

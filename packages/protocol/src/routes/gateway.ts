@@ -7,6 +7,7 @@ import { route } from './route.ts';
 export const gatewayRoutes = {
   gatewayMessages: route({
     ...endpoints.gatewayMessages,
+    access: { may: 'use', of: 'server' },
     tag: 'gateway',
     summary: "Anthropic's Messages API, JSON or SSE",
     body: z.looseObject({ model: z.string() }).meta({ id: 'MessagesRequest' }),
@@ -16,6 +17,7 @@ export const gatewayRoutes = {
   }),
   gatewayCountTokens: route({
     ...endpoints.gatewayCountTokens,
+    access: { may: 'use', of: 'server' },
     tag: 'gateway',
     summary: 'Count the tokens of a request',
     body: z.looseObject({ model: z.string() }).meta({ id: 'CountTokensRequest' }),
@@ -25,6 +27,7 @@ export const gatewayRoutes = {
   }),
   gatewayModels: route({
     ...endpoints.gatewayModels,
+    access: { may: 'read', of: 'server' },
     tag: 'gateway',
     summary: 'List models',
     responses: { 200: { description: "Anthropic's page of models", schema: JsonObject } },

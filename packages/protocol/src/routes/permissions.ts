@@ -10,6 +10,7 @@ import { session } from './shared.ts';
 export const permissionRoutes = {
   listPermissions: route({
     ...endpoints.listPermissions,
+    access: { may: 'read', of: 'tenant' },
     tag: 'permissions',
     summary: 'The approval inbox: every pending request of every session, oldest first',
     query: z.object({
@@ -29,6 +30,7 @@ export const permissionRoutes = {
   }),
   respondPermission: route({
     ...endpoints.respondPermission,
+    access: { may: 'answer', of: 'session' },
     tag: 'permissions',
     summary: 'Answer a permission request; the first answer wins',
     ...session,

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { RouteAccess } from '../access.ts';
 import type { Endpoint } from '../endpoints.ts';
 import type { ProblemCode } from '../problems.ts';
 
@@ -30,8 +31,8 @@ export interface RouteSpec extends Endpoint {
   problems?: readonly ProblemCode[];
   /** Failures come as Anthropic's envelope, with the statuses and types of `anthropic-errors.ts`. */
   anthropic?: boolean;
-  /** True for the routes that are open even when the server has keys. */
-  open?: boolean;
+  /** Who may call it. */
+  access: RouteAccess;
   /**
    * For a route of one session, when several nodes share the sessions: `store` is answered by any node, `live` by the
    * session's owner while it has one. Without it, the session's owner answers, and a session without one gets one.
@@ -57,7 +58,7 @@ const ALWAYS: readonly ProblemCode[] = [
   'encoding_unknown',
   'internal_error',
 ];
-const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden'];
+const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden', 'role_insufficient'];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
 const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable'];
 const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
@@ -66,7 +67,8 @@ const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
 export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
   const codes = new Set([...(spec.problems ?? []), ...ALWAYS]);
   const add = (more: readonly ProblemCode[]): void => more.forEach((code) => void codes.add(code));
-  if (!spec.open) add(WITH_KEY);
+  if (spec.access !== 'open') add(WITH_KEY);
+  if (spec.access !== 'open' && spec.access.of === 'session') add(['session_not_found']);
   if (spec.method !== 'GET') add(WITH_CHANGE);
   if (spec.params) add(['not_found', 'session_moved']);
   if (needsOwner(spec)) add(OF_A_SESSION);

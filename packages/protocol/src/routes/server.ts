@@ -10,6 +10,7 @@ const page = { 200: { description: 'A page', media: 'text/html' } };
 export const serverRoutes = {
   getUsage: route({
     ...endpoints.getUsage,
+    access: { may: 'read', of: 'tenant' },
     tag: 'server',
     summary: 'Tokens and cost of all sessions',
     responses: { 200: { description: 'Totals so far', schema: TotalUsage } },
@@ -17,9 +18,9 @@ export const serverRoutes = {
   }),
   health: route({
     ...endpoints.health,
+    access: 'open',
     tag: 'server',
     summary: 'Whether the server is alive',
-    open: true,
     responses: {
       200: {
         description: 'Yes',
@@ -29,9 +30,9 @@ export const serverRoutes = {
   }),
   ping: route({
     ...endpoints.ping,
+    access: 'open',
     tag: 'server',
     summary: 'AgentCore health: busy while a turn or background work runs',
-    open: true,
     responses: {
       200: {
         description: 'Alive',
@@ -41,6 +42,7 @@ export const serverRoutes = {
   }),
   ready: route({
     ...endpoints.ready,
+    access: { may: 'read', of: 'server' },
     tag: 'server',
     summary: 'Whether the server accepts work',
     responses: { 200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) } },
@@ -48,6 +50,7 @@ export const serverRoutes = {
   }),
   metrics: route({
     ...endpoints.metrics,
+    access: { may: 'operate', of: 'server' },
     tag: 'server',
     summary: "Measurements of this server in Prometheus' text format",
     responses: { 200: { description: 'docs/observability.md lists them', media: 'text/plain' } },
@@ -55,6 +58,7 @@ export const serverRoutes = {
   }),
   invoke: route({
     ...endpoints.invoke,
+    access: { may: 'read', of: 'server' },
     tag: 'server',
     summary: 'Call any other route through one endpoint',
     body: z
@@ -71,10 +75,25 @@ export const serverRoutes = {
   }),
   openapi: route({
     ...endpoints.openapi,
+    access: { may: 'read', of: 'server' },
     tag: 'server',
     summary: 'This document',
     responses: { 200: { description: 'OpenAPI 3.1', schema: JsonObject } },
   }),
-  docs: route({ ...endpoints.docs, tag: 'server', summary: 'Swagger UI', responses: page, raw: true }),
-  redoc: route({ ...endpoints.redoc, tag: 'server', summary: 'ReDoc', responses: page, raw: true }),
+  docs: route({
+    ...endpoints.docs,
+    access: { may: 'read', of: 'server' },
+    tag: 'server',
+    summary: 'Swagger UI',
+    responses: page,
+    raw: true,
+  }),
+  redoc: route({
+    ...endpoints.redoc,
+    access: { may: 'read', of: 'server' },
+    tag: 'server',
+    summary: 'ReDoc',
+    responses: page,
+    raw: true,
+  }),
 };

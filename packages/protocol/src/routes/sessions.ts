@@ -30,6 +30,7 @@ const folder = ['cwd_not_allowed', 'cwd_not_found'] as const;
 export const sessionRoutes = {
   createSession: route({
     ...endpoints.createSession,
+    access: { may: 'use', of: 'tenant' },
     tag: 'sessions',
     summary: 'Create a session, or resume one',
     body: CreateSession,
@@ -53,6 +54,7 @@ export const sessionRoutes = {
   }),
   listSessions: route({
     ...endpoints.listSessions,
+    access: { may: 'read', of: 'tenant' },
     tag: 'sessions',
     summary: 'List sessions, newest activity first',
     query: z.object({
@@ -77,6 +79,7 @@ export const sessionRoutes = {
   }),
   listAvailable: route({
     ...endpoints.listAvailable,
+    access: { may: 'read', of: 'tenant' },
     tag: 'sessions',
     summary: "List everything that can be resumed, from the agent's transcripts on disk",
     query: z.object({
@@ -94,6 +97,7 @@ export const sessionRoutes = {
   }),
   getSession: route({
     ...endpoints.getSession,
+    access: { may: 'read', of: 'session' },
     reads: 'live',
     tag: 'sessions',
     summary: 'Everything about one session',
@@ -103,6 +107,7 @@ export const sessionRoutes = {
   }),
   getSessionStatus: route({
     ...endpoints.getSessionStatus,
+    access: { may: 'read', of: 'session' },
     reads: 'live',
     tag: 'sessions',
     summary: 'What a session is doing and waiting for',
@@ -112,6 +117,7 @@ export const sessionRoutes = {
   }),
   patchSession: route({
     ...endpoints.patchSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Change title and metadata',
     ...session,
@@ -121,6 +127,7 @@ export const sessionRoutes = {
   }),
   closeSession: route({
     ...endpoints.closeSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Close a session: settle its pending requests and end its process; or erase it for good',
     ...session,
@@ -144,6 +151,7 @@ export const sessionRoutes = {
   }),
   exportSession: route({
     ...endpoints.exportSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Everything of a session for another server: record, turns, events, usage and transcripts',
     ...session,
@@ -155,6 +163,7 @@ export const sessionRoutes = {
   }),
   importSession: route({
     ...endpoints.importSession,
+    access: { may: 'use', of: 'tenant' },
     tag: 'sessions',
     summary: 'Take over an exported session: all of it, or nothing; the body is what `GET …/export` gave',
     query: z.object({
@@ -180,6 +189,7 @@ export const sessionRoutes = {
   }),
   snapshotSession: route({
     ...endpoints.snapshotSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Save the folder of a session as it is now, for new sessions (`workspace: {"snapshot": id}`)',
     ...session,
@@ -196,6 +206,7 @@ export const sessionRoutes = {
   }),
   deleteSnapshot: route({
     ...endpoints.deleteSnapshot,
+    access: { may: 'use', of: 'tenant' },
     tag: 'sessions',
     summary: 'Remove a snapshot; sessions that were made from it stay',
     params: z.object({ snapshot_id: z.uuid().meta({ description: 'Snapshot id' }) }),
@@ -204,6 +215,7 @@ export const sessionRoutes = {
   }),
   forkSession: route({
     ...endpoints.forkSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Branch the conversation into a new session',
     ...session,
@@ -222,6 +234,7 @@ export const sessionRoutes = {
   }),
   rewindSession: route({
     ...endpoints.rewindSession,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Undo file changes back to a message',
     ...session,
@@ -231,6 +244,7 @@ export const sessionRoutes = {
   }),
   setModel: route({
     ...endpoints.setModel,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Change the model; null is the default model',
     ...session,
@@ -245,6 +259,7 @@ export const sessionRoutes = {
   }),
   setPermissionMode: route({
     ...endpoints.setPermissionMode,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Change the permission mode',
     ...session,
@@ -256,6 +271,7 @@ export const sessionRoutes = {
   }),
   interrupt: route({
     ...endpoints.interrupt,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary:
       'End the running turn and settle its permissions; with scope "all", background tasks and the queue too',
@@ -275,6 +291,7 @@ export const sessionRoutes = {
   }),
   listTasks: route({
     ...endpoints.listTasks,
+    access: { may: 'read', of: 'session' },
     reads: 'live',
     tag: 'sessions',
     summary: 'List background tasks of the agent',
@@ -284,6 +301,7 @@ export const sessionRoutes = {
   }),
   stopTask: route({
     ...endpoints.stopTask,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Stop one background task',
     params: z.object({
@@ -297,6 +315,7 @@ export const sessionRoutes = {
   }),
   respondHook: route({
     ...endpoints.respondHook,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: "Decide a pending hook, with the agent's own hook output",
     ...session,
@@ -306,6 +325,7 @@ export const sessionRoutes = {
   }),
   respondTool: route({
     ...endpoints.respondTool,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'Return the result of a pending custom tool call',
     ...session,
@@ -315,6 +335,7 @@ export const sessionRoutes = {
   }),
   getContext: route({
     ...endpoints.getContext,
+    access: { may: 'use', of: 'session' },
     tag: 'sessions',
     summary: 'What fills the context window',
     ...session,
@@ -323,6 +344,7 @@ export const sessionRoutes = {
   }),
   getSessionUsage: route({
     ...endpoints.getSessionUsage,
+    access: { may: 'read', of: 'session' },
     reads: 'store',
     tag: 'sessions',
     summary: 'Tokens and cost of one session',

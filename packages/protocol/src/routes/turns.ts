@@ -26,6 +26,7 @@ const sent = {
 export const turnRoutes = {
   sendMessage: route({
     ...endpoints.sendMessage,
+    access: { may: 'use', of: 'session' },
     tag: 'messages',
     summary: 'Send a message: wait for the answer, stream it, or let it run',
     ...session,
@@ -59,6 +60,7 @@ export const turnRoutes = {
   }),
   listMessages: route({
     ...endpoints.listMessages,
+    access: { may: 'read', of: 'session' },
     reads: 'store',
     tag: 'messages',
     summary: 'The history of the current conversation, or of an earlier one',
@@ -86,6 +88,7 @@ export const turnRoutes = {
   }),
   listTurns: route({
     ...endpoints.listTurns,
+    access: { may: 'read', of: 'session' },
     reads: 'store',
     tag: 'messages',
     summary: 'List turns, oldest first',
@@ -100,6 +103,7 @@ export const turnRoutes = {
   }),
   getTurn: route({
     ...endpoints.getTurn,
+    access: { may: 'read', of: 'session' },
     reads: 'store',
     tag: 'messages',
     summary: 'One turn and its result',
@@ -109,6 +113,7 @@ export const turnRoutes = {
   }),
   cancelTurn: route({
     ...endpoints.cancelTurn,
+    access: { may: 'use', of: 'session' },
     tag: 'messages',
     summary: 'Cancel a message that is still queued',
     ...turn,

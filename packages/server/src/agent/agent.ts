@@ -239,6 +239,8 @@ export interface TranscriptQuery {
   roots: readonly string[];
   /** Ids of conversations to leave out. */
   without: readonly string[];
+  /** Only these conversations. */
+  only?: readonly string[] | undefined;
   limit: number;
   offset: number;
   /** `next` of the previous page. */

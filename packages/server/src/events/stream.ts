@@ -1,5 +1,6 @@
 import { isTurnEnd } from 'claude-agent-protocol';
-import type { Store } from '../store/store.ts';
+import { isInScope } from '../store/scope.ts';
+import type { Scope, Store } from '../store/store.ts';
 import { encodeForAll, encodeForSession, type Feed } from './feed.ts';
 import { openStream, type Source } from './follow.ts';
 import { type Frame, liveFrame } from './frames.ts';
@@ -106,19 +107,28 @@ export function streamSteered(
   });
 }
 
-/** Control events of all sessions as an SSE body, from the present on when `after` is undefined. */
+/**
+ * Control events of all sessions as an SSE body, from the present on when `after` is undefined.
+ * @param scope only those of these sessions
+ */
 export async function streamAll(
   { store, feed }: StreamDeps,
-  { after }: { after: number | undefined },
+  { after, scope = {} }: { after: number | undefined; scope?: Scope },
 ): Promise<ReadableStream<Uint8Array>> {
   return openStream({
     after: after ?? (await store.lastCursor()),
     head: () => undefined,
     subscribe: (subscriber, from) => feed.subscribeAll(subscriber, from),
-    read: (from, limit) => store.readControlEvents(from, limit),
+    read: (from, limit) => store.readControlEvents(from, limit, scope),
     lost: async (from) => (from < (await store.trimmedCursor()) ? 'removed' : undefined),
     position: (event) => event.cursor,
     encode: encodeForAll,
+    ...(scope.tenant !== undefined && {
+      filter(frame) {
+        const of = frame.durable ? (frame.event.of ?? store.ownedNow?.(frame.event.sessionId)) : undefined;
+        return of !== undefined && isInScope(scope, of);
+      },
+    }),
   });
 }
 

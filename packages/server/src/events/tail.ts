@@ -43,7 +43,7 @@ export function createTail(
           };
         });
       const readOn = async (): Promise<void> => {
-        const page = await store.readControlEvents(cursor, PAGE);
+        const page = await store.readControlEvents(cursor, PAGE, {});
         if (stopped) return;
         for (const event of page) onEvent(event);
         cursor = page.at(-1)?.cursor ?? cursor;

@@ -1,6 +1,7 @@
 import { problemsOf, type RouteSpec, routes } from 'claude-agent-protocol';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { createAccessRule } from '../access/rule.ts';
 import { problem } from '../errors.ts';
 import { type HttpEnv, lock } from './auth.ts';
 import type { AppDeps } from './deps.ts';
@@ -38,7 +39,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.use(observeRequests(deps.metrics));
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
-  const openPaths = new Set(all.filter((spec) => spec.open).map((spec) => spec.path));
+  const openPaths = new Set(all.filter((spec) => spec.access === 'open').map((spec) => spec.path));
   app.use(
     lock({
       host: deps.host,
@@ -48,7 +49,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       verifyNode: deps.nodes?.verify,
     }),
   );
+  const rule = createAccessRule(deps.store);
   app.use((c, next) => {
+    c.set('rule', rule);
     const { nodes } = deps;
     if (nodes)
       c.set('forward', async (...[, id, reads]) =>

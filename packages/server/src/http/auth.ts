@@ -1,21 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { credentialOf } from 'claude-agent-gateway';
-import { foreignPage, isLoopback, type ResolvedBy, type RouteSpec } from 'claude-agent-protocol';
+import { foreignPage, isLoopback, type RouteSpec } from 'claude-agent-protocol';
 import type { Context, MiddlewareHandler } from 'hono';
+import { LOCAL, type Principal } from '../access/principal.ts';
+import type { AccessRule } from '../access/rule.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
 import { problem } from '../errors.ts';
-
-/**
- * The caller of a request. Roles, tenants and limits will go here: every handler can read it with
- * `c.get('principal')`.
- */
-export type Principal =
-  | { kind: 'local' }
-  | { kind: 'key'; id: string }
-  /** The agent process of one session; it may use the gateway only. */
-  | { kind: 'session'; sessionId: string };
 
 /**
  * The answer of the node that owns the session; undefined when this node is to answer.
@@ -34,6 +26,8 @@ export interface HttpEnv {
   Bindings: Partial<HttpBindings>;
   Variables: {
     principal: Principal;
+    /** Whether the principal may call the route; asked by `mount.ts`. */
+    rule: AccessRule;
     /** The route that answers; not set before one is found. */
     route?: RouteSpec;
     /** Its handler has begun to read the body, and has not reached the end. */
@@ -83,14 +77,6 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** The id of a request's API key; null where none is needed. */
-export const keyOf = (principal: Principal): string | null =>
-  principal.kind === 'key' ? principal.id : null;
-
-/** A principal as the log names it. An agent's token opens nothing but the gateway. */
-export const answerer = (principal: Principal): ResolvedBy =>
-  principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };
-
 /** Identifies the caller of a request by its headers; undefined for an unknown caller. */
 export type Identify = (headers: {
   authorization?: string | undefined;
@@ -104,10 +90,10 @@ export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens
     if (sessionId !== undefined) return { kind: 'session', sessionId };
     // A process left over from a closed session has no account to spend from, so it is rejected even without keys.
     if (given !== undefined && SESSION_TOKEN.test(given)) return undefined;
-    if (apiKeys.length === 0) return { kind: 'local' };
+    if (apiKeys.length === 0) return LOCAL;
     // All keys are compared even after a match, so that the time reveals nothing.
     const [fits] = apiKeys.filter(({ key }) => sameText(given ?? '', key));
-    return fits && { kind: 'key', id: fits.id };
+    return fits && { kind: 'key', id: fits.id, tenant: fits.tenant, role: fits.role };
   };
 }
 
@@ -153,7 +139,7 @@ export function lock({
     // A call through /invocations has none: the outer request was checked. Reads are allowed: they decide nothing, an
     // agent can read the store's file anyway, and a stream should not wait for a scan of /proc.
     if (principal?.kind === 'local' && socket && !READS.has(c.req.method)) checkPeer(await peers.of(socket));
-    c.set('principal', principal ?? { kind: 'local' });
+    c.set('principal', principal ?? LOCAL);
     await next();
   };
 }

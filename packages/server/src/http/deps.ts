@@ -1,5 +1,6 @@
 import type { Gateway } from 'claude-agent-gateway';
 import type { SessionState } from 'claude-agent-protocol';
+import type { Principal } from '../access/principal.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
@@ -8,7 +9,7 @@ import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
-import type { Forward, Identify, Principal } from './auth.ts';
+import type { Forward, Identify } from './auth.ts';
 
 /** What the routes need; made in server.ts. */
 export interface AppDeps {

@@ -7,6 +7,8 @@ import { type HttpEnv, NODE_HEADER } from './auth.ts';
 import { createForwarding, type Forwarding } from './forward.ts';
 import { createNodeProof } from './node-proof.ts';
 
+const CALLER = { kind: 'key', id: 'mine', tenant: 'default', role: 'admin' } as const;
+
 const proof = createNodeProof('secret');
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -53,7 +55,7 @@ function here(owners: ({ id: string; address: string } | undefined)[], patienceM
       : c.json({ code: 'bug' }, 500),
   );
   app.all('*', async (c) => {
-    c.set('principal', { kind: 'key', id: 'mine' });
+    c.set('principal', CALLER);
     if (c.req.header('passed-on')) c.set('passedOn', true);
     return (await forwarding.forward(c, 's')) ?? c.text(`here: ${await c.req.text()}`);
   });
@@ -79,7 +81,7 @@ test('a request goes to the owner with its body, query and principal, and the an
     method: 'POST',
     url: '/sessions/s/messages?x=1',
     body: post.body,
-    principal: { kind: 'key', id: 'mine' },
+    principal: CALLER,
   });
 });
 

@@ -65,6 +65,7 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       }
       input.params = params.data;
     }
+    await enter(c, spec);
     const elsewhere =
       needsOwner(spec) && (await c.get('forward')?.(c, c.req.param('session_id') ?? '', spec.reads));
     if (elsewhere) return elsewhere;
@@ -83,6 +84,10 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
     return Response.json(answer);
   });
 }
+
+/** Asks whether the principal may call the route. The only place, but for the gateway's routes, which call this too. */
+export const enter = (c: Context<HttpEnv>, spec: RouteSpec): Promise<void> =>
+  c.get('rule').admit(c.get('principal'), spec.access, c.req.param('session_id'));
 
 /** Parses a body or query: unknown fields are errors, and null counts as absent where a field is optional. */
 function checkForm(schema: z.ZodType, given: unknown, where: string): unknown {

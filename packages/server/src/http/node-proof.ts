@@ -1,16 +1,19 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { ROLES } from 'claude-agent-protocol';
 import { z } from 'zod';
-import type { Principal } from './auth.ts';
+import type { Principal } from '../access/principal.ts';
 
 /** Clocks of nodes may differ by this much; a proof is made for one request and used at once. */
 const VALID_MS = 60_000;
 
 const Claims = z.object({
   at: z.number(),
-  principal: z.union([
-    z.object({ kind: z.literal('local') }),
-    z.object({ kind: z.literal('key'), id: z.string() }),
-  ]),
+  principal: z.object({
+    kind: z.enum(['local', 'key']),
+    id: z.string(),
+    tenant: z.string(),
+    role: z.enum(ROLES),
+  }),
 });
 
 /** Signs and checks what one node says to another, with the secret that all nodes of a cluster share. */

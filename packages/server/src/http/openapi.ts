@@ -1,4 +1,4 @@
-import { type ResponseSpec, type RouteSpec, routes } from 'claude-agent-protocol';
+import { type ResponseSpec, type RouteSpec, rolesFor, routes } from 'claude-agent-protocol';
 import type { z } from 'zod';
 import { failuresOf, shareFailures } from './openapi/failures.ts';
 import { type Json, type Schemas, schemaOf } from './openapi/schemas.ts';
@@ -66,7 +66,7 @@ function operation(operationId: string, spec: RouteSpec, schemas: Schemas): Oper
       ...Object.fromEntries(answers.map(([status, answer]) => [status, responseOf(answer, schemas)])),
       ...failuresOf(spec, schemas),
     },
-    ...(spec.open && { security: [] }),
+    ...(spec.access === 'open' ? { security: [] } : { 'x-roles': rolesFor(spec.access.may) }),
   };
 }
 

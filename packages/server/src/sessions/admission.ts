@@ -9,7 +9,7 @@ import type { z } from 'zod';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
-import type { SessionRecord, Store } from '../store/store.ts';
+import type { Owned, SessionRecord, Store } from '../store/store.ts';
 import type { Prepared, Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
 import { moveConversation } from './move-conversation.ts';
@@ -24,15 +24,10 @@ export type Create = z.output<typeof CreateSession>;
 
 /** Opens sessions: new, resumed (a session or a conversation on disk), or forked from another. */
 export interface Admission {
-  create(request: Create, createdBy: string | null): Promise<SessionCreated>;
-  resume(id: string, request: Create, createdBy: string | null): Promise<SessionCreated>;
+  create(request: Create, maker: Owned): Promise<SessionCreated>;
+  resume(id: string, request: Create, maker: Owned): Promise<SessionCreated>;
   /** @param upToMessageId where to branch; undefined takes the whole conversation */
-  fork(
-    source: string,
-    request: Create,
-    createdBy: string | null,
-    upToMessageId?: string,
-  ): Promise<SessionCreated>;
+  fork(source: string, request: Create, maker: Owned, upToMessageId?: string): Promise<SessionCreated>;
 }
 
 export interface AdmissionDeps {
@@ -163,7 +158,7 @@ export function createAdmission(
     }
   };
 
-  const resume: Admission['resume'] = async (id, request, createdBy) => {
+  const resume: Admission['resume'] = async (id, request, maker) => {
     const known = await find(id);
     if (known) return resumeKnown(known, request);
     const transcript = await agent.transcript(id);
@@ -172,13 +167,13 @@ export function createAdmission(
     }
     const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
     await requireFolder(cwd, request.cwd);
-    const record = newRecord(request, { id, cwd, mode, createdBy, hasTranscript: true });
+    const record = newRecord(request, { id, cwd, mode, maker, hasTranscript: true });
     await inspectTranscript(deps, record, { isLive: false, force: request.force });
     await insert(record);
     return connect(record, { resumed: true, start: request.start });
   };
 
-  const fork: Admission['fork'] = async (source, request, createdBy, upToMessageId) => {
+  const fork: Admission['fork'] = async (source, request, maker, upToMessageId) => {
     const owner = await store.conversation(source);
     const parent = (await find(owner?.sessionId ?? source))?.record();
     // A session's id stands for its present conversation; any other id for that conversation itself.
@@ -203,7 +198,8 @@ export function createAdmission(
       id,
       cwd: prepared?.cwd ?? cwd,
       mode,
-      createdBy,
+      // A branch stays with the conversation's tenant, whoever makes it.
+      maker: { ...maker, tenant: parent?.tenant ?? maker.tenant },
       hasTranscript: true,
       forkedFrom,
       workspace: prepared?.record ?? null,
@@ -247,7 +243,7 @@ export function createAdmission(
   };
 
   return {
-    async create(request, createdBy) {
+    async create(request, maker) {
       requireOneFolder(request);
       const { cwd, mode } = await admit(request);
       const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request) };
@@ -255,7 +251,7 @@ export function createAdmission(
       try {
         const id = reservation?.sessionId ?? randomUUID();
         const prepared = await prepare(id, request);
-        const given = { id, cwd: prepared?.cwd ?? cwd, mode, createdBy, hasTranscript: false };
+        const given = { id, cwd: prepared?.cwd ?? cwd, mode, maker, hasTranscript: false };
         const record = newRecord(request, { ...given, workspace: prepared?.record ?? null });
         await insertPrepared(record, prepared);
         return await connect(record, { resumed: false, start: request.start });
@@ -272,7 +268,8 @@ export function createAdmission(
 /** A session that does not exist yet. */
 function newRecord(
   request: Create,
-  given: Pick<SessionRecord, 'id' | 'cwd' | 'createdBy' | 'hasTranscript'> & {
+  given: Pick<SessionRecord, 'id' | 'cwd' | 'hasTranscript'> & {
+    maker: Owned;
     mode: PermissionMode;
     forkedFrom?: string;
     workspace?: SessionRecord['workspace'];
@@ -297,7 +294,8 @@ function newRecord(
     hasTranscript: given.hasTranscript,
     transcriptSeen: given.hasTranscript ? null : 0,
     forkedFrom: given.forkedFrom ?? null,
-    createdBy: given.createdBy,
+    createdBy: given.maker.createdBy,
+    tenant: given.maker.tenant,
     workspace: given.workspace ?? null,
     lastSeq: 0,
   };

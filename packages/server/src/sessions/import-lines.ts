@@ -1,7 +1,7 @@
 import { EVENTS, ExportLine } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import { type AppError, problem } from '../errors.ts';
-import type { SessionRecord, TurnRecord } from '../store/store.ts';
+import type { Owned, SessionRecord, TurnRecord } from '../store/store.ts';
 
 /** A line of an exported session. */
 export type Line<K extends ExportLine['kind']> = Extract<ExportLine, { kind: K }>;
@@ -41,7 +41,7 @@ export const invalid = (n: number, field: string, message: string): AppError => 
 };
 
 /** The record of a session that comes. */
-export const sessionOf = (line: Line<'session'>, createdBy: string | null): SessionRecord => ({
+export const sessionOf = (line: Line<'session'>, { createdBy, tenant }: Owned): SessionRecord => ({
   id: line.session_id,
   createdAt: line.created_at,
   lastActivity: line.last_activity,
@@ -59,6 +59,7 @@ export const sessionOf = (line: Line<'session'>, createdBy: string | null): Sess
   transcriptSeen: line.transcript_seen,
   forkedFrom: line.forked_from,
   createdBy,
+  tenant,
   workspace: null,
   lastSeq: line.last_seq,
 });

@@ -4,7 +4,7 @@ import type { ExportLine, Output } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem, storageFailed } from '../errors.ts';
-import type { Change, ImportedRows, SessionRecord, Store, UsageRow } from '../store/store.ts';
+import type { Change, ImportedRows, Owned, SessionRecord, Store, UsageRow } from '../store/store.ts';
 import type { Eraser } from './erase.ts';
 import type { Folders } from './folders.ts';
 import { invalid, type Line, readLine, sessionOf, turnOf } from './import-lines.ts';
@@ -73,21 +73,17 @@ export function createImporter(deps: ImportDeps, eraser: Pick<Eraser, 'drop' | '
   return {
     /**
      * @param cwd the session's folder here, if that has another path
-     * @param createdBy id of the API key that imports it
+     * @param maker whose it is from now on
      * @throws AppError 400 or 422 for a first line that is no session, 403 for one that may not be here
      */
-    async open(
-      given: AsyncIterable<string>,
-      cwd: string | undefined,
-      createdBy: string | null,
-    ): Promise<Arriving> {
+    async open(given: AsyncIterable<string>, cwd: string | undefined, maker: Owned): Promise<Arriving> {
       const lines = given[Symbol.asyncIterator]();
       const first = await lines.next();
       if (first.done) throw problem('body_missing');
       const head = readLine(first.value, 0);
       if (head.kind !== 'session') throw invalid(0, 'kind', 'the first line must be the session');
       const folder = await folders.check(cwd ?? head.cwd);
-      const session = { ...sessionOf(head, createdBy), cwd: folder };
+      const session = { ...sessionOf(head, maker), cwd: folder };
       await policy.checkStart(session);
       const { id } = session;
       return {

@@ -1,7 +1,7 @@
 import type { ExportLine, ForkSession, Output, PermissionMode, SessionCreated } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
-import type { SessionQuery, SessionRecord } from '../store/store.ts';
+import type { Owned, SessionQuery, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import { createActors } from './actors.ts';
 import { type AdmissionDeps, type Create, createAdmission, type Registry } from './admission.ts';
@@ -18,9 +18,9 @@ import { currentModel } from './views.ts';
 
 /** All sessions of this server: lookup, recovery, shutdown. Actors are made when first asked for. */
 export interface Sessions extends AtWork {
-  /** @param createdBy id of the API key that asks, if one was needed */
-  create(request: Create, createdBy: string | null): Promise<SessionCreated>;
-  fork(sessionId: string, request: ForkSession, createdBy: string | null): Promise<SessionCreated>;
+  /** @param maker whose the session is */
+  create(request: Create, maker: Owned): Promise<SessionCreated>;
+  fork(sessionId: string, request: ForkSession, maker: Owned): Promise<SessionCreated>;
   /** @throws AppError 404 */
   get(sessionId: string): Promise<Session>;
   /**
@@ -52,7 +52,7 @@ export interface Sessions extends AtWork {
   import(
     lines: AsyncIterable<string>,
     cwd: string | undefined,
-    createdBy: string | null,
+    maker: Owned,
   ): Promise<Output<'importSession'>>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
@@ -256,16 +256,16 @@ export function createSessions(deps: SessionsDeps): Sessions {
   const admission = createAdmission(deps, { find, connect, wake, created, requireRoom });
 
   return {
-    async create(request, createdBy) {
+    async create(request, maker) {
       requireRunning();
       const { resume_session_id: source } = request;
-      if (source === undefined) return admission.create(request, createdBy);
-      if (request.fork) return admission.fork(source, request, createdBy);
+      if (source === undefined) return admission.create(request, maker);
+      if (request.fork) return admission.fork(source, request, maker);
       const id = await sessionOf(source);
-      return serialize(id, () => admission.resume(id, request, createdBy));
+      return serialize(id, () => admission.resume(id, request, maker));
     },
 
-    async fork(sessionId, { up_to_message_id: upToMessageId, title, metadata }, createdBy) {
+    async fork(sessionId, { up_to_message_id: upToMessageId, title, metadata }, maker) {
       requireRunning();
       const { cwd, workspace } = (await get(sessionId)).record();
       const request: Create = {
@@ -276,7 +276,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         ...(title !== undefined && { title }),
         ...(metadata !== undefined && { metadata }),
       };
-      return admission.fork(sessionId, request, createdBy, upToMessageId);
+      return admission.fork(sessionId, request, maker, upToMessageId);
     },
 
     get,
@@ -328,9 +328,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return exportSession(deps, (await store.getSession(id)) ?? session.record());
     },
 
-    async import(lines, cwd, createdBy) {
+    async import(lines, cwd, maker) {
       requireRunning();
-      const { id, take } = await importer.open(lines, cwd, createdBy);
+      const { id, take } = await importer.open(lines, cwd, maker);
       return serialize(id, take);
     },
 

@@ -12,6 +12,9 @@ export type SessionReads = Pick<
   | 'conversation'
   | 'conversationOwners'
   | 'pastConversations'
+  | 'conversationsIn'
+  | 'conversationsOutside'
+  | 'whose'
 >;
 
 export type TurnReads = Pick<

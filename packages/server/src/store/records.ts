@@ -38,8 +38,10 @@ export interface SessionRecord {
   /** How many bytes of it are known to be this session's own; null if that was never checked. */
   transcriptSeen: number | null;
   forkedFrom: string | null;
-  /** Id of the API key that created it; its budget pays for model calls through the gateway. */
+  /** Id of the API key or of the person that created it; the key's budget pays for model calls through the gateway. */
   createdBy: string | null;
+  /** Whose it is. Never changes. */
+  tenant: string;
   /** The folder that the server made for it; null for one that was there before. */
   workspace: WorkspaceRecord | null;
   /** Number of the newest event. */

@@ -2,6 +2,7 @@ import type { EventType } from 'claude-agent-protocol';
 import type {
   ConversationRecord,
   LogSize,
+  Owned,
   PermissionRecord,
   SessionRecord,
   StoredEvent,
@@ -36,6 +37,7 @@ const SESSION: Columns<SessionRecord> = {
   transcriptSeen: 'number',
   forkedFrom: 'text',
   createdBy: 'text',
+  tenant: 'text',
   workspace: 'json',
   lastSeq: 'number',
 };
@@ -136,6 +138,12 @@ export const hiddenFromRow = ({ id, hidden }: ReadRow): { id: string; why: 'eras
   why: hidden === 'importing' ? 'importing' : 'erasing',
 });
 
+/** Whose a session is, from its `tenant` and `created_by`. */
+export const ownedFromRow = (row: ReadRow): Owned => ({
+  tenant: String(row.tenant),
+  createdBy: typeof row.created_by === 'string' ? row.created_by : null,
+});
+
 /** An event with its text; one without a place among those of all sessions has the cursor 0. */
 export const eventFromRow = (row: ReadRow): StoredEvent => ({
   cursor: Number(row.cursor ?? 0),
@@ -146,6 +154,7 @@ export const eventFromRow = (row: ReadRow): StoredEvent => ({
   // What stands there was written by `event` (events/log.ts), which takes the catalogue's types only.
   type: row.type as EventType,
   json: String(row.data),
+  ...(row.created_by !== undefined && typeof row.tenant === 'string' && { of: ownedFromRow(row) }),
 });
 
 /** A session's log, from its row with `first_seq` and `at` of its oldest event and where its conversation begins. */

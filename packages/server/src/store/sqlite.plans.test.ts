@@ -64,6 +64,16 @@ const EXCEPTIONS: Exception[] = [
     why: 'the index holds only sessions that are being erased or imported',
   },
   {
+    sql: 'from conversations where session_id not in',
+    plan: 'SCAN conversations',
+    why: "a tenant's list of what can be resumed leaves out the conversations of all others",
+  },
+  {
+    sql: 'from usage where session_id in',
+    plan: 'USE TEMP B-TREE FOR GROUP BY',
+    why: 'holds one entry for each model',
+  },
+  {
     sql: 'from open_calls',
     plan: 'SCAN open_calls',
     why: 'asked once, when the server starts; the table holds only calls that wait',
@@ -101,6 +111,9 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ],
   ["from permissions where state = 'pending' and position > ? order by", 'permissions_pending'],
   ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
+  ['and tenant = ? order by last_activity', 'sessions_by_tenant'],
+  ['and tenant = ? and created_by = ? order by last_activity', 'sessions_by_maker'],
+  ['where e.tenant = ? and e.cursor > ?', 'events_of_tenant'],
   ["from events where cursor > ? and type <> 'agent.message' and session_id not in", 'events_control'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
 ];

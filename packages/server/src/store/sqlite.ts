@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from './migrate.ts';
+import { ownedFromRow } from './rows.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
 import { openWorkRead } from './sqlite/open-work.ts';
@@ -39,6 +40,10 @@ export function openSqliteStore(path: string): Store {
     write: writer.write,
     orderedFeed: true,
     watch: () => () => {},
+    ownedNow(sessionId) {
+      const row = sql.get('select tenant, created_by from sessions where id = ?', sessionId);
+      return row && ownedFromRow(row);
+    },
 
     async probe() {
       db.exec('begin immediate');

@@ -6,6 +6,7 @@ import { describePermissions } from './conformance/permissions.conformance.ts';
 import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
 import { createSubject } from './conformance/subject.conformance.ts';
+import { describeTenants } from './conformance/tenants.conformance.ts';
 import { describeTurns } from './conformance/turns.conformance.ts';
 import { describeUsage } from './conformance/usage.conformance.ts';
 import { describeWrites } from './conformance/writes.conformance.ts';
@@ -22,6 +23,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeWrites(subject);
     describeUsage(subject);
     describeRemoval(subject);
+    describeTenants(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

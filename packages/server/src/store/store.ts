@@ -40,7 +40,15 @@ export interface StoredEvent<T extends EventType = EventType> extends NewEvent<T
   seq: number;
   /** Position among the events of all sessions: grows, with gaps. */
   cursor: number;
+  /** Whose its session is, where it is read among those of all sessions. */
+  of?: Owned;
 }
+
+/** Who a session belongs to. */
+export type Owned = Pick<SessionRecord, 'tenant' | 'createdBy'>;
+
+/** Which sessions are meant: all of them, those of a tenant, or those that one maker created in it. */
+export type Scope = { tenant?: undefined } | { tenant: string; createdBy?: string | undefined };
 
 /** An entry of a conversation's history: a user's prompt whose turn has begun, or a message of the agent. */
 export interface HistoryEntry {
@@ -82,7 +90,7 @@ export type Change =
   | {
       kind: 'update-session';
       id: string;
-      set: Partial<Omit<SessionRecord, 'id' | 'lastSeq' | 'messageCount'>>;
+      set: Partial<Omit<SessionRecord, 'id' | 'lastSeq' | 'messageCount' | 'tenant'>>;
     }
   /** The session's next conversation begins, behind its newest event. Refused when its id is taken. */
   | { kind: 'insert-conversation'; id: string; sessionId: string }
@@ -211,6 +219,7 @@ export interface OpenWork {
 
 /** Filters and page of a list of sessions. */
 export interface SessionQuery {
+  scope?: Scope | undefined;
   status: SessionStatus | 'all';
   limit: number;
   /** `next` of the page before. */
@@ -236,6 +245,8 @@ export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
   /** Whether events of all sessions are published here in the order of their cursors: one server writes alone. */
   readonly orderedFeed: boolean;
+  /** Where they are: whose a session is, at once. Elsewhere the events that are read say it. */
+  ownedNow?(sessionId: string): Owned | undefined;
   /**
    * Calls back with the id of a session to which events were written, by any server; may miss some, so poll too.
    * Returns how to stop.
@@ -252,6 +263,8 @@ export interface Store {
   /** Sessions of which a server has left a part: it was erasing or importing them. */
   hiddenSessions(): Promise<{ id: string; why: 'erasing' | 'importing' }[]>;
   countSessions(status: SessionStatus): Promise<number>;
+  /** Whose a session is, by its id or that of one of its conversations; also of one that is hidden. */
+  whose(id: string): Promise<(Owned & { id: string }) | undefined>;
 
   /** A session's conversations, oldest first. */
   conversations(sessionId: string): Promise<ConversationRecord[]>;
@@ -260,6 +273,9 @@ export interface Store {
   conversationOwners(ids: readonly string[]): Promise<Map<string, string>>;
   /** Ids of all conversations that their sessions have left. */
   pastConversations(): Promise<string[]>;
+  /** Ids of all conversations whose session is in scope, or of those whose session is not. */
+  conversationsIn(scope: Scope): Promise<string[]>;
+  conversationsOutside(scope: Scope): Promise<string[]>;
 
   getTurn(sessionId: string, turnId: string): Promise<TurnRecord | undefined>;
   /** Those of the given ids that are turns of the session. */
@@ -282,12 +298,13 @@ export interface Store {
   /** What was asked about one call of a tool, oldest first. */
   permissionsOfCall(sessionId: string, toolUseId: string): Promise<PermissionRecord[]>;
   /**
-   * Those of all sessions, oldest first: all of them, or one page.
+   * Those of all sessions in scope, oldest first: all of them, or one page.
    * @throws AppError 422 for a cursor that no page returned
    */
   pendingPermissions(page?: {
     limit?: number | undefined;
     cursor?: string | undefined;
+    scope?: Scope | undefined;
   }): Promise<PendingPage>;
 
   /** Events of a session with a number above `after`, in order. */
@@ -308,8 +325,11 @@ export interface Store {
   ): Promise<HistoryEntry[]>;
   /** Number of a turn's first event: `turn.queued`, or `turn.started` if the agent began it by itself. */
   turnStart(sessionId: string, turnId: string): Promise<number | undefined>;
-  /** Events of all sessions but `agent.message`, with a cursor above `after`, in order. */
-  readControlEvents(after: number, limit: number): Promise<StoredEvent[]>;
+  /**
+   * Events of all sessions but `agent.message`, with a cursor above `after`, in order.
+   * @param scope only those of sessions in it; with whose they are, unless `ownedNow` tells it
+   */
+  readControlEvents(after: number, limit: number, scope?: Scope): Promise<StoredEvent[]>;
   lastCursor(): Promise<number>;
   /** Cursor of the newest control event that `trim-events` has removed; 0 before the first. */
   trimmedCursor(): Promise<number>;
@@ -320,8 +340,11 @@ export interface Store {
 
   /** How many turns of a session have ended, and its sums by model. */
   sessionUsage(sessionId: string): Promise<Usage>;
-  /** The same of all sessions, and the dollars that each API key has spent, by its id. */
-  totalUsage(): Promise<Usage & { costByKey: Map<string, number> }>;
+  /**
+   * The same of all sessions in scope, and the dollars that each API key has spent, by its id. What erased sessions used
+   * is in the sums of all sessions only.
+   */
+  totalUsage(scope?: Scope): Promise<Usage & { costByKey: Map<string, number> }>;
   /** Dollars that a session has spent. */
   sessionCost(sessionId: string): Promise<number>;
   /** Dollars that an API key has spent. */

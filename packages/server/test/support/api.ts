@@ -56,7 +56,7 @@ export function createApi(url: string): Api {
     });
     const text = await response.text();
     // The answer to HEAD has no body.
-    const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
+    const isJson = text !== '' && /[/+]json/.test(response.headers.get('content-type') ?? '');
     const json = isJson ? JSON.parse(text) : text;
     return { status: response.status, headers: response.headers, body: json as T };
   };

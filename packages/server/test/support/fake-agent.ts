@@ -189,9 +189,14 @@ export function createFakeAgent(): Agent {
 
   return {
     start,
-    async transcripts({ cwd, limit, offset, without }) {
+    async transcripts({ cwd, limit, offset, without, only }) {
       const all = [...transcripts]
-        .filter(([id, transcript]) => !without.includes(id) && (cwd === undefined || transcript.cwd === cwd))
+        .filter(
+          ([id, transcript]) =>
+            !without.includes(id) &&
+            (only?.includes(id) ?? true) &&
+            (cwd === undefined || transcript.cwd === cwd),
+        )
         .map(view);
       return { transcripts: all.slice(offset, offset + limit), total: all.length, next: null };
     },

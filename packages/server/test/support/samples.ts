@@ -31,6 +31,7 @@ export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionReco
   transcriptSeen: null,
   forkedFrom: null,
   createdBy: null,
+  tenant: 'default',
   workspace: null,
   lastSeq: 0,
   ...set,

@@ -20,21 +20,30 @@ const filters: Omit<SessionQuery, 'limit'>[] = (['all', 'connected'] as const).f
   ),
 );
 
+/** A tenant's sessions, and those of one maker in it. */
+const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
+
 /** Every question of the interface, in each of its forms. The type makes a new method add its own. */
 const questions: Record<
-  Exclude<keyof Store, 'write' | 'orderedFeed' | 'watch' | 'close'>,
+  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'watch' | 'close'>,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
-  listSessions: (store) => filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
+  listSessions: (store) => [
+    ...filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
+    ...scopes.map((scope) => store.listSessions({ status: 'all', limit: 50, scope })),
+  ],
   hiddenSessions: (store) => [store.hiddenSessions()],
   countSessions: (store) => [store.countSessions('connected')],
   conversations: (store, id) => [store.conversations(id)],
   conversation: (store, id) => [store.conversation(id)],
   conversationOwners: (store, id) => [store.conversationOwners([id])],
   pastConversations: (store) => [store.pastConversations()],
+  conversationsIn: (store) => scopes.map((scope) => store.conversationsIn(scope)),
+  conversationsOutside: (store) => scopes.map((scope) => store.conversationsOutside(scope)),
+  whose: (store, id) => [store.whose(id)],
   getTurn: (store, id) => [store.getTurn(id, id)],
   knownTurns: (store, id) => [store.knownTurns(id, [id, id])],
   getTurnByKey: (store, id) => [store.getTurnByKey(id, 'k')],
@@ -49,6 +58,7 @@ const questions: Record<
   pendingPermissions: (store) => [
     store.pendingPermissions(),
     store.pendingPermissions({ limit: 50, cursor: '7' }),
+    ...scopes.map((scope) => store.pendingPermissions({ limit: 50, scope })),
   ],
   readEvents: (store, id) => [store.readEvents(id, 0, 50)],
   firstSeq: (store, id) => [store.firstSeq(id)],
@@ -56,13 +66,16 @@ const questions: Record<
   oldestEvents: (store, id) => [store.oldestEvents(id, 50)],
   history: (store, id) => [store.history(id, { after: 0, until: 99, limit: 50, offset: 0 })],
   turnStart: (store, id) => [store.turnStart(id, id)],
-  readControlEvents: (store) => [store.readControlEvents(0, 50)],
+  readControlEvents: (store) => [
+    store.readControlEvents(0, 50),
+    ...[{}, ...scopes].map((scope) => store.readControlEvents(0, 50, scope)),
+  ],
   trimmedCursor: (store) => [store.trimmedCursor()],
   lastCursor: (store) => [store.lastCursor()],
   sessionsWithTasks: (store) => [store.sessionsWithTasks()],
   openWork: (store, id) => [store.openWork(), store.openWork([id, id])],
   sessionUsage: (store, id) => [store.sessionUsage(id)],
-  totalUsage: (store) => [store.totalUsage()],
+  totalUsage: (store) => [store.totalUsage(), ...scopes.map((scope) => store.totalUsage(scope))],
   sessionCost: (store, id) => [store.sessionCost(id)],
   keyCost: (store) => [store.keyCost('a-key')],
 };

@@ -1,5 +1,6 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
+import { scopeOf } from '../../access/principal.ts';
 import { problem } from '../../errors.ts';
 import { eventJson } from '../../events/frames.ts';
 import { streamAll, streamSession } from '../../events/stream.ts';
@@ -26,18 +27,21 @@ export function eventRoutes(app: Hono<HttpEnv>, { sessions, store, feed }: AppDe
     return sseResponse(streamSession({ store, feed }, { sessionId: id, after: Math.min(after, lastSeq) }));
   });
 
-  mount(app, routes.allEvents, async ({ query, headers }) => {
+  mount(app, routes.allEvents, async ({ query, headers }, c) => {
     const { limit } = query;
+    const scope = scopeOf(c.get('principal'));
     const after = startAfter(headers['last-event-id'], query.cursor ?? query.after);
     const from = after ?? (await store.trimmedCursor());
-    const events = wantsJson(headers.accept) ? await store.readControlEvents(from, limit + 1) : undefined;
+    const events = wantsJson(headers.accept)
+      ? await store.readControlEvents(from, limit + 1, scope)
+      : undefined;
     // Asked after the read, as above.
     const cut = await store.trimmedCursor();
     if (from < cut) throw problem('events_compacted', { params: { after: cut } });
     if (events) return page(events, limit, from, (event) => event.cursor);
     // Only a given cursor can lie beyond the end.
     const start = after === undefined ? undefined : Math.min(after, await store.lastCursor());
-    return sseResponse(await streamAll({ store, feed }, { after: start }));
+    return sseResponse(await streamAll({ store, feed }, { after: start, scope }));
   });
 }
 

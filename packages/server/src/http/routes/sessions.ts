@@ -1,10 +1,12 @@
 import { routes, type SessionState } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
+import { makerOf, OF_THE_MACHINE, scopeOf } from '../../access/principal.ts';
 import { readLeftOpen } from '../../sessions/left-open.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
+import { isInScope } from '../../store/scope.ts';
 import type { SessionRecord } from '../../store/store.ts';
-import { type HttpEnv, keyOf } from '../auth.ts';
+import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { linesOf } from '../lines.ts';
 import { mount } from '../mount.ts';
@@ -31,14 +33,16 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   };
 
   mount(app, routes.createSession, async ({ body }, c) => {
+    const { resume_session_id: source, fork } = body;
+    if (source !== undefined) await c.get('rule').admitSource(c.get('principal'), source, { fork });
     const elsewhere = await c.get('forward')?.(c, body.resume_session_id);
-    return elsewhere ?? sessions.create(body, keyOf(c.get('principal')));
+    return elsewhere ?? sessions.create(body, makerOf(c.get('principal')));
   });
 
-  mount(app, routes.listSessions, async ({ query }) => {
+  mount(app, routes.listSessions, async ({ query }, c) => {
     const { cwd, ...rest } = query;
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
-    const page = await sessions.list({ ...rest, cwd: folder });
+    const page = await sessions.list({ ...rest, cwd: folder, scope: scopeOf(c.get('principal')) });
     const away = page.sessions.filter(({ session }) => !session).map(({ record }) => record.id);
     const states = away.length > 0 ? await nodes?.states(away) : undefined;
     const list = page.sessions.map(({ record, session }) =>
@@ -47,14 +51,16 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return named('sessions', list, page.next);
   });
 
-  mount(app, routes.listAvailable, async ({ query }) => {
+  mount(app, routes.listAvailable, async ({ query }, c) => {
+    const scope = scopeOf(c.get('principal'));
     const { limit, offset, cursor, cwd } = query;
     const page = await agent.transcripts({
       cwd: cwd === undefined ? undefined : await folders.check(cwd),
       // Conversations outside the roots cannot be resumed here, and are not shown.
       roots: folders.roots,
       // A conversation that its session has left (/clear) cannot be resumed by itself; the session can.
-      without: await store.pastConversations(),
+      without: [...(await store.pastConversations()), ...(await store.conversationsOutside(scope))],
+      ...(!isInScope(scope, OF_THE_MACHINE) && { only: await store.conversationsIn(scope) }),
       limit,
       offset,
       cursor,
@@ -117,7 +123,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     c.set('unread', true);
     const lines = linesOf(c.req.raw, deps.importLimitBytes);
     try {
-      const imported = await sessions.import(lines, query.cwd, keyOf(c.get('principal')));
+      const imported = await sessions.import(lines, query.cwd, makerOf(c.get('principal')));
       c.set('unread', false);
       return imported;
     } finally {
@@ -126,7 +132,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.forkSession, ({ params, body }, c) =>
-    sessions.fork(params.session_id, body, keyOf(c.get('principal'))),
+    sessions.fork(params.session_id, body, makerOf(c.get('principal'))),
   );
 
   mount(app, routes.rewindSession, async ({ params, body }) => {
@@ -185,9 +191,14 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return usageView(await store.sessionUsage(record.id));
   });
 
-  mount(app, routes.getUsage, async () => {
-    const { costByKey, ...usage } = await store.totalUsage();
-    return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(costByKey) };
+  mount(app, routes.getUsage, async (_, c) => {
+    const principal = c.get('principal');
+    const scope = scopeOf(principal);
+    const { costByKey, ...usage } = await store.totalUsage(scope);
+    const keys = [...costByKey].filter(
+      ([id]) => scope.tenant === undefined || id === makerOf(principal).createdBy,
+    );
+    return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(keys) };
   });
 }
 

@@ -1,7 +1,8 @@
 import { historyEntry } from '../history-entry.ts';
 import type { EventReads } from '../reads.ts';
 import { eventFromRow, logSizeFromRow } from '../rows.ts';
-import type { Sql } from './pool.ts';
+import type { Sql, Value } from './pool.ts';
+import { inScope } from './sessions.ts';
 
 const COLUMNS = 'session_id, seq, cursor, at, turn_id, type, data';
 
@@ -85,7 +86,21 @@ export const eventReads = (sql: Sql): EventReads => ({
     return found && Number(found.seq);
   },
 
-  async readControlEvents(after, limit) {
+  async readControlEvents(after, limit, scope) {
+    const values: Value[] = [after, limit];
+    const conditions = inScope(scope, values, 's.');
+    if (scope) {
+      const rows = await sql.all(
+        // The tenant stands in the event too, under an index. Who made the session does not.
+        `select ${COLUMNS.replaceAll(/\w+/g, 'e.$&')}, e.tenant, s.created_by
+         from events e join sessions s on s.id = e.session_id
+         where ${[...(scope.tenant === undefined ? [] : ['e.tenant = $3']), ...conditions, 's.hidden is null'].join(' and ')}
+           and e.cursor > $1 and e.cursor < cursor_limit() and e.type <> 'agent.message' and e.cursor is not null
+         order by e.cursor limit $2`,
+        ...values,
+      );
+      return rows.map(eventFromRow);
+    }
     const rows = await sql.all(
       `select ${COLUMNS} from events
        where cursor > $1 and cursor < cursor_limit() and type <> 'agent.message' and cursor is not null

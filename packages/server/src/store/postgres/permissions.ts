@@ -2,7 +2,8 @@ import { decodePosition } from '../list-cursor.ts';
 import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
 import { LAST_CURSOR } from './events.ts';
-import type { Sql } from './pool.ts';
+import type { Sql, Value } from './pool.ts';
+import { inScope } from './sessions.ts';
 
 /** What the store answers about permission requests. */
 export const permissionReads = (sql: Sql): PermissionReads => ({
@@ -20,15 +21,20 @@ export const permissionReads = (sql: Sql): PermissionReads => ({
     return rows.map(permissionFromRow);
   },
 
-  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor } = {}) {
+  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor, scope } = {}) {
     const position = decodePosition(cursor);
+    const values: Value[] = [position, limit + 1];
+    const conditions = inScope(scope, values);
+    const own =
+      conditions.length > 0
+        ? `and exists (select from sessions s where s.id = session_id and ${conditions.join(' and ')})`
+        : '';
     // The cursor is read first: what is asked after that moment comes twice rather than never.
     const at = await sql.get(LAST_CURSOR);
     // By position, not by number: requests of an earlier page may be answered in between.
     const rows = await sql.all(
-      "select * from permissions where state = 'pending' and position > $1 order by position limit $2",
-      position,
-      limit + 1,
+      `select * from permissions where state = 'pending' and position > $1 ${own} order by position limit $2`,
+      ...values,
     );
     const page = rows.slice(0, limit);
     return {

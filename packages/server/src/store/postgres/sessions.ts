@@ -1,7 +1,7 @@
 import { decodeCursor, likeText, sessionPage } from '../list-cursor.ts';
 import type { SessionReads } from '../reads.ts';
-import { conversationFromRow, hiddenFromRow, sessionFromRow } from '../rows.ts';
-import type { SessionQuery } from '../store.ts';
+import { conversationFromRow, hiddenFromRow, ownedFromRow, sessionFromRow } from '../rows.ts';
+import type { Scope, SessionQuery } from '../store.ts';
 import { tagsOf } from './encode.ts';
 import type { Sql, Value } from './pool.ts';
 
@@ -36,6 +36,15 @@ export const sessionReads = (sql: Sql): SessionReads => ({
     return rows.map(hiddenFromRow);
   },
 
+  async whose(id) {
+    const row = await sql.get(
+      `select id, tenant, created_by from sessions
+       where id = coalesce((select id from sessions where id = $1), (select session_id from conversations where id = $1))`,
+      id,
+    );
+    return row && { id: String(row.id), ...ownedFromRow(row) };
+  },
+
   async conversations(sessionId) {
     const rows = await sql.all(
       'select * from conversations where session_id = $1 order by after_seq, position',
@@ -65,7 +74,36 @@ export const sessionReads = (sql: Sql): SessionReads => ({
     );
     return rows.map(({ id }) => String(id));
   },
+
+  async conversationsOutside(scope) {
+    const values: Value[] = [];
+    const conditions = inScope(scope, values);
+    if (conditions.length === 0) return [];
+    const rows = await sql.all(
+      `select id from conversations where session_id not in (select id from sessions where ${conditions.join(' and ')})`,
+      ...values,
+    );
+    return rows.map(({ id }) => String(id));
+  },
+
+  async conversationsIn(scope) {
+    const values: Value[] = [];
+    const conditions = ['s.hidden is null', ...inScope(scope, values)];
+    const rows = await sql.all(
+      `select c.id from sessions s join conversations c on c.session_id = s.id where ${conditions.join(' and ')}`,
+      ...values,
+    );
+    return rows.map(({ id }) => String(id));
+  },
 });
+
+/** The conditions that a session is in scope; adds their values to those of the statement. */
+export function inScope(scope: Scope | undefined, values: Value[], table = ''): string[] {
+  if (scope?.tenant === undefined) return [];
+  const conditions = [`${table}tenant = $${values.push(scope.tenant)}`];
+  if (scope.createdBy !== undefined) conditions.push(`${table}created_by = $${values.push(scope.createdBy)}`);
+  return conditions;
+}
 
 /** Text that PostgreSQL cannot take out of its JSON: NUL, and halves of a character. */
 const UNREADABLE = String.raw`'\\u(0000|d[89a-f])'`;
@@ -76,10 +114,10 @@ const SAID = `case json_typeof(t.input::json) when 'string' then t.input::json #
 
 /** The filters of a list, after the values that stand before them. Text and metadata have no index. */
 function conditionsOf(
-  { status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>,
+  { status, cwd, q, metadata, scope }: Omit<SessionQuery, 'limit' | 'cursor'>,
   values: Value[],
 ): { conditions: string[]; values: Value[] } {
-  const conditions: string[] = [];
+  const conditions = inScope(scope, values);
   const mark = (value: Value): string => `$${values.push(value)}`;
   if (status !== 'all') conditions.push(`status = ${mark(status)}`);
   if (cwd !== undefined) conditions.push(`cwd = ${mark(cwd)}`);

@@ -1,6 +1,7 @@
 import type { UsageReads } from '../reads.ts';
 import { usageFromRow } from '../rows.ts';
-import type { Sql } from './pool.ts';
+import type { Sql, Value } from './pool.ts';
+import { inScope } from './sessions.ts';
 
 const SUMS = `model, sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
     sum(cache_read_input_tokens)::bigint as cache_read, sum(cache_creation_input_tokens)::bigint as cache_creation,
@@ -23,7 +24,25 @@ export const usageReads = (sql: Sql): UsageReads => ({
     return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
   },
 
-  async totalUsage() {
+  async totalUsage(scope) {
+    const keys = await sql.all(
+      'select key_id, sum(cost_usd) as cost from key_usage group by key_id order by key_id',
+    );
+    const costByKey = new Map(keys.map((row) => [String(row.key_id), Number(row.cost)]));
+    const values: Value[] = [];
+    const conditions = inScope(scope, values);
+    if (conditions.length > 0) {
+      const own = `session_id in (select id from sessions where ${conditions.join(' and ')} and hidden is null)`;
+      const rows = await sql.all(
+        `select ${SUMS} from usage where ${own} group by model order by model`,
+        ...values,
+      );
+      const turns = await sql.get(
+        `select count(*) as n from turns where ended_at is not null and ${own}`,
+        ...values,
+      );
+      return { turns: Number(turns?.n), rows: rows.map(usageFromRow), costByKey };
+    }
     const rows = await sql.all(
       `select ${SUMS} from (select ${AMOUNTS} from usage union all select ${AMOUNTS} from erased_usage) as every
        group by model order by model`,
@@ -35,14 +54,7 @@ export const usageReads = (sql: Sql): UsageReads => ({
               (select count(*) from turns where ended_at is not null
                  and session_id in (select id from sessions where hidden = 'importing')) as n`,
     );
-    const keys = await sql.all(
-      'select key_id, sum(cost_usd) as cost from key_usage group by key_id order by key_id',
-    );
-    return {
-      turns: Number(turns?.n),
-      rows: rows.map(usageFromRow),
-      costByKey: new Map(keys.map((row) => [String(row.key_id), Number(row.cost)])),
-    };
+    return { turns: Number(turns?.n), rows: rows.map(usageFromRow), costByKey };
   },
 
   async sessionCost(sessionId) {

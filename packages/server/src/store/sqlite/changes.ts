@@ -115,20 +115,21 @@ function insertTurn(sql: Statements, turn: TurnRecord): boolean {
 
 function append(sql: Statements, event: NewEvent): StoredEvent {
   const row = sql.get(
-    `update sessions set last_seq = last_seq + 1, log_bytes = log_bytes + ? where id = ? returning last_seq`,
+    `update sessions set last_seq = last_seq + 1, log_bytes = log_bytes + ? where id = ? returning last_seq, tenant`,
     Buffer.byteLength(event.json),
     event.sessionId,
   );
   if (!row) throw new Error(`no session ${event.sessionId} to append to`);
   const seq = Number(row.last_seq);
   const { rowid } = sql.run(
-    'insert into events (session_id, seq, at, turn_id, type, data) values (?, ?, ?, ?, ?, ?)',
+    'insert into events (session_id, seq, at, turn_id, type, data, tenant) values (?, ?, ?, ?, ?, ?, ?)',
     event.sessionId,
     seq,
     event.at,
     event.turnId,
     event.type,
     event.json,
+    event.type === 'agent.message' ? null : (row.tenant ?? null),
   );
   return { ...event, seq, cursor: rowid };
 }

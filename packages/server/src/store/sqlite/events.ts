@@ -1,6 +1,7 @@
 import { historyEntry } from '../history-entry.ts';
 import type { EventReads } from '../reads.ts';
 import { eventFromRow, logSizeFromRow } from '../rows.ts';
+import { inScope } from './sessions.ts';
 import type { Statements } from './statements.ts';
 
 /** The condition of the index events_history (013-steer-and-continue.sql), word for word. */
@@ -89,7 +90,23 @@ export const eventReads = (sql: Statements): EventReads => ({
     return typeof found?.seq === 'number' ? found.seq : undefined;
   },
 
-  async readControlEvents(after, limit) {
+  async readControlEvents(after, limit, scope) {
+    const { conditions, values } = inScope(scope);
+    if (conditions.length > 0) {
+      // The tenant stands in the event too, under an index. Who made the session does not.
+      return sql
+        .all(
+          `select e.*, s.created_by from events e join sessions s on s.id = e.session_id
+           where e.tenant = ? and e.cursor > ? and e.type <> 'agent.message' and s.hidden is null
+             and ${conditions.map((each) => `s.${each}`).join(' and ')}
+           order by e.cursor limit ?`,
+          ...values.slice(0, 1),
+          after,
+          ...values,
+          limit,
+        )
+        .map(eventFromRow);
+    }
     return sql
       .all(
         `select * from events where cursor > ? and type <> 'agent.message'

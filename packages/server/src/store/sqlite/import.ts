@@ -35,10 +35,12 @@ export function importRows(
     if (taken) return false;
     sql.insert('turns', turnColumns(turn));
   }
+  const tenant = sql.get('select tenant from sessions where id = ?', sessionId)?.tenant ?? null;
   let bytes = 0;
   for (const { seq, at, turnId, type, json } of events) {
     bytes += Buffer.byteLength(json);
-    sql.insert('events', { session_id: sessionId, seq, at, turn_id: turnId, type, data: json });
+    const of = type === 'agent.message' ? null : tenant;
+    sql.insert('events', { session_id: sessionId, seq, at, turn_id: turnId, type, data: json, tenant: of });
   }
   sql.run('update sessions set log_bytes = log_bytes + ? where id = ?', bytes, sessionId);
   return true;

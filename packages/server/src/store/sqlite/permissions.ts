@@ -2,6 +2,7 @@ import { decodePosition } from '../list-cursor.ts';
 import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
 import { lastCursor } from './events.ts';
+import { inScope } from './sessions.ts';
 import type { Statements } from './statements.ts';
 
 /** What the store answers about permission requests. */
@@ -20,11 +21,17 @@ export const permissionReads = (sql: Statements): PermissionReads => ({
     return rows.map(permissionFromRow);
   },
 
-  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor } = {}) {
+  async pendingPermissions({ limit = Number.MAX_SAFE_INTEGER - 1, cursor, scope } = {}) {
+    const { conditions, values } = inScope(scope);
+    const own =
+      conditions.length > 0
+        ? `and exists (select 1 from sessions s where s.id = session_id and ${conditions.join(' and ')})`
+        : '';
     // By position, not by number: requests of an earlier page may be answered in between.
     const rows = sql.all(
-      "select * from permissions where state = 'pending' and position > ? order by position limit ?",
+      `select * from permissions where state = 'pending' and position > ? ${own} order by position limit ?`,
       decodePosition(cursor),
+      ...values,
       limit + 1,
     );
     const page = rows.slice(0, limit);

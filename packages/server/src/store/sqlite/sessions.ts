@@ -1,8 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { decodeCursor, sessionPage } from '../list-cursor.ts';
 import type { SessionReads } from '../reads.ts';
-import { conversationFromRow, hiddenFromRow, sessionFromRow } from '../rows.ts';
-import type { SessionQuery } from '../store.ts';
+import { conversationFromRow, hiddenFromRow, ownedFromRow, sessionFromRow } from '../rows.ts';
+import type { Scope, SessionQuery } from '../store.ts';
 import { searchCondition } from './search.ts';
 import type { Statements } from './statements.ts';
 
@@ -42,6 +42,15 @@ export const sessionReads = (sql: Statements): SessionReads => ({
     return rows.map(hiddenFromRow);
   },
 
+  async whose(id) {
+    const row = sql.get(
+      `select id, tenant, created_by from sessions
+       where id = coalesce((select id from sessions where id = ?1), (select session_id from conversations where id = ?1))`,
+      id,
+    );
+    return row && { id: String(row.id), ...ownedFromRow(row) };
+  },
+
   async conversations(sessionId) {
     const rows = sql.all(
       'select * from conversations where session_id = ? order by after_seq, rowid',
@@ -73,15 +82,45 @@ export const sessionReads = (sql: Statements): SessionReads => ({
     );
     return rows.map(({ id }) => String(id));
   },
+
+  async conversationsOutside(scope) {
+    const { conditions, values } = inScope(scope);
+    if (conditions.length === 0) return [];
+    const rows = sql.all(
+      `select id from conversations where session_id not in (select id from sessions where ${conditions.join(' and ')})`,
+      ...values,
+    );
+    return rows.map(({ id }) => String(id));
+  },
+
+  async conversationsIn(scope) {
+    const { conditions, values } = inScope(scope);
+    const rows = sql.all(
+      `select c.id from sessions s join conversations c on c.session_id = s.id
+       where ${['s.hidden is null', ...conditions].join(' and ')}`,
+      ...values,
+    );
+    return rows.map(({ id }) => String(id));
+  },
 });
+
+/** The condition that a session is in scope, by names of the table's columns. */
+export function inScope(scope: Scope | undefined): { conditions: string[]; values: string[] } {
+  if (scope?.tenant === undefined) return { conditions: [], values: [] };
+  const { tenant, createdBy } = scope;
+  return createdBy === undefined
+    ? { conditions: ['tenant = ?'], values: [tenant] }
+    : { conditions: ['tenant = ?', 'created_by = ?'], values: [tenant, createdBy] };
+}
 
 /** The filters of a list. Metadata has no index: it is tested while the list is walked. */
 function conditionsOf(
   sql: Statements,
-  { status, cwd, q, metadata }: Omit<SessionQuery, 'limit' | 'cursor'>,
+  { status, cwd, q, metadata, scope }: Omit<SessionQuery, 'limit' | 'cursor'>,
 ): { conditions: string[]; values: SQLInputValue[] } {
-  const conditions: string[] = [];
-  const values: SQLInputValue[] = [];
+  const own = inScope(scope);
+  const conditions: string[] = [...own.conditions];
+  const values: SQLInputValue[] = [...own.values];
   const add = (condition: string, ...given: SQLInputValue[]): void => {
     conditions.push(condition);
     values.push(...given);

@@ -1,6 +1,7 @@
 import type { UsageReads } from '../reads.ts';
 import { usageFromRow } from '../rows.ts';
 import type { UsageRow } from '../store.ts';
+import { inScope } from './sessions.ts';
 import type { Statements } from './statements.ts';
 
 /** The sums by model, over the rows of a table or of a query. */
@@ -23,7 +24,19 @@ export const usageReads = (sql: Statements): UsageReads => ({
     return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
   },
 
-  async totalUsage() {
+  async totalUsage(scope) {
+    const keys = sql.all('select key_id, cost_usd from key_usage order by key_id');
+    const costByKey = new Map(keys.map((row) => [String(row.key_id), Number(row.cost_usd)]));
+    const { conditions, values } = inScope(scope);
+    if (conditions.length > 0) {
+      const own = `session_id in (select id from sessions where ${conditions.join(' and ')} and hidden is null)`;
+      const rows = sql.all(sums(`usage where ${own}`), ...values);
+      const turns = sql.get(
+        `select count(*) as n from turns where ended_at is not null and ${own}`,
+        ...values,
+      );
+      return { turns: Number(turns?.n), rows: rows.map(usageFromRow), costByKey };
+    }
     const all = `select ${AMOUNTS} from usage union all select ${AMOUNTS} from erased_usage`;
     const rows = sql.all(sums(`(${all})`));
     const turns = sql.get(
@@ -33,12 +46,7 @@ export const usageReads = (sql: Statements): UsageReads => ({
             and session_id in (select id from sessions where hidden = 'importing')) as n
        from turns where ended_at is not null`,
     );
-    const keys = sql.all('select key_id, cost_usd from key_usage order by key_id');
-    return {
-      turns: Number(turns?.n),
-      rows: rows.map(usageFromRow),
-      costByKey: new Map(keys.map((row) => [String(row.key_id), Number(row.cost_usd)])),
-    };
+    return { turns: Number(turns?.n), rows: rows.map(usageFromRow), costByKey };
   },
 
   async sessionCost(sessionId) {

@@ -143,12 +143,14 @@ export function openCatalog(projects: string, file: string): Catalog {
       return read;
     },
 
-    list({ cwd, roots, without, limit, offset, cursor }) {
+    list({ cwd, roots, without, only, limit, offset, cursor }) {
       sorted ??= newestFirst();
       const hidden = new Set(without);
+      const wanted = only && new Set(only);
       const listed = sorted.filter(
         (row) =>
           !hidden.has(row.id) &&
+          (wanted?.has(row.id) ?? true) &&
           (cwd === undefined || row.cwd === cwd) &&
           roots.some((root) => isInside(root, row.cwd)),
       );

@@ -1,0 +1,43 @@
+import { DEFAULT_TENANT, type ResolvedBy, type Role } from 'claude-agent-protocol';
+import type { Owned, Scope } from '../store/store.ts';
+
+/** A person or program that calls the API. */
+export interface Caller {
+  /** `local`: a program of this machine, on a server without keys. */
+  kind: 'local' | 'key';
+  /** Names it in accounts, in the log, and as the maker of sessions. */
+  id: string;
+  tenant: string;
+  role: Role;
+}
+
+/** Who makes a request. */
+export type Principal =
+  | Caller
+  /** The agent process of one session; it may use the gateway only. */
+  | { kind: 'session'; sessionId: string };
+
+/** The caller where no key is needed. */
+export const LOCAL: Caller = { kind: 'local', id: 'local', tenant: DEFAULT_TENANT, role: 'operator' };
+
+/** Whose sessions the principal may see. */
+export function scopeOf(principal: Principal): Scope {
+  // An agent's token opens nothing that has sessions.
+  if (principal.kind === 'session') return { tenant: '', createdBy: '' };
+  const { role, tenant, id } = principal;
+  if (role === 'operator') return {};
+  return role === 'user' ? { tenant, createdBy: id } : { tenant };
+}
+
+/** Whose the agent's own conversations are, those of no session: the default tenant's, and nobody's own. */
+export const OF_THE_MACHINE: Owned = { tenant: DEFAULT_TENANT, createdBy: null };
+
+/** Who a session belongs to that the principal makes. */
+export const makerOf = (principal: Principal): Owned =>
+  principal.kind === 'session' || principal.kind === 'local'
+    ? OF_THE_MACHINE
+    : { tenant: principal.tenant, createdBy: principal.id };
+
+/** A principal as the log names it. An agent's token opens nothing but the gateway. */
+export const answerer = (principal: Principal): ResolvedBy =>
+  principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };
