@@ -99,7 +99,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/server': {
     mayImport: ['claude-agent-demo-model', 'claude-agent-gateway', 'claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts'],
+      ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts', 'outbound/'],
       ['store/'],
       ['cluster/directory.ts'],
       ['cluster/ownership.ts'],

@@ -28,8 +28,7 @@ import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './works
 export { ConfigError } from 'claude-agent-gateway';
 
 /** Where the server may ask for what hooks and tools of callers answer. */
-const CallbackUrls = z.enum(['none', 'loopback', 'any']);
-export type CallbackUrls = z.infer<typeof CallbackUrls>;
+const CallbackUrls = z.enum(['none', 'loopback', 'public', 'any']);
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
@@ -112,7 +111,7 @@ export interface Config extends NodeConfig {
   /** Whether callers may start commands as MCP servers. */
   allowCommands: boolean;
   /** Addresses at which the server may call hooks and tools of callers: a server that calls any address can be misused. */
-  allowCallbackUrls: CallbackUrls;
+  allowCallbackUrls: z.infer<typeof CallbackUrls>;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */

@@ -30,6 +30,8 @@ import { createMetrics } from './observe/metrics.ts';
 import { watchLog } from './observe/watched-log.ts';
 import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
+import { createGuardedFetch } from './outbound/guarded-fetch.ts';
+import { createPostCallback } from './sessions/callback-url.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
@@ -193,6 +195,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError,
   });
   const agent = inWorkspaces(claude, workspaces);
+  const callbacks = createGuardedFetch(config.allowCallbackUrls);
   const sessions = createSessions({
     store,
     ownership,
@@ -215,6 +218,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       folders,
       workspaces,
     ),
+    postCallback: createPostCallback(callbacks),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     parkAfterSeconds: config.parkAfterSeconds,
     sleepAfterSeconds: config.sleepAfterSeconds,
@@ -299,6 +303,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => feed.end(),
         () => closeHttp(http),
         () => gateway.close(),
+        () => callbacks.close(),
         () => agent.close(),
         () => base.leave(),
         () => store.close(),

@@ -98,7 +98,7 @@ export const accessProblems = {
     403,
     'The configuration does not allow this callback URL',
     ({ url }: { url: string }) =>
-      `This server does not call ${url}. Leave the url out and answer through the session's events. ${administrator('"allow_callback_urls": "loopback" or "any"')}`,
+      `This server does not call ${url}. Leave the url out and answer through the session's events. ${administrator('"allow_callback_urls": "loopback", "public" or "any"')}`,
   ),
   error_max_budget_usd: define(
     402,

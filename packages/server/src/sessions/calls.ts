@@ -3,7 +3,7 @@ import { HookAnswer, type PendingCall, ToolAnswer } from 'claude-agent-protocol'
 import type { Call, CallAnswer } from '../agent/agent.ts';
 import { messageOf, problem } from '../errors.ts';
 import { createOpenRequests } from '../permissions/open-requests.ts';
-import { postCallback } from './callback-url.ts';
+import type { PostCallback } from './callback-url.ts';
 import type { CallCommand } from './machine/commands.ts';
 
 /** Calls of the caller's hooks and tools: each waits for an answer, by an event or from an address. */
@@ -17,6 +17,7 @@ export interface Calls {
 }
 
 export interface CallsDeps {
+  postCallback: PostCallback;
   sessionId: string;
   /** The turn that a call belongs to. */
   turnId(): string | null;
@@ -28,7 +29,7 @@ export interface CallsDeps {
 /** The form of an answer, wherever it comes from. */
 const ANSWERS = { hook: HookAnswer, tool: ToolAnswer };
 
-export function createCalls({ sessionId, turnId, call, fact }: CallsDeps): Calls {
+export function createCalls({ postCallback, sessionId, turnId, call, fact }: CallsDeps): Calls {
   const requests = createOpenRequests<CallAnswer>();
 
   const askByEvent = ({ signal, timeoutSeconds, url: _, ...asked }: Call): Promise<CallAnswer> => {

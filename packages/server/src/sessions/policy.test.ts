@@ -145,6 +145,9 @@ test.each([
   ['loopback', 'http://[::1]:1/x', true],
   ['loopback', 'http://169.254.169.254/x', false],
   ['loopback', 'http://127.0.0.1.example.org/x', false],
+  ['public', 'https://example.org/x', true],
+  ['public', 'http://127.0.0.1:1/x', false],
+  ['public', 'http://169.254.169.254/x', false],
   ['any', 'https://example.org/x', true],
 ] as const)('callbacks with %s: to %s %s', (callbackUrls, url, goes) => {
   const refused = (options: object) => refusal({ callbackUrls }, { ...options })?.split(':')[0];

@@ -1,9 +1,9 @@
-import { isLoopback, PermissionMode, type SessionOptions } from 'claude-agent-protocol';
+import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-options';
 import { z } from 'zod';
-import type { CallbackUrls } from '../config.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
+import { mayLeadTo, type Reach } from '../outbound/addresses.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
@@ -19,7 +19,7 @@ export interface Allowed {
   /** Tools that callers may let run without a permission request, besides read-only ones: all, or these. */
   unaskedTools: true | readonly string[];
   /** Addresses at which the server may call the hooks and tools of callers. */
-  callbackUrls: CallbackUrls;
+  callbackUrls: Reach;
   /** Whether callers may have commands started as MCP servers. */
   commands: boolean;
 }
@@ -130,8 +130,7 @@ export function createPolicy(
 
   const checkCallbacks = (asked: readonly { url?: string | undefined }[]): void => {
     for (const { url } of asked) {
-      if (url === undefined || allowed.callbackUrls === 'any') continue;
-      if (allowed.callbackUrls === 'loopback' && isLoopback(new URL(url).hostname)) continue;
+      if (url === undefined || mayLeadTo(allowed.callbackUrls, url)) continue;
       throw problem('callback_not_allowed', { url });
     }
   };

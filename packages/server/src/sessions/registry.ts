@@ -13,7 +13,7 @@ import { createMoving } from './moving.ts';
 import { createPermits } from './permits.ts';
 import { createQueueLimit } from './queue-limit.ts';
 import type { RecoveryDeps } from './recovery.ts';
-import { createSession, type Session } from './session.ts';
+import { createSession, type Session, type SessionDeps } from './session.ts';
 import { currentModel } from './views.ts';
 
 /** All sessions of this server: lookup, recovery, shutdown. Actors are made when first asked for. */
@@ -75,19 +75,22 @@ export interface Sessions extends AtWork {
   shutdown(graceSeconds: number): Promise<number>;
 }
 
-export interface SessionsDeps extends AdmissionDeps, Omit<RecoveryDeps, 'agent'>, EraseDeps, ImportDeps {
+export interface SessionsDeps
+  extends AdmissionDeps,
+    Omit<RecoveryDeps, 'agent'>,
+    EraseDeps,
+    ImportDeps,
+    Pick<
+      SessionDeps,
+      'permissionTimeoutSeconds' | 'parkAfterSeconds' | 'sleepAfterSeconds' | 'postCallback'
+    > {
   ownership: Ownership;
-  permissionTimeoutSeconds: number;
   /** The most agent processes at a time. */
   maxLiveAgents: number;
   /** The most messages that wait, over all sessions. */
   maxQueuedTurns: number;
   /** The most open sessions. */
   maxSessions: number;
-  /** How long a process waits for a durable permission. */
-  parkAfterSeconds: number;
-  /** How long an idle process is kept; 0 for no limit. */
-  sleepAfterSeconds: number;
   /** How many sessions at rest stay in memory, unless it is the usual number. */
   keptSessions?: number;
   workspaces: Workspaces;

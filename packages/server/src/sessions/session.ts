@@ -15,6 +15,7 @@ import { permissionView } from '../permissions/view.ts';
 import type { SessionRecord, Store, TurnRecord } from '../store/store.ts';
 import { createAgentListener } from './agent-events.ts';
 import { createBackgroundWork } from './background-work.ts';
+import type { PostCallback } from './callback-url.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createCancel } from './cancel.ts';
 import { createInterrupt } from './interrupt.ts';
@@ -97,6 +98,8 @@ export interface Session extends Leaving {
 }
 
 export interface SessionDeps {
+  /** Asks the hooks and tools of callers at their addresses. */
+  postCallback: PostCallback;
   store: Store;
   log: Log;
   agent: Agent;
@@ -209,6 +212,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   });
 
   const calls = createCalls({
+    postCallback: deps.postCallback,
     sessionId: id,
     turnId: () => turnOf(state()),
     async call(command) {

@@ -106,6 +106,7 @@ export function createInProcess({
       NO_WORKSPACES,
     ),
     workspaces: NO_WORKSPACES,
+    postCallback: () => Promise.reject(new Error('the fake agent asks nobody')),
     permissionTimeoutSeconds: 300,
     parkAfterSeconds: 60,
     sleepAfterSeconds,
