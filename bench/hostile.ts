@@ -97,6 +97,7 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
       await sendBatch(server.url, seed + done, ids, seen);
       for (const text of RAW) await sendRaw(server.url, text, seen);
       await learnIds(server.url, ids);
+      for (const failure of seen.failures.splice(0).slice(0, 5)) console.log(failure);
       memory.push(memoryOf(server.pid).now);
       const spread = [...seen.answers]
         .sort(([a], [b]) => a - b)
@@ -124,7 +125,6 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
         ['GET /health meanwhile, p99', `${quantile(waits, 0.99).toFixed(1)} ms`],
       ],
     );
-    for (const failure of seen.failures.slice(0, 20)) console.log(failure);
     if (of5xx > 0 || seen.hangs > 0) process.exitCode = 1;
   } finally {
     stop.abort();

@@ -4,7 +4,7 @@ import { Agent, fetch } from 'undici';
 import { addressIn, type Reach, reaches } from './addresses.ts';
 
 /** A request that leads where the configuration does not allow. */
-export class AddressNotAllowed extends Error {}
+class AddressNotAllowed extends Error {}
 
 export interface GuardedRequest {
   method: string;
