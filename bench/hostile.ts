@@ -47,8 +47,8 @@ const RAW: readonly string[] = [
 
 interface Seen {
   answers: Map<number, number>;
-  /** Answers that no caller should be able to provoke. */
-  failures: string[];
+  /** Of the answers 5xx: how many of each code, and the first of them. */
+  failures: Map<string, { count: number; first: string }>;
   hangs: number;
 }
 
@@ -79,7 +79,7 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     env: { HOME: base, IS_SANDBOX: '1', AGENT_SERVER_API_KEY: KEY, AGENT_SERVER_LOG_LEVEL: 'error' },
     built: true,
   });
-  const seen: Seen = { answers: new Map(), failures: [], hangs: 0 };
+  const seen: Seen = { answers: new Map(), failures: new Map(), hangs: 0 };
   const ids = {
     session: [],
     turn: [],
@@ -97,7 +97,6 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
       await sendBatch(server.url, seed + done, ids, seen);
       for (const text of RAW) await sendRaw(server.url, text, seen);
       await learnIds(server.url, ids);
-      for (const failure of seen.failures.splice(0).slice(0, 5)) console.log(failure);
       memory.push(memoryOf(server.pid).now);
       const spread = [...seen.answers]
         .sort(([a], [b]) => a - b)
@@ -109,14 +108,13 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     stop.abort();
     await Promise.all([slow, decent]);
     const half = Math.floor(memory.length / 2);
-    const of5xx = [...seen.answers]
-      .filter(([status]) => status >= 500)
-      .reduce((sum, [, count]) => sum + count, 0);
+    const faults = [...seen.failures].filter(([code]) => code !== BUSY);
     printTable(
       `${requests} hostile requests`,
       ['', ''],
       [
-        ['answers 5xx', String(of5xx)],
+        ['answers 5xx', String(faults.reduce((sum, [, { count }]) => sum + count, 0))],
+        ['every agent busy (503, Retry-After)', String(seen.failures.get(BUSY)?.count ?? 0)],
         ['no answer', String(seen.hangs)],
         ['memory, first half (median)', `${median(memory.slice(0, half)).toFixed(0)} MB`],
         ['memory, second half', `${median(memory.slice(half)).toFixed(0)} MB`],
@@ -125,12 +123,21 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
         ['GET /health meanwhile, p99', `${quantile(waits, 0.99).toFixed(1)} ms`],
       ],
     );
-    if (of5xx > 0 || seen.hangs > 0) process.exitCode = 1;
+    for (const [code, { count, first }] of faults) console.log(`${code} (${count}): ${first}`);
+    if (faults.length > 0 || seen.hangs > 0) process.exitCode = 1;
   } finally {
     stop.abort();
     await server.stop();
     rmSync(base, { recursive: true, force: true });
   }
+}
+
+/** Says when to try again: no fault, but what a full server answers. */
+const BUSY = '503 agents_busy';
+
+function note({ failures }: Seen, code: string, what: string): void {
+  const known = failures.get(code);
+  failures.set(code, { count: (known?.count ?? 0) + 1, first: known?.first ?? what });
 }
 
 /** Most callers have the key: what is refused at the door tests only the door. */
@@ -176,15 +183,22 @@ async function send(
       return;
     }
     const text = await response.text();
-    if (response.status >= 500)
-      seen.failures.push(
-        `${response.status} ${request.method} ${request.path.slice(0, 200)}: ${text.slice(0, 300)}`,
+    if (response.status >= 500) {
+      const code = /"code":"(\w+)"/.exec(text)?.[1] ?? 'unknown';
+      const body = withIds(request.body ?? '', ids).slice(0, 1_000);
+      note(
+        seen,
+        `${response.status} ${code}`,
+        `${request.method} ${made.url.slice(0, 300)} ${body} → ${text.slice(0, 500)}`,
       );
+    }
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') {
       seen.hangs++;
-      seen.failures.push(
-        `no answer: ${request.method} ${request.path.slice(0, 200)} ${request.body?.slice(0, 300) ?? ''}`,
+      note(
+        seen,
+        'no answer',
+        `${request.method} ${made.url.slice(0, 300)} ${request.body?.slice(0, 300) ?? ''}`,
       );
     }
     // A connection that the server closes is an answer too: the request was no HTTP.
@@ -206,7 +220,7 @@ async function sendRaw(url: string, text: string, seen: Seen): Promise<void> {
   await new Promise<void>((resolve) => socket.once('close', () => resolve()));
   const status = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
   if (status > 0) count(seen, status);
-  if (status >= 500) seen.failures.push(`${status} to ${JSON.stringify(text.slice(0, 200))}`);
+  if (status >= 500) note(seen, `${status}`, JSON.stringify(text.slice(0, 200)));
 }
 
 function open(url: string): Socket {
