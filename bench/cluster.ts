@@ -6,14 +6,15 @@
  * Run: node --conditions=claude-agent-source bench/cluster.ts [--faults 30] [--seed 1] [--nodes 3] [--sessions 60]
  *      [--heartbeat 2] [--lease 6]
  */
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { startDemoServer } from 'claude-agent-demo-model';
 import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
-import setUpPostgres, { newDatabase } from '../packages/server/test/support/postgres.ts';
+import setUpPostgres, { findPostgres, newDatabase } from '../packages/server/test/support/postgres.ts';
 import { createRandom } from '../packages/server/test/support/random.ts';
 import { createCaller } from './chaos/caller.ts';
 import { check, type Findings } from './chaos/checker.ts';
@@ -79,7 +80,8 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
     for (let n = 0; n < options.nodes; n++) {
       const home = join(base, `home${n}`);
       mkdirSync(home);
-      const given = { home, root, userHome, config, model: demo.url, port: await freePort() };
+      const logFile = join(base, `node${n}.log`);
+      const given = { home, root, userHome, config, model: demo.url, port: await freePort(), logFile };
       nodes.push(await startNode(`node ${n}`, database, given, options));
     }
     await Promise.all(nodes.map(({ server }) => inTime(server.ready, 'the first start')));
@@ -145,11 +147,15 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
     await Promise.all(nodes.map((node) => node.database.close()));
     await goneWithin(5_000, userHome);
     await demo.close();
+    if (process.env.KEEP) await dump(database, join(base, 'database.sql'));
     await endPostgres?.();
     if (process.env.KEEP) log(`kept: ${base}`);
     else rmSync(base, { recursive: true, force: true, maxRetries: 5 });
   }
 }
+
+const dump = async (database: string, file: string): Promise<void> =>
+  void (await promisify(execFile)(join(findPostgres() ?? '', 'pg_dump'), ['-f', file, '-d', database]));
 
 async function judge(
   url: string,

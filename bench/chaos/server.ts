@@ -1,6 +1,6 @@
 /** A server that is killed and started again on one home and one port, and the agent processes of that home. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,8 @@ export interface ServerOptions {
   model: string;
   /** The same over all starts. */
   port: number;
+  /** Keeps all that it says, over all starts. */
+  logFile?: string;
   /** Further arguments and variables. */
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
@@ -70,6 +72,7 @@ export function startServer(options: ServerOptions): RunningServer {
   let words = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString()).slice(-20_000);
+    if (options.logFile) appendFileSync(options.logFile, chunk);
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const ready = readiness(child, exited, () => words).then(() => performance.now() - began);
