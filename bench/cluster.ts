@@ -4,7 +4,7 @@
  * clients' records, as bench/recovery.ts does.
  *
  * Run: node --conditions=claude-agent-source bench/cluster.ts [--faults 30] [--seed 1] [--nodes 3] [--sessions 60]
- *      [--heartbeat 2] [--lease 6]
+ *      [--agents 6] [--heartbeat 2] [--lease 6]
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -40,6 +40,8 @@ interface ClusterOptions {
   faults: number;
   seed: number;
   nodes: number;
+  /** The most agent processes of a node. */
+  agents: number;
   cast: readonly Role[];
   heartbeatSeconds: number;
   leaseSeconds: number;
@@ -64,7 +66,7 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
     config,
     JSON.stringify({
       allow_unasked_tools: true,
-      max_live_agents: 6,
+      max_live_agents: options.agents,
       permission_timeout_seconds: 3600,
       sleep_after_seconds: 20,
     }),
@@ -81,8 +83,8 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
       const home = join(base, `home${n}`);
       mkdirSync(home);
       const logFile = join(base, `node${n}.log`);
-      const given = { home, root, userHome, config, model: demo.url, port: await freePort(), logFile };
-      nodes.push(await startNode(`node ${n}`, database, given, options));
+      const given = { home, root, userHome, config, model: demo.url, port: await freePort() };
+      nodes.push(await startNode(`node ${n}`, database, { ...given, logFile, alone: true }, options));
     }
     await Promise.all(nodes.map(({ server }) => inTime(server.ready, 'the first start')));
     const proxy = await startRoundRobin(nodes);
@@ -211,6 +213,7 @@ if (import.meta.main) {
       faults: { type: 'string', default: '30' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       nodes: { type: 'string', default: '3' },
+      agents: { type: 'string', default: '6' },
       sessions: { type: 'string', default: '60' },
       heartbeat: { type: 'string', default: '2' },
       lease: { type: 'string', default: '6' },
@@ -221,6 +224,7 @@ if (import.meta.main) {
     faults: Number(values.faults),
     seed: Number(values.seed),
     nodes: Number(values.nodes),
+    agents: Number(values.agents),
     cast: Array.from({ length: sessions }, (_, n) => CAST[n % CAST.length] as Role),
     heartbeatSeconds: Number(values.heartbeat),
     leaseSeconds: Number(values.lease),

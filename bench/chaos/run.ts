@@ -168,6 +168,8 @@ async function endInOrder(
   }
 }
 
+const OPENED_AT_ONCE = 8;
+
 /** @returns what ends when every message has its result */
 export async function startLoad(
   load: LoadDeps,
@@ -180,14 +182,16 @@ export async function startLoad(
       if (!signal.aborted) journal.undocumented.push(`a reader (${kind} ${sessionId}) ended: ${error}`);
     });
   const work: Promise<void>[] = [];
-  for (const [n, role] of cast.entries()) {
+  const begin = async (n: number, role: Role): Promise<void> => {
     const file = `effects/s${n}.txt`;
     const id = await openSession(load, role, file);
-    if (id === undefined) continue;
+    if (id === undefined) return;
     read((['id', 'after', 'library'] as const)[n % 3] ?? 'id', id);
     if (n % 7 === 0) read('again', id);
     work.push(runClient(load, id, role, file));
-  }
+  };
+  for (let n = 0; n < cast.length; n += OPENED_AT_ONCE)
+    await Promise.all(cast.slice(n, n + OPENED_AT_ONCE).map((role, k) => begin(n + k, role)));
   read('id', undefined);
   void runApprover(load);
   return work;

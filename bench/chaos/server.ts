@@ -21,6 +21,8 @@ export interface ServerOptions {
   port: number;
   /** Keeps all that it says, over all starts. */
   logFile?: string;
+  /** A share of the processor of its own, as a machine of its own would have. */
+  alone?: boolean;
   /** Further arguments and variables. */
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
@@ -54,6 +56,7 @@ export function startServer(options: ServerOptions): RunningServer {
     ],
     {
       cwd: options.root,
+      detached: options.alone ?? false,
       env: {
         PATH: process.env.PATH ?? '',
         HOME: options.userHome,
