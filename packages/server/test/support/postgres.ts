@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
@@ -13,8 +13,11 @@ import {
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
 import type { PostgresStore } from '../../src/store/postgres.ts';
+
+const run = promisify(execFile);
 
 /**
  * One PostgreSQL for the whole run, in a temporary folder, started when the first test asks. The test runner's main
@@ -83,10 +86,12 @@ export async function startCluster(
   chmodSync(base, 0o755);
   if (user) for (const folder of [base, data]) chownSync(folder, user.uid, user.gid);
   const env = { PATH: process.env.PATH ?? '', LC_ALL: 'C.UTF-8' };
-  execFileSync(
+  // The test runner's main process waits: while it is blocked it does not see its workers end, and says after 10 s (its clock
+  // first, then what came meanwhile) that they do not. On a busy machine this takes longer.
+  await run(
     join(programs, 'initdb'),
     ['-D', data, '-U', 'test', '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'],
-    { ...user, env, cwd: base, stdio: ['ignore', 'ignore', 'inherit'] },
+    { ...user, env, cwd: base },
   );
   const all = { ...SETTINGS, unix_socket_directories: base, ...settings };
   const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
