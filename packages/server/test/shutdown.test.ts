@@ -120,6 +120,34 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   }, 60_000);
 });
 
+test('a message that the agent begins by itself during the shutdown is a turn, and is answered once', async () => {
+  const server = await startTestServer();
+  const { session_id: id } = await server.createSession();
+  const headers = { prefer: 'respond-async' };
+  const post = (body: Record<string, unknown>) =>
+    server.call('POST', `/sessions/${id}/messages`, body, { headers });
+  await post({ message: held('last words') });
+  await server.demo.model.gates.reached('last words');
+  const given = await post({ message: script({ hold: 'given', say: 'taken' }), when_busy: 'steer' });
+  expect(given.status).toBe(202);
+
+  const stopped = server.stop();
+  await vi.waitFor(async () => expect((await server.call('GET', '/ready')).status).toBe(503), WAIT);
+  server.demo.model.gates.release('last words');
+  await server.demo.model.gates.reached('given');
+  server.demo.model.gates.release('given');
+  expect(await stopped).toBe(0);
+
+  const again = await startTestServer({ on: server });
+  try {
+    const turn = await again.call('GET', `/sessions/${id}/turns/${given.body.message_id}`);
+    expect(turn.body).toMatchObject({ state: 'completed', result: { messages: [{ content: 'taken' }] } });
+    expect(JSON.stringify(await again.send(id, 'say and on'))).toContain('and on');
+  } finally {
+    await cleanUp(again);
+  }
+}, 60_000);
+
 test('npm start ends its server, whatever ends npm', async () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-npm-')));
   const env = {

@@ -46,7 +46,14 @@ export function createLeaving(deps: LeavingDeps): Leaving {
         process.giveUp();
         return;
       }
-      await Promise.all(runningTurns(state()).map(waiters.over));
+      // The end of one may begin the next: a message that the agent has already.
+      const seen = new Set<string>();
+      for (;;) {
+        const running = runningTurns(state()).filter((turnId) => !seen.has(turnId));
+        if (running.length === 0) return;
+        for (const turnId of running) seen.add(turnId);
+        await Promise.all(running.map(waiters.over));
+      }
     },
 
     async shutdown() {

@@ -236,6 +236,19 @@ describe('ends of a session', () => {
     expect(() => send('third')).toThrow('shutting down');
   });
 
+  test('a shutdown begins what the agent has already in its own queue: it does that by itself', () => {
+    const { run, send, end, after, state } = session();
+    run('first');
+    send('given', { whenBusy: 'steer' });
+    send('queued');
+    after({ kind: 'drain' });
+    expect(end('first').does).not.toContain('send-to-agent');
+    expect(state().current?.turn.id).toBe('given');
+    end('given');
+    expect(state().current).toBeUndefined();
+    expect(state().queue.map(({ id }) => id)).toEqual(['queued']);
+  });
+
   test('the next server takes over the queue: what was sent to interrupt first, the newest before all', () => {
     const { send, run, state } = session();
     run('running');

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AnswerItem } from 'claude-agent-protocol';
 import type { Agent, AgentMessage, Spent, TranscriptMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
-import type { Log } from '../events/log.ts';
+import { event, type Log } from '../events/log.ts';
 import { dataOf, isEvent } from '../events/stored.ts';
 import type {
   CallRecord,
@@ -59,6 +59,8 @@ export async function settleOrphans(
   for (const [sessionId, open] of found) {
     const record = records.get(sessionId);
     if (!record) continue;
+    const begun = open.running.length === 0 && (await beginTaken(deps, record, open, at));
+    if (!begun && isQueueOnly(open)) continue;
     // No process waits for these any more, whatever becomes of their turn.
     const unanswered = open.calls.flatMap((call) => resolveCall(call, 'server_restarted', at));
     if (unanswered.length > 0) await log.write(sessionId, unanswered);
@@ -87,6 +89,30 @@ export async function settleOrphans(
     if (current) waiting.set(sessionId, { current, parked, pending: after.state.pending });
   }
   return waiting;
+}
+
+const isQueueOnly = ({ queued, hadTasks, ...others }: Open): boolean =>
+  queued.length > 0 && !hadTasks && Object.values(others).every((list) => list.length === 0);
+
+/**
+ * A message that the turn before left in the agent's queue: the agent may have begun it when its server died or shut down,
+ * before that began the turn. It would not answer the same message again. @returns whether it is so
+ */
+async function beginTaken(
+  deps: RecoveryDeps,
+  record: SessionRecord,
+  open: Open,
+  at: string,
+): Promise<boolean> {
+  const [first] = await takenBy(deps.agent, record, open);
+  if (!first) return false;
+  const { id, sessionId, initiator } = first;
+  const set = { state: 'running', startedAt: first.startedAt ?? at } as const;
+  const began = first.startedAt === null ? [event(sessionId, 'turn.started', { initiator }, id, at)] : [];
+  await deps.log.write(sessionId, [{ kind: 'update-turn', sessionId, id, from: ['queued'], set }, ...began]);
+  open.running.push({ ...first, ...set });
+  open.queued = open.queued.filter((turn) => turn.id !== id);
+  return true;
 }
 
 /** Queued messages that the agent had taken, which the dead server did not write down. */
@@ -144,12 +170,7 @@ async function findOpen(store: Store, sessionIds?: readonly string[]): Promise<M
   for (const call of calls) of(call.sessionId).calls.push(call);
   for (const request of pending) of(request.sessionId).pending.push(request);
   for (const turn of running) of(turn.sessionId).running.push(turn);
-  for (const turn of queued) {
-    const open = found.get(turn.sessionId);
-    // A session of which nothing else is open has nothing to settle.
-    if (turn.steers !== null) of(turn.sessionId).steering.push(turn);
-    else open?.queued.push(turn);
-  }
+  for (const turn of queued) of(turn.sessionId)[turn.steers === null ? 'queued' : 'steering'].push(turn);
   for (const turn of unsettled) of(turn.sessionId).unsettled.push(turn);
   for (const sessionId of withTasks) of(sessionId).hadTasks = true;
   return found;

@@ -89,9 +89,11 @@ function begin(draft: Draft, turn: TurnRecord, { again }: { again: boolean }): v
 
 /** Makes the first queued turn the current one, if nothing else runs and the session goes on. */
 export function beginNext(draft: Draft): void {
-  const { current, own, queue, closing, draining } = draft.state;
+  const { current, own, queue, closing, draining, handed } = draft.state;
   const [first] = queue;
-  if (isClosed(draft.state) || closing || draining || current || own || !first) return;
+  if (isClosed(draft.state) || closing || current || own || !first) return;
+  // The agent begins by itself what it has already, also during a shutdown.
+  if (draining && !handed.includes(first.id)) return;
   // A turn that was put back has started already, according to the log.
   const again = first.startedAt !== null;
   const set = { state: 'running', startedAt: first.startedAt ?? draft.at } as const;
