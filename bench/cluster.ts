@@ -23,8 +23,9 @@ import { FAULTS, harm, type Node, startNode, startRoundRobin, watchOwners } from
 import { readEvidence } from './chaos/evidence.ts';
 import { createJournal, type Journal } from './chaos/journal.ts';
 import { isClean, printAnswers, printFindings } from './chaos/report.ts';
-import { readersCaughtUp, startLoad, sums } from './chaos/run.ts';
+import { readersCaughtUp, startLoad } from './chaos/run.ts';
 import { type AgentSeen, agentsOf, freePort, goneWithin, inTime } from './chaos/server.ts';
+import { sums } from './chaos/sums.ts';
 import { ms, printTable, quantile } from './support/table.ts';
 
 /** Refusals after which a client sends the same again. */

@@ -10,10 +10,11 @@ import { type Caller, createCaller } from './caller.ts';
 import { check, type Findings } from './checker.ts';
 import { CAST, type LoadDeps, openSession, type Role, runApprover, runClient } from './clients.ts';
 import { mountSmall, type SmallDisk } from './disk.ts';
-import { type Evidence, readEvidence } from './evidence.ts';
+import { readEvidence } from './evidence.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { type ReaderKind, readStream } from './readers.ts';
 import { agentsOf, freePort, goneWithin, inTime, type RunningServer, startServer } from './server.ts';
+import { sums } from './sums.ts';
 
 export type Mode = 'server' | 'agents' | 'disk';
 
@@ -346,56 +347,4 @@ async function interim(world: World, n: number): Promise<void> {
   world.options.log(
     `${n} kills, ${wrong.length} findings${wrong.length > 0 ? `\n  ${wrong.slice(0, 10).join('\n  ')}` : ''}`,
   );
-}
-
-/** What there was to lose. */
-export function sums(journal: Journal, evidence: Evidence): Record<string, number> {
-  const all = [...evidence.values()];
-  const count = <T>(
-    lists: (session: (typeof all)[number]) => readonly T[],
-    fits: (item: T) => boolean,
-  ): number => all.reduce((sum, session) => sum + lists(session).filter(fits).length, 0);
-  const told = (type: string): number =>
-    count(
-      ({ events }) => events,
-      (event) => event.type === type,
-    );
-  const ended = (state: string): number =>
-    count(
-      ({ turns }) => turns,
-      (turn) => turn.state === state,
-    );
-  const asked = (fits: (reason: string | null, durable: boolean) => boolean): number =>
-    count(
-      ({ permissions }) => permissions,
-      ({ reason, durable }) => fits(reason, durable),
-    );
-  return {
-    sessions: journal.sessions.size,
-    'messages accepted': journal.messages.length,
-    'turns completed': ended('completed'),
-    'turns interrupted': ended('interrupted'),
-    'turns failed': ended('failed'),
-    'messages taken into a turn': ended('steered'),
-    'side effects': count(
-      ({ effects }) => effects,
-      () => true,
-    ),
-    'permissions answered': asked((reason) => reason === 'answered'),
-    'permissions expired (none durable)': asked((reason) => reason !== 'answered'),
-    'of all, durable': asked((_, durable) => durable),
-    'turns parked': told('turn.parked'),
-    'turns resumed': told('turn.resumed'),
-    'turns that went on after a crash': told('turn.continued'),
-    events: count(
-      ({ events }) => events,
-      () => true,
-    ),
-    'events seen by readers': journal.readers.reduce(
-      (sum, { connections }) => sum + connections.flat().length,
-      0,
-    ),
-    connections: journal.readers.reduce((sum, { connections }) => sum + connections.length, 0),
-    'requests without an answer': journal.unanswered,
-  };
 }
