@@ -9,6 +9,8 @@ export interface NodeConfig {
   heartbeatMs: number;
   /** … and is dead for them after this long without a word. */
   leaseMs: number;
+  /** Whether the folders of sessions are the same on all nodes, unless they are workspaces. */
+  sharedFolders: boolean;
 }
 
 /** In the configuration file. */
@@ -16,6 +18,7 @@ export const NODE_SETTINGS = {
   node_address: z.url().optional(),
   heartbeat_seconds: z.number().min(0.1).max(600).optional(),
   lease_seconds: z.number().min(0.1).max(600).optional(),
+  shared_folders: z.boolean().optional(),
 };
 
 export const NODE_FLAGS = {
@@ -47,6 +50,7 @@ export function readNode(
     nodeAddress: address?.replace(/\/+$/, ''),
     heartbeatMs: beat * 1000,
     leaseMs: lease * 1000,
+    sharedFolders: file.shared_folders ?? true,
   };
 }
 

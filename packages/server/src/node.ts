@@ -33,7 +33,7 @@ export async function openNode(
   onError: OnError,
   observer: WriteObserver,
 ): Promise<Base> {
-  const { heartbeatMs, leaseMs } = config;
+  const { heartbeatMs, leaseMs, sharedFolders } = config;
   const { url, pooler, connections } = config.database;
   const direct = pooler === 'none';
   const shell = await findTimedShell();
@@ -55,13 +55,22 @@ export async function openNode(
     onError,
   });
   await refuseUnfinished(pool);
-  const cluster = createCluster({ store, pool, id: home.instance, heartbeatMs, leaseMs, onError });
+  const cluster = createCluster({
+    store,
+    pool,
+    id: home.instance,
+    heartbeatMs,
+    leaseMs,
+    sharedFolders,
+    onError,
+  });
   const { membership, ownership, nodes } = cluster;
   const proof = createNodeProof(String((await pool.get('select secret from cluster'))?.secret));
   const forwarding = createForwarding({
     ownership,
     directory: nodes,
     placement: cluster.placement,
+    sharedFolders,
     proof,
     patienceMs: leaseMs + TAKEOVER_MS,
   });

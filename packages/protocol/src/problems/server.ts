@@ -61,6 +61,13 @@ export const serverProblems = {
       'The node that runs this session does not answer. Another one takes the session over within seconds: send the request again, a message with its `Idempotency-Key` of before.',
     RETRYABLE,
   ),
+  folder_elsewhere: define(
+    409,
+    "The session's folder is on a node that does not run",
+    ({ id, cwd, node }: { id: string; cwd: string; node: string }) =>
+      `The folder ${cwd} of session ${id} is on the node ${node}, which does not run or is about to end. Nothing was lost: start that node again, then send the request again.`,
+    RETRYABLE,
+  ),
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',

@@ -60,7 +60,7 @@ const ALWAYS: readonly ProblemCode[] = [
 ];
 const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden', 'role_insufficient'];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
-const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable'];
+const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable', 'folder_elsewhere'];
 const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
 
 /** Every code that a route can answer with: its own, and those of its kind. */

@@ -49,6 +49,7 @@ export const sessionRoutes = {
       'snapshot_not_found',
       'session_moved',
       'owner_unreachable',
+      'folder_elsewhere',
     ],
     raw: true,
   }),

@@ -49,6 +49,7 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
       id: `${name} ${crypto.randomUUID()}`,
       heartbeatMs: HEARTBEAT_MS,
       leaseMs: LEASE_MS,
+      sharedFolders: true,
       onError: () => {},
     });
     let leaving: Promise<void> | undefined;

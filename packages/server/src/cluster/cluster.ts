@@ -17,6 +17,8 @@ export interface ClusterDeps {
   id: string;
   heartbeatMs: number;
   leaseMs: number;
+  /** Whether all nodes see the same folders. */
+  sharedFolders: boolean;
   onError(error: unknown, what: string): void;
 }
 
@@ -44,12 +46,13 @@ export interface Cluster {
   leave(): Promise<void>;
 }
 
-export function createCluster({ store, pool, id, heartbeatMs, leaseMs, onError }: ClusterDeps): Cluster {
+export function createCluster(deps: ClusterDeps): Cluster {
+  const { store, pool, id, heartbeatMs, leaseMs, sharedFolders, onError } = deps;
   let room = (): number => 0;
   const membership = createMembership({ sql: pool, id, heartbeatMs, leaseMs, room: () => room(), onError });
-  const ownership = createSharedOwnership({ sql: pool, store, membership, onError });
+  const ownership = createSharedOwnership({ sql: pool, store, membership, sharedFolders, onError });
   const nodes = createNodes({ sql: pool, membership, watch: (onWrite) => store.watch(onWrite) });
-  const placement = createPlacement({ membership, live: nodes.live, room: () => room() });
+  const placement = createPlacement({ membership, live: nodes.live, room: () => room(), sharedFolders });
   let stop = async (): Promise<void> => {};
 
   return {

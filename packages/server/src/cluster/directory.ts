@@ -5,10 +5,21 @@ export interface NodeAddress {
   address: string;
 }
 
+/** Where the folder of a session is that nobody owns. */
+export interface Folder {
+  path: string;
+  /** The node that owned the session last. */
+  node: string;
+  /** A workspace is restored on any node. */
+  isWorkspace: boolean;
+}
+
 /** Who owns which session at the moment, for reading: an answer may be out of date when it arrives. */
 export interface Directory {
   /** The other live node that owns the session; undefined when nobody does, or this node. */
   locate(sessionId: string): Promise<NodeAddress | undefined>;
+  /** Undefined for a session that does not exist, or that no node has owned. */
+  folderOf(sessionId: string): Promise<Folder | undefined>;
   /** Aborted when the node is not alive any more: nothing that was asked of it will be answered. */
   gone(nodeId: string): AbortSignal;
   /** Called when a session was written to or changed hands, at the latest a poll later. @returns ends it */

@@ -78,6 +78,16 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
       return { id: String(found.id), address: String(found.address) };
     },
 
+    async folderOf(sessionId) {
+      const found = await sql.get(
+        'select cwd, node, workspace is not null as is_workspace from sessions where id = $1',
+        sessionId,
+      );
+      if (!found || found.node === null) return undefined;
+      const { cwd, node, is_workspace: isWorkspace } = found;
+      return { path: String(cwd), node: String(node), isWorkspace: Boolean(isWorkspace) };
+    },
+
     async states(sessionIds) {
       // Backwards from the newest event: a state is among the last ones of a session that does nothing.
       const rows = await sql.all(

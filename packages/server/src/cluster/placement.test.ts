@@ -11,11 +11,12 @@ const node = (id: string, room: number, more: Partial<LiveNode> = {}): LiveNode 
   ...more,
 });
 
-const placement = (room: number, nodes: LiveNode[], draining = false) =>
+const placement = (room: number, nodes: LiveNode[], draining = false, sharedFolders = false) =>
   createPlacement({
-    membership: { incarnation: () => 'me-1', isDraining: () => draining },
+    membership: { id: 'me', incarnation: () => 'me-1', isDraining: () => draining },
     live: () => nodes,
     room: () => room,
+    sharedFolders,
   });
 
 describe('a session that nobody owns', () => {
@@ -33,5 +34,47 @@ describe('a session that nobody owns', () => {
     expect(placement(0, others).elsewhere()).toBeUndefined();
     expect(placement(5, others, true).elsewhere()).toEqual({ id: 'c', address: 'http://c' });
     expect(placement(5, [], true).elsewhere()).toBeUndefined();
+  });
+});
+
+describe('a session with a folder', () => {
+  const folder = (node: string, isWorkspace: boolean) => ({ path: '/f', node, isWorkspace });
+  const nodes = [node('me', 5), node('b', 1), node('c', 9), node('d', 9, { draining: true })];
+  const of = (where: ReturnType<typeof folder>, more: { shared?: boolean; room?: number } = {}) => {
+    const { node: found, missing } = placement(more.room ?? 5, nodes, false, more.shared ?? false).of(where);
+    return missing ? 'missing' : (found?.id ?? 'here');
+  };
+
+  test('goes to the node that has it', () => {
+    expect([of(folder('b', false)), of(folder('me', false)), of(folder('b', true))]).toEqual([
+      'b',
+      'here',
+      'b',
+    ]);
+    expect([of(folder('me', false), { room: 0 }), of(folder('b', true), { shared: true })]).toEqual([
+      'here',
+      'b',
+    ]);
+  });
+
+  test('goes elsewhere only as a workspace, without room or node', () => {
+    expect([of(folder('me', true), { room: 0 }), of(folder('gone', true)), of(folder('d', true))]).toEqual([
+      'c',
+      'here',
+      'here',
+    ]);
+    expect([of(folder('gone', false)), of(folder('d', false))]).toEqual(['missing', 'missing']);
+  });
+
+  test('goes anywhere when all nodes see it', () => {
+    expect(of(folder('b', false), { shared: true })).toBe('here');
+    expect(of(folder('gone', false), { shared: true, room: 0 })).toBe('c');
+  });
+
+  test('waits for its node however busy that is, while its workspace would not', () => {
+    const { of: place } = placement(5, [node('me', 5), node('b', 1)]);
+    const [first, second] = [place(folder('b', true)), place(folder('b', true))];
+    expect([first.node?.id, second.node?.id]).toEqual(['b', undefined]);
+    expect(place(folder('b', false)).node?.id).toBe('b');
   });
 });

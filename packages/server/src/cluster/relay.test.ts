@@ -57,6 +57,7 @@ beforeEach(async () => {
     store,
     directory: {
       locate: async () => located,
+      folderOf: async () => undefined,
       gone: () => dead.signal,
       onChange(_, listener) {
         changed = listener;

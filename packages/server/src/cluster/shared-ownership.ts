@@ -8,6 +8,8 @@ export interface SharedOwnershipDeps {
   sql: Sql;
   store: Pick<Store, 'write'>;
   membership: Membership;
+  /** Whether all nodes see the same folders. */
+  sharedFolders: boolean;
   onError(error: unknown, what: string): void;
 }
 
@@ -16,6 +18,7 @@ export interface SharedOwnership extends Ownership {
   deadOwners(): Promise<string[]>;
   /**
    * Takes some sessions that have open work and belong to these owners, or were handed over. One that is alive keeps its own.
+   * Where nodes have folders of their own, a session that works in one waits for its node.
    * @returns whether there may be more
    */
   takeOrphans(owners: readonly string[], atMost: number): Promise<boolean>;
@@ -52,6 +55,7 @@ export function createSharedOwnership({
   sql,
   store,
   membership,
+  sharedFolders,
   onError,
 }: SharedOwnershipDeps): SharedOwnership {
   const held = new Map<string, Held>();
@@ -75,12 +79,13 @@ export function createSharedOwnership({
       const owner = taker();
       if (owner !== undefined) {
         const taken = await sql.get(
-          `update sessions s set owner = $2, fence = fence + 1
+          `update sessions s set owner = $2, node = $3, fence = fence + 1
            where s.id = $1 and (s.owner = $2 or ${IS_FREE})
              and exists (select from nodes n where n.incarnation = $2)
            returning fence, ${HAS_OPEN_WORK} as open`,
           id,
           owner,
+          membership.id,
         );
         if (taken && keep(id, owner, taken)) return { owned: true, open: Boolean(taken.open) };
         if (taken) continue;
@@ -148,7 +153,7 @@ export function createSharedOwnership({
       const [first, ...rest] = changes;
       if (first?.kind === 'insert-session' || first?.kind === 'begin-import') {
         if (owner === undefined) throw moved(id);
-        const result = await store.write([{ ...first, owner }, ...rest]);
+        const result = await store.write([{ ...first, owner, node: membership.id }, ...rest]);
         // There is such a session: what an import does then, it decides itself.
         if (!result.ok && first.kind === 'begin-import') return result;
         if (!result.ok || !keep(id, owner, { fence: 1, open: false })) throw moved(id);
@@ -193,13 +198,17 @@ export function createSharedOwnership({
         `with free as (
            select s.id, ${HAS_OPEN_WORK} as open from sessions s
            where s.owner = any($3::text[]) and not exists (select from nodes n where n.incarnation = s.owner)
+             and ($5 or s.node is null or s.node = $4 or s.workspace is not null or not ${HAS_OPEN_WORK})
            limit $2 for update skip locked)
-         update sessions s set owner = case when free.open then $1 end, fence = s.fence + 1
+         update sessions s set owner = case when free.open then $1 end,
+           node = case when free.open then $4 else s.node end, fence = s.fence + 1
          from free where s.id = free.id and exists (select from nodes n where n.incarnation = $1)
          returning s.id, s.fence, free.open`,
         owner,
         atMost,
         [...owners, HANDED_OVER],
+        membership.id,
+        sharedFolders,
       );
       for (const row of rows) if (row.open) keep(String(row.id), owner, row);
       return rows.length === atMost;

@@ -54,8 +54,8 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     c.set('rule', rule);
     const { nodes } = deps;
     if (nodes)
-      c.set('forward', async (...[, id, reads]) =>
-        nodes.forward(c, id === undefined ? id : await deps.sessions.sessionOf(id), reads),
+      c.set('forward', async (...[, id, ...more]) =>
+        nodes.forward(c, id === undefined ? id : await deps.sessions.sessionOf(id), ...more),
       );
     return next();
   });

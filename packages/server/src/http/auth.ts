@@ -19,6 +19,8 @@ export type Forward = (
   c: Context<HttpEnv>,
   sessionId: string | undefined,
   reads?: RouteSpec['reads'],
+  /** A new session brings its folder with it: any node can make it. */
+  bringsFolder?: boolean,
 ) => Promise<Response | undefined>;
 
 export interface HttpEnv {

@@ -42,8 +42,9 @@ function here(owners: ({ id: string; address: string } | undefined)[], patienceM
         return owner ? { owned: false, node: owner } : { owned: true, open: false };
       },
     },
-    directory: { locate: async () => undefined, gone: () => dead.signal },
-    placement: { elsewhere: () => undefined },
+    directory: { locate: async () => undefined, folderOf: async () => undefined, gone: () => dead.signal },
+    placement: { elsewhere: () => undefined, of: () => ({ node: undefined, missing: false }) },
+    sharedFolders: true,
     proof,
     patienceMs,
   });

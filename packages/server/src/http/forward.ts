@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RouteSpec } from 'claude-agent-protocol';
+import { type RouteSpec, routes } from 'claude-agent-protocol';
 import type { Context } from 'hono';
 import { fetch, Request as NodeRequest } from 'undici';
 import type { Directory, NodeAddress } from '../cluster/directory.ts';
@@ -41,8 +41,10 @@ const NOT_SENT: ReadonlySet<unknown> = new Set([
 
 export interface ForwardDeps {
   ownership: Pick<Ownership, 'acquire' | 'owns'>;
-  directory: Pick<Directory, 'locate' | 'gone'>;
+  directory: Pick<Directory, 'locate' | 'folderOf' | 'gone'>;
   placement: Placement;
+  /** Whether all nodes see the same folders. */
+  sharedFolders: boolean;
   proof: NodeProof;
   /** How long a request looks for a node that answers: a little longer than a take-over takes. */
   patienceMs: number;
@@ -55,30 +57,44 @@ export interface Forwarding {
 
 /** Passes requests on to the node that owns their session. */
 export function createForwarding(deps: ForwardDeps): Forwarding {
-  const { ownership, directory, placement, proof, patienceMs } = deps;
+  const { ownership, directory, placement, sharedFolders, proof, patienceMs } = deps;
   const dispatcher = createDispatcher();
 
   const elsewhere = async (
+    c: Context<HttpEnv>,
     id: string | undefined,
     reads: RouteSpec['reads'],
-    passedOn: boolean,
+    bringsFolder: boolean,
   ): Promise<NodeAddress | undefined> => {
+    const passedOn = c.get('passedOn') ?? false;
+    // The caller has named a folder of this node, or none.
+    if (id === undefined && !bringsFolder && !sharedFolders) return undefined;
     if (id === undefined) return passedOn ? undefined : placement.elsewhere();
     if (reads === 'live') return directory.locate(id);
     if (!passedOn && !ownership.owns(id)) {
-      const node = (await directory.locate(id)) ?? placement.elsewhere();
+      const node = (await directory.locate(id)) ?? (await nodeFor(c, id));
       if (node) return node;
     }
     const taken = await ownership.acquire(id);
     return taken.owned ? undefined : taken.node;
   };
 
+  /** Where a session goes that nobody owns. */
+  const nodeFor = async (c: Context<HttpEnv>, id: string): Promise<NodeAddress | undefined> => {
+    const folder = await directory.folderOf(id);
+    const { node, missing } = placement.of(folder);
+    // What is closed or erased needs no folder.
+    if (missing && folder && c.get('route') !== routes.closeSession) {
+      throw problem('folder_elsewhere', { id, cwd: folder.path, node: folder.node });
+    }
+    return node;
+  };
+
   return {
-    async forward(c, sessionId, reads) {
-      const passedOn = c.get('passedOn') ?? false;
-      let node = await elsewhere(sessionId, reads, passedOn);
+    async forward(c, sessionId, reads, bringsFolder = false) {
+      let node = await elsewhere(c, sessionId, reads, bringsFolder);
       if (!node) return undefined;
-      if (passedOn) return new Response(null, { status: NOT_HERE });
+      if (c.get('passedOn')) return new Response(null, { status: NOT_HERE });
       const request = await keep(c);
       const until = Date.now() + patienceMs;
       while (node) {
@@ -93,7 +109,7 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
         if (response) return response;
         if (Date.now() > until) throw problem('owner_unreachable');
         await delay(LOOK_AGAIN_MS, undefined, { signal: request.signal });
-        node = await elsewhere(sessionId, reads, passedOn);
+        node = await elsewhere(c, sessionId, reads, bringsFolder);
       }
       return undefined;
     },

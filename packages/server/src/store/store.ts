@@ -84,8 +84,10 @@ export type Change =
   | {
       kind: 'insert-session';
       session: Omit<SessionRecord, 'lastSeq'>;
-      /** Where nodes share the store: its first owner, with the fencing number 1. */
+      /** Where nodes share the store: its first owner, with the fencing number 1 … */
       owner?: string;
+      /** … and the id of that node. */
+      node?: string;
     }
   | {
       kind: 'update-session';
@@ -134,7 +136,7 @@ export type Change =
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent }
   /** A session of another server comes, in several steps, and nobody finds it until the last. Refused when its id is taken. */
-  | { kind: 'begin-import'; session: SessionRecord; owner?: string }
+  | { kind: 'begin-import'; session: SessionRecord; owner?: string; node?: string }
   /** Adds a part of it, events under their numbers. Refused when an id or an idempotency key is taken. */
   | { kind: 'import-rows'; rows: ImportedRows }
   /** From now on it is a session like any other. Refused when no such import has begun. */

@@ -35,7 +35,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   mount(app, routes.createSession, async ({ body }, c) => {
     const { resume_session_id: source, fork } = body;
     if (source !== undefined) await c.get('rule').admitSource(c.get('principal'), source, { fork });
-    const elsewhere = await c.get('forward')?.(c, body.resume_session_id);
+    const elsewhere = await c.get('forward')?.(c, source, undefined, body.workspace !== undefined);
     return elsewhere ?? sessions.create(body, makerOf(c.get('principal')));
   });
 

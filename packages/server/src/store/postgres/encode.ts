@@ -34,7 +34,7 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
     case 'owned':
       return { k, s: change.sessionId, fence: change.fence };
     case 'insert-session':
-      return { k, s: change.session.id, r: newSession({ ...change.session, lastSeq: 0 }, change.owner) };
+      return { k, s: change.session.id, r: newSession({ ...change.session, lastSeq: 0 }, change) };
     case 'update-session':
       return { k, s: change.id, r: sessionRow(change.set) };
     case 'insert-conversation':
@@ -60,7 +60,7 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
       return {
         k,
         s: change.session.id,
-        r: { ...newSession(change.session, change.owner), hidden: 'importing' },
+        r: { ...newSession(change.session, change), hidden: 'importing' },
       };
     case 'import-rows':
       return { k, s: change.rows.sessionId, r: encodeRows(change.rows) };
@@ -97,11 +97,12 @@ function encodeRows({ conversations, turns, events }: ImportedRows): unknown {
   };
 }
 
-const newSession = (session: SessionRecord, owner?: string): object => ({
+const newSession = (session: SessionRecord, { owner, node }: { owner?: string; node?: string }): object => ({
   ...sessionRow(session),
   log_bytes: 0,
   last_cursor: 0,
   owner: owner ?? null,
+  node: node ?? null,
   fence: owner === undefined ? 0 : 1,
 });
 
