@@ -110,6 +110,8 @@ async function startServer({ hostname, port }: URL): Promise<number> {
   process.stderr.write(`Starting a server; its log is ${logFile}\n`);
   const [node, ...flags] = NODE;
   const where = ['--host', hostname.replace(/^\[|\]$/g, ''), '--port', port || '80', '--home', home];
+  // What is typed into a chat on one's own machine runs there; a sandbox keeps it to the folder.
+  where.push('--sandbox', 'auto');
   const child = spawn(
     node,
     [...flags, SERVER, ...where, '--root', folder, ...(args.includes('--demo') ? ['--demo'] : [])],

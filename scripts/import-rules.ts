@@ -109,7 +109,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['agent/', 'permissions/', 'gateway/'],
       ['observe/'],
       ['node-config.ts'],
-      ['config.ts', 'database-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
+      ['config.ts', 'database-config.ts', 'sandbox-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
       ['workspaces/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
       ['sessions/usage.ts', 'sessions/views.ts'],
@@ -119,7 +119,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['move/'],
       ['base.ts'],
       ['node.ts'],
-      ['server.ts', 'backup.ts'],
+      ['server.ts', 'open-sandbox.ts', 'backup.ts'],
       ['main.ts', 'index.ts'],
       ['bin.ts'],
     ],

@@ -22,6 +22,7 @@ import { ApiKeys } from './access/config-keys.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import { NODE_FLAGS, NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
+import { readSandbox, SANDBOX_FIELDS, SANDBOX_FLAGS, type SandboxConfig } from './sandbox-config.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
@@ -67,6 +68,7 @@ const ConfigFile = z.strictObject({
   spares: z.int().min(0).max(16).optional(),
   retention: Retention.optional(),
   workspaces: WorkspaceSettings.optional(),
+  ...SANDBOX_FIELDS,
   ...NODE_SETTINGS,
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: ApiKeys.optional(),
@@ -133,6 +135,7 @@ export interface Config extends NodeConfig {
   /** Limits of each session's event log. */
   retention: RetentionLimits;
   workspaces: WorkspaceConfig;
+  sandbox: SandboxConfig;
   /** The server's environment; agent processes get a part of it. */
   env: Readonly<Record<string, string | undefined>>;
   /** Further variables of the server's environment that agent processes get. */
@@ -158,6 +161,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --node-address URL  where the other servers reach this one (default: where it listens)
   --heartbeat-seconds N  how often they hear that it is alive (default 2)
   --lease-seconds N    so long after the last word its sessions go on elsewhere (default 6)
+  --sandbox MODE   run agents in bubblewrap: auto (where it works), required, or off (default)
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
@@ -174,6 +178,7 @@ const FLAGS = {
   spares: { type: 'string' },
   workspaces: { type: 'string' },
   'max-live-agents': { type: 'string' },
+  ...SANDBOX_FLAGS,
   ...NODE_FLAGS,
   demo: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -244,6 +249,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
       flags.workspaces && resolve(typedIn, flags.workspaces),
       env,
     ),
+    sandbox: readSandbox(flags.sandbox, env, file.sandbox, [flags.config, keysFileOf(env, file)]),
     ...readNode(flags, file),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
@@ -334,6 +340,9 @@ function distinct(keys: ApiKey[]): ApiKey[] {
   return keys;
 }
 
+const keysFileOf = (env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): string | undefined =>
+  env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
+
 function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
   const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role }) => ({
     id,
@@ -344,7 +353,7 @@ function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): Api
   }));
   if (env.AGENT_SERVER_API_KEY)
     keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY, tenant: DEFAULT_TENANT, role: 'operator' });
-  const path = env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
+  const path = keysFileOf(env, file);
   if (!path) return keys;
   let text: string;
   try {

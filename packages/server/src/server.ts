@@ -30,6 +30,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { watchLog } from './observe/watched-log.ts';
 import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
+import { openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -139,9 +140,10 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const onlyDemo = config.demo || (config.credential === undefined && providers.length === 0);
   const defaultModel = config.model ?? (onlyDemo ? 'demo' : undefined);
   let url = '';
+  const sandbox = await openSandbox(config, home, logger);
   const bypass = !config.allowBypassPermissions
     ? 'forbidden'
-    : refusesBypass(config.env)
+    : !sandbox && refusesBypass(config.env)
       ? 'needs-sandbox'
       : 'allowed';
   if (bypass === 'needs-sandbox') {
@@ -159,6 +161,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const claude = createClaude({
     library,
     processes,
+    sandbox,
     allowBypassPermissions: bypass === 'allowed',
     spares: {
       count: config.spares,
@@ -170,7 +173,10 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       const token = tokens.mint(sessionId);
       const meter = usesGateway(config, session) ? accounts.meter(sessionId) : undefined;
       return {
-        env: sessionEnvironment(config, session, { url, token, contextOf: gateway.contextOf }),
+        env: {
+          ...sessionEnvironment(config, session, { url, token, contextOf: gateway.contextOf }),
+          ...sandbox?.environment,
+        },
         meter,
         explain: (words) => reasons.explain(sessionId, session, words),
         end() {
@@ -265,7 +271,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     const { errors, warnings } = gateway.check();
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
-    agent.expect({ model: defaultModel, options: SessionOptions.parse({}) });
+    agent.expect({ model: defaultModel, options: SessionOptions.parse({}), cwd: config.roots[0] ?? '' });
     await base.join(url, sessions);
   } catch (error) {
     http?.close();

@@ -41,7 +41,7 @@ export interface ParkedCall {
 }
 
 /** What sessions have in common that can be had from the same spare process. */
-export type SessionKind = Pick<StartOptions, 'model' | 'options'>;
+export type SessionKind = Pick<StartOptions, 'model' | 'options' | 'cwd'>;
 
 /** A spare process, kept for a session that is being made. */
 export interface Reservation {
@@ -293,8 +293,11 @@ export interface Agent {
    * @throws when one cannot be written; none is there then
    */
   addFiles(cwd: string, from: string): Promise<() => Promise<void>>;
-  /** Deletes everything that the agent keeps of conversations. @throws when a file cannot be deleted */
-  erase(conversationIds: readonly string[]): Promise<void>;
+  /**
+   * Deletes everything that the agent keeps of conversations, and of a session.
+   * @throws when a file cannot be deleted
+   */
+  erase(conversationIds: readonly string[], sessionId?: string): Promise<void>;
   /**
    * Whether another process can ask again for a call that waits for a permission.
    * @param said the messages of the call's turn on the main thread, as logged

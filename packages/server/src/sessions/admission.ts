@@ -246,7 +246,7 @@ export function createAdmission(
     async create(request, maker) {
       requireOneFolder(request);
       const { cwd, mode } = await admit(request);
-      const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request) };
+      const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request), cwd };
       const reservation = request.start === 'now' ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();

@@ -55,7 +55,7 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
       feed.endSession(id);
       await workspaces.erase(id);
       const conversations = await store.conversations(id);
-      await agent.erase([id, ...conversations.map((each) => each.id)]);
+      await agent.erase([id, ...conversations.map((each) => each.id)], id);
       await drop(id);
     } catch (error) {
       throw error instanceof AppError ? error : storageFailed(error);

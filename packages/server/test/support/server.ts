@@ -7,6 +7,7 @@ import { type DemoOptions, type DemoServer, startDemoServer } from 'claude-agent
 import { type Api, createApi } from './api.ts';
 import { newDatabase } from './postgres.ts';
 
+const REPOSITORY = fileURLToPath(new URL('../../../..', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /**
@@ -83,6 +84,8 @@ export async function startTestServer({
       allow_unasked_tools: true,
       allow_commands: true,
       pass_env: Object.keys(QUIET_AGENT),
+      // Agents run programs of the tests, with the Node that runs them.
+      sandbox: { mode: process.env.CLAUDE_TEST_SANDBOX ?? 'off', read: [REPOSITORY] },
       ...config,
     }),
   );

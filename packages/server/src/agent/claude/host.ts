@@ -3,6 +3,7 @@ import type { Options } from '@anthropic-ai/claude-agent-sdk';
 import type { StartOptions } from '../agent.ts';
 import type { ReadGit } from '../git.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
+import type { Confinement, Guest, Sandbox } from '../sandbox/sandbox.ts';
 import { type AnswerWatch, createAnswerWatch } from './answers.ts';
 import type { Asked } from './asked.ts';
 import { hookOptions, toolServers } from './callbacks.ts';
@@ -26,6 +27,8 @@ export interface Host {
   guarded(session: StartOptions): Promise<Record<string, string>>;
   options: Options;
   answers: AnswerWatch;
+  /** Prepares what the process runs in. Call it right before it starts. */
+  enter(guest: Guest): Promise<void>;
   /** The process, once the SDK has started it. */
   owned(): OwnedProcess | undefined;
   /** Ends the process, if there is one. */
@@ -37,6 +40,8 @@ export interface HostDeps {
   /** Connects one process to its models. */
   link(session: StartOptions): ModelLink;
   readGit: ReadGit;
+  /** What processes run in; undefined for the machine as it is. */
+  sandbox?: Sandbox | undefined;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
@@ -51,6 +56,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
   const abort = new AbortController();
   const answers = createAnswerWatch();
   let owned: OwnedProcess | undefined;
+  let confinement: Confinement | undefined;
   // The SDK also aborts its questions when the process dies; onExit reports that, with the reason.
   const withdrawalOf = (signal: AbortSignal): AbortSignal => {
     const withdrawn = new AbortController();
@@ -67,6 +73,9 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
     env,
     guarded,
     answers,
+    async enter(guest) {
+      confinement = await deps.sandbox?.enter(guest);
+    },
     owned: () => owned,
     abort: () => abort.abort(),
     options: {
@@ -86,7 +95,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
       ),
       onElicitation: askForm(asked, withdrawalOf),
       spawnClaudeCodeProcess(request) {
-        owned = deps.processes.spawn(start.sessionId, request);
+        owned = deps.processes.spawn(start.sessionId, { ...request, confinement });
         // Its streams are pipes, and the SDK documents ChildProcess as acceptable.
         return owned.child as unknown as ReturnType<NonNullable<Options['spawnClaudeCodeProcess']>>;
       },

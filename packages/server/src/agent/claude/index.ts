@@ -33,6 +33,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
   const { processes, library, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
   const hostDeps: HostDeps = { ...deps, readGit: createGitReader() };
   const spares = createSpares(hostDeps, deps.spares);
+  const stored = transcripts(library);
 
   const startCold = async (
     options: StartOptions,
@@ -53,6 +54,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
       !options.resume || host.link.meter
         ? {}
         : await savedTotals(configDir(host.env), options.conversationId);
+    await host.enter(options);
     const sdk = query({ prompt: inbox.messages(), options: host.options });
     let isReady = false;
     const ready = sdk.initializationResult().then(() => {
@@ -112,8 +114,12 @@ export function createClaude(deps: ClaudeDeps): Agent {
     expect: spares.expect,
     limitSpares: spares.limit,
 
-    ...transcripts(library),
+    ...stored,
     sweep: () => processes.sweep(),
+    async erase(conversationIds, sessionId) {
+      await stored.erase(conversationIds);
+      if (sessionId !== undefined) await deps.sandbox?.erase(sessionId);
+    },
     async close() {
       await spares.close();
       await library.close();

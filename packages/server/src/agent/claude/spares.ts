@@ -32,6 +32,8 @@ export interface SparesOptions {
 interface Spare {
   id: string;
   key: string;
+  /** The folder that its sandbox shows; undefined for any. */
+  confinedTo: string | undefined;
   host: Host;
   process: SpareProcess;
   /** Directs the process's questions to a session. */
@@ -59,6 +61,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
   let kinds: { key: string; session: SessionKind }[] = [];
   const waiting = new Map<string, Spare>();
   const reserved = new Map<string, Spare>();
+  const isConfined = deps.sandbox !== undefined;
   let atMost = count;
   let starting = 0;
   let filling: Promise<void> | undefined;
@@ -122,6 +125,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
         },
       onCall: async (call) => bound?.onCall(call) ?? { ok: false, message: 'No session is there to ask.' },
     };
+    const { cwd } = session;
     const start = { ...session, sessionId: id, conversationId: id, cwd: folder, title: null, resume: false };
     const host = await prepareHost(deps, { ...start, permissionMode: 'default', spentUsd: 0 }, asked);
     const discard = async (): Promise<void> => {
@@ -130,12 +134,14 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
       host.link.end();
     };
     try {
+      await host.enter({ ...start, cwd, startsIn: folder });
       const process = await prewarm({ options: { ...host.options, additionalDirectories: [] } });
       // `exited` and the claim report it; unhandled, this rejection would end the server.
       process.claimed.catch(() => undefined);
       return {
         id,
         key,
+        confinedTo: isConfined ? cwd : undefined,
         host,
         process,
         bind(events) {
@@ -154,7 +160,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
 
   const expect = (session: SessionKind): void => {
     if (count === 0 || !isPlain(session)) return;
-    const key = keyOf(session);
+    const key = keyOf(session, isConfined);
     kinds = [{ key, session }, ...kinds.filter((kind) => kind.key !== key)].slice(0, count);
     schedule(AFTER_STARTS_MS);
   };
@@ -163,7 +169,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
     expect,
     reserve(session) {
       expect(session);
-      const key = keyOf(session);
+      const key = keyOf(session, isConfined);
       const spare = isPlain(session) && [...waiting.values()].find((each) => each.key === key);
       if (!spare) return undefined;
       waiting.delete(spare.id);
@@ -211,9 +217,14 @@ const isPlain = ({ options }: SessionKind): boolean =>
   );
 
 /** Sessions with the same key fit the same spare: the key leaves out what a claim sets. */
-function keyOf({ model, options }: SessionKind): string {
-  const { agents: _, additional_directories: __, permission_timeout_seconds: ___, ...fixed } = options;
-  return JSON.stringify([model ?? null, Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1))]);
+function keyOf({ model, options, cwd }: SessionKind, isConfined: boolean): string {
+  const { agents: _, additional_directories: more, permission_timeout_seconds: __, ...fixed } = options;
+  // The folders of a sandbox are fixed when it is made.
+  return JSON.stringify([
+    isConfined ? [cwd, more ?? []] : null,
+    model ?? null,
+    Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }
 
 /**
@@ -229,9 +240,10 @@ export async function claimSpare(
   inbox: Inbox,
   signal: AbortSignal,
 ): Promise<AgentProcess | undefined> {
-  const { host } = spare;
+  const { host, confinedTo } = spare;
+  const isElsewhere = confinedTo !== undefined && confinedTo !== options.cwd;
   // The guard against the folder's repository is in the environment, which is fixed.
-  if (!isDeepStrictEqual(await host.guarded(options), host.env)) {
+  if (isElsewhere || !isDeepStrictEqual(await host.guarded(options), host.env)) {
     await spare.discard();
     return undefined;
   }

@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { StartOptions } from '../agent.ts';
+import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
+import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
+import { systemMounts } from './system.ts';
+
+const run = promisify(execFile);
+
+/** Whose agent starts, and where. */
+export type Guest = Pick<StartOptions, 'sessionId' | 'conversationId' | 'cwd' | 'options' | 'model'> & {
+  /** Where the process starts, if it comes to its folder later: an empty folder. */
+  startsIn?: string;
+};
+
+/** A command line that runs a program in a sandbox. */
+export interface SandboxCommand {
+  command: string;
+  args: string[];
+  /** Open descriptors that it inherits, from `firstDescriptor` on. */
+  descriptors: number[];
+}
+
+/** The sandbox of one agent process. */
+export interface Confinement {
+  /**
+   * Call it when the program is started, and `started` right afterwards.
+   * @param infoDescriptor bubblewrap writes there which process is the sandbox's first
+   * @throws Error when a folder is not what it was
+   */
+  wrap(program: string, args: readonly string[], infoDescriptor: number): SandboxCommand;
+  started(pid: number | undefined): void;
+  /** Everything in it has ended. */
+  leave(): Promise<void>;
+}
+
+/** Makes sandboxes for agents. */
+export interface Sandbox {
+  /** Variables that agents in a sandbox get. */
+  environment: Readonly<Record<string, string>>;
+  enter(guest: Guest): Promise<Confinement>;
+  /** Removes what a session's sandboxes have left. */
+  erase(sessionId: string): Promise<void>;
+}
+
+export interface SandboxDeps {
+  bubblewrap: Bubblewrap;
+  /** The server's folder for what is private to sessions. */
+  folder: string;
+  /** Environment of the server. */
+  env: Readonly<Record<string, string | undefined>>;
+  home: string;
+  /** The agent's configuration folder. */
+  config: string;
+  /** Further paths that agents may read, or write. */
+  read: readonly string[];
+  write: readonly string[];
+  /** Folders and files of the server that no agent may see, even in a folder where it works. */
+  hidden: { folders: readonly string[]; files: readonly string[] };
+  /** The name of a folder among the agent's folders of transcripts. */
+  projectOf(cwd: string): string;
+  usesLogin(guest: Guest): boolean;
+}
+
+/** Certificates that the environment names. */
+const CERTIFICATES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+
+/** Sandboxes by bubblewrap, around the whole agent process and everything that it starts. */
+export function createSandbox(deps: SandboxDeps): Sandbox {
+  const { bubblewrap, env, hidden } = deps;
+  let identity: Promise<string> | undefined;
+  const stateFile = env.CLAUDE_CONFIG_DIR
+    ? join(deps.config, '.claude.json')
+    : join(deps.home, '.claude.json');
+  const machine = [
+    ...systemMounts(),
+    ...CERTIFICATES.flatMap((name): Mount[] => (env[name] ? [{ kind: 'read', path: env[name] }] : [])),
+    ...deps.read.map((path): Mount => ({ kind: 'read', path })),
+    ...deps.write.map((path): Mount => ({ kind: 'write', path })),
+    ...hidden.folders.map((path): Mount => ({ kind: 'hide', path })),
+    ...hidden.files.map((path): Mount => ({ kind: 'blank', path })),
+  ];
+
+  return {
+    // The agent refuses to run as root without questions unless it is told that it is in a sandbox.
+    environment: { IS_SANDBOX: '1', TMPDIR: '/tmp' },
+    async enter(guest) {
+      const { sessionId, conversationId, cwd, options, startsIn } = guest;
+      const own = await openPrivateFolders(
+        {
+          ...deps,
+          stateFile,
+          gitIdentity() {
+            identity ??= readGitIdentity(env);
+            return identity;
+          },
+        },
+        { sessionId, conversationId, project: deps.projectOf(cwd), usesLogin: deps.usesLogin(guest) },
+      );
+      const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
+      const open: number[] = [];
+      const release = (): void => {
+        for (const descriptor of open.splice(0)) closeSync(descriptor);
+      };
+      return {
+        wrap(program, args, infoDescriptor) {
+          try {
+            const shown = writable.map((path): Mount => {
+              if (!bubblewrap.bindsDescriptors) return { kind: 'write', path };
+              open.push(openFolder(path));
+              return { kind: 'descriptor', path, descriptor: infoDescriptor + open.length };
+            });
+            const mounts: Mount[] = [...machine, { kind: 'read', path: program }, ...own.mounts, ...shown];
+            if (startsIn !== undefined) mounts.push({ kind: 'folder', path: startsIn });
+            const from = startsIn ?? cwd;
+            return {
+              command: bubblewrap.program,
+              args: [
+                ...bubblewrapArguments(bubblewrap, { mounts, cwd: from, infoDescriptor }),
+                program,
+                ...args,
+              ],
+              descriptors: [...open],
+            };
+          } catch (error) {
+            release();
+            throw error;
+          }
+        },
+        started(pid) {
+          release();
+          if (pid !== undefined) own.register(pid);
+        },
+        leave: own.leave,
+      };
+    },
+    erase: (sessionId) => removePrivateFolders(deps.folder, sessionId),
+  };
+}
+
+/**
+ * Another session that works above this folder could put a link in its place after it was checked, and this one would
+ * see the machine. An open folder stays the one it was.
+ */
+function openFolder(path: string): number {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (readlinkSync(`/proc/self/fd/${descriptor}`) === path) return descriptor;
+  closeSync(descriptor);
+  throw new Error(
+    `The folder ${path} was replaced by a link. Start the session in the folder that the link leads to.`,
+  );
+}
+
+/** The user's name and address for commits. The rest of the configuration can hold tokens, or name helpers that are not there. */
+async function readGitIdentity(env: SandboxDeps['env']): Promise<string> {
+  const read = async (key: string): Promise<string> => {
+    const { stdout } = await run('git', ['config', '--global', '--get', key], { cwd: '/', env }).catch(
+      () => ({
+        stdout: '',
+      }),
+    );
+    return stdout.trim();
+  };
+  const [name, email] = await Promise.all([read('user.name'), read('user.email')]);
+  const line = (key: string, value: string): string =>
+    value === '' ? '' : `\t${key} = ${JSON.stringify(value)}\n`;
+  return `[user]\n${line('name', name)}${line('email', email)}`;
+}

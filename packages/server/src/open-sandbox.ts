@@ -1,0 +1,55 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { projectFolder } from './agent/claude/rebuild.ts';
+import { configDir, usesGateway } from './agent/environment.ts';
+import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
+import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
+import { type Config, ConfigError } from './config.ts';
+import { messageOf } from './errors.ts';
+import type { Home } from './lock.ts';
+
+/**
+ * The sandbox of this server's agents, as the configuration says; undefined when they see the machine.
+ * @throws ConfigError when one is required and cannot be had
+ */
+export async function openSandbox(config: Config, home: Home, logger: Logger): Promise<Sandbox | undefined> {
+  const { mode, read, write, ownFiles } = config.sandbox;
+  if (mode === 'off') return undefined;
+  let bubblewrap: Bubblewrap;
+  try {
+    if (process.platform !== 'linux') throw new Error('a sandbox needs Linux');
+    bubblewrap = await findBubblewrap();
+  } catch (error) {
+    const why = messageOf(error);
+    if (mode === 'required') {
+      throw new ConfigError(
+        `Agents must run in a sandbox (--sandbox required), and there is none: ${why}. Install bubblewrap, allow it to make user namespaces, or start with --sandbox off.`,
+      );
+    }
+    logger.warn(`agents run without a sandbox, with the rights of this server: ${why}`);
+    return undefined;
+  }
+  logger.info({ sandbox: bubblewrap.version }, 'agents run in a sandbox');
+  const { env, credential, workspaces } = config;
+  const agents = configDir(env);
+  return createSandbox({
+    bubblewrap,
+    folder: join(home.folder, 'sandboxes'),
+    env,
+    home: env.HOME || homedir(),
+    config: agents,
+    read,
+    write,
+    hidden: {
+      folders: [
+        home.folder,
+        workspaces.folder,
+        ...('folder' in workspaces.objects ? [workspaces.objects.folder] : []),
+      ],
+      files: ownFiles,
+    },
+    projectOf: (cwd) => projectFolder('', cwd),
+    usesLogin: (session) => !usesGateway({ credential }, session),
+  });
+}

@@ -1,0 +1,61 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import { ConfigError } from 'claude-agent-gateway';
+import { z } from 'zod';
+
+const SandboxMode = z.enum(['auto', 'off', 'required']);
+const Path = z.string().min(1).refine(isAbsolute, 'must be an absolute path');
+
+/** What agents may see of the machine. */
+const SandboxSettings = z.strictObject({
+  mode: SandboxMode.optional(),
+  read: z.array(Path).optional(),
+  write: z.array(Path).optional(),
+});
+
+/** The field of the configuration file. */
+export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional() };
+export const SANDBOX_FLAGS = { sandbox: { type: 'string' } } as const;
+
+export interface SandboxConfig {
+  /** `auto`: where this machine can; `required`: the server does not start where it cannot. */
+  mode: z.infer<typeof SandboxMode>;
+  /** Further paths that agents see, read-only or not; they exist, and are real paths. */
+  read: readonly string[];
+  write: readonly string[];
+  /** The configuration and the keys: no agent may see them. */
+  ownFiles: readonly string[];
+}
+
+/**
+ * @param flag the mode, if a flag names it
+ * @param ownFiles files that hold secrets of the server
+ * @throws ConfigError
+ */
+export function readSandbox(
+  flag: string | undefined,
+  env: NodeJS.ProcessEnv,
+  { mode, read = [], write = [] }: z.infer<typeof SandboxSettings> = {},
+  ownFiles: readonly (string | undefined)[],
+): SandboxConfig {
+  const given = flag ?? (env.AGENT_SERVER_SANDBOX || undefined);
+  const named = SandboxMode.optional().safeParse(given);
+  if (!named.success) {
+    throw new ConfigError(`--sandbox takes ${SandboxMode.options.join(', ')}, not "${given}".`);
+  }
+  return {
+    mode: named.data ?? mode ?? 'off',
+    read: read.map((path) => realPath('read', path)),
+    write: write.map((path) => realPath('write', path)),
+    ownFiles: ownFiles.flatMap((path) =>
+      path !== undefined && existsSync(path) ? [realpathSync(path)] : [],
+    ),
+  };
+}
+
+function realPath(field: string, path: string): string {
+  if (existsSync(path)) return realpathSync(resolve(path));
+  throw new ConfigError(
+    `The path ${path} in "sandbox.${field}" does not exist. Create it, or remove it from the configuration.`,
+  );
+}
