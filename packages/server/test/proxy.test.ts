@@ -1,0 +1,122 @@
+/** Two nodes behind the proxy of deploy/compose, with its own configuration. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createApi, firstFrame, framesUntil, script } from './support/api.ts';
+import { startTestCluster, type TestCluster } from './support/cluster.ts';
+import { until } from './support/parking.ts';
+import { hasPostgres } from './support/postgres.ts';
+import type { TestServer } from './support/server.ts';
+
+const CONFIG = resolve(import.meta.dirname, '../../../deploy/compose/haproxy.cfg');
+
+/** Debian keeps it outside the PATH of users. */
+const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  .map((folder) => join(folder, 'haproxy'))
+  .find((file) => existsSync(file));
+if (program === undefined) {
+  if (process.env.CLAUDE_TEST_NEEDS_HAPROXY) throw new Error('This machine has no HAProxy.');
+  console.warn('No HAProxy on this machine: tests of the proxy are skipped (apt-get install haproxy).');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAProxy', () => {
+  let cluster: TestCluster;
+  let [one, two] = [] as unknown as [TestServer, TestServer];
+  let proxy: ChildProcess;
+  let api: ReturnType<typeof createApi>;
+  let said = '';
+  beforeAll(async () => {
+    cluster = await startTestCluster(2);
+    [one, two] = cluster.nodes as [TestServer, TestServer];
+    const port = await freePort();
+    const at = ({ url }: TestServer): string => new URL(url).host;
+    proxy = spawn(program ?? '', ['-db', '-f', CONFIG], {
+      env: { BIND: `127.0.0.1:${port}`, NODE_A: at(one), NODE_B: at(two) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const output of [proxy.stdout, proxy.stderr]) {
+      output?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+    }
+    api = createApi(`http://127.0.0.1:${port}`);
+    await until(works);
+  }, 120_000);
+  afterAll(async () => {
+    if (proxy?.kill('SIGTERM')) await new Promise((done) => proxy.once('exit', done));
+    await cluster?.stop();
+  }, 60_000);
+
+  /** Whether a request is answered soon. */
+  const works = (): Promise<boolean> =>
+    fetch(`${api.url}/sessions`, { signal: AbortSignal.timeout(1_000) }).then(
+      async ({ ok, body }) => {
+        await body?.cancel();
+        return ok;
+      },
+      () => false,
+    );
+  /** Whether several in a row are: each node would get some of them. */
+  const worksThroughout = async (): Promise<boolean> => {
+    for (let n = 0; n < 6; n++) if (!(await works())) return false;
+    return true;
+  };
+  const asked = (): string[] => ['a', 'b'].filter((each) => said.includes(`nodes/${each}`));
+
+  test('share the requests, and a token is at the reader before the answer ends', async () => {
+    const { session_id: id } = await api.createSession();
+    const stream = await api.openStream(`/sessions/${id}/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ message: script({ say: 'first {{hold:proxied}}last' }) }),
+    });
+    await firstFrame(
+      stream,
+      ({ event, data }) => event === 'agent.delta' && JSON.stringify(data).includes('first'),
+    );
+    one.demo.model.gates.release('proxied');
+    expect(await worksThroughout()).toBe(true);
+    await expect.poll(asked).toEqual(['a', 'b']);
+  });
+
+  test('are passed over while they are frozen, and asked again when they go on', async () => {
+    process.kill(two.pid, 'SIGSTOP');
+    await expect.poll(() => said).toContain('Server nodes/b is DOWN');
+    expect(await worksThroughout()).toBe(true);
+    process.kill(two.pid, 'SIGCONT');
+    await expect.poll(() => said).toContain('Server nodes/b is UP');
+    expect(await worksThroughout()).toBe(true);
+  });
+
+  test('are one when the other is killed: its session goes on there, and its reader misses nothing', async () => {
+    const { session_id: id } = await api.createSession();
+    await api.send(id, 'say before');
+    const path = `/sessions/${id}/events`;
+    const first = await framesUntil(
+      await api.openStream(`${path}?after=0`),
+      ({ event }) => event === 'turn.completed',
+    );
+    const last = first.findLast((frame) => frame.id !== undefined)?.id;
+    await one.kill();
+    await expect.poll(worksThroughout).toBe(true);
+    await expect.poll(() => api.send(id, 'say after').then(({ is_error }) => is_error, String)).toBe(false);
+    const rest = await framesUntil(
+      await api.openStream(path, { headers: { 'last-event-id': last ?? '' } }),
+      ({ event }) => event === 'turn.completed',
+    );
+    const numbers = [...first, ...rest].flatMap((frame) =>
+      frame.id === undefined ? [] : [Number(frame.id)],
+    );
+    expect(numbers).toEqual(numbers.map((_, n) => n + 1));
+  });
+});
