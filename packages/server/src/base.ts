@@ -8,6 +8,7 @@ import { refuseMoved } from './move/mark.ts';
 import { type WriteObserver, watchStore } from './observe/watched-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
+import type { TranscriptStore } from './store/transcripts.ts';
 
 export type OnError = (error: unknown, what: string) => void;
 
@@ -16,6 +17,8 @@ export interface Base {
   store: Store;
   feed: Feed;
   ownership: Ownership;
+  /** The conversations, for nodes that share a database. */
+  transcripts?: TranscriptStore;
   /** Where agents may run only as long as their node is alive for the others. */
   lease?: Lease;
   /** What the HTTP part needs to pass requests on to other nodes. */

@@ -42,10 +42,8 @@ export async function openNode(
       'A node of a cluster needs a shell that reads with a time limit, to end its agents when it is frozen: install bash.',
     );
   }
-  const store = watchStore(
-    await openPostgresStore({ url, connections, prepared: direct, listen: direct, onError }),
-    observer,
-  );
+  const opened = await openPostgresStore({ url, connections, prepared: direct, listen: direct, onError });
+  const store = watchStore(opened, observer);
   // A statement that hangs must fail while the lease still can be renewed.
   const pool = createPostgresPool({
     url,
@@ -87,6 +85,7 @@ export async function openNode(
     store,
     feed,
     ownership,
+    transcripts: opened.transcripts,
     lease: { shell, leftMs: membership.leftMs },
     nodes: { forward: forwarding.forward, verify: proof.verify, states: nodes.states },
     isFirst: nodes.isFirst,

@@ -9,6 +9,7 @@ import { SessionOptions } from 'claude-agent-protocol';
 import type { Logger } from 'pino';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
+import { createMirror } from './agent/claude/mirror/mirror.ts';
 import { configDir, refusesBypass, sessionEnvironment, usesGateway } from './agent/environment.ts';
 import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
@@ -160,6 +161,15 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   base.onLease(processes.renew, processes.killAll);
   const claude = createClaude({
     library,
+    mirror:
+      base.transcripts &&
+      createMirror({
+        folder: configDir(config.env),
+        transcripts: base.transcripts,
+        store,
+        fence: ownership.fence,
+        onError,
+      }),
     processes,
     sandbox,
     allowBypassPermissions: bypass === 'allowed',

@@ -23,6 +23,8 @@ export interface Ownership {
    */
   write(sessionId: string, changes: readonly Change[]): Promise<WriteResult>;
   owns(sessionId: string): boolean;
+  /** The number under which this node may write of the session; undefined when it does not own it, or no other can. */
+  fence(sessionId: string): number | undefined;
   /** The open work of a session that was acquired is settled. */
   settled(sessionId: string): void;
   /** The session has no owner from now on: it sleeps idle, is closed, or is gone. Never rejects. */
@@ -43,6 +45,7 @@ export function createSoleOwnership(store: Pick<Store, 'write'>): Ownership {
     acquire: async () => ({ owned: true, open: false }),
     write: (_, changes) => store.write(changes),
     owns: () => true,
+    fence: () => undefined,
     settled: () => {},
     release: async () => {},
     handOver: async () => {},

@@ -169,6 +169,7 @@ export function createSharedOwnership({
     },
 
     owns: (id) => held.has(id) && membership.leftMs() > 0,
+    fence: (id) => (membership.leftMs() > 0 ? held.get(id)?.fence : undefined),
     settled(id) {
       const mine = held.get(id);
       if (mine) mine.open = false;

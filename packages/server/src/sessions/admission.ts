@@ -120,6 +120,18 @@ export function createAdmission(
     await prepared?.place();
   };
 
+  /** For a session that begins with a conversation: other servers must be able to continue it from the beginning. */
+  const connectKept: typeof connect = async (record, how) => {
+    const { id, conversationId } = record;
+    try {
+      await agent.keep({ sessionId: id, conversationId });
+    } catch (error) {
+      await (await find(id))?.close();
+      throw error;
+    }
+    return connect(record, how);
+  };
+
   const resumeKnown = async (known: Session, request: Create): Promise<SessionCreated> => {
     const { id } = known;
     await checkFolders(request);
@@ -170,7 +182,7 @@ export function createAdmission(
     const record = newRecord(request, { id, cwd, mode, maker, hasTranscript: true });
     await inspectTranscript(deps, record, { isLive: false, force: request.force });
     await insert(record);
-    return connect(record, { resumed: true, start: request.start });
+    return connectKept(record, { resumed: true, start: request.start });
   };
 
   const fork: Admission['fork'] = async (source, request, maker, upToMessageId) => {
@@ -210,7 +222,7 @@ export function createAdmission(
       record.permissionMode = request.permission_mode ?? parent.permissionMode;
     }
     await insertPrepared(record, prepared);
-    return connect(record, { resumed: false, start: request.start });
+    return connectKept(record, { resumed: false, start: request.start });
   };
 
   /** A fork has a folder of its own, and the agent finds its conversation only there. */

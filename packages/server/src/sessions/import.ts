@@ -46,6 +46,7 @@ export function createImporter(deps: ImportDeps, eraser: Pick<Eraser, 'drop' | '
     try {
       const found = await takeRows(deps, session, lines, folder);
       if (found.files > 0) undo = await agent.addFiles(session.cwd, folder);
+      for (const conversationId of found.withFiles) await agent.keep({ sessionId: id, conversationId });
       await ownership.write(id, [{ kind: 'end-import', id, usage: found.usage }]);
       return found;
     } catch (error) {

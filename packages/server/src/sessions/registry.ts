@@ -105,8 +105,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     ...(ownership.isShared && {
       onLetGo(session) {
         void session.abandon();
-        // A folder whose state is not stored yet can be had only here.
-        if (deps.workspaces.isSaved(session.id)) void ownership.release(session.id);
+        // What is not stored yet can be had only here.
+        if (deps.workspaces.isSaved(session.id) && agent.isKept(session.id))
+          void ownership.release(session.id);
       },
     }),
   });

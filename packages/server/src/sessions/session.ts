@@ -170,7 +170,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     'await-report': () => listener.awaitReport(),
     'find-title': () => background(findTitle(), 'look for a title'),
     'rename-transcript': ({ conversationId, title }) =>
-      background(agent.rename(conversationId, title), 'title the transcript'),
+      background(retitle(conversationId, title), 'title the transcript'),
     'end-process': () => background(process.end(), 'end the agent'),
     'end-idle-process'() {
       if (!process.isInUse()) background(process.end(), 'end an idle agent');
@@ -181,6 +181,11 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
 
   const actor = createSessionActor({ record: initial, defaultModel, log, perform, onError: deps.onError });
   const { state, call, fact } = actor;
+
+  const retitle = async (conversationId: string, title: string): Promise<void> => {
+    await agent.rename(conversationId, title);
+    await agent.keep({ sessionId: id, conversationId });
+  };
 
   /** The agent writes a title of its own only into the transcript, during one of the first turns. */
   const findTitle = async (): Promise<void> => {

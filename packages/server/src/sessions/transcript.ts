@@ -1,7 +1,8 @@
-import type { Agent } from '../agent/agent.ts';
+import type { Agent, TranscriptMessage } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import type { SessionRecord, Store } from '../store/store.ts';
 import { readHistory } from './history.ts';
+import { parkedSaid } from './parked.ts';
 
 interface Deps {
   store: Store;
@@ -23,7 +24,10 @@ export async function readyTranscript(deps: Deps, record: SessionRecord): Promis
   const { conversationId: id, cwd } = record;
   if (!record.hasTranscript && record.messageCount === 0) return { resume: false, lost: undefined };
   // The record may be behind: a server killed early has not noted the transcript.
-  if (await deps.agent.transcript(id)) return { resume: true, lost: undefined };
+  if (await deps.agent.transcript(id)) {
+    await complete(deps, record);
+    return { resume: true, lost: undefined };
+  }
   const { messages: all } = await readHistory(deps, record, { limit: Number.MAX_SAFE_INTEGER, offset: 0 });
   // Messages that a compaction replaced are left out.
   const said = all.slice(
@@ -37,6 +41,19 @@ export async function readyTranscript(deps: Deps, record: SessionRecord): Promis
     return { resume: false, lost: undefined };
   if (worthTelling.length > 0) await deps.agent.restore({ id, cwd }, worthTelling);
   return { resume: worthTelling.length > 0, lost: { restored: worthTelling.length } };
+}
+
+/** Adds what a node that was killed had in its log and not in the stored transcript. */
+async function complete({ store, agent }: Deps, record: SessionRecord): Promise<void> {
+  const { id: sessionId, conversationId } = record;
+  const turns = await agent.behind({ sessionId, conversationId });
+  const said: TranscriptMessage[] = [];
+  for (const turnId of turns) {
+    const messages = await parkedSaid(store, record, turnId);
+    // A prompt alone may have failed before an agent had it.
+    if (messages.some(({ type }) => type === 'assistant')) said.push(...messages);
+  }
+  if (said.length > 0) await agent.complete({ ...record, id: conversationId }, said);
 }
 
 /** The agent's own output of a command such as /context, which no model has seen. */

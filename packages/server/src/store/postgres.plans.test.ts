@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { emptyDatabase, hasPostgres, newDatabase } from '../../test/support/postgres.ts';
-import { callEverything } from '../../test/support/store-calls.ts';
+import { callEverything, callTranscripts } from '../../test/support/store-calls.ts';
 import { openPostgresStore } from './postgres.ts';
 
 interface PlanNode {
@@ -46,6 +46,16 @@ const EXCEPTIONS: readonly { sql: string; step: string; why: string }[] = [
   { sql: 'from open_calls', step: 'Seq Scan open_calls', why: 'asked at start; all that wait' },
   { sql: "state in ('queued', 'running')", step: 'Sort', why: 'the open turns themselves, asked at start' },
   { sql: 'settled_at is null', step: 'Sort', why: 'the unsettled turns themselves, asked at start' },
+  {
+    sql: 'select count(*) as n from sessions s join transcripts',
+    step: 'Index Scan sessions_pkey',
+    why: 'a count of all',
+  },
+  {
+    sql: 'select count(*) as n from sessions s join transcripts',
+    step: 'Index Only Scan transcripts_pkey',
+    why: 'a count of all',
+  },
   { sql: 'octet_length(tool_input)', step: 'Sort', why: 'the requests of one session that is erased' },
 ];
 
@@ -75,7 +85,13 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ["turn_id = $2 and type in ('turn.queued', 'turn.started')", 'events_turn_start'],
   ['where session_id = $1 and idempotency_key = $2', 'turns_by_key'],
   ['from turns where session_id = $1 and steers is null order by position', 'turns_by_session'],
+  ['and t.position > coalesce((select k.position from transcripts h', 'turns_by_session'],
+  ['cross join lateral (select preview, title from transcripts', 'transcripts_pkey'],
+  ['t where s.hidden is null and (s.last_activity, s.id) < ($1, $2) order by', 'sessions_by_time'],
 ];
+
+/** The first session of the seed, md5('1'). */
+const SEEDED = 'c4ca4238a0b923820dcc509a6f75849b';
 
 /** Enough rows for an index to be worth its while. */
 const SEED = `
@@ -94,6 +110,9 @@ const SEED = `
       idempotency_key)
     select md5((n % 1000)::text), md5(n::text), n, 'queued', 'user', '"x"', '', 'turn', false, '', n::text
     from generate_series(1, 5000) n;
+  insert into transcripts select id, id, null, '', null from sessions;
+  insert into transcript_files select id, id, 'a', 0, 1, '' from sessions;
+  insert into transcript_chunks select id, id, 'a', 0, 0, '' from sessions;
   insert into events (session_id, seq, cursor, at, turn_id, type, bytes, history, data)
     select md5((n % 1000)::text), n, n, '', md5(n::text),
       case n % 4 when 0 then 'turn.queued' when 1 then 'turn.started' else 'agent.message' end, 2, n % 4 = 2, '{}'
@@ -130,7 +149,7 @@ describe.skipIf(!hasPostgres())('the statements of the PostgreSQL store', () => 
     await client.query(
       'set enable_seqscan = off; set enable_bitmapscan = off; set plan_cache_mode = force_custom_plan',
     );
-    for (const { text, values } of calls.filter((call) => !call.text.includes('apply_writes'))) {
+    for (const { text, values } of calls.filter((call) => !isFunction(call.text))) {
       const { rows } = await client.query(`explain (format json) ${text}`, values);
       plans.push({ text: oneLine(text), plan: rows[0]['QUERY PLAN'][0].Plan });
     }
@@ -174,6 +193,9 @@ describe.skipIf(!hasPostgres())('the statements of the PostgreSQL store', () => 
       'open_calls',
       'usage',
       'writers',
+      'transcripts',
+      'transcript_files',
+      'transcript_chunks',
     ]) {
       expect(plans.filter(({ text }) => text.includes(`insert into ${table}`))).not.toEqual([]);
     }
@@ -186,12 +208,15 @@ describe.skipIf(!hasPostgres())('the statements of the PostgreSQL store', () => 
   });
 });
 
+const isFunction = (text: string): boolean => /apply_writes|keep_transcript/.test(text);
+
 /** Every statement that a store sends while it is used in every way there is. */
 async function statementsOfTheStore(url: string): Promise<Statement[]> {
   const store = await openPostgresStore({ url });
   const query = vi.spyOn(Client.prototype, 'query');
   try {
     await callEverything(store);
+    await callTranscripts(store.transcripts, SEEDED);
     const sent = query.mock.calls.flatMap(([config]: unknown[]) =>
       typeof config === 'object' && config !== null && 'text' in config ? [config as Statement] : [],
     );
@@ -215,7 +240,7 @@ async function plansInside(client: Client, calls: readonly Statement[]) {
     `load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;
      set auto_explain.log_format = json; set client_min_messages = log`,
   );
-  for (const { text, values } of calls) if (text.includes('apply_writes')) await client.query(text, values);
+  for (const { text, values } of calls) if (isFunction(text)) await client.query(text, values);
   await client.query('reset client_min_messages; set auto_explain.log_min_duration = -1');
   return found;
 }

@@ -5,11 +5,13 @@ import { openWorkRead } from './postgres/open-work.ts';
 import { permissionReads } from './postgres/permissions.ts';
 import { createPostgresPool, type PostgresOptions, type PostgresPool } from './postgres/pool.ts';
 import { sessionReads } from './postgres/sessions.ts';
+import { transcriptStore } from './postgres/transcripts.ts';
 import { turnReads } from './postgres/turns.ts';
 import { usageReads } from './postgres/usage.ts';
 import { createWriter } from './postgres/writer.ts';
 import { StorageError } from './storage-error.ts';
 import type { Store } from './store.ts';
+import type { TranscriptStore } from './transcripts.ts';
 
 export interface PostgresStoreOptions extends PostgresOptions {
   /** Whether to LISTEN on a connection of its own; not through a pooler in transaction mode. Default true. */
@@ -19,6 +21,7 @@ export interface PostgresStoreOptions extends PostgresOptions {
 /** A store, and the connections under it. */
 export interface PostgresStore extends Store {
   readonly pool: PostgresPool;
+  readonly transcripts: TranscriptStore;
 }
 
 /**
@@ -42,6 +45,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 
   return {
     pool,
+    transcripts: transcriptStore(pool),
     write: writer.write,
     orderedFeed: false,
     watch: listener.watch,

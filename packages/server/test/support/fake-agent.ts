@@ -183,8 +183,6 @@ export function createFakeAgent(): Agent {
     preview: 'fake',
     title: null,
     cwd,
-    path: conversationId,
-    size: 1,
   });
 
   return {
@@ -211,6 +209,10 @@ export function createFakeAgent(): Agent {
     expect: () => {},
     limitSpares: async () => {},
     restore: async () => {},
+    behind: async () => [],
+    complete: async () => {},
+    keep: async () => {},
+    isKept: () => true,
     history: async (conversationId) => transcripts.get(conversationId)?.messages ?? [],
     async fork(sessionId, { upToMessageId }) {
       const source = transcripts.get(sessionId);

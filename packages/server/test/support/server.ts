@@ -50,6 +50,8 @@ export interface TestServerOptions {
   program?: string | undefined;
   /** Start with a home of its own, but in the folder, the user's home and with the model of another: a second node. */
   beside?: TestServer;
+  /** With `beside`: a home of the user of its own too, as on another machine. */
+  ownUser?: boolean;
 }
 
 /**
@@ -66,6 +68,7 @@ export async function startTestServer({
   on,
   beside,
   program = MAIN,
+  ownUser,
 }: TestServerOptions = {}): Promise<TestServer> {
   const base = on ? undefined : realpathSync(mkdtempSync(join(tmpdir(), 'agent-server-test-')));
   const folder = (name: string): string => {
@@ -76,7 +79,7 @@ export async function startTestServer({
   const near = on ?? beside;
   const root = near?.root ?? folder('work');
   const home = on?.home ?? folder('home');
-  const userHome = near?.userHome ?? folder('user');
+  const userHome = (ownUser ? on : near)?.userHome ?? folder('user');
   const configFile = join(home, 'config.json');
   writeFileSync(
     configFile,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
+import type { TranscriptStore } from '../../src/store/transcripts.ts';
 import {
   AT,
   importOf,
@@ -146,4 +147,22 @@ export async function callEverything(store: Store): Promise<void> {
   if (!written.ok) throw new Error(`change ${written.refused} was refused`);
   const id = randomUUID();
   await Promise.all(Object.values(questions).flatMap((ask) => ask(store, id)));
+}
+
+/** The same of the conversations' files. */
+export async function callTranscripts(transcripts: TranscriptStore, session: string): Promise<void> {
+  const part = { path: 'a', version: 0, start: 0, data: Buffer.from('a'), first: true };
+  const about = { turnId: 't', preview: 'p', title: null };
+  const file = { path: 'a', version: 0, size: 1, tail: 't' };
+  await transcripts.keep({ sessionId: session, fence: 0 }, session, [{ ...part, whole: file }], about);
+  await transcripts.files(session, session);
+  for await (const _ of transcripts.read(session, session, file));
+  await transcripts.behind(session, session);
+  await transcripts.known([session]);
+  for (const cwd of [undefined, '/work'])
+    for (const roots of [['/'], ['/work']])
+      for (const scope of [{}, { tenant: 't' }, { tenant: 't', createdBy: 'k' }]) {
+        await transcripts.list({ scope, cwd, roots, limit: 50, after: undefined });
+        await transcripts.count({ scope, cwd, roots });
+      }
 }

@@ -9,6 +9,7 @@ import { controls } from './controls.ts';
 import type { Host } from './host.ts';
 import type { Inbox } from './inbox.ts';
 import { readMessages } from './messages.ts';
+import type { Recording } from './mirror/mirror.ts';
 import { createResultReader } from './results.ts';
 import { createSpending } from './spending.ts';
 import { takenFrom } from './taken.ts';
@@ -34,7 +35,7 @@ export function converse(
   sdk: Query,
   host: Host,
   inbox: Inbox,
-  { price, saved }: { price: Price; saved: ModelUsage },
+  { price, saved, recording }: { price: Price; saved: ModelUsage; recording: Recording | undefined },
   options: StartOptions,
   events: AgentEvents,
 ): AgentConversation {
@@ -50,6 +51,7 @@ export function converse(
     sdk.close();
     host.abort();
     await host.owned()?.end();
+    await recording?.end();
   };
   /** Messages that the process was given, and did not say that it has taken. */
   const given = new Set<string>();
@@ -66,16 +68,25 @@ export function converse(
       ...events,
       onTaken(turnId) {
         given.delete(turnId);
+        recording?.taken(turnId);
         events.onTaken(turnId);
+      },
+      onConversation(conversationId, trigger) {
+        recording?.moved(conversationId);
+        events.onConversation(conversationId, trigger);
       },
     },
     async (message) => {
       await changes.atEnd(message);
-      return readResult(message);
+      const end = await readResult(message);
+      // Whoever hears of the end may ask another node next.
+      await recording?.turnEnds();
+      return end;
     },
     (message) => {
       changes.see(message);
       host.answers.see(message);
+      recording?.wrote();
       if (!meter) spending.see(message);
     },
     options.parked?.turnId,
@@ -93,6 +104,7 @@ export function converse(
       const owned = host.owned();
       const gone = Promise.all([reading, owned?.exited]).then(async ([, exit]) => {
         await owned?.end();
+        await recording?.end();
         const unreported = await cut();
         const projects = join(configDir(host.env), 'projects');
         const taken = given.size > 0 ? await takenFrom(projects, options.conversationId, [...given]) : [];

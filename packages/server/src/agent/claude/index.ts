@@ -9,6 +9,7 @@ import { converse } from './conversation.ts';
 import { type HostDeps, prepareHost } from './host.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import { markDeferred, unmark } from './parking.ts';
 import { whenReady } from './ready.ts';
 import { rebuildTranscript } from './rebuild.ts';
@@ -20,6 +21,8 @@ import { transcripts } from './transcripts.ts';
 export interface ClaudeDeps extends Omit<HostDeps, 'readGit'> {
   /** The transcripts on disk. */
   library: Library;
+  /** Where other nodes find them; undefined where there are none. */
+  mirror?: Mirror | undefined;
   /** The price of a call that the agent did not count. */
   price: Price;
   /** Processes that are started before a session needs them. */
@@ -30,10 +33,10 @@ export interface ClaudeDeps extends Omit<HostDeps, 'readGit'> {
 
 /** The agent through its SDK. Only this folder knows the SDK. */
 export function createClaude(deps: ClaudeDeps): Agent {
-  const { processes, library, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
+  const { processes, library, mirror, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
   const hostDeps: HostDeps = { ...deps, readGit: createGitReader() };
   const spares = createSpares(hostDeps, deps.spares);
-  const stored = transcripts(library);
+  const stored = transcripts(library, mirror);
 
   const startCold = async (
     options: StartOptions,
@@ -60,7 +63,8 @@ export function createClaude(deps: ClaudeDeps): Agent {
     const ready = sdk.initializationResult().then(() => {
       isReady = true;
     });
-    const conversation = converse(sdk, host, inbox, { price, saved }, options, {
+    const recording = mirror?.open(options);
+    const conversation = converse(sdk, host, inbox, { price, saved, recording }, options, {
       ...events,
       // A process that cannot start may say so with a result (a resume of nothing does): no turn's end.
       onMessage: (message, end) => events.onMessage(message, isReady ? end : undefined),
@@ -103,7 +107,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
       };
       try {
         const spare = spares.take(options.sessionId);
-        const claimed = spare && (await claimSpare(spare, price, options, events, inbox, signal));
+        const claimed = spare && (await claimSpare(spare, { price, mirror }, options, events, inbox, signal));
         return claimed ?? (await startAnyhow(options, events, inbox, signal));
       } finally {
         started();

@@ -7,6 +7,7 @@ import type { Asked } from './asked.ts';
 import { converse } from './conversation.ts';
 import { type Host, type HostDeps, prepareHost } from './host.ts';
 import type { Inbox } from './inbox.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import { whenReady } from './ready.ts';
 import { folderOptions } from './trust.ts';
 
@@ -234,7 +235,7 @@ function keyOf({ model, options, cwd }: SessionKind, isConfined: boolean): strin
  */
 export async function claimSpare(
   spare: Spare,
-  price: Price,
+  { price, mirror }: { price: Price; mirror: Mirror | undefined },
   options: StartOptions,
   events: AgentEvents,
   inbox: Inbox,
@@ -266,7 +267,14 @@ export async function claimSpare(
     events.onOpen({ send: inbox.push, isSpare: true });
     await whenReady(spare.process.claimed, spare.process.exited, signal, CLAIM_TIMEOUT_MS);
     // Not before: a process that refuses says that the message failed, and the one in its stead gets it again.
-    return converse(sdk, host, inbox, { price, saved: {} }, options, events).ready();
+    return converse(
+      sdk,
+      host,
+      inbox,
+      { price, saved: {}, recording: mirror?.open(options) },
+      options,
+      events,
+    ).ready();
   } catch (error) {
     await spare.discard();
     if (!signal.aborted) return undefined;

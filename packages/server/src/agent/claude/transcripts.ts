@@ -1,21 +1,25 @@
 import { dirname } from 'node:path';
 import { forkSession, getSessionMessages, renameSession } from '@anthropic-ai/claude-agent-sdk';
 import { messageOf, problem } from '../../errors.ts';
-import type { Agent, Transcript } from '../agent.ts';
+import type { Agent } from '../agent.ts';
 import { eraseConversations } from './erase.ts';
 import { conversationFiles, copyConversationFiles } from './files.ts';
-import type { Found } from './library/catalog.ts';
 import type { Library } from './library/library.ts';
-import { AGENT_VERSION, isParkable } from './parking.ts';
+import { listAll, toTranscript } from './mirror/list.ts';
+import type { Mirror } from './mirror/mirror.ts';
+import { AGENT_VERSION, isParkable, markDeferred } from './parking.ts';
 import { rebuildTranscript } from './rebuild.ts';
 import { takenFrom } from './taken.ts';
+import { findTranscript } from './transcript-file.ts';
 
 /**
  * The conversations on disk, listed by our own library: the SDK reads every file for a list, and skips those whose
- * first prompt begins with a tag (measured on 0.3.330).
+ * first prompt begins with a tag (measured on 0.3.330). Where nodes share a database, the store has the conversations, and
+ * what is on disk is made the same before it is read or continued.
  */
 export const transcripts = (
   library: Library,
+  mirror: Mirror | undefined,
 ): Pick<
   Agent,
   | 'transcripts'
@@ -24,6 +28,10 @@ export const transcripts = (
   | 'taken'
   | 'look'
   | 'restore'
+  | 'behind'
+  | 'complete'
+  | 'keep'
+  | 'isKept'
   | 'history'
   | 'fork'
   | 'rename'
@@ -32,24 +40,45 @@ export const transcripts = (
   | 'erase'
 > => ({
   parkable: (toolUseId, said) => isParkable(AGENT_VERSION, toolUseId, said),
-  taken: (conversationId, messageIds) => takenFrom(library.projects, conversationId, messageIds),
+  async taken(conversationId, messageIds) {
+    await mirror?.ready(conversationId);
+    return takenFrom(library.projects, conversationId, messageIds);
+  },
 
   async transcripts(query) {
+    if (mirror) return listAll(library, mirror.transcripts, query);
     const { found, total, next } = await library.list(query);
     return { transcripts: found.map(toTranscript), total, next };
   },
 
   async transcript(conversationId) {
+    await mirror?.ready(conversationId);
     const found = await library.find(conversationId);
     return found && toTranscript(found);
   },
 
-  look: (conversationId, from, isLive) => library.look(conversationId, from, isLive),
+  async look(conversationId, from, isLive) {
+    if (!isLive) await mirror?.ready(conversationId);
+    return library.look(conversationId, from, isLive);
+  },
   async restore(conversation, messages) {
     await rebuildTranscript(library.projects, conversation, messages);
   },
 
+  behind: async ({ sessionId, conversationId }) =>
+    (await mirror?.transcripts.behind(sessionId, conversationId)) ?? [],
+
+  async complete({ id, cwd, permissionMode }, said) {
+    const path = await findTranscript(library.projects, id);
+    if (path !== undefined)
+      await markDeferred(path, { id, cwd, permissionMode }, { toolUseId: undefined, said });
+  },
+
+  keep: async (conversation) => mirror?.keep(conversation),
+  isKept: (sessionId) => mirror?.isKept(sessionId) ?? true,
+
   async history(conversationId) {
+    await mirror?.ready(conversationId);
     const messages = await getSessionMessages(conversationId);
     return messages.map(({ uuid, type, message, parent_tool_use_id }) => ({
       uuid,
@@ -60,6 +89,7 @@ export const transcripts = (
   },
 
   async fork(sessionId, { upToMessageId, title }) {
+    await mirror?.ready(sessionId);
     try {
       const fork = await forkSession(sessionId, {
         ...(upToMessageId !== undefined && { upToMessageId }),
@@ -71,9 +101,15 @@ export const transcripts = (
     }
   },
 
-  rename: (sessionId, title) => renameSession(sessionId, title),
+  async rename(conversationId, title) {
+    await mirror?.ready(conversationId);
+    await renameSession(conversationId, title);
+  },
 
-  files: (conversationId) => conversationFiles(library.projects, conversationId),
+  async *files(conversationId) {
+    await mirror?.ready(conversationId);
+    yield* conversationFiles(library.projects, conversationId);
+  },
   addFiles: (cwd, from) => copyConversationFiles(library.projects, cwd, from),
 
   async erase(conversationIds) {
@@ -81,10 +117,4 @@ export const transcripts = (
     // Its catalog holds first prompts too.
     await library.refresh();
   },
-});
-
-const toTranscript = ({ id, modified, ...found }: Found): Transcript => ({
-  ...found,
-  conversationId: id,
-  modified: new Date(modified),
 });

@@ -55,6 +55,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const scope = scopeOf(c.get('principal'));
     const { limit, offset, cursor, cwd } = query;
     const page = await agent.transcripts({
+      scope,
       cwd: cwd === undefined ? undefined : await folders.check(cwd),
       // Conversations outside the roots cannot be resumed here, and are not shown.
       roots: folders.roots,

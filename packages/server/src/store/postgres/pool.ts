@@ -18,7 +18,7 @@ export interface PostgresOptions {
 }
 
 /** A value of a statement. */
-export type Value = string | number | boolean | null | readonly string[];
+export type Value = string | number | boolean | null | readonly string[] | Buffer;
 
 /** Runs SQL: each statement on any connection, or all on one inside a transaction. */
 export interface Sql {

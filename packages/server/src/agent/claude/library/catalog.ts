@@ -16,6 +16,9 @@ export interface Found {
   cwd: string | null;
 }
 
+/** Whose sessions they are is not on disk. */
+export type CatalogQuery = Omit<TranscriptQuery, 'scope'>;
+
 export interface CatalogPage {
   found: Found[];
   /** The number on all pages. */
@@ -32,7 +35,9 @@ interface Row extends Found {
 export interface Catalog {
   /** Picks up changes and returns the number of files read. */
   refresh(): number;
-  list(query: TranscriptQuery): CatalogPage;
+  list(query: CatalogQuery): CatalogPage;
+  /** All that it lists. */
+  ids(): string[];
   /** The current state of a conversation, in the catalog or not. */
   find(id: string): Found | undefined;
   /** The path of a conversation's file, found in the quickest way. */
@@ -154,12 +159,17 @@ export function openCatalog(projects: string, file: string): Catalog {
           (cwd === undefined || row.cwd === cwd) &&
           roots.some((root) => isInside(root, row.cwd)),
       );
-      const last = decode(cursor);
+      const last = decodePlace(cursor);
       const begin = last ? listed.findIndex((row) => isBefore(last, row)) : 0;
       const rest = begin < 0 ? [] : listed.slice(begin + offset);
       const found = rest.slice(0, limit).map(({ shown: _, ...row }): Found => row);
       const end = found.at(-1);
-      return { found, total: listed.length, next: rest.length > limit && end ? encode(end) : null };
+      return { found, total: listed.length, next: rest.length > limit && end ? encodePlace(end) : null };
+    },
+
+    ids() {
+      sorted ??= newestFirst();
+      return sorted.map(({ id }) => id);
     },
 
     find(id) {
@@ -223,10 +233,10 @@ function entries(folder: string): Dirent[] {
   }
 }
 
-type Place = Pick<Found, 'modified' | 'id'>;
+export type Place = Pick<Found, 'modified' | 'id'>;
 
 /** Whether x precedes y in the list. */
-const isBefore = (x: Place, y: Place): boolean =>
+export const isBefore = (x: Place, y: Place): boolean =>
   x.modified === y.modified ? x.id > y.id : x.modified > y.modified;
 
 const isInside = (root: string, cwd: string | null): boolean =>
@@ -251,11 +261,11 @@ function openDatabase(file: string): DatabaseSync {
   return db;
 }
 
-const encode = ({ modified, id }: Place): string =>
+export const encodePlace = ({ modified, id }: Place): string =>
   Buffer.from(JSON.stringify([modified, id])).toString('base64url');
 
 /** undefined for a missing cursor, and for one that we did not issue. */
-function decode(cursor: string | undefined): Place | undefined {
+export function decodePlace(cursor: string | undefined): Place | undefined {
   if (cursor === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());

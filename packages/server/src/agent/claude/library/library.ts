@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
-import type { CatalogPage, Found } from './catalog.ts';
+import type { TranscriptLook } from '../../agent.ts';
+import type { CatalogPage, CatalogQuery, Found } from './catalog.ts';
 import { holderOf, quickLook } from './look.ts';
 import type { Question, Reply } from './worker.ts';
 
@@ -10,7 +10,9 @@ import type { Question, Reply } from './worker.ts';
  * the server.
  */
 export interface Library {
-  list(query: TranscriptQuery): Promise<CatalogPage>;
+  list(query: CatalogQuery): Promise<CatalogPage>;
+  /** Ids of all conversations on disk. */
+  ids(): Promise<string[]>;
   find(conversationId: string): Promise<Found | undefined>;
   /** @param isLive nobody asks for the holder: a process of ours is */
   look(conversationId: string, from: number | null, isLive: boolean): Promise<TranscriptLook | undefined>;
@@ -77,6 +79,11 @@ export function createLibrary(options: LibraryOptions): Library {
     async list(query) {
       const reply = await ask({ list: query });
       if ('list' in reply) return reply.list;
+      throw new Error('error' in reply ? reply.error : 'unexpected answer');
+    },
+    async ids() {
+      const reply = await ask({ ids: true });
+      if ('ids' in reply) return reply.ids;
       throw new Error('error' in reply ? reply.error : 'unexpected answer');
     },
     async find(conversationId) {

@@ -3,19 +3,20 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../../errors.ts';
-import type { TranscriptLook, TranscriptQuery } from '../../agent.ts';
-import { type CatalogPage, type Found, openCatalog } from './catalog.ts';
+import type { TranscriptLook } from '../../agent.ts';
+import { type CatalogPage, type CatalogQuery, type Found, openCatalog } from './catalog.ts';
 import { holderOf, promptsIn } from './look.ts';
 
 export interface Question {
   number: number;
   /** A refresh that began after this time serves the request too. */
   askedAt: number;
-  ask: { list: TranscriptQuery } | { find: string } | { look: string; from: number | null };
+  ask: { list: CatalogQuery } | { ids: true } | { find: string } | { look: string; from: number | null };
 }
 
 export type Reply = { number: number } & (
   | { list: CatalogPage }
+  | { ids: string[] }
   | { found: Found | undefined }
   | { looked: TranscriptLook | undefined; path: string | undefined }
   | { error: string }
@@ -45,7 +46,7 @@ function reply({ number, askedAt, ask }: Question): Reply {
       catalog.refresh();
       refreshedAt = now;
     }
-    return { number, list: catalog.list(ask.list) };
+    return 'ids' in ask ? { number, ids: catalog.ids() } : { number, list: catalog.list(ask.list) };
   } catch (error) {
     return { number, error: messageOf(error) };
   }
