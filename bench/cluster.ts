@@ -14,16 +14,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { startDemoServer } from 'claude-agent-demo-model';
 import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
-import setUpPostgres, { findPostgres, newDatabase } from '../packages/server/test/support/postgres.ts';
+import setUpPostgres, {
+  findPostgres,
+  hasPostgres,
+  newDatabase,
+} from '../packages/server/test/support/postgres.ts';
 import { createRandom } from '../packages/server/test/support/random.ts';
 import { createCaller } from './chaos/caller.ts';
 import { check, type Findings } from './chaos/checker.ts';
 import { CAST, type LoadDeps, type Role } from './chaos/clients.ts';
-import { FAULTS, harm, type Node, startNode, startRoundRobin, watchOwners } from './chaos/cluster.ts';
+import {
+  FAULTS,
+  type Fault,
+  harm,
+  type Node,
+  startNode,
+  startRoundRobin,
+  watchOwners,
+} from './chaos/cluster.ts';
 import { readEvidence } from './chaos/evidence.ts';
 import { createJournal, type Journal } from './chaos/journal.ts';
 import { isClean, printAnswers, printFindings } from './chaos/report.ts';
-import { readersCaughtUp, startLoad } from './chaos/run.ts';
+import { firstResult, readersCaughtUp, startLoad } from './chaos/run.ts';
 import { type AgentSeen, agentsOf, freePort, goneWithin, inTime } from './chaos/server.ts';
 import { sums } from './chaos/sums.ts';
 import { ms, printTable, quantile } from './support/table.ts';
@@ -38,7 +50,8 @@ const OVER_WITHIN_MS = 300_000;
 const STILL_THERE_MS = 500;
 
 interface ClusterOptions {
-  faults: number;
+  /** What happens, in this order. */
+  faults: readonly Fault[];
   seed: number;
   nodes: number;
   /** The most agent processes of a node. */
@@ -46,6 +59,8 @@ interface ClusterOptions {
   cast: readonly Role[];
   heartbeatSeconds: number;
   leaseSeconds: number;
+  /** Shortens the pauses between faults, and what outlasts a lease; 1 by default. */
+  pace?: number;
   log(line: string): void;
 }
 
@@ -58,7 +73,7 @@ interface ClusterOutcome {
 }
 
 export async function runCluster(options: ClusterOptions): Promise<ClusterOutcome> {
-  const { seed, cast, log, leaseSeconds } = options;
+  const { seed, cast, log, leaseSeconds, pace = 1 } = options;
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-cluster-')));
   const [root, userHome] = [join(base, 'work'), join(base, 'user')];
   for (const folder of [join(root, 'effects'), userHome]) mkdirSync(folder, { recursive: true });
@@ -72,7 +87,8 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
       sleep_after_seconds: 20,
     }),
   );
-  const endPostgres = setUpPostgres();
+  // In the test suite the runner has one.
+  const endPostgres = hasPostgres() ? undefined : setUpPostgres();
   const database = await newDatabase();
   const demo = await startDemoServer();
   const nodes: Node[] = [];
@@ -98,14 +114,14 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
     const agents = watchAgents(userHome, orphans, ended.signal);
     const work = await startLoad(load, cast, url);
     const counts: Record<string, number> = {};
-    for (let n = 1; n <= options.faults; n++) {
-      await sleep(2_000 + random.below(4_000));
+    await inTime(firstResult(journal), 'the first result');
+    for (const [n, fault] of options.faults.entries()) {
+      await sleep((2_000 + random.below(4_000)) * pace);
       const node = nodes[random.below(nodes.length)] as Node;
-      const fault = FAULTS[random.below(FAULTS.length)] ?? 'kill';
       const began = performance.now();
-      await harm(node, fault, random, leaseSeconds * 1000);
+      await harm(node, fault, leaseSeconds * 1000 + (1_000 + random.below(4_000)) * pace);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      log(`${n}: ${fault} ${node.name}, ${seconds} s; ${journal.messages.length} messages so far`);
+      log(`${n + 1}: ${fault} ${node.name}, ${seconds} s; ${journal.messages.length} messages so far`);
       counts[fault] = (counts[fault] ?? 0) + 1;
     }
     over.is = true;
@@ -221,8 +237,12 @@ if (import.meta.main) {
     },
   });
   const sessions = Number(values.sessions);
+  const random = createRandom(Number(values.seed));
   const outcome = await runCluster({
-    faults: Number(values.faults),
+    faults: Array.from(
+      { length: Number(values.faults) },
+      () => FAULTS[random.below(FAULTS.length)] ?? 'kill',
+    ),
     seed: Number(values.seed),
     nodes: Number(values.nodes),
     agents: Number(values.agents),

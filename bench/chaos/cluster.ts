@@ -3,7 +3,6 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type DatabaseProxy, startProxy } from '../../packages/server/test/support/cluster.ts';
-import type { Random } from '../../packages/server/test/support/random.ts';
 import { inTime, type RunningServer, type ServerOptions, startServer } from './server.ts';
 
 export const FAULTS = ['kill', 'freeze', 'cut', 'restart'] as const;
@@ -43,15 +42,14 @@ export async function startNode(
 }
 
 /** Does something to a node, and waits until it works again. */
-export async function harm(node: Node, fault: Fault, random: Random, leaseMs: number): Promise<void> {
-  const longerThanLease = leaseMs + 1_000 + random.below(4_000);
+export async function harm(node: Node, fault: Fault, longerThanLease: number): Promise<void> {
   // One that drains works on until it ends, and then it has no row.
   node.harmed = fault !== 'restart';
   switch (fault) {
     case 'kill':
       node.server.kill('SIGKILL');
       await inTime(node.server.exited, 'the end of a killed node');
-      await sleep(random.below(longerThanLease));
+      await sleep(Math.random() * longerThanLease);
       break;
     case 'freeze':
       node.server.kill('SIGSTOP');

@@ -145,7 +145,7 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
 }
 
 /** Without it a busy machine may kill every server before an agent has started, and there is nothing to lose. */
-async function firstResult({ messages }: Journal): Promise<void> {
+export async function firstResult({ messages }: Journal): Promise<void> {
   while (!messages.some(({ results }) => results.size > 0)) await sleep(50);
 }
 
