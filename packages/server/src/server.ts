@@ -27,7 +27,7 @@ import { isStorageError } from './http/problems.ts';
 import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
-import { createMetrics } from './observe/metrics.ts';
+import { startObservation } from './observe/observation.ts';
 import { watchLog } from './observe/watched-log.ts';
 import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
@@ -99,8 +99,9 @@ async function openBase(
 /** The composition root: everything is created and wired here. */
 async function compose(home: Home, config: Config, logger: Logger): Promise<Server> {
   const onError = (error: unknown, what: string): void => logger.error({ err: error }, `failed to ${what}`);
-  const metrics = createMetrics(VERSION);
-  const base = await openBase(home, config, onError, metrics);
+  const observation = await startObservation(config.env, VERSION, logger);
+  const { metrics, origins } = observation;
+  const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
   const tokens = createSessionTokens();
@@ -125,9 +126,9 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     budget: accounts,
     onUsage(record) {
       accounts.book(record);
-      metrics.onModelCall(record);
-      logger.debug({ call: record }, 'a model call');
+      observation.onModelCall(record);
     },
+    ...observation.gateway,
     log: ({ level, message, ...more }) => logger[level](more, message),
   });
   const providers = configured(gateway.providers());
@@ -215,6 +216,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const sessions = createSessions({
     store,
     ownership,
+    origins,
     log,
     feed,
     agent,
@@ -267,7 +269,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     defaultModel,
     gateway,
     ...(base.nodes && { nodes: base.nodes }),
-    metrics,
+    observation,
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });
@@ -324,6 +326,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => base.leave(),
         () => store.close(),
         () => home.release(),
+        () => observation.close(),
       ]),
   };
 }

@@ -33,6 +33,16 @@ export interface UsageRecord {
   error: string | undefined;
 }
 
+/** A request that was read and is about to be routed. */
+export interface StartedCall {
+  request_id: string;
+  subject: Subject;
+  /** The model name in the request. */
+  model: string;
+  /** As the client sent them. */
+  headers: Record<string, string>;
+}
+
 export interface LogEntry {
   level: 'debug' | 'info' | 'warn' | 'error';
   message: string;
@@ -47,6 +57,11 @@ export interface GatewayHooks {
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
   /** Called with the client's error message when a request fails: agents do not show all of them. */
   onFailure?: (subject: Subject, failure: { status: number; message: string }) => void;
+  /**
+   * Called before a request goes to its provider. Returns headers for that, such as a trace's; `onUsage` gets the same
+   * `request_id`.
+   */
+  onCall?: (call: StartedCall) => Record<string, string> | undefined;
   /** Called for every request when it has ended. */
   onUsage?: (record: UsageRecord) => void;
   /** Asked before each request; `estimate` returns the cost of its input, undefined without a known price. */

@@ -20,6 +20,7 @@ interface MessagesOptions {
   calibration: ReturnType<typeof createCalibration>;
   pingMs: number;
   toFailure(error: unknown, requestId: string): Failure;
+  onCall: GatewayHooks['onCall'];
   log: GatewayHooks['log'];
 }
 
@@ -36,6 +37,17 @@ export function createMessages(options: MessagesOptions) {
       provider: target.provider,
       model: target.model,
     });
+  }
+
+  /** The call with the headers that the host adds to its upstream requests. */
+  function withHeaders(call: Call, subject: Subject): Call {
+    const more = options.onCall?.({
+      request_id: `req_${call.requestId}`,
+      subject,
+      model: call.body.model,
+      headers: call.headers,
+    });
+    return more ? { ...call, addedHeaders: more } : call;
   }
 
   /** Releases the permit and closes the account. */
@@ -79,7 +91,7 @@ export function createMessages(options: MessagesOptions) {
     const account = options.openAccount(call, subject, started);
     const refusal = await account.reserve();
     if (refusal !== undefined) refuse(402, refusal);
-    const answer = options.route(call, resolution).then(
+    const answer = options.route(withHeaders(call, subject), resolution).then(
       (routed) => toAnswer(call, account, routed),
       (error: unknown) => {
         account.fail(error);

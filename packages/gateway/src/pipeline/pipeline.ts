@@ -75,6 +75,7 @@ export function createPipeline({ config, hooks, send, resolve, costOf, load, key
       calibration,
       pingMs: config.ping_seconds * 1000,
       toFailure: (error, requestId) => failureOf(error, requestId, hooks.log),
+      onCall: hooks.onCall,
       log: hooks.log,
     }),
     countTokens: createCountTokens({ receive, load, log: hooks.log }),

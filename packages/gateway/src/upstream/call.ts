@@ -8,6 +8,8 @@ export interface Call {
   target: Target;
   body: RequestBody;
   headers: Record<string, string>;
+  /** For the upstream, from the gateway's host: a trace's, say. */
+  addedHeaders?: Readonly<Record<string, string>>;
   query: string;
   signal: AbortSignal;
   send: Transport;

@@ -7,7 +7,7 @@ import { type HttpEnv, lock } from './auth.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
-import { observeRequests } from './observe.ts';
+import { observeRequests, traceRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { docRoutes } from './routes/docs.ts';
@@ -26,8 +26,10 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>({ strict: false });
 
   app.onError((thrown, c) => {
-    const error = asAppError(thrown, (unforeseen) =>
-      deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
+    const error = asAppError(
+      thrown,
+      (unforeseen) => deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
+      c.req.raw.signal.aborted,
     );
     const route = c.get('route');
     if (route && !problemsOf(route).has(error.code))
@@ -36,7 +38,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   });
   app.notFound((c) => answerUnrouted(app, c));
 
-  app.use(observeRequests(deps.metrics));
+  app.use(observeRequests(deps.observation.onRequest));
   app.use(skipUnreadBody());
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.access === 'open').map((spec) => spec.path));
@@ -50,6 +52,8 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
     }),
   );
   const rule = createAccessRule(deps.store);
+  const { tracing } = deps.observation;
+  if (tracing) app.use(traceRequests(tracing));
   app.use((c, next) => {
     c.set('rule', rule);
     const { nodes } = deps;

@@ -8,6 +8,7 @@ import type { AccessRule } from '../access/rule.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import type { ApiKey } from '../config.ts';
 import { problem } from '../errors.ts';
+import type { RequestTrace } from '../observe/trace/tracing.ts';
 
 /**
  * The answer of the node that owns the session; undefined when this node is to answer.
@@ -30,6 +31,10 @@ export interface HttpEnv {
     principal: Principal;
     /** Whether the principal may call the route; asked by `mount.ts`. */
     rule: AccessRule;
+    /** Names the request in logs, in traces and in its response. */
+    requestId: string;
+    /** Its span, where traces are configured. */
+    span?: RequestTrace;
     /** The route that answers; not set before one is found. */
     route?: RouteSpec;
     /** Its handler has begun to read the body, and has not reached the end. */

@@ -4,7 +4,7 @@ import type { Principal } from '../access/principal.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
-import type { Metrics } from '../observe/metrics.ts';
+import type { Observation } from '../observe/observation.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Store } from '../store/store.ts';
@@ -33,7 +33,7 @@ export interface AppDeps {
     /** What sessions do that a live node owns, by id. */
     states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
   };
-  metrics: Pick<Metrics, 'onRequest' | 'scrape'>;
+  observation: Pick<Observation, 'metrics' | 'tracing' | 'onRequest'>;
   version: string;
   onError(error: unknown, what: string): void;
 }

@@ -9,6 +9,7 @@ import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
 import { type Forward, type HttpEnv, NODE_HEADER } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
+import { linkHeaders } from './observe.ts';
 
 /**
  * What a node answers another one whose request it does not pass on again: the session is elsewhere, and the other looks it up
@@ -101,6 +102,7 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
         const headers = new Headers(request.headers);
         for (const name of OWN_HEADERS) headers.delete(name);
         headers.set(NODE_HEADER, proof.sign(c.get('principal')));
+        for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
         const { pathname, search } = new URL(request.url);
         const response = await pass(new URL(pathname + search, node.address), node.id, {
           ...request,

@@ -37,10 +37,17 @@ export function problemResponse(error: AppError, path: string): Response {
   });
 }
 
-/** Converts anything thrown into an AppError; an unexpected error is a 500 without internals. */
-export function asAppError(error: unknown, onUnexpected: (error: unknown) => void): AppError {
+/**
+ * Converts anything thrown into an AppError; an unexpected error is a 500 without internals.
+ * @param isGone the client has disconnected
+ */
+export function asAppError(
+  error: unknown,
+  onUnexpected: (error: unknown) => void,
+  isGone: boolean,
+): AppError {
   if (error instanceof AppError) return error;
-  if (isHangUp(error)) return problem('body_incomplete');
+  if (isHangUp(error) || (isGone && isAbort(error))) return problem('body_incomplete');
   onUnexpected(error);
   if (isStorageError(error)) return problem('storage_failed', { why: messageOf(error), writing: false });
   return problem('internal_error');
@@ -51,6 +58,9 @@ const isHangUp = (error: unknown): boolean =>
   error instanceof Error &&
   (error.message === 'Client connection prematurely closed.' ||
     (error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET'));
+
+/** Work for a client that has gone was stopped. */
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
 /** The database failed: full disk, damaged file, no connection. */
 export const isStorageError = (error: unknown): error is Error =>

@@ -9,19 +9,9 @@ import { createTurnTimes } from './turn-times.ts';
 import type { LiveObserver } from './watched-log.ts';
 import type { WriteObserver } from './watched-store.ts';
 
-/** A request as it was answered. */
-export interface AnsweredRequest {
-  method: string;
-  /** The path of its route, with its placeholders; undefined for one that no route has. */
-  route: string | undefined;
-  status: number;
-  /** Until the response began. */
-  seconds: number;
-}
-
 /** The metrics of one server, in a registry of their own. */
 export interface Metrics extends WriteObserver, LiveObserver {
-  onRequest(request: AnsweredRequest): void;
+  onRequest(request: { method: string; route: string | undefined; status: number; seconds: number }): void;
   onModelCall(record: UsageRecord): void;
   /** From now on these are asked at each scrape. */
   watch(sources: Sources): void;

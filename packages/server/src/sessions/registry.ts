@@ -82,7 +82,7 @@ export interface SessionsDeps
     ImportDeps,
     Pick<
       SessionDeps,
-      'permissionTimeoutSeconds' | 'parkAfterSeconds' | 'sleepAfterSeconds' | 'postCallback'
+      'permissionTimeoutSeconds' | 'parkAfterSeconds' | 'sleepAfterSeconds' | 'postCallback' | 'origins'
     > {
   ownership: Ownership;
   /** The most agent processes at a time. */

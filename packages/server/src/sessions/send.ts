@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { UserInput, WaitFor, WhenBusy } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
+import type { Origin, Origins } from '../observe/origins.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
 import type { Policy } from './policy.ts';
 import type { ProcessHandle } from './process.ts';
@@ -18,6 +19,8 @@ export interface SendRequest {
   waitFor: WaitFor;
   /** Continue even if another program has continued the conversation. */
   force: boolean;
+  /** What sent it, for logs and traces. */
+  origin?: Origin;
 }
 
 export interface Sent {
@@ -34,6 +37,7 @@ export interface SendingDeps {
   actor: SessionActor;
   process: ProcessHandle;
   queueLimit: QueueLimit;
+  origins: Pick<Origins, 'note'>;
   /** @throws AppError when the session takes no messages */
   requireOpen(): void;
 }
@@ -49,7 +53,7 @@ export interface Sending {
 
 /** The checks before a message is accepted; accepting it is the machine's decision. */
 export function createSending(deps: SendingDeps): Sending {
-  const { id, store, agent, policy, actor, process, requireOpen, queueLimit } = deps;
+  const { id, store, agent, policy, actor, process, requireOpen, queueLimit, origins } = deps;
   const { state } = actor;
 
   /** What ends the arrival of messages that are not committed yet, by turn. */
@@ -106,7 +110,7 @@ export function createSending(deps: SendingDeps): Sending {
     checkDivergence,
     accepted,
 
-    async send({ force, ...message }) {
+    async send({ force, origin, ...message }) {
       const { idempotencyKey, inputHash } = message;
       const known = await replay(idempotencyKey, inputHash);
       if (known) return known;
@@ -114,6 +118,7 @@ export function createSending(deps: SendingDeps): Sending {
       if (!process.live()) await checkStartable();
       if (looking || isIdle()) await checkDivergence(force);
       const turnId = randomUUID();
+      if (origin) origins.note(turnId, origin);
       const isBusy = !isIdle() || arriving.size > 0;
       const hasProcess = process.isUp() && !process.needsPermit();
       arriving.set(turnId, queueLimit.admit({ isBusy, hasProcess }));

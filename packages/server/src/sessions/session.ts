@@ -112,6 +112,7 @@ export interface SessionDeps {
   sleepAfterSeconds: number;
   permits: Permits;
   queueLimit: SendingDeps['queueLimit'];
+  origins: SendingDeps['origins'];
   onError(error: unknown, what: string): void;
 }
 
@@ -122,7 +123,7 @@ type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
  * told, a waiting caller is answered) are performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
-  const { store, log, agent, policy, defaultModel, queueLimit } = deps;
+  const { store, log, agent, policy, defaultModel, queueLimit, origins } = deps;
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
@@ -286,7 +287,17 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
   const { isCrowded } = deps.permits;
   const running = { store, agent, state, process, isCrowded, fact };
   const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
-  const sending = createSending({ id, store, agent, policy, actor, process, requireOpen, queueLimit });
+  const sending = createSending({
+    id,
+    store,
+    agent,
+    policy,
+    actor,
+    process,
+    requireOpen,
+    queueLimit,
+    origins,
+  });
 
   // ---- ends
 

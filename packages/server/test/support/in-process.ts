@@ -13,6 +13,7 @@ import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
+import { createOrigins } from '../../src/observe/origins.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
 import { createSessions, type Sessions } from '../../src/sessions/registry.ts';
@@ -87,6 +88,7 @@ export function createInProcess({
   const sessions = createSessions({
     store,
     ownership,
+    origins: createOrigins(),
     log,
     feed,
     agent,
@@ -133,7 +135,7 @@ export function createInProcess({
     importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',
     gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
-    metrics: createMetrics('0.0.0'),
+    observation: { metrics: createMetrics('0.0.0'), tracing: undefined, onRequest() {} },
     version: '0.0.0',
     onError,
   });

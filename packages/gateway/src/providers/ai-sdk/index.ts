@@ -54,7 +54,7 @@ function open(call: Call, dialect: AiSdkDialect, createModel: ModelFactory): Pro
     async send({ notes, ...options }) {
       try {
         const model = createModel(call);
-        const headers = packNotes(notes);
+        const headers = { ...call.addedHeaders, ...packNotes(notes) };
         return (await model.doStream({ ...options, headers, abortSignal: call.signal })).stream;
       } catch (error) {
         throw new UpstreamError(describeSdkError(error, target.provider));

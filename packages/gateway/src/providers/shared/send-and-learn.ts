@@ -42,11 +42,12 @@ export async function sendAndLearn<Body, Answer>(
 
 /** Posts to a call's target. Throws an UpstreamError for any status from 400 on. */
 export async function post(
-  { target, send, signal }: Call,
+  { target, send, signal, addedHeaders }: Call,
   request: Pick<UpstreamRequest, 'url' | 'headers' | 'body'>,
 ): Promise<UpstreamResponse> {
   const { timeoutMs, idleTimeoutMs } = target;
-  const response = await send({ ...request, method: 'POST', signal, timeoutMs, idleTimeoutMs });
+  const headers = { ...request.headers, ...addedHeaders };
+  const response = await send({ ...request, headers, method: 'POST', signal, timeoutMs, idleTimeoutMs });
   if (response.status < 400) return response;
   const text = (await readAll(response.body)).toString();
   throw new UpstreamError(readError(response.status, response.headers, text));

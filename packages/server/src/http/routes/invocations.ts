@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import { mount } from '../mount.ts';
+import { linkHeaders } from '../observe.ts';
 
 /** Headers for the target, without those that describe the outer body. */
 const LEFT_BEHIND = new Set(['content-length', 'content-type', 'transfer-encoding', 'connection', 'expect']);
@@ -22,6 +23,7 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
     for (const [name, value] of Object.entries(c.req.header())) {
       if (!LEFT_BEHIND.has(name)) headers.set(name, value);
     }
+    for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
     const bodyless = method === 'GET' || method === 'HEAD';
     if (bodyless) addQuery(url, payload);
     else headers.set('content-type', 'application/json');

@@ -9,11 +9,12 @@ import type { TurnRecord } from '../../store/store.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount, reply } from '../mount.ts';
+import { originOf } from '../observe.ts';
 import { offsetOf, pageOf } from '../page.ts';
 import { sseResponse } from '../sse.ts';
 
 export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }: AppDeps): void {
-  mount(app, routes.sendMessage, async ({ params, headers, body }) => {
+  mount(app, routes.sendMessage, async ({ params, headers, body }, c) => {
     const session = await sessions.getOpen(params.session_id);
     const { id: sessionId } = session;
     const { turn, replayed } = await session.send({
@@ -23,6 +24,7 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       whenBusy: body.when_busy,
       waitFor: body.wait_for,
       force: body.force,
+      origin: originOf(c),
     });
     // Given to a running turn, the message's answer is that turn's.
     const answeredBy = turn.steers ?? turn.id;

@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GatewayHooks, UsageRecord } from 'claude-agent-gateway';
+import type { Logger } from 'pino';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createOrigins, type Origins } from './origins.ts';
+import { startTracing } from './trace/start.ts';
+import type { Tracing } from './trace/tracing.ts';
+import type { WriteObserver } from './watched-store.ts';
+
+/** A request as it was answered. */
+export interface AnsweredRequest {
+  id: string;
+  method: string;
+  /** Without its query, which may hold a token. */
+  path: string;
+  /** The path of its route, with its placeholders; undefined for one that no route has. */
+  route: string | undefined;
+  status: number;
+  /** Until the response began. */
+  seconds: number;
+  /** Another node passed it on: it was counted there. */
+  passedOn: boolean;
+}
+
+/** Metrics, traces and the log's lines about requests: all that watches the server. */
+export interface Observation extends WriteObserver {
+  metrics: Metrics;
+  origins: Origins;
+  /** undefined where traces are not configured. */
+  tracing: Tracing | undefined;
+  onRequest(request: AnsweredRequest): void;
+  onModelCall(record: UsageRecord): void;
+  /** The gateway's hook, where it is of use. */
+  gateway: Pick<GatewayHooks, 'onCall'>;
+  /** Sends what is left of the traces. */
+  close(): Promise<void>;
+}
+
+/** A collector that does not answer holds a shutdown up for so long at most. */
+const CLOSE_MS = 2_000;
+
+export async function startObservation(
+  env: Readonly<Record<string, string | undefined>>,
+  version: string,
+  logger: Logger,
+): Promise<Observation> {
+  const metrics = createMetrics(version);
+  const origins = createOrigins();
+  const tracing = await startTracing(env, version, origins);
+  return {
+    metrics,
+    origins,
+    tracing,
+    onWrite(changes, outcome, seconds) {
+      metrics.onWrite(changes, outcome, seconds);
+      if (outcome !== 'ok') return;
+      for (const change of changes) {
+        tracing?.onChange(change);
+        origins.onChange(change);
+      }
+    },
+    onRequest({ passedOn, ...request }) {
+      if (!passedOn) metrics.onRequest(request);
+      const { id, method, path, status, seconds } = request;
+      const line = { request: { id, method, path, status, ms: Math.round(seconds * 1000) } };
+      if (status >= 500) logger.warn(line, 'a request failed');
+      else logger.debug(line, 'a request');
+    },
+    onModelCall(record) {
+      metrics.onModelCall(record);
+      tracing?.endModelCall(record);
+      const turn = record.session_id === undefined ? undefined : origins.ofSession(record.session_id);
+      const cause = turn && { turn_id: turn.turnId, request_id: turn.origin?.requestId };
+      logger.debug({ call: record, ...(cause && { for: cause }) }, 'a model call');
+    },
+    gateway: tracing ? { onCall: tracing.startModelCall } : {},
+    close: () => within(tracing?.close(), CLOSE_MS),
+  };
+}
+
+async function within(work: Promise<void> | undefined, ms: number): Promise<void> {
+  await Promise.race([work?.catch(() => {}), sleep(ms, undefined, { ref: false })]);
+}
