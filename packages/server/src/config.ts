@@ -19,6 +19,8 @@ import {
 } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { ApiKeys } from './access/config-keys.ts';
+import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from './access/policies.ts';
+import type { ToolPolicy } from './access/tool-policy.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import { NODE_FLAGS, NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
@@ -72,6 +74,7 @@ const ConfigFile = z.strictObject({
   ...NODE_SETTINGS,
   pass_env: z.array(z.string().min(1)).optional(),
   api_keys: ApiKeys.optional(),
+  ...POLICY_FIELDS,
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
@@ -85,10 +88,11 @@ export interface ApiKey {
   budgetUsd?: number | undefined;
   tenant: string;
   role: Role;
+  policy?: ToolPolicy | undefined;
 }
 
 /** All settings, read once at the start and frozen. */
-export interface Config extends NodeConfig {
+export interface Config extends NodeConfig, PolicyConfig {
   host: string;
   port: number;
   /** The server's own folder: database and lock. */
@@ -251,6 +255,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     ),
     sandbox: readSandbox(flags.sandbox, env, file.sandbox, [flags.config, keysFileOf(env, file)]),
     ...readNode(flags, file),
+    ...readPolicies(file, (root) => readRoot(resolve(typedIn, root))),
     env: Object.freeze({ ...env }),
     passEnv: file.pass_env ?? [],
     logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
@@ -344,12 +349,13 @@ const keysFileOf = (env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): s
   env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
 
 function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
-  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role }) => ({
+  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role, policy }) => ({
     id,
     key,
     budgetUsd: budget_usd,
     tenant,
     role,
+    policy: policy && withRealRoots(policy, (root) => readRoot(resolve(env.INIT_CWD ?? process.cwd(), root))),
   }));
   if (env.AGENT_SERVER_API_KEY)
     keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY, tenant: DEFAULT_TENANT, role: 'operator' });

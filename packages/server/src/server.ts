@@ -7,6 +7,8 @@ import { createDemoModel } from 'claude-agent-demo-model';
 import { createGateway, type ProviderStatus } from 'claude-agent-gateway';
 import { SessionOptions } from 'claude-agent-protocol';
 import type { Logger } from 'pino';
+import { createModelRule } from './access/models.ts';
+import { createRestrictions } from './access/policies.ts';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
 import { createMirror } from './agent/claude/mirror/mirror.ts';
@@ -106,6 +108,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const log = watchLog(createLog({ ownership, feed }), metrics);
   const tokens = createSessionTokens();
   const identify = createIdentify(config.apiKeys, tokens);
+  const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
     keyBudgets: new Map(
@@ -113,6 +116,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     ),
     onError,
   });
+  const refuseModel = createModelRule(config, restrictionsOf, store);
   const gateway = createGateway({
     config: config.gateway,
     onFailure: (subject, failure) => reasons.note(subject, failure),
@@ -121,9 +125,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     authorize: (headers) => {
       const principal = identify(headers);
       if (principal?.kind === 'session') return { ok: true, subject: { sessionId: principal.sessionId } };
-      return { ok: true, subject: principal?.kind === 'key' ? { keyId: principal.id } : {} };
+      if (principal?.kind !== 'key') return { ok: true, subject: {} };
+      return { ok: true, subject: { keyId: principal.id, tenant: principal.tenant } };
     },
     budget: accounts,
+    ...(refuseModel && { refuseModel }),
     onUsage(record) {
       accounts.book(record);
       observation.onModelCall(record);
@@ -212,6 +218,20 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError,
   });
   const agent = inWorkspaces(claude, workspaces);
+  const policy = createPolicy(
+    {
+      bypass,
+      auto: config.allowUnaskedTools === true || config.defaultPermissionMode === 'auto',
+      trustProject: config.allowTrustProject,
+      unaskedTools: config.allowUnaskedTools,
+      callbackUrls: config.allowCallbackUrls,
+      commands: config.allowCommands,
+      defaultModel,
+    },
+    folders,
+    workspaces,
+    restrictionsOf,
+  );
   const callbacks = createGuardedFetch(config.allowCallbackUrls);
   const sessions = createSessions({
     store,
@@ -224,18 +244,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     workspaces,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
-    policy: createPolicy(
-      {
-        bypass,
-        auto: config.allowUnaskedTools === true || config.defaultPermissionMode === 'auto',
-        trustProject: config.allowTrustProject,
-        unaskedTools: config.allowUnaskedTools,
-        callbackUrls: config.allowCallbackUrls,
-        commands: config.allowCommands,
-      },
-      folders,
-      workspaces,
-    ),
+    policy,
     postCallback: createPostCallback(callbacks),
     permissionTimeoutSeconds: config.permissionTimeoutSeconds,
     parkAfterSeconds: config.parkAfterSeconds,
@@ -260,6 +269,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     agent,
     sessions,
     folders,
+    rootsOf: policy.roots,
     workspaces,
     identify,
     peers: createPeers(home.instance),

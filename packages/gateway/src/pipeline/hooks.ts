@@ -3,6 +3,8 @@
 /** The sender of a request, as the host knows it. */
 export interface Subject {
   keyId?: string;
+  /** Whom the key belongs to, for hosts that know more than one. */
+  tenant?: string;
   sessionId?: string;
 }
 
@@ -55,6 +57,11 @@ export interface LogEntry {
 export interface GatewayHooks {
   /** Authorizes a request. Without this hook every request is allowed, for hosts that have authorized it already. */
   authorize?: (headers: Record<string, string>) => Authorization | Promise<Authorization>;
+  /**
+   * Whether the sender may use a model, by the name in the request. Gives the sentence of a refusal. Without this hook
+   * every model that is configured is allowed.
+   */
+  refuseModel?: (subject: Subject, model: string) => Promise<string | undefined>;
   /** Called with the client's error message when a request fails: agents do not show all of them. */
   onFailure?: (subject: Subject, failure: { status: number; message: string }) => void;
   /**

@@ -65,6 +65,8 @@ export function createReceiver(options: ReceiverOptions) {
     const unpacked = await decompressRequest(raw, incoming.headers['content-encoding'], limit);
     if ('problem' in unpacked) refuse(statusOfProblem[unpacked.problem], unpacked.why);
     const body = readBody(asBuffer(unpacked.bytes));
+    const refusal = await hooks.refuseModel?.(subject, body.model);
+    if (refusal !== undefined) throw new GatewayError({ ...failure(403, refusal), final: true });
     const resolution = options.resolve(body.model);
     const target = resolution.targets[0];
     if (!target) refuse(404, `model: ${body.model}`);

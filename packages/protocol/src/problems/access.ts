@@ -94,6 +94,12 @@ export const accessProblems = {
     ({ what, setting }: { what: string; setting: string }) =>
       `This server does not let ${what} run without asking. ${administrator(setting)}`,
   ),
+  policy_forbids: define(
+    403,
+    'The policy of the caller, its tenant or the server does not allow this',
+    ({ what, allowed }: { what: string; allowed: readonly string[] }) =>
+      `The policy that applies here does not allow ${what}. ${allowed.length > 0 ? `It allows: ${allowed.join(', ')}.` : 'Leave it out, or ask who runs the server for another policy.'}`,
+  ),
   callback_not_allowed: define(
     403,
     'The configuration does not allow this callback URL',

@@ -181,6 +181,7 @@ export const sessionRoutes = {
       'bypass_needs_sandbox',
       'trust_forbidden',
       'unasked_not_allowed',
+      'policy_forbids',
       'callback_not_allowed',
       'body_missing',
       'malformed_json',

@@ -19,6 +19,7 @@ export const STARTING = [
   'bypass_needs_sandbox',
   'trust_forbidden',
   'unasked_not_allowed',
+  'policy_forbids',
   'callback_not_allowed',
   'validation_failed',
   'agent_start_failed',

@@ -7,7 +7,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Observation } from '../observe/observation.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
-import type { Store } from '../store/store.ts';
+import type { Owned, Store } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Forward, Identify } from './auth.ts';
 
@@ -18,6 +18,8 @@ export interface AppDeps {
   agent: Agent;
   sessions: Sessions;
   folders: Folders;
+  /** Folders that sessions of this owner may work in. */
+  rootsOf(owned: Owned): readonly string[];
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
   peers: Peers;

@@ -61,18 +61,25 @@ export function createAdmission(
   const { store, log, agent, folders, policy, workspaces } = deps;
 
   /** Checks a request against the configuration. */
-  const admit = async (request: Create): Promise<{ cwd: string; mode: PermissionMode }> => {
+  const admit = async (
+    request: Create,
+    owned: Owned,
+  ): Promise<{ cwd: string; mode: PermissionMode; options: SessionOptions }> => {
     requireRoom();
-    const mode = request.permission_mode ?? deps.defaultPermissionMode;
-    policy.checkMode(mode);
-    policy.checkOptions(request);
-    await checkFolders(request);
-    return { cwd: await folders.check(request.cwd), mode };
+    const mode = request.permission_mode ?? policy.modeFor(deps.defaultPermissionMode, owned);
+    policy.checkMode(mode, owned);
+    policy.checkModel(request.model, owned);
+    policy.checkOptions(request, owned);
+    await checkFolders(request, owned);
+    const options = policy.handed(SessionOptions.parse(request), owned);
+    return { cwd: await policy.checkFolder(request.cwd, owned), mode, options };
   };
 
-  const checkFolders = async (request: Create): Promise<void> => {
+  const checkFolders = async (request: Create, owned: Owned): Promise<void> => {
     const plugins = (request.plugins ?? []).map(({ path }) => path);
-    for (const folder of [...(request.additional_directories ?? []), ...plugins]) await folders.check(folder);
+    for (const folder of [...(request.additional_directories ?? []), ...plugins]) {
+      await policy.checkFolder(folder, owned);
+    }
   };
 
   /** A conversation never changes its folder: the agent stores it by folder and finds it only from there. */
@@ -134,7 +141,7 @@ export function createAdmission(
 
   const resumeKnown = async (known: Session, request: Create): Promise<SessionCreated> => {
     const { id } = known;
-    await checkFolders(request);
+    await checkFolders(request, known.record());
     // Checked before anything is written: a refusal leaves the session as it was.
     await known.checkDivergence(request.force);
     const before = known.record();
@@ -177,7 +184,7 @@ export function createAdmission(
     if (!transcript) {
       throw problem('session_not_found', { id, resuming: true });
     }
-    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd });
+    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd }, maker);
     await requireFolder(cwd, request.cwd);
     const record = newRecord(request, { id, cwd, mode, maker, hasTranscript: true });
     await inspectTranscript(deps, record, { isLive: false, force: request.force });
@@ -197,7 +204,9 @@ export function createAdmission(
       throw problem('nothing_to_fork', { id: source });
     }
     const from = parent?.workspace ? undefined : (parent?.cwd ?? transcript.cwd ?? request.cwd);
-    const { cwd, mode } = await admit({ ...request, cwd: from });
+    // A branch stays with the conversation's tenant, whoever makes it.
+    const owned = { ...maker, tenant: parent?.tenant ?? maker.tenant };
+    const { cwd, mode } = await admit({ ...request, cwd: from }, owned);
     await requireFolder(parent?.cwd ?? cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
@@ -210,8 +219,7 @@ export function createAdmission(
       id,
       cwd: prepared?.cwd ?? cwd,
       mode,
-      // A branch stays with the conversation's tenant, whoever makes it.
-      maker: { ...maker, tenant: parent?.tenant ?? maker.tenant },
+      maker: owned,
       hasTranscript: true,
       forkedFrom,
       workspace: prepared?.record ?? null,
@@ -257,8 +265,8 @@ export function createAdmission(
   return {
     async create(request, maker) {
       requireOneFolder(request);
-      const { cwd, mode } = await admit(request);
-      const kind = { model: request.model ?? deps.defaultModel, options: SessionOptions.parse(request), cwd };
+      const { cwd, mode, options } = await admit(request, maker);
+      const kind = { model: request.model ?? deps.defaultModel, options, cwd };
       const reservation = request.start === 'now' ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentEvents } from '../agent/agent.ts';
+import { PermissionMode } from 'claude-agent-protocol';
+import type { AgentEvents, Question } from '../agent/agent.ts';
 import type { Log } from '../events/log.ts';
+import { isObject } from '../is-object.ts';
 import type { Broker } from '../permissions/broker.ts';
 import type { Calls } from './calls.ts';
 import type { CommandBody } from './machine/commands.ts';
@@ -17,6 +19,10 @@ export interface AgentEventsDeps {
   inOrder(show: (state: State) => void): void;
   broker: Broker;
   calls: Calls;
+  /** The mode that policies put in the place of one: the same, unless it leaves too much to the agent. */
+  ceiling(mode: PermissionMode): PermissionMode;
+  /** Sets a mode that the agent did not ask for. */
+  setMode(mode: PermissionMode): void;
 }
 
 /** Turns the events of a session's agent into commands, all of them facts. */
@@ -30,10 +36,18 @@ export interface AgentListener {
 }
 
 export function createAgentListener(deps: AgentEventsDeps): AgentListener {
-  const { id, log, state, fact, inOrder, broker, calls } = deps;
+  const { id, log, state, fact, inOrder, broker, calls, ceiling, setMode } = deps;
   let reportTimer: NodeJS.Timeout | undefined;
 
   const noReport = (what: string): void => fact({ kind: 'no-report' }, what);
+
+  /** Nobody can agree to a mode that policies forbid. */
+  const below = (suggestions: Question['suggestions']): Question['suggestions'] =>
+    suggestions.filter((each) => {
+      const mode =
+        isObject(each) && each.type === 'setMode' ? PermissionMode.safeParse(each.mode).data : undefined;
+      return mode === undefined || ceiling(mode) === mode;
+    });
 
   return {
     awaitReport() {
@@ -56,9 +70,13 @@ export function createAgentListener(deps: AgentEventsDeps): AgentListener {
       onIdle: () => noReport('note that the agent is idle'),
       onMessage: (message, end) => fact({ kind: 'message', message, end }, 'store what the agent said'),
       onDelta: (message) => inOrder((now) => log.live(id, answered(now)?.turn.id ?? null, message)),
-      onQuestion: broker.ask,
+      onQuestion: (question) => broker.ask({ ...question, suggestions: below(question.suggestions) }),
       onCall: calls.ask,
-      onPermissionMode: (mode) => fact({ kind: 'mode-changed', mode }, 'note the permission mode'),
+      onPermissionMode(mode) {
+        fact({ kind: 'mode-changed', mode }, 'note the permission mode');
+        const instead = ceiling(mode);
+        if (instead !== mode) setMode(instead);
+      },
       onModel: (model) => fact({ kind: 'model-changed', model }, 'note the model'),
       onTitle: (title) => fact({ kind: 'title-changed', title }, 'note the title'),
       onFolder: (folder) => fact({ kind: 'folder-changed', folder }, 'note the folder'),

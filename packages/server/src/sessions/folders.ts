@@ -52,7 +52,8 @@ export function createFolders(roots: readonly string[]): Folders {
   };
 }
 
-function isInside(root: string, path: string): boolean {
+/** Whether a real path is a folder or below it. */
+export function isInside(root: string, path: string): boolean {
   const way = relative(root, path);
   return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }

@@ -14,12 +14,14 @@ const STRICT: Allowed = {
   callbackUrls: 'none',
 };
 
+const OWNED = { tenant: 'default', createdBy: null };
+
 const ready = async (): Promise<void> => {};
 
 const refusal = (allowed: Partial<Allowed>, options: Record<string, unknown>): string | undefined => {
   const policy = createPolicy({ ...STRICT, ...allowed }, createFolders([tmpdir()]), { ready });
   try {
-    policy.checkOptions({ enable_proxy: false, ...options });
+    policy.checkOptions({ enable_proxy: false, ...options }, OWNED);
     return undefined;
   } catch (error) {
     return `${(error as { code: string }).code}: ${(error as Error).message}`;
@@ -71,7 +73,7 @@ test('an MCP server with a command wants leave, one at an address does not', () 
 
 test('in the mode auto nobody is asked: it wants leave', () => {
   const checkMode = (auto: boolean) => () =>
-    createPolicy({ ...STRICT, auto }, createFolders([tmpdir()]), { ready }).checkMode('auto');
+    createPolicy({ ...STRICT, auto }, createFolders([tmpdir()]), { ready }).checkMode('auto', OWNED);
   expect(checkMode(false)).toThrow('allow_unasked_tools');
   expect(checkMode(true)).not.toThrow();
 });
@@ -124,6 +126,8 @@ test('at the start of an agent its further folders must be there, and inside the
           cwd: base,
           workspace: null,
           permissionMode: 'default',
+          model: null,
+          ...OWNED,
           options: { additional_directories: [folder] },
         })
         .catch((error: { code: string; status: number }) => `${error.status} ${error.code}`);

@@ -1,12 +1,14 @@
 import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
 import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-options';
 import { z } from 'zod';
+import type { RestrictionsOf } from '../access/policies.ts';
+import { combine, type Restrictions } from '../access/tool-policy.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import { mayLeadTo, type Reach } from '../outbound/addresses.ts';
-import type { SessionRecord } from '../store/store.ts';
+import type { Owned, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
-import type { Folders } from './folders.ts';
+import { type Folders, isInside } from './folders.ts';
 
 /** What the configuration allows callers to do. */
 export interface Allowed {
@@ -22,6 +24,8 @@ export interface Allowed {
   callbackUrls: Reach;
   /** Whether callers may have commands started as MCP servers. */
   commands: boolean;
+  /** The model of sessions that name none; undefined: the agent's own choice. */
+  defaultModel?: string | undefined;
 }
 
 /** They change nothing and send nothing anywhere. */
@@ -47,27 +51,45 @@ const HARMLESS_SETTINGS: ReadonlySet<string> = new Set([
 const Rules = z.array(z.string()).optional();
 const PERMISSION_SETTINGS = { allow: Rules, deny: Rules, ask: Rules, defaultMode: PermissionMode.optional() };
 
-/** What sessions may do: checked when they are created, and again at every start of an agent. */
+/**
+ * What sessions may do, by the configuration and the policies of their tenant and their maker: checked when they are
+ * created, and again at every start of an agent.
+ */
 export interface Policy {
   /** @throws AppError 403 */
-  checkMode(mode: PermissionMode): void;
+  checkMode(mode: PermissionMode, owned: Owned): void;
+  /** The mode of a session that names none. */
+  modeFor(wanted: PermissionMode, owned: Owned): PermissionMode;
+  /** @param model null or undefined: the default model @throws AppError 403 */
+  checkModel(model: string | null | undefined, owned: Owned): void;
   /** @throws AppError 403 */
-  checkOptions(options: SessionOptions): void;
+  checkOptions(options: SessionOptions, owned: Owned): void;
+  /** The real path of a folder; without one, the first that is allowed. @throws AppError 422 missing, 403 outside */
+  checkFolder(folder: string | undefined, owned: Owned): Promise<string>;
+  /** Folders that the owner's sessions may work in or below. */
+  roots(owned: Owned): readonly string[];
+  /** The options with the rules of the policies, as the agent gets them. */
+  handed(options: SessionOptions, owned: Owned): SessionOptions;
   /**
    * Checks a session before its agent starts: folders and configuration may have changed since it was created. A
    * workspace that is not here is restored.
    * @throws AppError 403 for something that is not allowed now, 409 when its folder is gone
    */
   checkStart(
-    session: Pick<SessionRecord, 'id' | 'cwd' | 'workspace' | 'permissionMode' | 'options'>,
+    session: Pick<
+      SessionRecord,
+      'id' | 'cwd' | 'workspace' | 'permissionMode' | 'options' | 'model' | 'tenant' | 'createdBy'
+    >,
   ): Promise<void>;
 }
 
-export function createPolicy(
-  allowed: Allowed,
-  folders: Folders,
-  workspaces: Pick<Workspaces, 'ready'>,
-): Policy {
+/** The checks of one set of restrictions. */
+interface Checks {
+  mode(mode: PermissionMode): void;
+  options(options: SessionOptions): void;
+}
+
+function createChecks(allowed: Allowed, limits: Restrictions): Checks {
   const mayRunUnasked = (rule: string): boolean =>
     allowed.unaskedTools === true || [...READS, ...allowed.unaskedTools].some((given) => covers(given, rule));
 
@@ -87,8 +109,14 @@ export function createPolicy(
 
   const checkServers = (servers: NonNullable<SessionOptions['mcp_servers']>, whose = ''): void => {
     for (const [name, server] of Object.entries(servers)) {
-      if ('command' in server) requireCommands(`the command of the MCP server "${name}"${whose}`);
-      else {
+      const isListed = limits.allowsServer(server);
+      if (isListed === false) {
+        throw problem('policy_forbids', { what: `the MCP server "${name}"${whose}`, allowed: [] });
+      }
+      if ('command' in server) {
+        // Whoever wrote it into the list has allowed it.
+        if (!isListed) requireCommands(`the command of the MCP server "${name}"${whose}`);
+      } else {
         const free = (server.tools ?? []).filter((tool) => tool.permission_policy === 'always_allow');
         checkRules(
           free.map((tool) => `mcp__${name}__${tool.name}`),
@@ -145,7 +173,7 @@ export function createPolicy(
     }
     const { allow = [], defaultMode, deny: _, ask: __, ...others } = permissions.data;
     checkRules(allow, 'settings.permissions.allow');
-    if (defaultMode) policy.checkMode(defaultMode);
+    if (defaultMode) checks.mode(defaultMode);
     for (const key of Object.keys(others)) requireCommands(`settings.permissions.${key}`);
     if (isObject(settings.sandbox)) checkSandbox(settings.sandbox, 'settings.sandbox');
     for (const key of Object.keys(settings)) {
@@ -154,15 +182,17 @@ export function createPolicy(
   };
 
   /** One for each option that the table of options leaves to policy. */
-  const checks: Record<Exclude<PolicyOption, OwnOption>, (options: SessionOptions) => void> = {
+  const byOption: Record<Exclude<PolicyOption, OwnOption>, (options: SessionOptions) => void> = {
     trust_project({ trust_project: asked }) {
       if (asked && !allowed.trustProject) throw problem('trust_forbidden');
+      if (asked && !limits.trustProject)
+        throw problem('policy_forbids', { what: 'trust_project', allowed: [] });
     },
     allowed_tools: ({ allowed_tools: rules = [] }) => checkRules(rules, 'allowed_tools'),
     mcp_servers: ({ mcp_servers: servers = {} }) => checkServers(servers),
     agents({ agents = {} }) {
       for (const [name, agent] of Object.entries(agents)) {
-        if (agent.permissionMode) policy.checkMode(agent.permissionMode);
+        if (agent.permissionMode) checks.mode(agent.permissionMode);
         for (const given of agent.mcpServers ?? []) {
           if (typeof given !== 'string') checkServers(given, ` of the agent "${name}"`);
         }
@@ -182,8 +212,12 @@ export function createPolicy(
     hooks: ({ hooks = {} }) => checkCallbacks(Object.values(hooks).flat()),
   };
 
-  const policy: Policy = {
-    checkMode(mode) {
+  const checks: Checks = {
+    mode(mode) {
+      if (!limits.allowsMode(mode)) {
+        const allowed = PermissionMode.options.filter(limits.allowsMode);
+        throw problem('policy_forbids', { what: `the permission mode ${mode}`, allowed });
+      }
       if (mode === 'auto' && !allowed.auto) {
         throw unaskedNotAllowed('the permission mode auto', '"allow_unasked_tools": true');
       }
@@ -193,19 +227,87 @@ export function createPolicy(
       }
       throw problem('permission_mode_forbidden');
     },
+    options(options) {
+      for (const check of Object.values(byOption)) check(options);
+    },
+  };
+  return checks;
+}
 
-    checkOptions(options) {
-      for (const check of Object.values(checks)) check(options);
+export function createPolicy(
+  allowed: Allowed,
+  folders: Folders,
+  workspaces: Pick<Workspaces, 'ready'>,
+  restrictionsOf: RestrictionsOf = () => NO_RESTRICTIONS,
+): Policy {
+  const known = new WeakMap<Restrictions, Checks>();
+  const checksOf = (owned: Owned): Checks => {
+    const limits = restrictionsOf(owned);
+    const checks = known.get(limits) ?? createChecks(allowed, limits);
+    known.set(limits, checks);
+    return checks;
+  };
+
+  const requireRoots = (path: string, owned: Owned, resuming: boolean): void => {
+    for (const roots of restrictionsOf(owned).roots) {
+      if (!roots.some((root) => isInside(root, path))) {
+        throw problem('cwd_not_allowed', { cwd: path, roots, resuming });
+      }
+    }
+  };
+
+  const policy: Policy = {
+    checkMode: (mode, owned) => checksOf(owned).mode(mode),
+    modeFor: (wanted, owned) => restrictionsOf(owned).modeFor(wanted),
+
+    checkModel(model, owned) {
+      const { allowsModel, models } = restrictionsOf(owned);
+      const name = model ?? allowed.defaultModel;
+      if (allowsModel(name)) return;
+      const what = name === undefined ? "the agent's own choice of model" : `the model ${name}`;
+      throw problem('policy_forbids', { what, allowed: models });
+    },
+
+    checkOptions(options, owned) {
+      checksOf(owned).options(options);
+      for (const model of modelsIn(options)) policy.checkModel(model, owned);
+    },
+
+    async checkFolder(folder, owned) {
+      const real = await folders.check(folder ?? restrictionsOf(owned).roots[0]?.[0]);
+      requireRoots(real, owned, false);
+      return real;
+    },
+
+    roots: (owned) => restrictionsOf(owned).roots.at(-1) ?? folders.roots,
+
+    handed(options, owned) {
+      const { rules } = restrictionsOf(owned);
+      if (Object.values(rules).every((list) => list.length === 0)) return options;
+      const { settings = {} } = options;
+      const own = z.looseObject(PERMISSION_SETTINGS).parse(settings.permissions ?? {});
+      const permissions = {
+        ...own,
+        allow: [...(own.allow ?? []), ...rules.allow],
+        ask: [...(own.ask ?? []), ...rules.ask],
+        deny: [...(own.deny ?? []), ...rules.deny],
+      };
+      return { ...options, settings: { ...settings, permissions } };
     },
 
     async checkStart(session) {
       const { permissionMode, options } = session;
-      policy.checkMode(permissionMode);
-      policy.checkOptions(options);
-      await (session.workspace ? workspaces.ready(session) : folders.recheck(session.cwd));
+      policy.checkMode(permissionMode, session);
+      policy.checkModel(session.model, session);
+      policy.checkOptions(options, session);
+      if (session.workspace) await workspaces.ready(session);
+      else {
+        await folders.recheck(session.cwd);
+        requireRoots(session.cwd, session, true);
+      }
       const plugins = (options.plugins ?? []).map(({ path }) => path);
       for (const folder of [...(options.additional_directories ?? []), ...plugins]) {
-        await folders.check(folder).catch((error: unknown) => {
+        await policy.checkFolder(folder, session).catch((error: unknown) => {
           if (!(error instanceof AppError) || error.code !== 'cwd_not_found') throw error;
           throw problem('cwd_gone', { cwd: folder, how: 'is gone', fromOptions: true });
         });
@@ -214,6 +316,14 @@ export function createPolicy(
   };
   return policy;
 }
+
+const NO_RESTRICTIONS = combine([]);
+
+/** The models that a session's options name. */
+const modelsIn = ({ fallback_model, background_model, agents = {} }: SessionOptions): string[] =>
+  [fallback_model, background_model, ...Object.values(agents).map(({ model }) => model)].flatMap((model) =>
+    model === undefined || model === 'inherit' ? [] : [model],
+  );
 
 function unaskedNotAllowed(what: string, key: string): AppError {
   return problem('unasked_not_allowed', { what, setting: key });

@@ -1,4 +1,4 @@
-import type { ExportLine, ForkSession, Output, PermissionMode, SessionCreated } from 'claude-agent-protocol';
+import type { ExportLine, ForkSession, Output, SessionCreated } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { Owned, SessionQuery, SessionRecord } from '../store/store.ts';
@@ -59,7 +59,6 @@ export interface Sessions extends AtWork {
   isStopping(): boolean;
   countOpen(): number;
   /** @throws AppError 403 when the configuration forbids the mode */
-  checkMode(mode: PermissionMode): void;
   /** Settles everything that a dead server left open, and takes over its queues. Once, before the first request. */
   recover(): Promise<void>;
   /** How many more sessions could have a process at once: those that are idle would sleep for it. */
@@ -99,7 +98,7 @@ export interface SessionsDeps
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
-  const { store, agent, policy, ownership } = deps;
+  const { store, agent, ownership } = deps;
   const actors = createActors({
     kept: deps.keptSessions,
     ...(ownership.isShared && {
@@ -353,7 +352,6 @@ export function createSessions(deps: SessionsDeps): Sessions {
     ...createAtWork(actors.all),
     isStopping: () => stopping,
     countOpen: () => open,
-    checkMode: policy.checkMode,
 
     async recover() {
       await agent.sweep();

@@ -228,7 +228,17 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     fact: (command) => fact(command, 'store a call'),
   });
 
-  const listener = createAgentListener({ id, log, state, fact, inOrder: actor.inOrder, broker, calls });
+  const listener = createAgentListener({
+    id,
+    log,
+    state,
+    fact,
+    inOrder: actor.inOrder,
+    broker,
+    calls,
+    ceiling: (mode) => policy.modeFor(mode, state().record),
+    setMode: (mode) => background(settings.setPermissionMode(mode), 'go back to a permission mode'),
+  });
 
   const process = createProcessHandle({
     agent,
@@ -249,7 +259,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         model: record.model ?? defaultModel,
         permissionMode: record.permissionMode,
         title: record.title,
-        options: record.options,
+        options: policy.handed(record.options, record),
         spentUsd: record.options.max_budget_usd === undefined ? 0 : await store.sessionCost(id),
         resume,
         ...(parked && {

@@ -36,6 +36,7 @@ export function createSettings(deps: SettingsDeps): Settings {
 
   const setModel = async (model: string | null): Promise<void> => {
     requireOpen();
+    policy.checkModel(model, state().record);
     const before = state().record.model;
     await process.tell((live) => live.setModel(model ?? defaultModel));
     try {
@@ -51,6 +52,7 @@ export function createSettings(deps: SettingsDeps): Settings {
 
   const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
     requireOpen();
+    policy.checkMode(mode, state().record);
     await process.tell((live) => live.setPermissionMode(mode));
     await call({ kind: 'set-permission-mode', mode });
   };

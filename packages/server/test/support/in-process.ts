@@ -127,6 +127,7 @@ export function createInProcess({
     agent,
     sessions,
     folders,
+    rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
     identify: createIdentify([], createSessionTokens()),
     peers: createPeers('in-process'),

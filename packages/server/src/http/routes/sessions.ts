@@ -58,7 +58,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       scope,
       cwd: cwd === undefined ? undefined : await folders.check(cwd),
       // Conversations outside the roots cannot be resumed here, and are not shown.
-      roots: folders.roots,
+      roots: deps.rootsOf(makerOf(c.get('principal'))),
       // A conversation that its session has left (/clear) cannot be resumed by itself; the session can.
       without: [...(await store.pastConversations()), ...(await store.conversationsOutside(scope))],
       ...(!isInScope(scope, OF_THE_MACHINE) && { only: await store.conversationsIn(scope) }),
@@ -149,7 +149,6 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
 
   mount(app, routes.setPermissionMode, async ({ params, body }) => {
     const session = await sessions.getOpen(params.session_id);
-    sessions.checkMode(body.mode);
     await session.setPermissionMode(body.mode);
     return { status: 'ok', mode: body.mode };
   });
