@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { migrate } from './migrate.ts';
+import { listMigrations, migrate } from './migrate.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'migrate-test-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -25,6 +25,13 @@ describe('migrations', () => {
     db = new DatabaseSync(':memory:');
   });
   afterEach(() => db.close());
+
+  test('of one number are refused, as they come from two branches: the second would never be applied', () => {
+    const files = { '001-a.sql': 'create table a (n)', '001-b.sql': 'create table b (n)' };
+    expect(() => migrate(db, folder(files))).toThrow(/Two migrations have the number 1/);
+    for (const store of ['./migrations/', './postgres/migrations/'])
+      expect(listMigrations(new URL(store, import.meta.url)).length).toBeGreaterThan(0);
+  });
 
   test('are applied in order, each once', () => {
     const one = { '001-a.sql': 'create table t (n integer); insert into t values (1)' };

@@ -1,8 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { ForeignDatabase } from '../migrate.ts';
+import { ForeignDatabase, listMigrations } from '../migrate.ts';
 import type { PostgresPool, Sql } from './pool.ts';
-
-const NAME = /^(\d{3})-[a-z-]+\.sql$/;
 
 /** "claude-agent-server" as a number: held while a node migrates, so that several can start at once. */
 const LOCK = 0x636c6175;
@@ -15,12 +12,9 @@ export async function migrate(
   pool: PostgresPool,
   folder = new URL('./migrations/', import.meta.url),
 ): Promise<void> {
-  const files = readdirSync(folder)
-    .filter((name) => NAME.test(name))
-    .sort();
-  const newest = Number(NAME.exec(files.at(-1) ?? '')?.[1] ?? 0);
-  for (const file of files) {
-    const version = Number(NAME.exec(file)?.[1]);
+  const migrations = listMigrations(folder);
+  const newest = migrations.at(-1)?.version ?? 0;
+  for (const { version, sql: script } of migrations) {
     await pool.transaction(async (sql) => {
       await sql.get('select pg_advisory_xact_lock($1)', LOCK);
       const current = await currentVersion(sql);
@@ -31,7 +25,7 @@ export async function migrate(
       }
       if (version <= current) return;
       await sql.get('insert into migrations values ($1, $2)', version, new Date().toISOString());
-      await sql.script(readFileSync(new URL(file, folder), 'utf8'));
+      await sql.script(script());
     });
   }
   await keepCursorsGrowing(pool);
