@@ -1,13 +1,11 @@
 /**
- * The two stores side by side in one run: appends, and turns of two servers that differ only in their store. With
- * `--growth SESSIONS EVENTS` instead: the same questions to a small PostgreSQL database and to one of that size.
+ * The two stores side by side in one run: appends, and turns of two servers that differ only in their store.
  *
- * Run: node --conditions=claude-agent-source bench/store.ts [--growth 100000 5000000]
+ * Run: node --conditions=claude-agent-source bench/store.ts
  */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
 import { openSqliteStore } from '../packages/server/src/store/sqlite.ts';
 import type { Store } from '../packages/server/src/store/store.ts';
@@ -132,119 +130,19 @@ async function benchTurns(base: string, database: string, turns = 60): Promise<v
   }
 }
 
-/** Fills a database with sessions of fifty events by SQL: through the store it would take an hour. */
-const fill = (sessions: number, events: number): string => `
-  insert into sessions (id, created_at, last_activity, status, metadata, tags, cwd, permission_mode, options,
-      message_count, conversation_id, has_transcript, last_seq, log_bytes, last_cursor)
-    select md5(n::text)::uuid::text, '2026-01-01T00:00:00.000Z',
-      to_char(timestamp '2026-01-01' + n * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS".000Z"'),
-      case when n % 3 = 0 then 'connected' else 'closed' end, '{}', '{}', '/work/' || n % 100, 'default',
-      '{"enable_proxy":false}', 1, md5(n::text)::uuid::text, true, ${Math.floor(events / sessions)}, 0, 0
-    from generate_series(1, ${sessions}) n;
-  insert into conversations select id, id, 0, false, 0 from sessions;
-  insert into turns (session_id, id, position, state, initiator, input, input_hash, wait_for, urgent, created_at, started_at,
-      ended_at, result)
-    select md5((1 + n % ${sessions})::text)::uuid::text, md5('turn' || n)::uuid::text, n, 'completed', 'user',
-      '"a question about something"', '', 'turn', false, '', '', '', '{}'
-    from generate_series(1, ${sessions * 5}) n;
-  insert into permissions (session_id, id, position, kind, tool_name, tool_input, suggestions, durable, default_to_no,
-      requested_at, state)
-    select md5((1 + n % ${sessions})::text)::uuid::text, md5('p' || n)::uuid::text, n, 'tool', 'Bash', '{}', '[]', false,
-      false, '2026-01-01T00:00:00.000Z', case when n <= 200 then 'pending' else 'allowed' end
-    from generate_series(1, ${sessions}) n;
-  insert into events (session_id, seq, cursor, at, turn_id, type, bytes, history, data)
-    select md5((1 + n / ${Math.floor(events / sessions)})::text)::uuid::text, 1 + n % ${Math.floor(events / sessions)}, n,
-      '2026-01-01T00:00:00.000Z', md5('turn' || n / 10)::uuid::text,
-      case n % 10 when 0 then 'turn.queued' when 1 then 'turn.started' when 9 then 'turn.completed' else 'agent.message' end,
-      220, n % 10 between 1 and 8, '{"type":"assistant","text":"' || repeat(md5(n::text), 6) || '"}'
-    from generate_series(0, ${events} - 1) n`;
-
-async function benchGrowth(socket: string, sessions: number, events: number): Promise<void> {
-  const sizes = { small: [1_000, 50_000], large: [sessions, events] } as const;
-  const stores: Record<string, Awaited<ReturnType<typeof openPostgresStore>>> = {};
-  const admin = new Client({ host: socket, user: 'test', database: 'postgres' });
-  await admin.connect();
-  for (const [name, [many, all]] of Object.entries(sizes)) {
-    await admin.query(`create database ${name}`);
-    const url = `postgres://test@localhost/${name}?host=${encodeURIComponent(socket)}`;
-    stores[name] = await openPostgresStore({ url, connections: 2 });
-    const client = new Client({ connectionString: url });
-    await client.connect();
-    const start = performance.now();
-    await client.query(fill(many, all));
-    await client.query('vacuum analyze');
-    const { rows } = await client.query(
-      'select pg_size_pretty(pg_database_size(current_database())) as size',
-    );
-    await client.end();
-    console.log(
-      `${name}: ${many} sessions, ${all} events, ${rows[0].size}, ${ms(performance.now() - start)}`,
-    );
-  }
-  await admin.end();
-  const pick = async (store: Store): Promise<string[]> =>
-    (await store.listSessions({ status: 'all', limit: 50 })).sessions.map(({ id }) => id);
-  const ids = { small: await pick(stores.small as Store), large: await pick(stores.large as Store) };
-  const questions: Record<string, (store: Store, id: string) => Promise<unknown>> = {
-    'list, a page of 50': (store) => store.listSessions({ status: 'all', limit: 50 }),
-    'list by status': (store) => store.listSessions({ status: 'connected', limit: 50 }),
-    'list by folder': (store) => store.listSessions({ status: 'all', cwd: '/work/7', limit: 10 }),
-    'inbox, a page of 50': (store) => store.pendingPermissions({ limit: 50 }),
-    'replay of a session': (store, id) => store.readEvents(id, 0, 500),
-    'history of a session': (store, id) =>
-      store.history(id, { after: 0, until: 9_999, limit: 100, offset: 0 }),
-    'events of all, a page of 500': (store) => store.readControlEvents(0, 500),
-    'last cursor': (store) => store.lastCursor(),
-    'one session': (store, id) => store.getSession(id),
-    append: (store, id) => store.write([sampleEvent(id, { json: JSON_OF_EVENT })]),
-  };
-  const rows: string[][] = [];
-  for (const [what, ask] of Object.entries(questions)) {
-    const times = { small: [] as number[], large: [] as number[] };
-    for (let n = 0; n < 205; n++) {
-      for (const name of ['small', 'large'] as const) {
-        const start = performance.now();
-        await ask(stores[name] as Store, ids[name][n % 50] ?? '');
-        // The first ones fill caches.
-        if (n >= 5) times[name].push(performance.now() - start);
-      }
-    }
-    const [small, large] = [median(times.small), median(times.large)];
-    const least = [quantile(times.small, 0.05), quantile(times.large, 0.05)] as const;
-    rows.push([
-      what,
-      ms(small),
-      ms(large),
-      `${(large / small).toFixed(2)}x`,
-      ...least.map(ms),
-      `${(least[1] / least[0]).toFixed(2)}x`,
-    ]);
-  }
-  printTable(
-    'median of 200, alternating',
-    ['', 'small', 'large', 'ratio', 'p5 small', 'p5 large', 'ratio'],
-    rows,
-  );
-  for (const store of Object.values(stores)) await store.close();
-}
-
 const programs = findPostgres();
 if (programs === undefined) throw new Error('This bench needs PostgreSQL: apt-get install postgresql.');
 const cluster = await startCluster(programs, DURABLE);
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-store-')));
 try {
-  const at = process.argv.indexOf('--growth');
-  if (at >= 0) await benchGrowth(cluster.socket, Number(process.argv[at + 1]), Number(process.argv[at + 2]));
-  else {
-    const url = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
-    const stores = {
-      SQLite: openSqliteStore(join(base, 'bench.db')),
-      PostgreSQL: await openPostgresStore({ url }),
-    };
-    await benchAppends(stores);
-    for (const store of Object.values(stores)) await store.close();
-    await benchTurns(base, url);
-  }
+  const url = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
+  const stores = {
+    SQLite: openSqliteStore(join(base, 'bench.db')),
+    PostgreSQL: await openPostgresStore({ url }),
+  };
+  await benchAppends(stores);
+  for (const store of Object.values(stores)) await store.close();
+  await benchTurns(base, url);
 } finally {
   await cluster.stop();
   rmSync(base, { recursive: true, force: true });

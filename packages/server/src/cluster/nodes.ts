@@ -96,7 +96,9 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
          from sessions s join nodes n on n.incarnation = s.owner where s.id = any($1)`,
         sessionIds,
       );
-      return new Map(rows.map(({ id, state }) => [String(id), SessionState.parse(state)]));
+      // One that was made by SQL, or whose log lost its oldest events, has none.
+      const known = rows.filter(({ state }) => state !== null);
+      return new Map(known.map(({ id, state }) => [String(id), SessionState.parse(state)]));
     },
 
     // One that no look has found yet has just joined.

@@ -5,6 +5,7 @@ import { openWorkRead } from './postgres/open-work.ts';
 import { permissionReads } from './postgres/permissions.ts';
 import { createPostgresPool, type PostgresOptions, type PostgresPool } from './postgres/pool.ts';
 import { sessionReads } from './postgres/sessions.ts';
+import { checkTextIndex } from './postgres/text-index.ts';
 import { transcriptStore } from './postgres/transcripts.ts';
 import { turnReads } from './postgres/turns.ts';
 import { usageReads } from './postgres/usage.ts';
@@ -32,11 +33,16 @@ export interface PostgresStore extends Store {
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
   const { prepared = true, listen = true, onError = () => {} } = options;
   const pool = createPostgresPool(options);
+  // A migration of a large database takes minutes.
+  const patient = createPostgresPool({ ...options, connections: 1, queryTimeoutMs: 0 });
   try {
-    await migrate(pool);
+    await migrate(patient);
+    await checkTextIndex(patient, onError);
   } catch (error) {
     await pool.close();
     throw error;
+  } finally {
+    await patient.close();
   }
   const listener = createListener(pool, listen, onError);
   const writer = createWriter({ pool, prepared, onWrite: listener.tell, onError });

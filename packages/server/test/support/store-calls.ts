@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { event } from '../../src/events/log.ts';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
 import type { TranscriptStore } from '../../src/store/transcripts.ts';
 import {
@@ -128,11 +129,15 @@ function changes(): Change[] {
     'delete-call': [{ kind: 'delete-call', sessionId: session.id, id: 'c' }],
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
-    event: [sampleEvent(session.id) as Extract<Change, { kind: 'event' }>],
+    // The first one is trimmed, and readers of all sessions would miss it.
+    event: [
+      event(session.id, 'session.tasks', { tasks: [] }, null, AT) as Extract<Change, { kind: 'event' }>,
+      sampleEvent(session.id) as Extract<Change, { kind: 'event' }>,
+    ],
     'begin-import': [begin as Extract<Change, { kind: 'begin-import' }>],
     'import-rows': [rows as Extract<Change, { kind: 'import-rows' }>],
     'end-import': [end as Extract<Change, { kind: 'end-import' }>],
-    'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 1 }],
+    'trim-events': [{ kind: 'trim-events', sessionId: session.id, below: 2 }],
     'hide-session': [{ kind: 'hide-session', id: session.id }],
     // An event, a turn and a request.
     'erase-rows': [1, 2, 3].map(() => ({ kind: 'erase-rows', id: session.id, rows: 50, bytes: 1000 })),

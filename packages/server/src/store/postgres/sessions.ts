@@ -1,9 +1,8 @@
-import { decodeCursor, likeText, sessionPage } from '../list-cursor.ts';
 import type { SessionReads } from '../reads.ts';
 import { conversationFromRow, hiddenFromRow, ownedFromRow, sessionFromRow } from '../rows.ts';
-import type { Scope, SessionQuery } from '../store.ts';
-import { tagsOf } from './encode.ts';
+import type { Scope } from '../store.ts';
 import type { Sql, Value } from './pool.ts';
+import { sessionList } from './session-list.ts';
 
 /** What the store answers about sessions and their conversations. */
 export const sessionReads = (sql: Sql): SessionReads => ({
@@ -17,15 +16,7 @@ export const sessionReads = (sql: Sql): SessionReads => ({
     return new Map(rows.map((row) => [String(row.id), sessionFromRow(row)]));
   },
 
-  async listSessions({ limit, cursor, ...filters }) {
-    const { conditions, values } = conditionsOf(filters, [...decodeCursor(cursor), limit + 1]);
-    const rows = await sql.all(
-      `select * from sessions where ${['hidden is null', '(last_activity, id) < ($1, $2)', ...conditions].join(' and ')}
-       order by last_activity desc, id desc limit $3`,
-      ...values,
-    );
-    return sessionPage(rows, limit);
-  },
+  ...sessionList(sql),
 
   async countSessions(status) {
     return Number((await sql.get('select count(*) as n from sessions where status = $1', status))?.n);
@@ -103,34 +94,4 @@ export function inScope(scope: Scope | undefined, values: Value[], table = ''): 
   const conditions = [`${table}tenant = $${values.push(scope.tenant)}`];
   if (scope.createdBy !== undefined) conditions.push(`${table}created_by = $${values.push(scope.createdBy)}`);
   return conditions;
-}
-
-/** Text that PostgreSQL cannot take out of its JSON: NUL, and halves of a character. */
-const UNREADABLE = String.raw`'\\u(0000|d[89a-f])'`;
-/** What a turn says: its prompt, or the text blocks of it. */
-const SAID = `case json_typeof(t.input::json) when 'string' then t.input::json #>> '{}'
-  else (select string_agg(b ->> 'text', chr(10)) from json_array_elements(t.input::json) b
-        where b ->> 'type' = 'text') end`;
-
-/** The filters of a list, after the values that stand before them. Text and metadata have no index. */
-function conditionsOf(
-  { status, cwd, q, metadata, scope }: Omit<SessionQuery, 'limit' | 'cursor'>,
-  values: Value[],
-): { conditions: string[]; values: Value[] } {
-  const conditions = inScope(scope, values);
-  const mark = (value: Value): string => `$${values.push(value)}`;
-  if (status !== 'all') conditions.push(`status = ${mark(status)}`);
-  if (cwd !== undefined) conditions.push(`cwd = ${mark(cwd)}`);
-  if (q !== undefined) {
-    // Messages are kept as JSON.
-    const [inText, inJson] = [mark(likeText(q)), mark(likeText(JSON.stringify(q).slice(1, -1)))];
-    conditions.push(
-      `(title ilike ${inText} escape '\\' or exists
-         (select from turns t where t.session_id = sessions.id and t.input ilike ${inJson} escape '\\'
-            and case when t.input ~ ${UNREADABLE} then true
-              else left(${SAID}, 65536) ilike ${inText} escape '\\' end))`,
-    );
-  }
-  if (metadata !== undefined) conditions.push(`tags @> ${mark(tagsOf(metadata))}::text[]`);
-  return { conditions, values };
 }
