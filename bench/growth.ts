@@ -169,7 +169,7 @@ const inStore: Parameters<typeof compare>[2] = {
   'search, no hit': ({ store }) => store.listSessions({ status: 'all', q: 'not in any text', limit: 50 }),
   'search, a common word': ({ store }) => store.listSessions({ status: 'all', q: 'case', limit: 50 }),
   'search, in a folder': ({ store }) =>
-    store.listSessions({ status: 'all', q: 'case12', cwd: ONE_FOLDER, limit: 50 }),
+    store.listSessions({ status: 'all', q: 'a needle in hay', cwd: ONE_FOLDER, limit: 50 }),
   'inbox, a page of 50': ({ store }) => store.pendingPermissions({ limit: 50 }),
   'one session': ({ store }, id) => store.getSession(id),
   'turns of a session': ({ store }, id) => store.listTurns({ sessionId: id, limit: 50 }),
