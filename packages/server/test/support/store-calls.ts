@@ -35,7 +35,9 @@ const questions: Record<
   getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store) => [
     ...filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
-    ...scopes.map((scope) => store.listSessions({ status: 'all', limit: 50, scope })),
+    ...scopes.flatMap((scope) =>
+      (['all', 'connected'] as const).map((status) => store.listSessions({ status, limit: 50, scope })),
+    ),
   ],
   hiddenSessions: (store) => [store.hiddenSessions()],
   countSessions: (store) => [store.countSessions('connected')],

@@ -103,11 +103,14 @@ function place(
   { status, cwd, cursor, scope }: Pick<SessionQuery, 'status' | 'cwd' | 'cursor' | 'scope'>,
   { $ }: Values,
 ): { where: string; order: string } {
-  const { tenant, createdBy } = { createdBy: undefined, ...scope };
+  const { tenant, createdBy } = scope?.tenant === undefined ? {} : scope;
   const given = new Map(
-    Object.entries({ cwd, tenant, created_by: createdBy, status: status === 'all' ? undefined : status }).flatMap(
-      ([column, value]) => (value === undefined ? [] : [[column, $(value)] as const]),
-    ),
+    Object.entries({
+      cwd,
+      tenant,
+      created_by: createdBy,
+      status: status === 'all' ? undefined : status,
+    }).flatMap(([column, value]) => (value === undefined ? [] : [[column, $(value)] as const])),
   );
   const columns = indexOf(given);
   const marks = columns.map((column) => given.get(column));
