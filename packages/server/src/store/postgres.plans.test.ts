@@ -278,7 +278,7 @@ async function statementsOfTheStore(url: string): Promise<Statement[]> {
   try {
     await callEverything(store);
     await callTranscripts(store.transcripts, SEEDED);
-    await useCluster(url, store);
+    for (const sharedFolders of [true, false]) await useCluster(url, store, sharedFolders);
     const sent = query.mock.calls.flatMap(([config]: unknown[]) =>
       typeof config === 'object' && config !== null && 'text' in config ? [config as Statement] : [],
     );
@@ -294,13 +294,14 @@ async function statementsOfTheStore(url: string): Promise<Statement[]> {
 }
 
 /** What a node asks: it joins, owns a session, and looks for dead nodes. */
-async function useCluster(url: string, store: PostgresStore): Promise<void> {
+async function useCluster(url: string, store: PostgresStore, sharedFolders: boolean): Promise<void> {
   const { ownership, membership, nodes, ...cluster } = createCluster({
     store,
     pool: createPostgresPool({ url, connections: 2 }),
     id: 'a node',
     heartbeatMs: 100,
     leaseMs: 5_000,
+    sharedFolders,
     onError(error) {
       throw error;
     },
@@ -314,6 +315,7 @@ async function useCluster(url: string, store: PostgresStore): Promise<void> {
   await ownership.acquire(session.id);
   await ownership.acquire(crypto.randomUUID());
   await nodes.locate(session.id);
+  await nodes.folderOf(session.id);
   await nodes.states([session.id]);
   const stop = nodes.onChange(session.id, () => {});
   await nodes.update([]);
