@@ -126,40 +126,53 @@ const SAMPLE_MS = 100;
 const SAMPLE = `select s.id, n.id is not null as owned, n.address from sessions s left join nodes n on n.incarnation = s.owner
   where exists (select from turns t where t.session_id = s.id and t.state in ('queued', 'running'))`;
 
+/** For how long a session with open work had no owner that could work: its owner was harmed, or dead. */
+export interface Gap {
+  sessionId: string;
+  begin: number;
+  harmedMs: number;
+  deadMs: number;
+}
+
 /** Measures for how long sessions with open work have no owner that could work. */
 export async function watchOwners(
   database: string,
   nodes: readonly Node[],
-): Promise<{ gaps: number[]; stop(): Promise<void> }> {
+): Promise<{ gaps: Gap[]; stop(): Promise<void> }> {
   const client = new Client({ connectionString: database });
   await client.connect();
-  const gaps: number[] = [];
-  const since = new Map<string, number>();
+  const gaps: Gap[] = [];
+  const open = new Map<string, Gap>();
   let stopped = false;
   const isHarmed = (address: string | null): boolean =>
     nodes.some(({ port, harmed }) => harmed && address?.endsWith(`:${port}`));
   const run = (async () => {
+    let before = performance.now();
     while (!stopped) {
-      const at = performance.now();
       const { rows } = await client.query<{ id: string; owned: boolean; address: string | null }>(SAMPLE);
-      const without = new Set(
-        rows.filter(({ owned, address }) => !owned || isHarmed(address)).map(({ id }) => id),
-      );
-      for (const id of without) if (!since.has(id)) since.set(id, at);
-      for (const [id, begin] of since) {
-        if (without.has(id)) continue;
-        gaps.push(at - begin);
-        since.delete(id);
+      const at = performance.now();
+      const without = rows.filter(({ owned, address }) => !owned || isHarmed(address));
+      const ids = new Set(without.map(({ id }) => id));
+      for (const { id, owned } of without) {
+        const gap = open.get(id) ?? { sessionId: id, begin: at, harmedMs: 0, deadMs: 0 };
+        if (open.has(id)) gap[owned ? 'harmedMs' : 'deadMs'] += at - before;
+        open.set(id, gap);
       }
+      for (const [id, gap] of open) {
+        if (ids.has(id)) continue;
+        gaps.push(gap);
+        open.delete(id);
+      }
+      before = at;
       await sleep(SAMPLE_MS);
     }
+    gaps.push(...open.values());
   })();
   return {
     gaps,
     async stop() {
       stopped = true;
       await run;
-      for (const begin of since.values()) gaps.push(performance.now() - begin);
       await client.end();
     },
   };
