@@ -79,7 +79,9 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
   const { seed, cast, log, leaseSeconds, pace = 1 } = options;
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-cluster-')));
   const [root, userHome] = [join(base, 'work'), join(base, 'user')];
-  for (const folder of [join(root, 'effects'), userHome]) mkdirSync(folder, { recursive: true });
+  mkdirSync(join(root, 'effects'), { recursive: true });
+  // Of each node its own: the agent's files travel through the database.
+  const userHomes = Array.from({ length: options.nodes }, (_, n) => `${userHome}${n}`);
   const config = join(base, 'config.json');
   writeFileSync(
     config,
@@ -99,9 +101,9 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
   const journal = createJournal();
   const ended = new AbortController();
   try {
-    for (let n = 0; n < options.nodes; n++) {
+    for (const [n, userHome] of userHomes.entries()) {
       const home = join(base, `home${n}`);
-      mkdirSync(home);
+      for (const folder of [home, userHome]) mkdirSync(folder);
       const logFile = join(base, `node${n}.log`);
       const given = { home, root, userHome, config, model: demo.url, port: await freePort() };
       nodes.push(await startNode(`node ${n}`, database, { ...given, logFile, alone: true }, options));
@@ -154,7 +156,7 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterOutcom
     const findings = await judge(
       database,
       journal,
-      { projects: join(userHome, '.claude', 'projects'), root },
+      { projects: userHomes.map((each) => join(each, '.claude', 'projects')), root },
       counts,
     );
     findings.orphans.push(...orphans);
@@ -182,7 +184,7 @@ const dump = async (database: string, file: string): Promise<void> =>
 async function judge(
   url: string,
   journal: Journal,
-  where: { projects: string; root: string },
+  where: { projects: readonly string[]; root: string },
   counts: Record<string, number>,
 ): Promise<Findings> {
   const store = await openPostgresStore({ url, listen: false });

@@ -34,8 +34,8 @@ export type Evidence = Map<string, SessionEvidence>;
 
 export interface EvidenceSources {
   store: Store;
-  /** The agent's folder of transcript folders. */
-  projects: string;
+  /** The agent's folders of transcript folders: one of each node. */
+  projects: readonly string[];
   /** The folder that the files of side effects are relative to. */
   root: string;
 }
@@ -71,8 +71,8 @@ export async function readEvidence(
   return evidence;
 }
 
-function readTranscript(projects: string, id: string): TranscriptEntry[] {
-  return linesOf(...foldersOf(projects).map((folder) => join(projects, folder, `${id}.jsonl`))).flatMap(
+function readTranscript(projects: readonly string[], id: string): TranscriptEntry[] {
+  return linesOf(...projects.flatMap(foldersOf).map((folder) => join(folder, `${id}.jsonl`))).flatMap(
     (line) => {
       try {
         return [JSON.parse(line) as TranscriptEntry];
@@ -86,7 +86,7 @@ function readTranscript(projects: string, id: string): TranscriptEntry[] {
 
 function foldersOf(projects: string): string[] {
   try {
-    return readdirSync(projects);
+    return readdirSync(projects).map((name) => join(projects, name));
   } catch {
     return [];
   }

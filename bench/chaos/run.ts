@@ -103,7 +103,7 @@ export async function runChaos({ seed, cast = CAST, ...given }: ChaosOptions): P
     async findings(over) {
       const store = openSqliteStore(join(home, 'server.db'));
       try {
-        const sources = { store, projects: join(userHome, '.claude', 'projects'), root };
+        const sources = { store, projects: [join(userHome, '.claude', 'projects')], root };
         const evidence = await readEvidence(sources, journal.sessions);
         const found = check(journal, evidence, { over });
         if (over) Object.assign(world.counts, sums(journal, evidence));

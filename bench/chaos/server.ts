@@ -121,7 +121,10 @@ export interface AgentSeen {
   run: string | undefined;
 }
 
-/** Processes that the servers of this root have started for sessions: their working folder tells. */
+/**
+ * Processes that servers have started for sessions.
+ * @param userHome the HOME of these servers, or what those of several nodes begin with
+ */
 export function agentsOf(userHome: string): AgentSeen[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -129,7 +132,7 @@ export function agentsOf(userHome: string): AgentSeen[] {
       try {
         const entries = readFileSync(`/proc/${name}/environ`, 'latin1').split('\0');
         const sessionId = variable(entries, 'CLAUDE_AGENT_SERVER_SESSION');
-        if (sessionId === undefined || variable(entries, 'HOME') !== userHome) return [];
+        if (sessionId === undefined || !variable(entries, 'HOME')?.startsWith(userHome)) return [];
         const [program = ''] = readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0');
         const run = variable(entries, 'CLAUDE_AGENT_SERVER_RUN');
         return [{ pid: Number(name), sessionId, isAgent: /claude[^/]*$/.test(program), run }];
