@@ -210,6 +210,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
   }
   const credential = findCredential(env);
   const demo = flags.demo ?? file.demo ?? false;
+  const sandbox = readSandbox(flags.sandbox, env, file.sandbox, [flags.config, keysFileOf(env, file)]);
 
   return Object.freeze<Config>({
     host,
@@ -218,7 +219,8 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     database: readDatabase(flags['database-url'], env, file),
     roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     demo,
-    credential: demo ? undefined : credential,
+    // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
+    credential: demo || sandbox.network !== 'open' ? undefined : credential,
     model: env.ANTHROPIC_MODEL || file.model,
     apiKeys,
     gateway: readGateway(file.gateway, env, demo),
@@ -253,7 +255,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
       flags.workspaces && resolve(typedIn, flags.workspaces),
       env,
     ),
-    sandbox: readSandbox(flags.sandbox, env, file.sandbox, [flags.config, keysFileOf(env, file)]),
+    sandbox,
     ...readNode(flags, file),
     ...readPolicies(file, (root) => readRoot(resolve(typedIn, root))),
     env: Object.freeze({ ...env }),

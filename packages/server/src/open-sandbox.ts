@@ -3,19 +3,32 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { projectFolder } from './agent/claude/rebuild.ts';
 import { configDir, usesGateway } from './agent/environment.ts';
+import type { AllowedHost } from './agent/sandbox/allowed-hosts.ts';
 import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
+import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
+import type { Identify } from './http/auth.ts';
 import type { Home } from './lock.ts';
 
 /**
  * The sandbox of this server's agents, as the configuration says; undefined when they see the machine.
  * @throws ConfigError when one is required and cannot be had
  */
-export async function openSandbox(config: Config, home: Home, logger: Logger): Promise<Sandbox | undefined> {
-  const { mode, read, write, ownFiles } = config.sandbox;
+export async function openSandbox(
+  config: Config,
+  home: Home,
+  logger: Logger,
+  gateway: Pick<EgressDeps, 'answer'> & { identify: Identify; hasProviders: boolean },
+): Promise<Sandbox | undefined> {
+  const { mode, network, allowedHosts, read, write, ownFiles } = config.sandbox;
   if (mode === 'off') return undefined;
+  if (network !== 'open' && !gateway.hasProviders && !config.demo) {
+    throw new ConfigError(
+      `With "sandbox.network": "${network}", model calls go through the gateway, and it has no credential: a login of Claude Code does not count. Set ANTHROPIC_API_KEY or another provider's key.`,
+    );
+  }
   let bubblewrap: Bubblewrap;
   try {
     if (process.platform !== 'linux') throw new Error('a sandbox needs Linux');
@@ -30,7 +43,7 @@ export async function openSandbox(config: Config, home: Home, logger: Logger): P
     logger.warn(`agents run without a sandbox, with the rights of this server: ${why}`);
     return undefined;
   }
-  logger.info({ sandbox: bubblewrap.version }, 'agents run in a sandbox');
+  logger.info({ sandbox: bubblewrap.version, network }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
   const agents = configDir(env);
   return createSandbox({
@@ -49,7 +62,27 @@ export async function openSandbox(config: Config, home: Home, logger: Logger): P
       ],
       files: ownFiles,
     },
+    egress: network === 'open' ? undefined : egressTo(gateway, allowedHosts),
+    hasProxy: network === 'limited',
     projectOf: (cwd) => projectFolder('', cwd),
     usesLogin: (session) => !usesGateway({ credential }, session),
+  });
+}
+
+function egressTo(
+  { answer, identify }: Pick<EgressDeps, 'answer'> & { identify: Identify },
+  allowedHosts: readonly AllowedHost[],
+): Egress {
+  return createEgress({
+    allowedHosts,
+    sessionOf(headers) {
+      const key = headers['x-api-key'];
+      const principal = identify({
+        authorization: headers.authorization,
+        'x-api-key': Array.isArray(key) ? key[0] : key,
+      });
+      return principal?.kind === 'session' ? principal.sessionId : undefined;
+    },
+    answer,
   });
 }

@@ -2,13 +2,26 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { ConfigError } from 'claude-agent-gateway';
 import { z } from 'zod';
+import { type AllowedHost, parseAllowedHost } from './agent/sandbox/allowed-hosts.ts';
 
 const SandboxMode = z.enum(['auto', 'off', 'required']);
+const SandboxNetwork = z.enum(['open', 'limited', 'none']);
 const Path = z.string().min(1).refine(isAbsolute, 'must be an absolute path');
 
 /** What agents may see of the machine. */
 const SandboxSettings = z.strictObject({
   mode: SandboxMode.optional(),
+  network: SandboxNetwork.optional(),
+  allowed_hosts: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => parseAllowedHost(text) !== undefined,
+          'must be a host, such as example.org, *.example.org or example.org:8443',
+        ),
+    )
+    .optional(),
   read: z.array(Path).optional(),
   write: z.array(Path).optional(),
 });
@@ -20,6 +33,9 @@ export const SANDBOX_FLAGS = { sandbox: { type: 'string' } } as const;
 export interface SandboxConfig {
   /** `auto`: where this machine can; `required`: the server does not start where it cannot. */
   mode: z.infer<typeof SandboxMode>;
+  /** `open`: the machine's. `limited`: this server's gateway, and the allowed hosts by its proxy. `none`: the gateway. */
+  network: z.infer<typeof SandboxNetwork>;
+  allowedHosts: readonly AllowedHost[];
   /** Further paths that agents see, read-only or not; they exist, and are real paths. */
   read: readonly string[];
   write: readonly string[];
@@ -35,7 +51,13 @@ export interface SandboxConfig {
 export function readSandbox(
   flag: string | undefined,
   env: NodeJS.ProcessEnv,
-  { mode, read = [], write = [] }: z.infer<typeof SandboxSettings> = {},
+  {
+    mode: inFile,
+    network = 'open',
+    allowed_hosts = [],
+    read = [],
+    write = [],
+  }: z.infer<typeof SandboxSettings> = {},
   ownFiles: readonly (string | undefined)[],
 ): SandboxConfig {
   const given = flag ?? (env.AGENT_SERVER_SANDBOX || undefined);
@@ -43,8 +65,20 @@ export function readSandbox(
   if (!named.success) {
     throw new ConfigError(`--sandbox takes ${SandboxMode.options.join(', ')}, not "${given}".`);
   }
+  const mode = named.data ?? inFile;
+  if (network !== 'open' && mode === 'off') {
+    throw new ConfigError(
+      `"sandbox.network" is ${network}, and there is no sandbox. Start with --sandbox required, or remove "network".`,
+    );
+  }
+  if (network !== 'limited' && allowed_hosts.length > 0) {
+    throw new ConfigError('"sandbox.allowed_hosts" needs "network": "limited". Set it, or remove the hosts.');
+  }
   return {
-    mode: named.data ?? mode ?? 'off',
+    // A network that is not limited after all would be a surprise.
+    mode: network === 'open' ? (mode ?? 'off') : 'required',
+    network,
+    allowedHosts: allowed_hosts.flatMap((text) => parseAllowedHost(text) ?? []),
     read: read.map((path) => realPath('read', path)),
     write: write.map((path) => realPath('write', path)),
     ownFiles: ownFiles.flatMap((path) =>

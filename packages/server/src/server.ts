@@ -148,7 +148,12 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const onlyDemo = config.demo || (config.credential === undefined && providers.length === 0);
   const defaultModel = config.model ?? (onlyDemo ? 'demo' : undefined);
   let url = '';
-  const sandbox = await openSandbox(config, home, logger);
+  let http: HttpServer | undefined;
+  const sandbox = await openSandbox(config, home, logger, {
+    identify,
+    hasProviders: providers.length > 0,
+    answer: (request, response) => http?.emit('request', request, response),
+  });
   const bypass = !config.allowBypassPermissions
     ? 'forbidden'
     : !sandbox && refusesBypass(config.env)
@@ -284,7 +289,6 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError: (error, what) => onError(error, `answer ${what}`),
   });
 
-  let http: HttpServer | undefined;
   try {
     await sessions.recover();
     http = createHttpServer(getRequestListener(app.fetch));
@@ -329,6 +333,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => retention.stop(),
         () => processes.release(),
         () => feed.end(),
+        () => sandbox?.close(),
         () => closeHttp(http),
         () => gateway.close(),
         () => callbacks.close(),

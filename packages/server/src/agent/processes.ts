@@ -73,7 +73,12 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
       if (lease && lease.leftMs() <= 0) throw new Error(LEASE_OVER);
       watchdog.arm();
       const { soft, hard } = marks.limits(sessionId);
-      const line = confinement?.wrap(command, args, INFO_DESCRIPTOR) ?? { command, args, descriptors: [] };
+      const line = confinement?.wrap(command, args, INFO_DESCRIPTOR) ?? {
+        command,
+        args,
+        descriptors: [],
+        channel: undefined,
+      };
       const [program, given] = launched
         ? ['/bin/sh', ['-c', LAUNCH, String(soft), String(hard), line.command, ...line.args]]
         : [line.command, line.args];
@@ -81,7 +86,14 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
         ...(cwd !== undefined && { cwd }),
         env: { ...env, ...marks.environment(sessionId) },
         ...(!confinement && { signal }),
-        stdio: ['pipe', 'pipe', 'pipe', ...(confinement ? (['pipe'] as const) : []), ...line.descriptors],
+        stdio: [
+          'pipe',
+          'pipe',
+          'pipe',
+          ...(confinement ? (['pipe'] as const) : []),
+          ...(line.channel === undefined ? [] : (['ipc'] as const)),
+          ...line.descriptors,
+        ],
         // In its own process group, Ctrl-C at the server's terminal reaches only the server, which then ends its
         // agents in order; and the whole group can be killed.
         detached: true,
@@ -95,6 +107,12 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
         throw new Error(OUT_OF_FILES);
       }
       if (confinement) passSignals(child, signal);
+      if (line.channel !== undefined) {
+        child.once('message', (_, handle) => {
+          confinement?.take(handle);
+          child.disconnect();
+        });
+      }
       // The SDK listens twelve times to the exit of a spare.
       child.setMaxListeners(20);
       let words = '';

@@ -29,6 +29,8 @@ export interface Host {
   answers: AnswerWatch;
   /** Prepares what the process runs in. Call it right before it starts. */
   enter(guest: Guest): Promise<void>;
+  /** Settles when what the process runs in is complete. */
+  entered(): Promise<void>;
   /** The process, once the SDK has started it. */
   owned(): OwnedProcess | undefined;
   /** Ends the process, if there is one. */
@@ -76,6 +78,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
     async enter(guest) {
       confinement = await deps.sandbox?.enter(guest);
     },
+    entered: () => confinement?.ready ?? Promise.resolve(),
     owned: () => owned,
     abort: () => abort.abort(),
     options: {

@@ -60,7 +60,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
     await host.enter(options);
     const sdk = query({ prompt: inbox.messages(), options: host.options });
     let isReady = false;
-    const ready = sdk.initializationResult().then(() => {
+    const ready = Promise.all([sdk.initializationResult(), host.entered()]).then(() => {
       isReady = true;
     });
     const recording = mirror?.open(options);

@@ -137,6 +137,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
     try {
       await host.enter({ ...start, cwd, startsIn: folder });
       const process = await prewarm({ options: { ...host.options, additionalDirectories: [] } });
+      await Promise.race([host.entered(), process.exited]);
       // `exited` and the claim report it; unhandled, this rejection would end the server.
       process.claimed.catch(() => undefined);
       return {

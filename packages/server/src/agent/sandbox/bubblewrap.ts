@@ -34,6 +34,8 @@ export type Mount =
 export interface BubblewrapOptions {
   mounts: readonly Mount[];
   cwd: string;
+  /** The network of the machine; otherwise a loopback address of its own and nothing else. */
+  sharesNetwork: boolean;
   /** Bubblewrap writes the process id of the sandbox's init to this descriptor. */
   infoDescriptor: number;
 }
@@ -60,7 +62,7 @@ export async function findBubblewrap(program = 'bwrap'): Promise<Bubblewrap> {
   };
   await run(
     program,
-    [...isolation(found), '--ro-bind', '/', '/', '--proc', '/proc', '--', 'true'],
+    [...isolation(found), '--unshare-net', '--ro-bind', '/', '/', '--proc', '/proc', '--', 'true'],
     options,
   ).catch((error: { stderr?: string; message: string }) => {
     throw new Error(`bubblewrap cannot make a sandbox here: ${error.stderr?.trim() || error.message}`);
@@ -90,6 +92,7 @@ function isolation({ disablesUserNamespaces }: Bubblewrap): string[] {
 export function bubblewrapArguments(found: Bubblewrap, options: BubblewrapOptions): string[] {
   return [
     ...isolation(found),
+    ...(options.sharesNetwork ? [] : ['--unshare-net']),
     '--info-fd',
     String(options.infoDescriptor),
     '--proc',

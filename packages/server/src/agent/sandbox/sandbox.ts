@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { StartOptions } from '../agent.ts';
 import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
+import type { Egress } from './egress.ts';
 import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
 import { systemMounts } from './system.ts';
 
@@ -21,6 +23,8 @@ export interface SandboxCommand {
   args: string[];
   /** Open descriptors that it inherits, from `firstDescriptor` on. */
   descriptors: number[];
+  /** The descriptor over which the sandbox hands out its port, right after `infoDescriptor`; undefined without one. */
+  channel: number | undefined;
 }
 
 /** The sandbox of one agent process. */
@@ -32,6 +36,10 @@ export interface Confinement {
    */
   wrap(program: string, args: readonly string[], infoDescriptor: number): SandboxCommand;
   started(pid: number | undefined): void;
+  /** Takes what comes over the channel. */
+  take(handle: unknown): void;
+  /** Settles when the sandbox has its way out. */
+  ready: Promise<void>;
   /** Everything in it has ended. */
   leave(): Promise<void>;
 }
@@ -43,6 +51,8 @@ export interface Sandbox {
   enter(guest: Guest): Promise<Confinement>;
   /** Removes what a session's sandboxes have left. */
   erase(sessionId: string): Promise<void>;
+  /** Closes what is left of their connections. */
+  close(): void;
 }
 
 export interface SandboxDeps {
@@ -60,16 +70,38 @@ export interface SandboxDeps {
   /** Folders and files of the server that no agent may see, even in a folder where it works. */
   hidden: { folders: readonly string[]; files: readonly string[] };
   /** The name of a folder among the agent's folders of transcripts. */
+  /** The way out of sandboxes that do not share the machine's network. */
+  egress?: Egress | undefined;
+  /** Some hosts can be reached by it. */
+  hasProxy: boolean;
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
 }
+
+/** The port of the way out, on the sandbox's own loopback address. */
+const PORT = 3128;
+/**
+ * Runs inside a sandbox that has no network, beside the agent's start: opens a port on the sandbox's own loopback address,
+ * hands it to the server and ends. The server then accepts connections from within the sandbox itself, so no process has
+ * to stay inside for that (a Node would take 45 MB), and the agent has none to interfere with.
+ */
+const DOORWAY =
+  "const s = require('node:net').createServer().listen(+process.argv[1], '127.0.0.1', () => process.send('open', s, {}, () => process.exit()))";
+/** The agent gets neither the channel nor the variables that tell of it. */
+const WITH_DOORWAY =
+  '("$0" -e "$1" "$2" </dev/null &); unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE; eval "exec $3>&-"; shift 3; exec "$@"';
+
+const doorwayCommand = (channel: number): string[] => [
+  ...['/bin/sh', '-c', WITH_DOORWAY],
+  ...[process.execPath, DOORWAY, String(PORT), String(channel)],
+];
 
 /** Certificates that the environment names. */
 const CERTIFICATES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 /** Sandboxes by bubblewrap, around the whole agent process and everything that it starts. */
 export function createSandbox(deps: SandboxDeps): Sandbox {
-  const { bubblewrap, env, hidden } = deps;
+  const { bubblewrap, env, hidden, egress } = deps;
   let identity: Promise<string> | undefined;
   const stateFile = env.CLAUDE_CONFIG_DIR
     ? join(deps.config, '.claude.json')
@@ -79,13 +111,14 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
     ...CERTIFICATES.flatMap((name): Mount[] => (env[name] ? [{ kind: 'read', path: env[name] }] : [])),
     ...deps.read.map((path): Mount => ({ kind: 'read', path })),
     ...deps.write.map((path): Mount => ({ kind: 'write', path })),
+    ...(egress ? [{ kind: 'read', path: process.execPath } as const] : []),
     ...hidden.folders.map((path): Mount => ({ kind: 'hide', path })),
     ...hidden.files.map((path): Mount => ({ kind: 'blank', path })),
   ];
 
   return {
     // The agent refuses to run as root without questions unless it is told that it is in a sandbox.
-    environment: { IS_SANDBOX: '1', TMPDIR: '/tmp' },
+    environment: { IS_SANDBOX: '1', TMPDIR: '/tmp', ...(egress && environmentOfEgress(deps.hasProxy)) },
     async enter(guest) {
       const { sessionId, conversationId, cwd, options, startsIn } = guest;
       const own = await openPrivateFolders(
@@ -101,16 +134,20 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
       );
       const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
       const open: number[] = [];
+      const doorway = Promise.withResolvers<void>();
+      let entrance: Server | undefined;
+      if (!egress) doorway.resolve();
       const release = (): void => {
         for (const descriptor of open.splice(0)) closeSync(descriptor);
       };
       return {
         wrap(program, args, infoDescriptor) {
+          const channel = egress && infoDescriptor + 1;
           try {
             const shown = writable.map((path): Mount => {
               if (!bubblewrap.bindsDescriptors) return { kind: 'write', path };
               open.push(openFolder(path));
-              return { kind: 'descriptor', path, descriptor: infoDescriptor + open.length };
+              return { kind: 'descriptor', path, descriptor: (channel ?? infoDescriptor) + open.length };
             });
             const mounts: Mount[] = [...machine, { kind: 'read', path: program }, ...own.mounts, ...shown];
             if (startsIn !== undefined) mounts.push({ kind: 'folder', path: startsIn });
@@ -118,11 +155,18 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
             return {
               command: bubblewrap.program,
               args: [
-                ...bubblewrapArguments(bubblewrap, { mounts, cwd: from, infoDescriptor }),
+                ...bubblewrapArguments(bubblewrap, {
+                  mounts,
+                  cwd: from,
+                  infoDescriptor,
+                  sharesNetwork: !egress,
+                }),
+                ...(channel === undefined ? [] : doorwayCommand(channel)),
                 program,
                 ...args,
               ],
               descriptors: [...open],
+              channel,
             };
           } catch (error) {
             release();
@@ -133,9 +177,21 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
           release();
           if (pid !== undefined) own.register(pid);
         },
-        leave: own.leave,
+        take(handle) {
+          // Only the first: what an agent might send later is not looked at.
+          if (!egress || entrance || !(handle instanceof Server)) return;
+          entrance = handle;
+          entrance.on('connection', (socket) => egress.accept(socket, sessionId));
+          doorway.resolve();
+        },
+        ready: doorway.promise,
+        async leave() {
+          entrance?.close();
+          await own.leave();
+        },
       };
     },
+    close: () => egress?.close(),
     erase: (sessionId) => removePrivateFolders(deps.folder, sessionId),
   };
 }
@@ -168,4 +224,21 @@ async function readGitIdentity(env: SandboxDeps['env']): Promise<string> {
   const line = (key: string, value: string): string =>
     value === '' ? '' : `\t${key} = ${JSON.stringify(value)}\n`;
   return `[user]\n${line('name', name)}${line('email', email)}`;
+}
+
+/** Model calls go to the gateway. Others use the proxy, if there is one. */
+function environmentOfEgress(hasProxy: boolean): Record<string, string> {
+  const address = `http://127.0.0.1:${PORT}`;
+  const own = '127.0.0.1,localhost';
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
+  return {
+    ANTHROPIC_BASE_URL: address,
+    ...Object.fromEntries(names.map((name) => [name, hasProxy ? address : ''])),
+    ALL_PROXY: '',
+    all_proxy: '',
+    NO_PROXY: own,
+    no_proxy: own,
+    // Node's own fetch asks for it.
+    ...(hasProxy && { NODE_USE_ENV_PROXY: '1' }),
+  };
 }
