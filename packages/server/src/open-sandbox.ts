@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { projectFolder } from './agent/claude/rebuild.ts';
-import { configDir, usesGateway } from './agent/environment.ts';
+import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
 import type { AllowedHost } from './agent/sandbox/allowed-hosts.ts';
 import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
@@ -85,4 +85,18 @@ function egressTo(
     },
     answer,
   });
+}
+
+/** Whether sessions may use bypassPermissions; with a line in the log where the agent would refuse it. */
+export function mayBypass(
+  { allowBypassPermissions, env }: Config,
+  inSandbox: boolean,
+  logger: Logger,
+): 'forbidden' | 'needs-sandbox' | 'allowed' {
+  if (!allowBypassPermissions) return 'forbidden';
+  if (inSandbox || !refusesBypass(env)) return 'allowed';
+  logger.warn(
+    '"allow_bypass_permissions" has no effect: the server runs as root, and Claude Code refuses bypassPermissions for root. Run the server as another user, or its agents in a sandbox (--sandbox required). If the whole machine is a disposable sandbox, set IS_SANDBOX=1 instead.',
+  );
+  return 'needs-sandbox';
 }

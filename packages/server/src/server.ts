@@ -12,7 +12,7 @@ import { createRestrictions } from './access/policies.ts';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
 import { createMirror } from './agent/claude/mirror/mirror.ts';
-import { configDir, refusesBypass, sessionEnvironment, usesGateway } from './agent/environment.ts';
+import { configDir, sessionEnvironment, usesGateway } from './agent/environment.ts';
 import { createPeers } from './agent/peers.ts';
 import { createProcesses } from './agent/processes.ts';
 import { createTally, type Price } from './agent/tally.ts';
@@ -33,7 +33,7 @@ import { startObservation } from './observe/observation.ts';
 import { watchLog } from './observe/watched-log.ts';
 import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
-import { openSandbox } from './open-sandbox.ts';
+import { mayBypass, openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -154,16 +154,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     hasProviders: providers.length > 0,
     answer: (request, response) => http?.emit('request', request, response),
   });
-  const bypass = !config.allowBypassPermissions
-    ? 'forbidden'
-    : !sandbox && refusesBypass(config.env)
-      ? 'needs-sandbox'
-      : 'allowed';
-  if (bypass === 'needs-sandbox') {
-    logger.warn(
-      '"allow_bypass_permissions" has no effect: the server runs as root, and Claude Code refuses bypassPermissions for root. Run the server as another user. If the whole machine is a disposable sandbox, set IS_SANDBOX=1 instead.',
-    );
-  }
+  const bypass = mayBypass(config, sandbox !== undefined, logger);
 
   const library = createLibrary({
     projects: join(configDir(config.env), 'projects'),
