@@ -1,6 +1,6 @@
 /** A home that is moved to PostgreSQL, with the real program and agents: what callers see stays the same, and goes on. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PermissionRequest } from 'claude-agent-protocol';
@@ -103,7 +103,13 @@ describe.skipIf(!hasPostgres())('a server on a database that a home was moved to
       (reason: unknown) => String(reason),
     );
     expect(alone).toMatch(/were moved to .*Start with --database-url/);
-    server = await startTestServer({ on: server, env: { AGENT_SERVER_DATABASE_URL: database } });
+    // A machine that never had the agent's files.
+    const userHome = join(server.home, '..', 'elsewhere');
+    mkdirSync(userHome);
+    server = await startTestServer({
+      on: { ...server, userHome },
+      env: { AGENT_SERVER_DATABASE_URL: database },
+    });
   }, 120_000);
   afterAll(() => cleanUp(server));
 
