@@ -61,7 +61,8 @@ const routeSchema = z.union([
   }),
 ]);
 
-const fileSchema = z.strictObject({
+/** The configuration file. */
+export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
   providers: z.record(z.string().regex(/^[^/\s]+$/), providerSchema).default({}),
   models: z.record(z.string().min(1), routeSchema).default({}),
@@ -80,14 +81,14 @@ const fileSchema = z.strictObject({
 
 export type ProviderConfig = z.infer<typeof providerSchema>;
 export type Route = z.infer<typeof routeSchema>;
-export type ConfigFile = z.input<typeof fileSchema>;
+export type ConfigFile = z.input<typeof configFileSchema>;
 
 /** The whole configuration. Provider keys and base URLs are looked up in `env`. */
-export type GatewayConfig = Readonly<z.output<typeof fileSchema>> & { readonly env: Environment };
+export type GatewayConfig = Readonly<z.output<typeof configFileSchema>> & { readonly env: Environment };
 
 /** Validates a configuration; throws a ConfigError that names the field. */
 export function createConfig(input: ConfigFile = {}, env: Environment = {}): GatewayConfig {
-  const result = fileSchema.safeParse(input);
+  const result = configFileSchema.safeParse(input);
   if (!result.success) throw new ConfigError(`gateway configuration: ${z.prettifyError(result.error)}`);
   return Object.freeze({ ...result.data, env: { ...env, ...awsProfile(env) } });
 }

@@ -1,5 +1,11 @@
 export { apiKeySchema, credentialOf, keyConflict } from './api-keys.ts';
-export { type ConfigFile, createConfig, type GatewayConfig, readConfigFile } from './config.ts';
+export {
+  type ConfigFile,
+  configFileSchema,
+  createConfig,
+  type GatewayConfig,
+  readConfigFile,
+} from './config.ts';
 export { ConfigError } from './config-error.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export type { ProviderStatus } from './models/providers.ts';

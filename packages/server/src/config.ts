@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import {
   ConfigError,
   createConfig as createGatewayConfig,
@@ -23,8 +23,9 @@ import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from '.
 import type { ToolPolicy } from './access/tool-policy.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
-import { NODE_FLAGS, NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
-import { readSandbox, SANDBOX_FIELDS, SANDBOX_FLAGS, type SandboxConfig } from './sandbox-config.ts';
+import { NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
+import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
+import { createSettingNames, type Mistake, type Sources } from './setting-sources.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
@@ -44,6 +45,7 @@ const Retention = z.strictObject({
 
 /** The configuration file. Flags override the environment, the environment overrides the file. */
 const ConfigFile = z.strictObject({
+  $schema: z.string().optional(),
   host: z.string().min(1).optional(),
   port: z.int().min(0).max(65535).optional(),
   home: z.string().min(1).optional(),
@@ -78,6 +80,8 @@ const ConfigFile = z.strictObject({
   gateway: z.record(z.string(), z.unknown()).optional(),
   log_level: LogLevel.optional(),
 });
+
+type Settings = z.infer<typeof ConfigFile>;
 
 /** A key that opens this server. */
 export interface ApiKey {
@@ -148,6 +152,7 @@ export interface Config extends NodeConfig, PolicyConfig {
 }
 
 export const USAGE = `Usage: claude-agent-server [options]
+       claude-agent-server config check [options]      say what is wrong with flags, environment and file, and what is set
        claude-agent-server backup FILE [--home DIR]    save database and transcripts, also of a running server
        claude-agent-server restore FILE [--home DIR]   put a backup into an empty home
        claude-agent-server migrate --from HOME --to URL  move the sessions of a home into PostgreSQL (--help: more)
@@ -169,24 +174,37 @@ export const USAGE = `Usage: claude-agent-server [options]
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
-Environment: AGENT_SERVER_API_KEY, AGENT_SERVER_API_KEYS_FILE, AGENT_SERVER_HOME, AGENT_SERVER_DATABASE_URL
-(hides a password from the list of processes), ANTHROPIC_MODEL, and the agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
+Every setting of the file is also a flag and a variable: max_sessions, --max-sessions, AGENT_SERVER_MAX_SESSIONS; a part
+of one as retention.max_events, --retention-max-events, AGENT_SERVER_RETENTION_MAX_EVENTS. Lists: repeat the flag, or commas in the
+variable. --no-NAME turns off what is on. And api_keys and gateway have no flag, because everybody sees the list of processes.
+Environment: also AGENT_SERVER_API_KEY (one key), ANTHROPIC_MODEL, and the agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
 
-const FLAGS = {
-  host: { type: 'string' },
-  port: { type: 'string' },
-  home: { type: 'string' },
-  'database-url': { type: 'string' },
-  root: { type: 'string', multiple: true },
-  config: { type: 'string' },
-  spares: { type: 'string' },
-  workspaces: { type: 'string' },
-  'max-live-agents': { type: 'string' },
-  ...SANDBOX_FLAGS,
-  ...NODE_FLAGS,
-  demo: { type: 'boolean' },
-  help: { type: 'boolean' },
-} as const;
+/** The configuration file as JSON schema. */
+export const configSchema = () => z.toJSONSchema(ConfigFile, { io: 'input', unrepresentable: 'any' });
+
+const OWN_FLAGS = { config: { type: 'string' }, help: { type: 'boolean' } } as const;
+
+/** Flags, environment and file, as far as they could be read. */
+export interface Examined {
+  help: boolean;
+  sources: Sources<Settings>;
+  /** What settings mean on this machine and together, by setting. Each throws a ConfigError. */
+  read: ReturnType<typeof createReaders>;
+}
+
+/**
+ * Reads flags, environment and file.
+ * @throws ConfigError when the flags cannot be told apart
+ */
+export function examine(argv: string[], env: NodeJS.ProcessEnv): Examined {
+  const names = createSettingNames(configSchema());
+  const flags = readFlags(argv, names.flags);
+  const file = typeof flags.config === 'string' ? flags.config : undefined;
+  const sources = names.merge({ flags, env, file, schema: ConfigFile });
+  const folder = flags.workspaces ?? flags['workspaces-folder'];
+  const read = createReaders(sources, env, file, typeof folder === 'string' ? folder : undefined);
+  return { help: flags.help === true, sources, read };
+}
 
 /**
  * Reads flags, environment and file into one frozen Config.
@@ -195,74 +213,96 @@ const FLAGS = {
  * @throws ConfigError with a sentence for the user
  */
 export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'help' {
-  const flags = readFlags(argv);
-  if (flags.help) return 'help';
-  const file = flags.config === undefined ? {} : readFile(flags.config);
-
-  const typedIn = env.INIT_CWD ?? process.cwd();
-  const host = flags.host ?? file.host ?? DEFAULT_HOST;
-  const home = homeOf(flags.home, env, file.home);
-  const apiKeys = distinct(readKeys(env, file));
-  if (!isLoopback(host) && apiKeys.length === 0) {
-    throw new ConfigError(
-      `Other machines can reach ${host}, so an API key is needed. Set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
-    );
-  }
-  const credential = findCredential(env);
-  const demo = flags.demo ?? file.demo ?? false;
-  const sandbox = readSandbox(flags.sandbox, env, file.sandbox, [flags.config, keysFileOf(env, file)]);
-
+  const { help, sources, read } = examine(argv, env);
+  if (help) return 'help';
+  if (sources.mistakes.length > 0) throw new ConfigError(sources.mistakes.map(lineOf).join('\n'));
+  const { settings } = sources;
+  const sandbox = read.sandbox();
   return Object.freeze<Config>({
-    host,
-    port: flags.port === undefined ? (file.port ?? DEFAULT_PORT) : readPort(flags.port),
-    home,
-    database: readDatabase(flags['database-url'], env, file),
-    roots: (flags.root ?? file.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
-    demo,
+    host: read.host(),
+    port: settings.port ?? DEFAULT_PORT,
+    home: homeOf(settings.home, env),
+    database: read.database_url(),
+    roots: read.roots(),
+    demo: settings.demo ?? false,
     // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
-    credential: demo || sandbox.network !== 'open' ? undefined : credential,
-    model: env.ANTHROPIC_MODEL || file.model,
-    apiKeys,
-    gateway: readGateway(file.gateway, env, demo),
-    allowBypassPermissions: file.allow_bypass_permissions ?? false,
-    allowTrustProject: file.allow_trust_project ?? false,
+    credential: settings.demo || sandbox.network !== 'open' ? undefined : findCredential(env),
+    model: read.model(),
+    apiKeys: read.api_keys(),
+    gateway: read.gateway(),
+    allowBypassPermissions: settings.allow_bypass_permissions ?? false,
+    allowTrustProject: settings.allow_trust_project ?? false,
     // With leave to bypass every question, anything may run.
-    allowUnaskedTools: file.allow_unasked_tools ?? (file.allow_bypass_permissions || []),
-    allowCallbackUrls: file.allow_callback_urls ?? 'none',
-    allowCommands: file.allow_commands ?? file.allow_bypass_permissions ?? false,
-    defaultPermissionMode: file.default_permission_mode ?? 'default',
-    permissionTimeoutSeconds: file.permission_timeout_seconds ?? 300,
-    parkAfterSeconds: file.park_after_seconds ?? 60,
-    sleepAfterSeconds: file.sleep_after_seconds ?? 300,
-    maxLiveAgents:
-      flags['max-live-agents'] === undefined
-        ? (file.max_live_agents ?? agentsThatFit())
-        : readAgents(flags['max-live-agents']),
-    maxQueuedTurns: file.max_queued_turns ?? 1_000,
-    maxSessions: file.max_sessions ?? 100_000,
-    bodyLimitBytes: file.body_limit_bytes ?? 10 * 1024 * 1024,
-    importLimitBytes: file.import_limit_bytes ?? 10 * 1024 ** 3,
-    shutdownGraceSeconds: file.shutdown_grace_seconds ?? 5,
-    spares: flags.spares === undefined ? (file.spares ?? 1) : readSpares(flags.spares),
+    allowUnaskedTools: settings.allow_unasked_tools ?? (settings.allow_bypass_permissions || []),
+    allowCallbackUrls: settings.allow_callback_urls ?? 'none',
+    allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
+    defaultPermissionMode: settings.default_permission_mode ?? 'default',
+    permissionTimeoutSeconds: settings.permission_timeout_seconds ?? 300,
+    parkAfterSeconds: settings.park_after_seconds ?? 60,
+    sleepAfterSeconds: settings.sleep_after_seconds ?? 300,
+    maxLiveAgents: settings.max_live_agents ?? agentsThatFit(),
+    maxQueuedTurns: settings.max_queued_turns ?? 1_000,
+    maxSessions: settings.max_sessions ?? 100_000,
+    bodyLimitBytes: settings.body_limit_bytes ?? 10 * 1024 * 1024,
+    importLimitBytes: settings.import_limit_bytes ?? 10 * 1024 ** 3,
+    shutdownGraceSeconds: settings.shutdown_grace_seconds ?? 5,
+    spares: settings.spares ?? 1,
     retention: {
-      maxAgeDays: file.retention?.max_age_days,
-      maxEvents: file.retention?.max_events,
-      maxBytes: file.retention?.max_bytes,
+      maxAgeDays: settings.retention?.max_age_days,
+      maxEvents: settings.retention?.max_events,
+      maxBytes: settings.retention?.max_bytes,
     },
-    workspaces: readWorkspaces(
-      file.workspaces,
-      home,
-      flags.workspaces && resolve(typedIn, flags.workspaces),
-      env,
-    ),
+    workspaces: read.workspaces(),
     sandbox,
-    ...readNode(flags, file),
-    ...readPolicies(file, (root) => readRoot(resolve(typedIn, root))),
+    ...read.lease_seconds(),
+    ...read.policy(),
     env: Object.freeze({ ...env }),
-    passEnv: file.pass_env ?? [],
-    logLevel: readLogLevel(env.AGENT_SERVER_LOG_LEVEL) ?? file.log_level ?? 'info',
+    passEnv: settings.pass_env ?? [],
+    logLevel: settings.log_level ?? 'info',
   });
 }
+
+/** @param workspaces the folder of workspaces, if a flag names it */
+function createReaders(
+  { settings, whereIs }: Sources<Settings>,
+  env: NodeJS.ProcessEnv,
+  file: string | undefined,
+  workspaces: string | undefined,
+) {
+  const typedIn = env.INIT_CWD ?? process.cwd();
+  const readers = {
+    host() {
+      const host = settings.host ?? DEFAULT_HOST;
+      if (isLoopback(host) || readers.api_keys().length > 0) return host;
+      throw new ConfigError(
+        `Other machines can reach ${host}, so an API key is needed. Set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
+      );
+    },
+    database_url: () => readDatabase(settings),
+    roots: () => (settings.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
+    // The agent's own variable is the weaker one, but the file is meant for many.
+    model: () => (isInFile(whereIs(['model'])) && env.ANTHROPIC_MODEL) || settings.model,
+    api_keys: () => distinct(readKeys(env, settings)),
+    gateway: () => readGateway(settings.gateway, env, settings.demo ?? false),
+    workspaces: () =>
+      readWorkspaces(
+        settings.workspaces,
+        homeOf(settings.home, env),
+        workspaces && resolve(typedIn, workspaces),
+        env,
+      ),
+    sandbox: () => readSandbox(settings.sandbox, [file, settings.api_keys_file]),
+    lease_seconds: () => readNode(settings),
+    policy: () => readPolicies(settings, (root) => readRoot(resolve(typedIn, root))),
+  };
+  return readers;
+}
+
+/** As a line of a message. */
+export const lineOf = ({ where, message }: Mistake): string =>
+  `${where}${/^(takes|must be) /.test(message) ? '' : ':'} ${message}`;
+
+const isInFile = (where: string | undefined): boolean => !where || !/^(--|AGENT_SERVER_)/.test(where);
 
 /** The server's own folder: of the flag, the environment, the file, or the default. */
 export function homeOf(flag: string | undefined, env: NodeJS.ProcessEnv, inFile?: string): string {
@@ -270,49 +310,13 @@ export function homeOf(flag: string | undefined, env: NodeJS.ProcessEnv, inFile?
   return resolve(env.INIT_CWD ?? process.cwd(), flag ?? env.AGENT_SERVER_HOME ?? inFile ?? standard);
 }
 
-function readFlags(argv: string[]) {
+function readFlags(argv: string[], flags: ParseArgsOptionsConfig) {
   try {
-    return parseArgs({ args: argv, options: FLAGS, strict: true }).values;
+    const options: ParseArgsOptionsConfig = { ...flags, ...OWN_FLAGS };
+    return parseArgs({ args: argv, options, strict: true, allowNegative: true }).values;
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
-}
-
-function readFile(path: string): z.infer<typeof ConfigFile> {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new ConfigError(
-      `The configuration ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-  const parsed = ConfigFile.safeParse(json);
-  if (!parsed.success)
-    throw new ConfigError(`The configuration ${path} is not valid:\n${z.prettifyError(parsed.error)}`);
-  return parsed.data;
-}
-
-function readPort(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65535)
-    throw new ConfigError(`--port takes a number from 0 to 65535, not "${text}".`);
-  return port;
-}
-
-function readSpares(text: string): number {
-  const spares = Number(text);
-  if (!/^\d+$/.test(text) || spares > 16)
-    throw new ConfigError(`--spares takes a number from 0 to 16, not "${text}".`);
-  return spares;
-}
-
-function readAgents(text: string): number {
-  const agents = Number(text);
-  if (!/^[1-9]\d*$/.test(text)) {
-    throw new ConfigError(`--max-live-agents takes a number from 1 on, not "${text}".`);
-  }
-  return agents;
 }
 
 /** A process takes about 120 MB when it idles and more when it works; the rest of the machine needs memory too. */
@@ -323,14 +327,6 @@ function agentsThatFit(): number {
   // 0 and enormous values mean that there is no limit.
   const limits = [totalmem(), process.constrainedMemory()].filter((bytes) => bytes > 0);
   return Math.max(2, Math.floor(Math.min(...limits) / AGENT_BYTES));
-}
-
-function readLogLevel(text: string | undefined): z.infer<typeof LogLevel> | undefined {
-  const level = LogLevel.optional().safeParse(text || undefined);
-  if (level.success) return level.data;
-  throw new ConfigError(
-    `AGENT_SERVER_LOG_LEVEL must be one of ${LogLevel.options.join(', ')}, not "${text}".`,
-  );
 }
 
 function readRoot(path: string): string {
@@ -347,10 +343,7 @@ function distinct(keys: ApiKey[]): ApiKey[] {
   return keys;
 }
 
-const keysFileOf = (env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): string | undefined =>
-  env.AGENT_SERVER_API_KEYS_FILE || file.api_keys_file;
-
-function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): ApiKey[] {
+function readKeys(env: NodeJS.ProcessEnv, file: Settings): ApiKey[] {
   const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role, policy }) => ({
     id,
     key,
@@ -361,7 +354,7 @@ function readKeys(env: NodeJS.ProcessEnv, file: z.infer<typeof ConfigFile>): Api
   }));
   if (env.AGENT_SERVER_API_KEY)
     keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY, tenant: DEFAULT_TENANT, role: 'operator' });
-  const path = keysFileOf(env, file);
+  const path = file.api_keys_file;
   if (!path) return keys;
   let text: string;
   try {

@@ -19,18 +19,17 @@ export interface DatabaseConfig {
   connections: number;
 }
 
-/** The database of a flag, the environment or the file; undefined without one. @throws ConfigError */
-export function readDatabase(
-  flag: string | undefined,
-  env: NodeJS.ProcessEnv,
-  file: Partial<{ [K in keyof typeof DATABASE_FIELDS]: z.infer<(typeof DATABASE_FIELDS)[K]> }>,
-): DatabaseConfig | undefined {
-  const url = flag ?? (env.AGENT_SERVER_DATABASE_URL || file.database_url);
+/** Undefined without a database. @throws ConfigError */
+export function readDatabase({
+  database_url: url,
+  database_pooler: pooler,
+  database_connections: connections,
+}: z.infer<z.ZodObject<typeof DATABASE_FIELDS>>): DatabaseConfig | undefined {
   if (url === undefined) return undefined;
   if (!/^postgres(ql)?:\/\//.test(url)) {
     throw new ConfigError(
       'The database URL must begin with postgres://, as in postgres://USER@HOST:5432/NAME.',
     );
   }
-  return { url, pooler: file.database_pooler ?? 'none', connections: file.database_connections ?? 8 };
+  return { url, pooler: pooler ?? 'none', connections: connections ?? 8 };
 }

@@ -37,6 +37,13 @@ async function main(): Promise<void> {
     process.exitCode = await migrate(rest, process.env, console.log);
     return;
   }
+  if (command === 'config') {
+    const { checkConfig } = await import('./config-check.ts');
+    const { text, isRight } = checkConfig(rest, process.env);
+    if (!isRight) throw new ConfigError(text);
+    console.log(text);
+    return;
+  }
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === 'help') {
     console.log(USAGE);

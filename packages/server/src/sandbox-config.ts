@@ -28,7 +28,6 @@ const SandboxSettings = z.strictObject({
 
 /** The field of the configuration file. */
 export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional() };
-export const SANDBOX_FLAGS = { sandbox: { type: 'string' } } as const;
 
 export interface SandboxConfig {
   /** `auto`: where this machine can; `required`: the server does not start where it cannot. */
@@ -44,28 +43,13 @@ export interface SandboxConfig {
 }
 
 /**
- * @param flag the mode, if a flag names it
  * @param ownFiles files that hold secrets of the server
  * @throws ConfigError
  */
 export function readSandbox(
-  flag: string | undefined,
-  env: NodeJS.ProcessEnv,
-  {
-    mode: inFile,
-    network = 'open',
-    allowed_hosts = [],
-    read = [],
-    write = [],
-  }: z.infer<typeof SandboxSettings> = {},
+  { mode, network = 'open', allowed_hosts = [], read = [], write = [] }: z.infer<typeof SandboxSettings> = {},
   ownFiles: readonly (string | undefined)[],
 ): SandboxConfig {
-  const given = flag ?? (env.AGENT_SERVER_SANDBOX || undefined);
-  const named = SandboxMode.optional().safeParse(given);
-  if (!named.success) {
-    throw new ConfigError(`--sandbox takes ${SandboxMode.options.join(', ')}, not "${given}".`);
-  }
-  const mode = named.data ?? inFile;
   if (network !== 'open' && mode === 'off') {
     throw new ConfigError(
       `"sandbox.network" is ${network}, and there is no sandbox. Start with --sandbox required, or remove "network".`,

@@ -95,7 +95,9 @@ function readArguments(
     if (values.help) return 'help';
     const { verify, 'dry-run': dryRun } = values;
     if (verify && dryRun) throw new Error('Give either --dry-run or --verify.');
-    const url = readDatabase(values.to, env, {})?.url;
+    const url = readDatabase({
+      database_url: values.to ?? (env.AGENT_SERVER_DATABASE_URL || undefined),
+    })?.url;
     if (url === undefined) throw new Error('Name the database with --to or AGENT_SERVER_DATABASE_URL.');
     const from = values.from === undefined ? undefined : resolve(env.INIT_CWD ?? process.cwd(), values.from);
     return { home: homeOf(from, env), url, mode: dryRun ? 'dry-run' : verify ? 'verify' : 'move' };
