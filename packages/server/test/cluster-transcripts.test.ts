@@ -37,6 +37,7 @@ describe.skipIf(!hasPostgres())('transcripts of a cluster', { timeout: 120_000 }
     if (path === undefined) throw new Error(`There is no transcript of ${id}.`);
     return path;
   };
+  const place = (node: TestServer, id: string): string => transcriptOf(node.userHome, id) ?? '';
   const said = async (node: TestServer, id: string, message: string): Promise<string> => {
     const { is_error, messages } = await node.send(id, message);
     expect(is_error).toBe(false);
@@ -104,29 +105,67 @@ describe.skipIf(!hasPostgres())('transcripts of a cluster', { timeout: 120_000 }
     expect(readFileSync(transcript(one, id)).subarray(0, newest.length).equals(newest)).toBe(true);
   });
 
-  test('what a node had not stored when it was killed comes from the log', async () => {
+  test('what a node had not stored when it was killed comes from the log; turns resume and approvals wait', async () => {
     const three = await cluster.start({ ownUser: true });
     const { session_id: id } = await three.createSession();
-    await said(three, id, 'say apple');
-    const turn = three.send(
-      id,
-      script(
-        { say: 'banana', tools: [{ name: 'Bash', input: { command: 'echo cherry' } }] },
-        { hold: 'killed', say: 'never' },
-      ),
-    );
-    turn.catch(() => {});
-    await three.demo.model.gates.reached('killed');
-    await three.kill();
-    await eventually(async () => {
-      const { body } = await two.call<{ turns: { state: string }[] }>('GET', `/sessions/${id}/turns`);
-      expect(body.turns.map(({ state }) => state)).toEqual(['completed', 'interrupted']);
+    const echo = (word: string) => ({
+      tools: [{ name: 'Bash', input: { command: `echo ${word} >> ${word}.txt` } }],
     });
+    await said(three, id, 'say apple');
+    const interrupted = script({ say: 'banana', ...echo('cherry') }, { hold: 'killed', say: 'never' });
+    const { session_id: going } = await three.createSession({
+      on_crash: 'resume',
+      allowed_tools: ['Bash'],
+    });
+    await said(three, going, 'say apple');
+    const resumed = script(echo('date'), { hold: 'killed', say: 'went on' });
+    const { session_id: parked } = await three.createSession({ park_after_seconds: 0.2 });
+    await said(three, parked, 'say apple');
+    const waiting = script(echo('elder'), { say: 'asked once' });
+    const async = { headers: { prefer: 'respond-async' } };
+    for (const [session, message] of [
+      [id, interrupted],
+      [going, resumed],
+      [parked, waiting],
+    ])
+      await three.call('POST', `/sessions/${session}/messages`, { message }, async);
+    const requestOf = async (session: string): Promise<string | undefined> =>
+      (
+        await two.call<{ permissions: { session_id: string; request_id: string }[] }>('GET', '/permissions')
+      ).body.permissions.find(({ session_id }) => session_id === session)?.request_id;
+    const answer = async (node: TestServer, session: string): Promise<void> => {
+      await eventually(async () => expect(await requestOf(session)).toBeDefined());
+      const body = { request_id: await requestOf(session), allowed: true };
+      expect((await node.call('POST', `/sessions/${session}/permissions/respond`, body)).status).toBe(200);
+    };
+    await answer(three, id);
+    await three.demo.model.gates.reached('killed', 2);
+    await eventually(async () => {
+      const { rows } = await database.query(
+        "select 1 from events where session_id = $1 and type = 'turn.parked'",
+        [parked],
+      );
+      expect(rows).toHaveLength(1);
+    });
+    await three.kill();
+    three.demo.model.gates.release('killed', Number.POSITIVE_INFINITY);
+    const states = async (session: string): Promise<string[]> => {
+      const { body } = await two.call<{ turns: { state: string }[] }>('GET', `/sessions/${session}/turns`);
+      return body.turns.map(({ state }) => state);
+    };
+    await eventually(async () => expect(await states(id)).toEqual(['completed', 'interrupted']));
     const words = await said(two, id, 'what did I say');
     expect(words).toMatch(/apple.*banana/s);
-    const text = readFileSync(transcript(two, id), 'utf8');
-    expect(text).toContain('cherry');
-    three.demo.model.gates.release('killed');
+    const whereIs = (session: string) => transcript(existsSync(place(two, session)) ? two : one, session);
+    expect(readFileSync(whereIs(id), 'utf8')).toContain('cherry');
+
+    await answer(two, parked);
+    for (const session of [going, parked])
+      await eventually(async () => expect(await states(session)).toEqual(['completed', 'completed']));
+    for (const word of ['cherry', 'date', 'elder'])
+      expect(readFileSync(join(two.root, `${word}.txt`), 'utf8')).toBe(`${word}\n`);
+    for (const session of [going, parked])
+      expect(await said(one, session, 'what did I say')).toMatch(/apple.*(date|elder)/s);
   });
 
   test('a fork and its first turns are on the other node what they were here', async () => {

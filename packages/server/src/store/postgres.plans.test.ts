@@ -138,6 +138,7 @@ const SEED = `
       idempotency_key)
     select md5((n % 1000)::text), md5(n::text), n, 'queued', 'user', '"x"', '', 'turn', false, '', n::text
     from generate_series(1, 5000) n;
+  insert into erased_conversations select id, id || 'x', now() - interval '1 day' from sessions;
   insert into transcripts select id, id, null, '', null from sessions;
   insert into transcript_files select id, id, 'a', 0, 1, '' from sessions;
   insert into transcript_chunks select id, id, 'a', 0, 0, '' from sessions;

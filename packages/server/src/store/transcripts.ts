@@ -76,6 +76,11 @@ export interface TranscriptStore {
    * transcript is stored.
    */
   behind(sessionId: string, conversationId: string): Promise<string[]>;
+  /**
+   * Conversations that were erased since that time (of the database, as this returned it; undefined: as long as that is
+   * known), and are not there again.
+   */
+  erased(since: string | undefined): Promise<{ conversationIds: string[]; now: string }>;
   /** Those of these conversations that are stored. */
   known(conversationIds: readonly string[]): Promise<Set<string>>;
   /** The present conversations of sessions, newest activity first. */

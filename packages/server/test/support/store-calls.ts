@@ -166,6 +166,7 @@ export async function callTranscripts(transcripts: TranscriptStore, session: str
   for await (const _ of transcripts.read(session, session, file));
   await transcripts.behind(session, session);
   await transcripts.known([session]);
+  await transcripts.erased(undefined);
   for (const cwd of [undefined, '/work'])
     for (const roots of [['/'], ['/work']])
       for (const scope of [{}, { tenant: 't' }, { tenant: 't', createdBy: 'k' }]) {

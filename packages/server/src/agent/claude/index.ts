@@ -9,6 +9,7 @@ import { converse } from './conversation.ts';
 import { type HostDeps, prepareHost } from './host.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import type { Library } from './library/library.ts';
+import { watchErased } from './mirror/erased.ts';
 import type { Mirror } from './mirror/mirror.ts';
 import { markDeferred, unmark } from './parking.ts';
 import { whenReady } from './ready.ts';
@@ -37,6 +38,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
   const hostDeps: HostDeps = { ...deps, readGit: createGitReader() };
   const spares = createSpares(hostDeps, deps.spares);
   const stored = transcripts(library, mirror);
+  const erased = mirror && watchErased(mirror);
 
   const startCold = async (
     options: StartOptions,
@@ -125,6 +127,7 @@ export function createClaude(deps: ClaudeDeps): Agent {
       if (sessionId !== undefined) await deps.sandbox?.erase(sessionId);
     },
     async close() {
+      await erased?.stop();
       await spares.close();
       await library.close();
     },

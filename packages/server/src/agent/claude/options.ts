@@ -11,8 +11,9 @@ import { modelEnvironment } from '../environment.ts';
 import { folderOptions } from './trust.ts';
 
 /**
- * When a process starts, the agent deletes every transcript older than this (its default is 30 days). Sessions of
- * this server last until they are deleted: 100 years.
+ * When a process starts, the agent deletes what is older than this (its default is 30 days): transcripts, those of
+ * subagents, copies of changed files and task lists (measured on 2.1.330: with this, none of them). Sessions of this
+ * server last until they are deleted: 100 years.
  */
 const KEEP_TRANSCRIPTS_DAYS = 36_500;
 

@@ -15,6 +15,10 @@ const [pack, unpack] = [promisify<Buffer, Buffer>(zstdCompress), promisify<Buffe
 
 /** Chunks that are read at a time, of at most 1 MB each. */
 const CHUNKS = 4;
+/** A node that was away for longer keeps its copies of what was erased meanwhile. */
+const REMEMBERED = '90 days';
+/** An erasure may commit so long after its time. */
+const LATE_COMMIT = '1 minute';
 /** More turns than this are missing only after a database failed for that long. */
 const TURNS_BEHIND = 20;
 
@@ -92,6 +96,18 @@ export const transcriptStore = (sql: Sql): TranscriptStore => ({
       TURNS_BEHIND,
     );
     return rows.map(({ id }) => String(id)).reverse();
+  },
+
+  async erased(since) {
+    const { now } = (await sql.get('select now()::text as now')) ?? {};
+    await sql.all(`delete from erased_conversations where at < now() - interval '${REMEMBERED}'`);
+    const rows = await sql.all(
+      `select e.conversation_id from erased_conversations e
+       left join lateral (select id from conversations where id = e.conversation_id offset 0) c on true
+       where e.at > coalesce($1::timestamptz, '-infinity') - interval '${LATE_COMMIT}' and c.id is null`,
+      since ?? null,
+    );
+    return { conversationIds: rows.map(({ conversation_id: id }) => String(id)), now: String(now) };
   },
 
   async known(conversationIds) {

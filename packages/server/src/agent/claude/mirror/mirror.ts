@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problem } from '../../../errors.ts';
 import type { Store } from '../../../store/store.ts';
-import type { KeptAbout, KeptFile, KeptPart, TranscriptStore } from '../../../store/transcripts.ts';
-import { summarize } from '../library/read.ts';
-import { isAsStored, type LocalFile, localFiles, newParts, placesOf, writeStored } from './local.ts';
+import type { KeptFile, TranscriptStore } from '../../../store/transcripts.ts';
+import { isAsStored, type LocalFile, localFiles, placesOf, writeStored } from './local.ts';
+import { isSeen, LARGEST_FILE, type Stored, storeFiles } from './upload.ts';
 
 export interface MirrorDeps {
   /** The agent's configuration folder. */
@@ -35,6 +35,9 @@ export interface Mirror {
   /** Nothing of the session is only here. */
   isKept(sessionId: string): boolean;
   readonly transcripts: TranscriptStore;
+  /** The agent's configuration folder. */
+  readonly folder: string;
+  onError(error: unknown, what: string): void;
 }
 
 /** What a process does to its conversation. */
@@ -57,20 +60,14 @@ const END_MS = 5_000;
 /** During a long turn what is new is stored this often: a node that dies loses no more of a subagent's work. */
 const EVERY_MS = 15_000;
 const RETRY_MS = 5_000;
-/** What one call to the database takes. */
-const BATCH_BYTES = 4 * 1024 * 1024;
-const BATCH_PARTS = 500;
+/** No fencing number: this node does not own the session, and remembers nothing of it. */
+const NOBODY = -1;
 /** Conversations whose stored state is remembered, at about 1 KB each. */
 const REMEMBERED = 1_000;
-/** Larger files stay here: a copy of a file that the agent changed can have any size. */
-const LARGEST = 256 * 1024 * 1024;
-
 /** What is stored of a conversation, as of a fencing number: nobody else has written under it. */
-interface Known {
+interface Known extends Stored {
+  sessionId: string;
   fence: number;
-  files: Map<string, KeptFile>;
-  /** Size and time of the files here when they were stored. */
-  seen: Map<string, Pick<LocalFile, 'size' | 'modified'>>;
 }
 
 interface Target extends Conversation {
@@ -104,11 +101,16 @@ export function createMirror(deps: MirrorDeps): Mirror {
   };
 
   /** What is stored, from memory if nobody else can have written since. */
-  const storedOf = async ({ sessionId, conversationId }: Conversation, now?: number): Promise<Known> => {
+  const storedOf = async (sessionId: string, conversationId: string, now: number): Promise<Known> => {
     const before = known.get(conversationId);
-    if (before && before.fence === now) return before;
+    if (before?.sessionId === sessionId && before.fence === now) return before;
     const files = await transcripts.files(sessionId, conversationId);
-    return { fence: now ?? 0, files: new Map(files.map((file) => [file.path, file])), seen: new Map() };
+    return {
+      sessionId,
+      fence: now,
+      files: new Map(files.map((file) => [file.path, file])),
+      seen: new Map(),
+    };
   };
 
   const remember = (conversationId: string, state: Known): void => {
@@ -122,68 +124,59 @@ export function createMirror(deps: MirrorDeps): Mirror {
 
   const bringBack = async (conversationId: string): Promise<void> => {
     if (open.has(conversationId)) return;
-    const owner = await store.conversation(conversationId);
-    if (!owner) return;
-    const { sessionId } = owner;
+    const before = known.get(conversationId);
+    const isCurrent = before && fence(before.sessionId) === before.fence;
+    const { sessionId } = (isCurrent ? before : await store.conversation(conversationId)) ?? {};
+    if (sessionId === undefined) return;
     const now = fence(sessionId);
-    const state = await storedOf({ sessionId, conversationId }, now);
-    if (state.files.size > 0) {
-      const session = await store.getSession(sessionId);
-      if (!session) return;
-      const placeOf = await placesOf(folder, { id: conversationId, cwd: session.cwd });
-      for (const file of state.files.values()) {
-        const place = placeOf(file.path);
-        if (await isAsStored(place, file)) continue;
-        await writeStored(place, file, transcripts.read(sessionId, conversationId, file));
-      }
+    const stored = await storedOf(sessionId, conversationId, now ?? NOBODY);
+    const here = await localFiles(folder, conversationId);
+    const seen = new Set(here.filter((file) => isSeen(stored, file)).map(({ path }) => path));
+    const others = [...stored.files.values()].filter(({ path }) => !seen.has(path));
+    if (others.length > 0) await compare(stored, conversationId, others);
+    if (now !== undefined && now === fence(sessionId)) remember(conversationId, stored);
+  };
+
+  /** Writes those of the stored files that are missing here, shorter or others. */
+  const compare = async (
+    { sessionId, files, seen }: Known,
+    conversationId: string,
+    others: readonly KeptFile[],
+  ): Promise<void> => {
+    const session = await store.getSession(sessionId);
+    if (!session) return;
+    const placeOf = await placesOf(folder, { id: conversationId, cwd: session.cwd });
+    for (const file of others) {
+      const place = placeOf(file.path);
+      if (await isAsStored(place, file)) continue;
+      await writeStored(place, file, transcripts.read(sessionId, conversationId, file));
     }
-    if (now !== undefined && now === fence(sessionId)) remember(conversationId, state);
+    for (const file of await localFiles(folder, conversationId))
+      if (file.size === files.get(file.path)?.size) seen.set(file.path, file);
   };
 
   // ---- to the store
 
-  const upload = async (target: Target): Promise<void> => {
-    const { sessionId, conversationId, turnId } = target;
-    const owner = { sessionId, fence: target.fence };
+  const upload = async ({ sessionId, conversationId, fence: mine, turnId }: Target): Promise<void> => {
+    const moved = (): Error => problem('session_moved', { id: sessionId, kept: false });
     // Another node may have written, and what is here may be old.
-    if (fence(sessionId) !== target.fence) throw problem('session_moved', { id: sessionId, kept: false });
-    const state = await storedOf(target, target.fence);
-    // After a failure nobody knows what is stored.
+    if (fence(sessionId) !== mine) throw moved();
+    const stored = await storedOf(sessionId, conversationId, mine);
     known.delete(conversationId);
-    let batch: KeptPart[] = [];
-    let bytes = 0;
-    const send = async (about?: KeptAbout): Promise<void> => {
-      if (!(await transcripts.keep(owner, conversationId, batch, about)))
-        throw problem('session_moved', { id: sessionId, kept: false });
-      for (const { path, version, whole } of batch)
-        if (whole) state.files.set(path, { path, version, ...whole });
-      [batch, bytes] = [[], 0];
-    };
-    const files = await localFiles(folder, conversationId);
-    for (const file of files) {
-      const { size, modified } = state.seen.get(file.path) ?? {};
-      if ((file.size === size && file.modified === modified) || isTooLarge(target, file)) continue;
-      for await (const part of newParts(file, state.files.get(file.path))) {
-        batch.push(part);
-        bytes += part.data.length;
-        if (bytes >= BATCH_BYTES || batch.length >= BATCH_PARTS) await send();
-      }
-      state.seen.set(file.path, { size: file.size, modified: file.modified });
-    }
-    const transcript = files.find(({ path }) => path === `${conversationId}.jsonl`);
-    const shown = transcript && shownOf(transcript.place);
-    if (batch.length > 0 || (shown && turnId !== undefined)) await send(shown && { turnId, ...shown });
-    remember(conversationId, state);
+    const owner = { sessionId, fence: mine };
+    if (!(await storeFiles(uploads, owner, conversationId, stored, turnId))) throw moved();
+    remember(conversationId, stored);
   };
 
-  const isTooLarge = ({ sessionId }: Target, { place, size }: LocalFile): boolean => {
-    if (size <= LARGEST) return false;
-    if (!tooLarge.has(place)) {
-      const why = `${place} has ${size} bytes, and at most ${LARGEST} are stored. On another node the session continues without it.`;
-      onError(new Error(why), `store a file of session ${sessionId}`);
-    }
-    tooLarge.add(place);
-    return true;
+  const uploads = {
+    folder,
+    transcripts,
+    onTooLarge({ place, size }: LocalFile) {
+      if (tooLarge.has(place)) return;
+      tooLarge.add(place);
+      const why = `${place} has ${size} bytes, and at most ${LARGEST_FILE} are stored. On another node its session goes on without it.`;
+      onError(new Error(why), 'store a file of a conversation');
+    },
   };
 
   const keepNow = (target: Target, compare = false): Promise<void> =>
@@ -284,12 +277,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
 
     isKept: (sessionId) => [...unkept.values()].every((each) => each.sessionId !== sessionId),
     transcripts,
+    folder,
+    onError,
   };
-}
-
-/** What lists show of a transcript; undefined while nothing was said. */
-function shownOf(path: string): Pick<KeptAbout, 'preview' | 'title'> | undefined {
-  const { isConversation, named, title, prompt } = summarize(path);
-  if (!isConversation) return undefined;
-  return { preview: (named ? title : prompt) || prompt || title || '', title };
 }
