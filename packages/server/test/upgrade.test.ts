@@ -27,6 +27,9 @@ async function checkLog(on: TestServer, id: string): Promise<void> {
     ).toHaveLength(1);
 }
 
+/** What tests say in the configuration that older versions do not know. */
+const UNKNOWN_THEN = { sandbox: undefined };
+
 vi.setConfig({ testTimeout: 120_000 });
 
 if (![OF_SQLITE, OF_POSTGRES].every(hasCommit))
@@ -44,7 +47,7 @@ describe.skipIf(!hasCommit(OF_SQLITE))('a home of an older version', () => {
     ['was shut down', 'stop'],
   ] as const)('keeps the approval that waited when it %s; its call runs once', async ([, how], context) => {
     const start = servers(context);
-    let on = await start({ program: old?.program });
+    let on = await start({ program: old?.program, config: UNKNOWN_THEN });
     const { id, request, key } = await ask(on);
     await on[how]();
     on = await start();
@@ -63,7 +66,11 @@ describe.skipIf(!hasPostgres() || !hasCommit(OF_POSTGRES))('a cluster of an olde
   let cluster: TestCluster;
   beforeAll(async () => {
     old = checkOut(OF_POSTGRES);
-    cluster = await startTestCluster(2, { program: old?.program, args: ['--lease-seconds', '10'] });
+    cluster = await startTestCluster(2, {
+      program: old?.program,
+      args: ['--lease-seconds', '10'],
+      config: UNKNOWN_THEN,
+    });
   }, 120_000);
   afterAll(async () => {
     await cluster?.stop();
@@ -77,7 +84,7 @@ describe.skipIf(!hasPostgres() || !hasCommit(OF_POSTGRES))('a cluster of an olde
     const { session_id: other } = await two.createSession();
     expect((await two.send(other, 'say before')).is_error).toBe(false);
 
-    const later = await cluster.start({ program: undefined });
+    const later = await cluster.start({ program: undefined, config: {} });
     // The schema is the new one; the old nodes do their work on it.
     expect((await one.send(other, 'say meanwhile')).is_error).toBe(false);
     expect((await two.createSession()).status).toBe('connected');
