@@ -75,7 +75,10 @@ describe.skipIf(!hasPostgres())('any node', { timeout: 120_000 }, () => {
     const send = (on: TestServer) =>
       on.call<{ turn_id: string }>('POST', `/sessions/${id}/messages`, { message: 'say once' }, { headers });
     const [first, second, third] = await Promise.all([send(one), send(two), send(one)]);
-    expect(new Set([first, second, third].map(({ body }) => body.turn_id)).size, JSON.stringify([first, second, third])).toBe(1);
+    expect(
+      new Set([first, second, third].map(({ body }) => body.turn_id)).size,
+      JSON.stringify([first, second, third]),
+    ).toBe(1);
     const { body } = await two.call<{ turns: unknown[] }>('GET', `/sessions/${id}/turns`);
     expect(body.turns).toHaveLength(1);
   });
