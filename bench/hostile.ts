@@ -108,13 +108,14 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     stop.abort();
     await Promise.all([slow, decent]);
     const half = Math.floor(memory.length / 2);
-    const faults = [...seen.failures].filter(([code]) => code !== BUSY);
+    const faults = [...seen.failures].filter(([code]) => code !== BUSY && code !== REFUSED);
     printTable(
       `${requests} hostile requests`,
       ['', ''],
       [
         ['answers 5xx', String(faults.reduce((sum, [, { count }]) => sum + count, 0))],
         ['every agent busy (503, Retry-After)', String(seen.failures.get(BUSY)?.count ?? 0)],
+        ['the agent refuses its options (502)', String(seen.failures.get(REFUSED)?.count ?? 0)],
         ['no answer', String(seen.hangs)],
         ['memory, first half (median)', `${median(memory.slice(0, half)).toFixed(0)} MB`],
         ['memory, second half', `${median(memory.slice(half)).toFixed(0)} MB`],
@@ -134,6 +135,8 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
 
 /** Says when to try again: no fault, but what a full server answers. */
 const BUSY = '503 agents_busy';
+/** The agent does not start with options that only it can judge (a JSON Schema with unknown keywords), in its own words. */
+const REFUSED = '502 agent_start_failed';
 
 function note({ failures }: Seen, code: string, what: string): void {
   const known = failures.get(code);

@@ -31,6 +31,18 @@ test('an invocation of a template without all of its parameters is a 400 that na
   }
 });
 
+test.each([
+  ['betas', ['a\0b'], 'body.betas.0'],
+  ['betas', ['a,b'], 'body.betas.0'],
+  ['agent', 'a\0b', 'body.agent'],
+  ['skills', ['a(b)'], 'body.skills'],
+  ['skills', [' padded'], 'body.skills'],
+])('an option %s that the agent could not start with (%j) is a 422', async (option, value, path) => {
+  const answer = await api.call('POST', '/sessions', { body: { [option]: value } });
+  const { errors } = expectProblem(answer, 422, 'validation_failed');
+  expect(errors?.[0]?.path).toContain(path);
+});
+
 test('a cursor that no page gave, and a turn to begin after that there is not, are errors', async () => {
   const listing = await api.call('GET', '/sessions', { query: { cursor: 'x' } });
   expectProblem(listing, 422, 'cursor_invalid');

@@ -21,6 +21,11 @@ export type PermissionMode = z.infer<typeof PermissionMode>;
 
 const Text = z.string().min(1);
 const Names = z.array(ArgumentText);
+/** The agent does not start with any other. */
+const SkillName = ArgumentText.regex(
+  /^[^\s(),]+( [^\s(),]+)*$/,
+  'must have no parentheses, commas, line breaks, or spaces around it',
+);
 
 // Nested definitions are the agent SDK's own, with its own names; the edge refuses fields that are not in them.
 
@@ -130,13 +135,16 @@ const FORMS = {
   mcp_servers: z.record(Text, McpServer),
   strict_mcp_config: z.boolean(),
   agents: z.record(Text, SubagentDefinition),
-  agent: Text,
+  agent: ArgumentText,
   plugins: z.array(Plugin),
-  skills: z.union([z.literal('all'), z.array(Text)]),
+  skills: z.union([z.literal('all'), z.array(SkillName)]),
   settings: JsonObject,
   sandbox: JsonObject,
   thinking: Thinking,
-  betas: z.array(Text),
+  // They become one header, separated by commas.
+  betas: z.array(
+    z.string().regex(/^[\w.-]{1,128}$/, 'must be letters, digits, dots, hyphens and underscores'),
+  ),
   max_turns: z.int().min(1),
   max_budget_usd: z.number().positive(),
   task_budget: z.strictObject({ total: z.int().min(1) }),
