@@ -19,7 +19,7 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
   let isOpen = false;
   const tell = (): void => {
     const rate = Math.round(((done - first) / Math.max(1, Date.now() - begunAt)) * 1000);
-    const line = `${what}: ${number.format(done)} of ${number.format(total)} rows (${number.format(rate)}/s)`;
+    const line = `${what}: ${number.format(done)} of ${number.format(total)} (${number.format(rate)}/s)`;
     toldAt = Date.now();
     isOpen = out.isTTY;
     out.write(out.isTTY ? `\r\x1b[K${line}` : `${line}\n`);

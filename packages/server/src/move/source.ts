@@ -18,6 +18,13 @@ export interface SourceDatabase {
   rowsAfter(table: Table, place: readonly Source[] | undefined): Iterable<{ cells: Cells; place: Source[] }>;
   /** All rows, those of a session together: in the order of sessions, then of keys. */
   rowsBySession(table: Table): Iterable<{ cells: Cells; session: string }>;
+  /** All conversations, with the newest message of each session that the agent has answered. */
+  conversations(): Iterable<{
+    id: string;
+    sessionId: string;
+    turnId: string | undefined;
+    hasTranscript: boolean;
+  }>;
   /** Sessions that were being erased or imported when the server ended. */
   hidden(): { id: string; why: string }[];
   /** No event, turn or request has a higher place among those of all sessions. */
@@ -77,6 +84,22 @@ export function openSource(path: string): SourceDatabase {
       const order = [session ?? "''", ...from.filter((each) => !/^\d+$/.test(each))].join(', ');
       for (const row of rows(`select ${values}, ${session ?? "''"} from ${name} t order by ${order}`, [])) {
         yield { cells: row, session: String(row[columns.length]) };
+      }
+    },
+    *conversations() {
+      const found = rows(
+        `select c.id, c.session_id, s.has_transcript and c.id = s.conversation_id, (select id from turns t where t.session_id = s.id
+           and t.initiator = 'user' and t.steers is null and t.ended_at is not null order by position desc limit 1)
+         from conversations c join sessions s on s.id = c.session_id where s.hidden is null order by c.rowid`,
+        [],
+      );
+      for (const [id, session, has, turn] of found) {
+        yield {
+          id: String(id),
+          sessionId: String(session),
+          hasTranscript: has === 1,
+          turnId: turn ? String(turn) : undefined,
+        };
       }
     },
     hidden: () =>
