@@ -16,7 +16,7 @@ export interface NodeConfig {
 /** In the configuration file. */
 export const NODE_SETTINGS = {
   node_address: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as http://10.0.0.5:8787' })
+    .url({ protocol: /^https?$/, error: 'must be a URL such as http://10.0.0.5:8000' })
     .optional(),
   heartbeat_seconds: z.number().min(0.1).max(600).optional(),
   lease_seconds: z.number().min(0.1).max(600).optional(),

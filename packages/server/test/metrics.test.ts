@@ -100,7 +100,7 @@ describe.skipIf(missing !== undefined)(`with a real Prometheus ${missing ?? ''}`
   beforeAll(async () => {
     const configuration = fileOf('prometheus/prometheus.yml')
       .replaceAll('15s', '1s')
-      .replace('127.0.0.1:8787', new URL(server.url).host);
+      .replace('127.0.0.1:8000', new URL(server.url).host);
     prometheus = await startPrometheus(configuration, {
       'alerts.yml': fileOf('prometheus/alerts.yml'),
       'api-key': KEY,
