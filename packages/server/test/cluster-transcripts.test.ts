@@ -217,6 +217,9 @@ describe.skipIf(!hasPostgres())('transcripts of a cluster', { timeout: 120_000 }
     await close(one, id);
     for (const node of [one, two]) expect((await listed(node)).toSorted()).toEqual([id, source].toSorted());
     rmSync(transcript(one, id));
+    // Nobody has it: any node reads what was said before the session began.
+    const history = await two.call('GET', `/sessions/${id}/messages`);
+    expect(JSON.stringify(history.body)).toContain('apple');
     await resume(two, id);
     expect(await said(two, id, 'what did I say')).toMatch(/apple/);
     expect(existsSync(transcript(two, id))).toBe(true);

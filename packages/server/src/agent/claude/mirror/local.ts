@@ -25,9 +25,18 @@ export interface LocalFile {
   modified: number;
 }
 
-/** All files of a conversation that another machine needs to continue it. */
-export async function localFiles(folder: string, conversationId: string): Promise<LocalFile[]> {
-  const transcript = await findTranscript(join(folder, 'projects'), conversationId);
+/**
+ * All files of a conversation that another machine needs to continue it.
+ * @param before its transcript as it was: one that grows is the one in use, and no other folder is searched
+ */
+export async function localFiles(
+  folder: string,
+  conversationId: string,
+  before?: Pick<LocalFile, 'place' | 'size'>,
+): Promise<LocalFile[]> {
+  const transcript =
+    (before && (await isLonger(before)) ? before.place : undefined) ??
+    (await findTranscript(join(folder, 'projects'), conversationId));
   if (transcript === undefined) return [];
   const project = dirname(transcript);
   const found = await Promise.all([
@@ -36,6 +45,11 @@ export async function localFiles(folder: string, conversationId: string): Promis
     ...(await Promise.all(BESIDE.map((name) => below(folder, join(name, conversationId))))).flat(),
   ]);
   return found.flatMap((file) => file ?? []);
+}
+
+async function isLonger({ place, size }: Pick<LocalFile, 'place' | 'size'>): Promise<boolean> {
+  const info = await stat(place).catch(() => undefined);
+  return info !== undefined && info.size > size;
 }
 
 async function below(root: string, path: string): Promise<Promise<LocalFile | undefined>[]> {
@@ -154,9 +168,12 @@ async function wholeLines(file: FileHandle, size: number): Promise<number> {
 const PARTIAL = '.partial-';
 const isPartial = (name: string): boolean => name.includes(PARTIAL);
 
+/** What came from the store is not the file that it names: another node is writing it, or it is damaged. */
+export class NotAsStored extends Error {}
+
 /**
- * Writes a stored file here, in one step for whoever reads it.
- * @throws when it cannot be written, or what comes is not the stored file
+ * Writes a stored file here, in one step for its readers.
+ * @throws NotAsStored, or when it cannot be written; nothing has changed then
  */
 export async function writeStored(
   place: string,
@@ -179,7 +196,9 @@ export async function writeStored(
       await file.close();
     }
     if (size !== kept.size || tailOf(end) !== kept.tail)
-      throw new Error(`The stored file ${kept.path} has ${size} bytes instead of ${kept.size}, or others.`);
+      throw new NotAsStored(
+        `The stored file ${kept.path} has ${size} bytes instead of ${kept.size}, or others.`,
+      );
     await rename(partial, place);
   } finally {
     await rm(partial, { force: true });

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -256,11 +257,62 @@ describe('the mirror of transcripts', () => {
     }
   });
 
-  test('what is not the stored file is not written', async () => {
+  test('a damaged file is left out, and the log of the server says so', async () => {
     const content = Buffer.from('{"a":1}\n');
-    stored.files.set(`${id}.jsonl`, { path: `${id}.jsonl`, version: 0, size: 8, tail: 'other', content });
+    const path = `${id}.jsonl`;
+    stored.files.set(path, { path, version: 0, size: 8, tail: 'other', content });
     const { mirror, file } = node();
-    await expect(mirror.ready(id)).rejects.toThrow(/stored file/);
+    await mirror.ready(id);
     expect(existsSync(file)).toBe(false);
+    expect(errors).toMatchObject([{ message: expect.stringContaining(path) }]);
+    // What the agent writes then takes its place.
+    writeFileSync(file, '{"b":1}\n');
+    await mirror.open(session).end();
+    expect(main()).toBe('{"b":1}\n');
+  });
+
+  test('a file that another node is just writing is read again', async () => {
+    const one = node();
+    writeFileSync(one.file, '{"a":1}\n');
+    await one.mirror.open(session).end();
+    const whole = stored.files.get(`${id}.jsonl`);
+    const { read } = stored.store;
+    stored.store.read = async function* () {
+      yield Buffer.from('{"half');
+      stored.store.read = read;
+    };
+    const two = node();
+    await two.mirror.ready(id);
+    expect(readFileSync(two.file)).toEqual(whole?.content);
+    expect(errors).toEqual([]);
+  });
+
+  test('a file that is too large is not stored, and is named once', async () => {
+    const { mirror, file } = node();
+    const process = mirror.open(session);
+    const large = join(dirname(file), id, 'large.txt');
+    mkdirSync(dirname(large));
+    writeFileSync(file, '{"a":1}\n');
+    writeFileSync(large, '');
+    truncateSync(large, 256 * 1024 * 1024 + 1);
+    await process.turnEnds();
+    await process.end();
+    expect([...stored.files.keys()]).toEqual([`${id}.jsonl`]);
+    expect(errors).toMatchObject([{ message: expect.stringContaining('large.txt') }]);
+  });
+
+  test('a transcript that goes on in another folder is followed there', async () => {
+    const { mirror, folder, file } = node();
+    const process = mirror.open(session);
+    writeFileSync(file, '{"a":1}\n');
+    await process.turnEnds();
+    const other = join(folder, 'projects', '-elsewhere', `${id}.jsonl`);
+    mkdirSync(dirname(other));
+    writeFileSync(other, '{"a":1}\n{"b":2}\n');
+    await process.turnEnds();
+    expect(main()).toBe('{"a":1}\n{"b":2}\n');
+    appendFileSync(other, '{"c":3}\n');
+    await process.end();
+    expect(main()).toBe('{"a":1}\n{"b":2}\n{"c":3}\n');
   });
 });

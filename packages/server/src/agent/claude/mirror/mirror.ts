@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { problem } from '../../../errors.ts';
 import type { Store } from '../../../store/store.ts';
 import type { KeptFile, TranscriptStore } from '../../../store/transcripts.ts';
-import { isAsStored, type LocalFile, localFiles, placesOf, writeStored } from './local.ts';
+import { isAsStored, type LocalFile, localFiles, NotAsStored, placesOf, writeStored } from './local.ts';
 import { isSeen, LARGEST_FILE, type Stored, storeFiles } from './upload.ts';
 
 export interface MirrorDeps {
@@ -129,30 +129,47 @@ export function createMirror(deps: MirrorDeps): Mirror {
     const { sessionId } = (isCurrent ? before : await store.conversation(conversationId)) ?? {};
     if (sessionId === undefined) return;
     const now = fence(sessionId);
-    const stored = await storedOf(sessionId, conversationId, now ?? NOBODY);
+    let stored = await storedOf(sessionId, conversationId, now ?? NOBODY);
     const here = await localFiles(folder, conversationId);
     const seen = new Set(here.filter((file) => isSeen(stored, file)).map(({ path }) => path));
     const others = [...stored.files.values()].filter(({ path }) => !seen.has(path));
-    if (others.length > 0) await compare(stored, conversationId, others);
+    if (others.length > 0 && !(await compare(stored, conversationId, others))) {
+      // Another node may have been writing; and once more, to go on without it.
+      known.delete(conversationId);
+      stored = await storedOf(sessionId, conversationId, now ?? NOBODY);
+      await compare(stored, conversationId, [...stored.files.values()], true);
+    }
     if (now !== undefined && now === fence(sessionId)) remember(conversationId, stored);
   };
 
-  /** Writes those of the stored files that are missing here, shorter or others. */
+  /**
+   * Writes those of the stored files that are missing here, shorter or others.
+   * @param leave leaves a damaged one out: the conversation then continues with what is here, or from the log
+   * @returns false when one is not what is said to be stored
+   */
   const compare = async (
     { sessionId, files, seen }: Known,
     conversationId: string,
     others: readonly KeptFile[],
-  ): Promise<void> => {
+    leave = false,
+  ): Promise<boolean> => {
     const session = await store.getSession(sessionId);
-    if (!session) return;
+    if (!session) return true;
     const placeOf = await placesOf(folder, { id: conversationId, cwd: session.cwd });
     for (const file of others) {
       const place = placeOf(file.path);
       if (await isAsStored(place, file)) continue;
-      await writeStored(place, file, transcripts.read(sessionId, conversationId, file));
+      try {
+        await writeStored(place, file, transcripts.read(sessionId, conversationId, file));
+      } catch (error) {
+        if (!(error instanceof NotAsStored)) throw error;
+        if (!leave) return false;
+        onError(error, `bring back the transcript of session ${sessionId}`);
+      }
     }
     for (const file of await localFiles(folder, conversationId))
       if (file.size === files.get(file.path)?.size) seen.set(file.path, file);
+    return true;
   };
 
   // ---- to the store

@@ -12,7 +12,7 @@ export const LARGEST_FILE = 256 * 1024 * 1024;
 export interface Stored {
   files: Map<string, KeptFile>;
   /** Size and time of the files here when they were the same. */
-  seen: Map<string, Pick<LocalFile, 'size' | 'modified'>>;
+  seen: Map<string, LocalFile>;
 }
 
 export interface UploadDeps {
@@ -43,7 +43,8 @@ export async function storeFiles(
     [batch, bytes] = [[], 0];
     return true;
   };
-  const files = await localFiles(folder, conversationId);
+  const path = `${conversationId}.jsonl`;
+  const files = await localFiles(folder, conversationId, stored.seen.get(path));
   for (const file of files) {
     if (isSeen(stored, file)) continue;
     if (file.size > LARGEST_FILE) {
@@ -58,7 +59,7 @@ export async function storeFiles(
     }
     stored.seen.set(file.path, file);
   }
-  const transcript = files.find(({ path }) => path === `${conversationId}.jsonl`);
+  const transcript = files.find((file) => file.path === path);
   const shown = transcript && shownOf(transcript.place);
   if (batch.length === 0 && (!shown || turnId === undefined)) return true;
   return send(shown && { turnId, ...shown });
