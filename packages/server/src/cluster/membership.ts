@@ -124,11 +124,12 @@ export function createMembership({
     try {
       const row = await sql.get(
         `update nodes set expires_at = now() + $2::float8 * interval '1 millisecond', draining = $3, room = $4
-         where incarnation = $1 returning id`,
+         where id = $5 and incarnation = $1 returning id`,
         mine,
         leaseMs,
         draining,
         room(),
+        id,
       );
       if (incarnation !== mine) return;
       if (!row) void lose('was taken for dead');
@@ -181,7 +182,7 @@ export function createMembership({
       incarnation = undefined;
       if (mine === undefined) return;
       try {
-        await sql.all('delete from nodes where incarnation = $1', mine);
+        await sql.all('delete from nodes where id = $1 and incarnation = $2', id, mine);
       } catch (error) {
         onError(error, 'leave the cluster');
       }

@@ -81,7 +81,7 @@ export function createSharedOwnership({
         const taken = await sql.get(
           `update sessions s set owner = $2, node = $3, fence = fence + 1
            where s.id = $1 and (s.owner = $2 or ${IS_FREE})
-             and exists (select from nodes n where n.incarnation = $2)
+             and exists (select from nodes n where n.incarnation = $2 collate "C")
            returning fence, ${HAS_OPEN_WORK} as open`,
           id,
           owner,
@@ -203,7 +203,7 @@ export function createSharedOwnership({
            limit $2 for update skip locked)
          update sessions s set owner = case when free.open then $1 end,
            node = case when free.open then $4 else s.node end, fence = s.fence + 1
-         from free where s.id = free.id and exists (select from nodes n where n.incarnation = $1)
+         from free where s.id = free.id and exists (select from nodes n where n.incarnation = $1 collate "C")
          returning s.id, s.fence, free.open`,
         owner,
         atMost,

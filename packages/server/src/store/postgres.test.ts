@@ -65,6 +65,15 @@ describe.skipIf(!hasPostgres())('with PostgreSQL', () => {
     expect(await store.pool.all('select name from pg_prepared_statements')).toEqual([]);
   });
 
+  test('questions are not compiled, unless the connection is shared with others', async () => {
+    const jit = async (set: { prepared?: boolean }) => (await (await reopen(set)).pool.get('show jit'))?.jit;
+    await (await connect()).query(
+      `do $$ begin execute format('alter database %I set jit = on', current_database()); end $$`,
+    );
+    expect(await jit({})).toBe('off');
+    expect(await jit({ prepared: false })).toBe('on');
+  });
+
   describe('the events of all sessions', () => {
     test('are not read past a transaction that may still commit, and then come in order', async () => {
       const store = await open();
