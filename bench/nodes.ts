@@ -108,7 +108,8 @@ async function benchLooks(url: string, store: PostgresStore): Promise<void> {
   const pids = [await backendOf(pool)];
   const beat = await cpuOf(pids, 2_000, () =>
     pool.all(
-      `update nodes set expires_at = now() + interval '1 day', room = 0 where incarnation = $1 returning id`,
+      `update nodes set expires_at = now() + interval '1 day', room = 0 where id = $1 and incarnation = $2 returning id`,
+      'n2',
       'i2',
     ),
   );
