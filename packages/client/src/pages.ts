@@ -18,6 +18,7 @@ const ITEMS = {
   sessionEvents: 'events',
   allEvents: 'events',
   listPermissions: 'permissions',
+  listKeys: 'keys',
 } as const satisfies { [N in Paged]: keyof Output<N> };
 
 /** The routes that answer with pages. */

@@ -71,6 +71,7 @@ export {
   MetadataFilter,
 } from './schemas/common.ts';
 export { AnthropicError, Problem } from './schemas/error.ts';
+export { CreateKey, type Key, TenantName } from './schemas/key.ts';
 export {
   AnswerItem,
   ContentBlock,

@@ -152,7 +152,12 @@ describe('keys', () => {
   });
 
   test('with one, any address may be listened on', () => {
-    expect(read(['--host', '0.0.0.0'], { AGENT_SERVER_API_KEY: 'k' }).host).toBe('0.0.0.0');
+    expect(read(['--host', '0.0.0.0'], { AGENT_SERVER_API_KEY: 'k' })).toMatchObject({
+      host: '0.0.0.0',
+      needsKey: false,
+    });
+    expect(read(['--host', '0.0.0.0']).needsKey).toBe(true);
+    expect(read([]).needsKey).toBe(false);
   });
 });
 
@@ -167,7 +172,6 @@ test('leave to bypass every question lets anything run without asking, unless th
 
 describe('what is wrong is refused with a sentence', () => {
   test.each<[string, () => Config, string]>([
-    ['an open address without a key', () => read(['--host', '192.168.0.1']), 'API key'],
     ['an unknown flag', () => read(['--prot', '1']), 'Usage:'],
     ['a port that is none', () => read(['--port', '99999']), '--port'],
     ['a root that is not there', () => read(['--root', 'nowhere']), 'does not exist'],

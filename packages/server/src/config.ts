@@ -112,6 +112,8 @@ export interface Config extends NodeConfig, PolicyConfig {
   /** Default model of new sessions; undefined leaves it to the agent. */
   model: string | undefined;
   apiKeys: readonly ApiKey[];
+  /** Other machines can reach it, and the configuration has no key: one must have been made here. */
+  needsKey: boolean;
   gateway: GatewayConfig;
   allowBypassPermissions: boolean;
   /** Whether sessions may run programs that their folder brings. */
@@ -154,6 +156,7 @@ export interface Config extends NodeConfig, PolicyConfig {
 export const USAGE = `Usage: claude-agent-server [options]
        claude-agent-server config check [options]      say what is wrong with flags, environment and file, and what is set
        claude-agent-server backup FILE [--home DIR]    save database and transcripts, also of a running server
+       claude-agent-server keys …                      make and revoke keys; see claude-agent-server keys help
        claude-agent-server restore FILE [--home DIR]   put a backup into an empty home
        claude-agent-server migrate --from HOME --to URL  move the sessions of a home into PostgreSQL (--help: more)
 
@@ -229,6 +232,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     credential: settings.demo || sandbox.network !== 'open' ? undefined : findCredential(env),
     model: read.model(),
     apiKeys: read.api_keys(),
+    needsKey: !isLoopback(read.host()) && read.api_keys().length === 0,
     gateway: read.gateway(),
     allowBypassPermissions: settings.allow_bypass_permissions ?? false,
     allowTrustProject: settings.allow_trust_project ?? false,
@@ -271,13 +275,7 @@ function createReaders(
 ) {
   const typedIn = env.INIT_CWD ?? process.cwd();
   const readers = {
-    host() {
-      const host = settings.host ?? DEFAULT_HOST;
-      if (isLoopback(host) || readers.api_keys().length > 0) return host;
-      throw new ConfigError(
-        `Other machines can reach ${host}, so an API key is needed. Set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
-      );
-    },
+    host: () => settings.host ?? DEFAULT_HOST,
     database_url: () => readDatabase(settings),
     roots: () => (settings.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     // The agent's own variable is the weaker one, but the file is meant for many.

@@ -32,6 +32,11 @@ async function main(): Promise<void> {
     console.log(await programs[command](rest, process.env));
     return;
   }
+  if (command === 'keys') {
+    const { keys } = await import('./keys-command.ts');
+    console.log(await keys(rest, process.env));
+    return;
+  }
   if (command === 'migrate') {
     const { migrate } = await import('./move/command.ts');
     process.exitCode = await migrate(rest, process.env, console.log);

@@ -44,6 +44,24 @@ export const accessProblems = {
     ({ role, roles }: { role: string; roles: readonly string[] }) =>
       `The role "${role}" does not allow this. It needs a key with the role ${roles.join(', ')}.`,
   ),
+  token_of_one_session: define(
+    403,
+    'A session token opens the routes of its session only',
+    () =>
+      'This token opens the routes of one session only. Use a key for everything else; POST /keys or "claude-agent-server keys create" makes one.',
+  ),
+  key_not_found: define(
+    404,
+    'No such key',
+    ({ id }: { id: string }) =>
+      `There is no key ${id} here that could be changed. GET /keys lists them; those of the configuration are changed there.`,
+  ),
+  key_beyond_own: define(
+    403,
+    'A key cannot give more than it has',
+    ({ what }: { what: string }) =>
+      `A key cannot give ${what}: only an operator's can. Ask the operator of this server.`,
+  ),
   agent_not_allowed: define(
     403,
     'The request comes from an agent of this server',

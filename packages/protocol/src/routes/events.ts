@@ -23,6 +23,9 @@ const request = {
     'last-event-id': z.string().optional().meta({ description: '`id` of the last frame that was read' }),
   }),
 };
+const AccessToken = z.string().max(200).optional().meta({
+  description: 'A token of this session, for an EventSource: it cannot send headers',
+});
 const EventPage = page('events', SessionEvent)
   .extend({
     next_after: z.int().meta({ description: '`after` of the next page, also if there is nothing more yet' }),
@@ -39,6 +42,7 @@ export const eventRoutes = {
     summary: "A session's events: a stream, or pages with `Accept: application/json`",
     ...session,
     ...request,
+    query: request.query.extend({ access_token: AccessToken }),
     responses: {
       200: {
         description: 'SSE: `id` is the seq, `data` the event; live-only frames have no id',

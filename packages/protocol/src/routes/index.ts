@@ -2,6 +2,7 @@ import type { EndpointName } from '../endpoints.ts';
 import { agentRoutes } from './agent.ts';
 import { eventRoutes } from './events.ts';
 import { gatewayRoutes } from './gateway.ts';
+import { keyRoutes } from './keys.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
 import { serverRoutes } from './server.ts';
@@ -15,6 +16,7 @@ export const routes = {
   ...turnRoutes,
   ...eventRoutes,
   ...permissionRoutes,
+  ...keyRoutes,
   ...serverRoutes,
   ...gatewayRoutes,
 } as const satisfies Record<EndpointName, RouteSpec>;

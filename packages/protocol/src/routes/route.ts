@@ -19,7 +19,7 @@ export interface ResponseSpec {
 /** A route as a value: the server mounts it, the client calls it, the documentation describes it. */
 export interface RouteSpec extends Endpoint {
   summary: string;
-  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'server' | 'gateway';
+  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'server' | 'gateway' | 'keys';
   params?: z.ZodObject;
   query?: z.ZodObject;
   headers?: z.ZodObject;
@@ -58,7 +58,12 @@ const ALWAYS: readonly ProblemCode[] = [
   'encoding_unknown',
   'internal_error',
 ];
-const WITH_KEY: readonly ProblemCode[] = ['unauthorized', 'forbidden', 'role_insufficient'];
+const WITH_KEY: readonly ProblemCode[] = [
+  'unauthorized',
+  'forbidden',
+  'role_insufficient',
+  'token_of_one_session',
+];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
 const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable', 'folder_elsewhere'];
 const WITH_BODY: readonly ProblemCode[] = ['malformed_json', 'too_deep'];
@@ -75,7 +80,7 @@ export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
   if (spec.query ?? spec.body) add(['validation_failed']);
   if (spec.body) add(WITH_BODY);
   if (spec.body && (spec.bodyRequired ?? true)) add(['body_missing']);
-  if (spec.tag !== 'server' || spec.params) add(['storage_failed']);
+  if (spec.tag !== 'server' || spec.params || spec.access !== 'open') add(['storage_failed']);
   return codes;
 }
 

@@ -9,6 +9,10 @@ export interface Caller {
   id: string;
   tenant: string;
   role: Role;
+  /** Its key or token is in the store: it can be revoked, and end. */
+  stored?: boolean | undefined;
+  /** A token of one session opens nothing else. */
+  sessionId?: string | undefined;
 }
 
 /** Who makes a request. */

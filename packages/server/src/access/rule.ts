@@ -26,10 +26,13 @@ export function createAccessRule(store: Pick<Store, 'whose'>): AccessRule {
       const { role } = principal;
       if (!allows(role, access.may))
         throw problem('role_insufficient', { role, roles: rolesFor(access.may) });
+      if (principal.sessionId !== undefined && access.of !== 'session') throw problem('token_of_one_session');
       const scope = scopeOf(principal);
       if (access.of !== 'session' || scope.tenant === undefined) return;
       const whose = sessionId === undefined ? undefined : await store.whose(sessionId);
-      if (!whose || !isInScope(scope, whose)) throw problem('session_not_found', { id: sessionId ?? '' });
+      const isOther = principal.sessionId !== undefined && principal.sessionId !== whose?.id;
+      if (!whose || isOther || !isInScope(scope, whose))
+        throw problem('session_not_found', { id: sessionId ?? '' });
     },
 
     async admitSource(principal, id, { fork }) {

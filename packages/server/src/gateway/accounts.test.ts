@@ -27,7 +27,7 @@ const call = (sessionId: string, tokens: number): UsageRecord => ({
 test('calls are kept for the process that is metered, and for no other', async () => {
   const accounts = createAccounts({
     store: openSqliteStore(':memory:'),
-    keyBudgets: new Map(),
+    keyBudget: async () => undefined,
     onError: (error) => {
       throw error;
     },

@@ -40,12 +40,12 @@ const keyName = (id: string): string => `key ${id}`;
 
 export interface AccountsDeps {
   store: Store;
-  /** Total budget of each key in dollars, by the key's id. */
-  keyBudgets: ReadonlyMap<string, number>;
+  /** Total budget of a key in dollars, by its id. */
+  keyBudget(id: string): Promise<number | undefined>;
   onError(error: unknown, what: string): void;
 }
 
-export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Accounts {
+export function createAccounts({ store, keyBudget, onError }: AccountsDeps): Accounts {
   const held = createBudgets();
   /** The latest booking. */
   let booking: Promise<void> = Promise.resolve();
@@ -100,7 +100,7 @@ export function createAccounts({ store, keyBudgets, onError }: AccountsDeps): Ac
       });
     }
     const key = keyId ?? session?.createdBy ?? undefined;
-    const keyLimit = key === undefined ? undefined : keyBudgets.get(key);
+    const keyLimit = key === undefined ? undefined : await keyBudget(key);
     if (key !== undefined && keyLimit !== undefined) {
       budgets.push({
         name: keyName(key),

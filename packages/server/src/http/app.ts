@@ -15,6 +15,7 @@ import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { healthRoutes } from './routes/health.ts';
 import { invocationRoutes } from './routes/invocations.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -47,6 +48,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       host: deps.host,
       identify: deps.identify,
       peers: deps.peers,
+      openResponses: deps.openResponses,
       openPaths,
       verifyNode: deps.nodes?.verify,
     }),
@@ -83,6 +85,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   turnRoutes(app, deps);
   eventRoutes(app, deps);
   permissionRoutes(app, deps);
+  keyRoutes(app, deps);
   gatewayRoutes(app, deps);
   docRoutes(app, deps);
   invocationRoutes(app);

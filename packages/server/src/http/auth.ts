@@ -1,12 +1,11 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
-import { credentialOf } from 'claude-agent-gateway';
 import { foreignPage, isLoopback, type RouteSpec } from 'claude-agent-protocol';
 import type { Context, MiddlewareHandler } from 'hono';
+import type { Identify } from '../access/identify.ts';
+import type { OpenResponses } from '../access/open-responses.ts';
 import { LOCAL, type Principal } from '../access/principal.ts';
 import type { AccessRule } from '../access/rule.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
-import type { ApiKey } from '../config.ts';
 import { problem } from '../errors.ts';
 import type { RequestTrace } from '../observe/trace/tracing.ts';
 
@@ -46,68 +45,11 @@ export interface HttpEnv {
   };
 }
 
-/** Tokens for agent processes, to identify the session of a call. A session has at most one, that of its process. */
-export interface SessionTokens {
-  mint(sessionId: string): string;
-  verify(token: string): string | undefined;
-  /** Revokes the token of a process that is gone. */
-  revoke(token: string): void;
-}
-
-/** Distinguishes our tokens from API keys, revoked ones included. */
-const SESSION_TOKEN = /^session-([0-9a-f-]{36})\.(.+)$/;
-
-export function createSessionTokens(): SessionTokens {
-  const tokens = new Map<string, string>();
-  const verify = (token: string): string | undefined => {
-    const sessionId = SESSION_TOKEN.exec(token)?.[1] ?? '';
-    const known = tokens.get(sessionId);
-    return known !== undefined && sameText(token, known) ? sessionId : undefined;
-  };
-  return {
-    mint(sessionId) {
-      const token = `session-${sessionId}.${randomBytes(32).toString('base64url')}`;
-      tokens.set(sessionId, token);
-      return token;
-    },
-    verify,
-    revoke(token) {
-      const sessionId = verify(token);
-      if (sessionId !== undefined) tokens.delete(sessionId);
-    },
-  };
-}
-
-/** Compares in constant time: independent of where two texts differ and of their lengths. */
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
-
-/** Identifies the caller of a request by its headers; undefined for an unknown caller. */
-export type Identify = (headers: {
-  authorization?: string | undefined;
-  'x-api-key'?: string | undefined;
-}) => Principal | undefined;
-
-export function createIdentify(apiKeys: readonly ApiKey[], tokens: SessionTokens): Identify {
-  return (headers) => {
-    const given = credentialOf(headers);
-    const sessionId = given === undefined ? undefined : tokens.verify(given);
-    if (sessionId !== undefined) return { kind: 'session', sessionId };
-    // A process left over from a closed session has no account to spend from, so it is rejected even without keys.
-    if (given !== undefined && SESSION_TOKEN.test(given)) return undefined;
-    if (apiKeys.length === 0) return LOCAL;
-    // All keys are compared even after a match, so that the time reveals nothing.
-    const [fits] = apiKeys.filter(({ key }) => sameText(given ?? '', key));
-    return fits && { kind: 'key', id: fits.id, tenant: fits.tenant, role: fits.role };
-  };
-}
-
 export interface LockOptions {
   host: string;
   identify: Identify;
   peers: Peers;
+  openResponses: OpenResponses;
   /** Paths that need no authentication. */
   openPaths: ReadonlySet<string>;
   /** Verifies the header of other nodes, where there are any: they have checked the request. */
@@ -119,6 +61,7 @@ export function lock({
   host,
   identify,
   peers,
+  openResponses,
   openPaths,
   verifyNode,
 }: LockOptions): MiddlewareHandler<HttpEnv> {
@@ -132,8 +75,8 @@ export function lock({
       return next();
     }
     checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
-    const principal = identify({
-      authorization: c.req.header('authorization'),
+    const principal = await identify({
+      authorization: c.req.header('authorization') ?? tokenInUrl(c),
       'x-api-key': c.req.header('x-api-key'),
     });
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
@@ -146,9 +89,21 @@ export function lock({
     // A call through /invocations has none: the outer request was checked. Reads are allowed: they decide nothing, an
     // agent can read the store's file anyway, and a stream should not wait for a scan of /proc.
     if (principal?.kind === 'local' && socket && !READS.has(c.req.method)) checkPeer(await peers.of(socket));
+    const response = c.env?.outgoing;
+    if (principal?.kind === 'key' && principal.stored && response) openResponses.add(principal, response);
     c.set('principal', principal ?? LOCAL);
     await next();
   };
+}
+
+/**
+ * The token in the URL of an event stream, as a header: a browser's EventSource can send none. Tokens of one session only:
+ * URLs are written to logs of proxies and histories of browsers.
+ */
+function tokenInUrl(c: Context<HttpEnv>): string | undefined {
+  const token =
+    c.req.method === 'GET' && c.req.path.endsWith('/events') ? c.req.query('access_token') : undefined;
+  return token?.startsWith('cat_') ? `Bearer ${token}` : undefined;
 }
 
 /** The header in which a node says who sent the request that it passes on. */

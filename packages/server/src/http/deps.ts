@@ -1,5 +1,8 @@
 import type { Gateway } from 'claude-agent-gateway';
 import type { SessionState } from 'claude-agent-protocol';
+import type { Identify } from '../access/identify.ts';
+import type { Keys } from '../access/keys.ts';
+import type { OpenResponses } from '../access/open-responses.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
@@ -9,7 +12,7 @@ import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Owned, Store } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
-import type { Forward, Identify } from './auth.ts';
+import type { Forward } from './auth.ts';
 
 /** What the routes need; made in server.ts. */
 export interface AppDeps {
@@ -22,6 +25,8 @@ export interface AppDeps {
   rootsOf(owned: Owned): readonly string[];
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
+  keys: Keys;
+  openResponses: OpenResponses;
   peers: Peers;
   host: string;
   bodyLimitBytes: number;

@@ -13,6 +13,8 @@ const Claims = z.object({
     id: z.string(),
     tenant: z.string(),
     role: z.enum(ROLES),
+    stored: z.boolean().optional(),
+    sessionId: z.string().optional(),
   }),
 });
 

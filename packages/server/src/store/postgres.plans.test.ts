@@ -90,6 +90,7 @@ const READ_WHOLE = new Set([
   'sessions_with_tasks',
   // Its first entry, from which deadOwners steps on.
   'sessions_by_owner',
+  'api_keys_listed',
 ]);
 
 /** Which index a statement must use, where a worse one would do. By a part of its text. */
@@ -152,6 +153,10 @@ const SEED = `
     select md5((n % 1000)::text), n, n, '', md5(n::text),
       case n % 4 when 0 then 'turn.queued' when 1 then 'turn.started' else 'agent.message' end, 2, n % 4 = 2, '{}'
     from generate_series(1, 20000) n;
+  insert into api_keys (id, tenant, name, role, hash, parent, created_at, session_id, expires_at)
+    select md5(n::text), 't' || n % 20, '', 'user', md5('h' || n), case when n % 2 = 0 then md5((n - 1)::text) end, '',
+      case when n % 2 = 0 then md5(n::text) end, md5('e' || n)
+    from generate_series(1, 5000) n;
   analyze`;
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();

@@ -1,4 +1,5 @@
 import { eventReads } from './postgres/events.ts';
+import { keyTable } from './postgres/keys.ts';
 import { createListener } from './postgres/listen.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openWorkRead } from './postgres/open-work.ts';
@@ -53,6 +54,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     pool,
     transcripts: transcriptStore(pool),
     write: writer.write,
+    keys: keyTable(pool),
     orderedFeed: false,
     watch: listener.watch,
 

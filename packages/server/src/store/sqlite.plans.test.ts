@@ -74,6 +74,11 @@ const EXCEPTIONS: Exception[] = [
     why: 'holds one entry for each model',
   },
   {
+    sql: 'select 1 from api_keys where session_id is null',
+    plan: 'SCAN api_keys USING INDEX api_keys_listed',
+    why: 'the first key that there is',
+  },
+  {
     sql: 'from open_calls',
     plan: 'SCAN open_calls',
     why: 'asked once, when the server starts; the table holds only calls that wait',
@@ -111,6 +116,7 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ],
   ["from permissions where state = 'pending' and position > ? order by", 'permissions_pending'],
   ['from permissions where session_id = ? and tool_use_id = ?', 'permissions_of_call'],
+  ['from api_keys where session_id is null and tenant = ?', 'api_keys_by_tenant'],
   ['and tenant = ? order by last_activity', 'sessions_by_tenant'],
   ['and tenant = ? and created_by = ? order by last_activity', 'sessions_by_maker'],
   ['where e.tenant = ? and e.cursor > ?', 'events_of_tenant'],

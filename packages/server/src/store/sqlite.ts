@@ -3,6 +3,7 @@ import { migrate } from './migrate.ts';
 import { ownedFromRow } from './rows.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
+import { keyTable } from './sqlite/keys.ts';
 import { openWorkRead } from './sqlite/open-work.ts';
 import { permissionReads } from './sqlite/permissions.ts';
 import { sessionReads } from './sqlite/sessions.ts';
@@ -38,6 +39,7 @@ export function openSqliteStore(path: string): Store {
 
   return {
     write: writer.write,
+    keys: keyTable(sql),
     orderedFeed: true,
     watch: () => () => {},
     ownedNow(sessionId) {

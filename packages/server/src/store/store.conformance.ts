@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { commands, createModel, runCommand } from '../../test/support/store-model.ts';
 import { describeEvents } from './conformance/events.conformance.ts';
+import { describeKeys } from './conformance/keys.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
 import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
@@ -24,6 +25,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeUsage(subject);
     describeRemoval(subject);
     describeTenants(subject);
+    describeKeys(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

@@ -7,6 +7,7 @@ import type {
   TurnState,
   UserInput,
 } from 'claude-agent-protocol';
+import type { KeyTable } from './keys.ts';
 import type {
   CallRecord,
   ConversationRecord,
@@ -245,6 +246,7 @@ export interface SessionQuery {
  */
 export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
+  readonly keys: KeyTable;
   /** Whether events of all sessions are published here in the order of their cursors: one server writes alone. */
   readonly orderedFeed: boolean;
   /** Where they are: whose a session is, at once. Elsewhere the events that are read say it. */

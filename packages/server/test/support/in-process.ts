@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { createConfig, createGateway } from 'claude-agent-gateway';
+import { createIdentify } from '../../src/access/identify.ts';
+import { createKeys } from '../../src/access/keys.ts';
+import { createOpenResponses } from '../../src/access/open-responses.ts';
+import { createSessionTokens } from '../../src/access/session-tokens.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
 import { createSoleOwnership } from '../../src/cluster/ownership.ts';
@@ -11,7 +15,6 @@ import { problem } from '../../src/errors.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
 import { createApp } from '../../src/http/app.ts';
-import { createIdentify, createSessionTokens } from '../../src/http/auth.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
@@ -121,6 +124,7 @@ export function createInProcess({
     warnings: () => [],
     onError,
   });
+  const keys = createKeys({ table: store.keys, configured: [], cacheMs: 0, onError });
   const app = createApp({
     store,
     feed,
@@ -129,7 +133,9 @@ export function createInProcess({
     folders,
     rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
-    identify: createIdentify([], createSessionTokens()),
+    identify: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
+    keys,
+    openResponses: createOpenResponses(keys.ended, onError),
     peers: createPeers('in-process'),
     host: '127.0.0.1',
     bodyLimitBytes: 1024 * 1024,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { KeyRecord } from '../../src/store/keys.ts';
 import type {
   Change,
   ImportedRows,
@@ -83,6 +84,23 @@ export const samplePermission = (
   resolvedAt: null,
   resolvedBy: null,
   decision: null,
+  ...set,
+});
+
+export const sampleKey = (set: Partial<KeyRecord> = {}): KeyRecord => ({
+  id: randomUUID(),
+  tenant: 'default',
+  name: 'a key',
+  role: 'user',
+  hash: randomUUID(),
+  sessionId: null,
+  parent: null,
+  createdAt: AT,
+  createdBy: null,
+  expiresAt: null,
+  revokedAt: null,
+  lastUsedAt: null,
+  budgetUsd: null,
   ...set,
 });
 

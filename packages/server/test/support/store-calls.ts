@@ -7,6 +7,7 @@ import {
   importOf,
   sampleEvent,
   sampleImport,
+  sampleKey,
   samplePermission,
   sampleSession,
   sampleTurn,
@@ -27,7 +28,7 @@ const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
 
 /** Every question of the interface, in each of its forms. The type makes a new method add its own. */
 const questions: Record<
-  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'watch' | 'close'>,
+  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'close'>,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
@@ -83,6 +84,14 @@ const questions: Record<
   sessionCost: (store, id) => [store.sessionCost(id)],
   keyCost: (store) => [store.keyCost('a-key')],
 };
+
+/** Every question about keys, and every change of them. */
+async function callKeys({ keys }: Store, id: string): Promise<void> {
+  await keys.insert(sampleKey({ id }));
+  await Promise.all([keys.get(id), keys.byHash(id, AT), keys.ended([id], AT), keys.any()]);
+  await Promise.all([keys.list({ limit: 50 }), keys.list({ tenant: 'them', limit: 50 })]);
+  await Promise.all([keys.rotate(id, 'b', AT), keys.used(id, AT), keys.revoke(id, AT), keys.prune(AT)]);
+}
 
 /** Every kind of change, in an order in which each of them takes effect. */
 function changes(): Change[] {
@@ -154,6 +163,7 @@ export async function callEverything(store: Store): Promise<void> {
   if (!written.ok) throw new Error(`change ${written.refused} was refused`);
   const id = randomUUID();
   await Promise.all(Object.values(questions).flatMap((ask) => ask(store, id)));
+  await callKeys(store, id);
 }
 
 /** The same of the conversations' files. */

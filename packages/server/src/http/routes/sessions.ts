@@ -194,10 +194,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   mount(app, routes.getUsage, async (_, c) => {
     const principal = c.get('principal');
     const scope = scopeOf(principal);
+    const mayKnow = await deps.keys.namesIn(scope);
     const { costByKey, ...usage } = await store.totalUsage(scope);
-    const keys = [...costByKey].filter(
-      ([id]) => scope.tenant === undefined || id === makerOf(principal).createdBy,
-    );
+    const keys = [...costByKey].filter(([id]) => mayKnow(id));
     return { ...usageView(usage), cost_usd_by_key: Object.fromEntries(keys) };
   });
 }

@@ -1,0 +1,233 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { allows, type Key, type Role } from 'claude-agent-protocol';
+import { problem } from '../errors.ts';
+import type { KeyRecord, KeyTable } from '../store/keys.ts';
+import type { Scope } from '../store/store.ts';
+import type { Caller, Principal } from './principal.ts';
+
+/** How our secrets begin: a key, and a token of one session. Scanners of repositories find them by it. */
+const KEY_PREFIX = 'cak_';
+const TOKEN_PREFIX = 'cat_';
+const SECRET = /^ca[kt]_[\w-]{43}$/;
+/** `last_used_at` is to the minute: a write for each request would cost more than the request. */
+const USED_EVERY_MS = 60_000;
+const TOKENS_PRUNED_EVERY = 100;
+const DAY_MS = 86_400_000;
+
+interface KeyRequest {
+  name: string;
+  role: Role;
+  tenant?: string | undefined;
+  expires_in_days?: number | undefined;
+  budget_usd?: number | undefined;
+}
+
+/** The keys that were made here, beside those of the configuration. */
+export interface Keys {
+  /** The caller that a secret stands for; undefined for one that is not ours, revoked or over. */
+  callerOf(secret: string): Promise<Caller | undefined>;
+  /** Whether a key was ever made: from then on every caller needs one. */
+  any(): Promise<boolean>;
+  /** @throws AppError 403 for more than the maker may do itself */
+  create(maker: Principal, request: KeyRequest): Promise<{ record: KeyRecord; secret: string }>;
+  /** Those that the caller may manage. */
+  list(
+    caller: Principal,
+    query: { tenant?: string | undefined; after?: string | undefined; limit: number },
+  ): Promise<KeyRecord[]>;
+  /** @throws AppError 403, 404 */
+  rotate(caller: Principal, id: string, keepSeconds: number): Promise<{ record: KeyRecord; secret: string }>;
+  /** @throws AppError 403, 404 */
+  revoke(caller: Principal, id: string): Promise<KeyRecord>;
+  /** @param session whose the token is to be: it sees nothing else */
+  createToken(
+    maker: Principal,
+    session: { id: string; tenant: string },
+    request: { scope: 'read' | 'answer'; expires_in_seconds: number },
+  ): Promise<{ record: KeyRecord; secret: string }>;
+  /** Whether the ids of keys may be known to callers with this scope: those of their tenant, or their own. */
+  namesIn(scope: Scope): Promise<(id: string) => boolean>;
+  /** Ids of the callers among these that are not good any more. */
+  ended(ids: readonly string[]): Promise<string[]>;
+}
+
+export interface KeysDeps {
+  table: KeyTable;
+  /** Those of the configuration. */
+  configured: readonly { id: string; tenant: string }[];
+  /**
+   * How long what was read is good for: 0 where reading is free. On other nodes a revoked key works so much longer.
+   */
+  cacheMs: number;
+  onError(error: unknown, what: string): void;
+  now?: () => number;
+}
+
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+
+export function createKeys({ table, configured, cacheMs, onError, now = Date.now }: KeysDeps): Keys {
+  const cache = new Map<string, { until: number; record: KeyRecord | undefined }>();
+  const used = new Map<string, number>();
+  let [anyUntil, hasAny, tokens] = [0, false, 0];
+  const at = (ms = now()): string => new Date(ms).toISOString();
+
+  const read = async (hash: string): Promise<KeyRecord | undefined> => {
+    const known = cache.get(hash);
+    if (known && known.until > now()) return known.record;
+    const until = now() + cacheMs;
+    const record = await table.byHash(hash, at());
+    // Also of secrets that nobody has: they cost one question each.
+    if (cache.size >= 10_000) cache.clear();
+    if (cacheMs > 0) cache.set(hash, { until, record });
+    return record;
+  };
+
+  const noteUse = (id: string): void => {
+    if (now() - (used.get(id) ?? 0) < USED_EVERY_MS) return;
+    if (used.size >= 10_000) used.clear();
+    used.set(id, now());
+    table.used(id, at()).catch((error: unknown) => onError(error, 'note the use of a key'));
+  };
+
+  const insert = async (record: Omit<KeyRecord, 'hash'>, prefix: string) => {
+    const secret = prefix + randomBytes(32).toString('base64url');
+    const whole = { ...record, hash: hashOf(secret) };
+    await table.insert(whole);
+    return { record: whole, secret };
+  };
+
+  const makerId = (maker: Principal): string | null => (maker.kind === 'key' ? maker.id : null);
+
+  /** The key that the caller asks to change. */
+  const own = async (caller: Principal, id: string): Promise<KeyRecord> => {
+    const record = await table.get(id);
+    const isOwn =
+      caller.kind !== 'session' && (caller.role === 'operator' || caller.tenant === record?.tenant);
+    if (!record || record.sessionId !== null || !isOwn) throw problem('key_not_found', { id });
+    requireWithin(caller, record.role);
+    return record;
+  };
+
+  return {
+    async callerOf(secret) {
+      if (!SECRET.test(secret)) return undefined;
+      const record = await read(hashOf(secret));
+      if (!record) return undefined;
+      noteUse(record.id);
+      const { id, tenant, role, sessionId } = record;
+      const expiresAt = record.expiresAt === null ? undefined : Date.parse(record.expiresAt);
+      if (expiresAt !== undefined && expiresAt <= now()) return undefined;
+      return { kind: 'key', id, tenant, role, stored: true, ...(sessionId !== null && { sessionId }) };
+    },
+
+    async any() {
+      if (hasAny || anyUntil > now()) return hasAny;
+      anyUntil = now() + cacheMs;
+      hasAny = await table.any();
+      return hasAny;
+    },
+
+    async create(maker, { name, role, tenant, expires_in_days: days, budget_usd: budgetUsd }) {
+      requireWithin(maker, role);
+      const home = maker.kind === 'session' ? '' : maker.tenant;
+      const whose = tenant ?? home;
+      if (whose !== home) requireWithin(maker, 'operator', `access to the tenant "${whose}"`);
+      const made = await insert(
+        {
+          id: `key_${randomBytes(9).toString('hex')}`,
+          tenant: whose,
+          name,
+          role,
+          sessionId: null,
+          parent: null,
+          createdAt: at(),
+          createdBy: makerId(maker),
+          expiresAt: days === undefined ? null : at(now() + days * DAY_MS),
+          revokedAt: null,
+          lastUsedAt: null,
+          budgetUsd: budgetUsd ?? null,
+        },
+        KEY_PREFIX,
+      );
+      hasAny = true;
+      return made;
+    },
+
+    async list(caller, { tenant, after, limit }) {
+      if (caller.kind === 'session') return [];
+      const whose = caller.role === 'operator' ? tenant : caller.tenant;
+      if (tenant !== undefined && tenant !== whose) return [];
+      return table.list({ tenant: whose, after, limit });
+    },
+
+    async rotate(caller, id, keepSeconds) {
+      const record = await own(caller, id);
+      const secret = KEY_PREFIX + randomBytes(32).toString('base64url');
+      await table.rotate(id, hashOf(secret), at(now() + keepSeconds * 1_000));
+      cache.clear();
+      return { record, secret };
+    },
+
+    async revoke(caller, id) {
+      const record = await own(caller, id);
+      const revokedAt = record.revokedAt ?? at();
+      await table.revoke(id, revokedAt);
+      cache.clear();
+      return { ...record, revokedAt };
+    },
+
+    async createToken(maker, session, { scope, expires_in_seconds: seconds }) {
+      if (tokens++ % TOKENS_PRUNED_EVERY === 0) await table.prune(at(now() - DAY_MS));
+      return insert(
+        {
+          id: `tok_${randomBytes(9).toString('hex')}`,
+          tenant: session.tenant,
+          name: scope,
+          role: scope === 'read' ? 'viewer' : 'approver',
+          sessionId: session.id,
+          parent: makerId(maker),
+          createdAt: at(),
+          createdBy: makerId(maker),
+          expiresAt: at(now() + seconds * 1_000),
+          revokedAt: null,
+          lastUsedAt: null,
+          budgetUsd: null,
+        },
+        TOKEN_PREFIX,
+      );
+    },
+
+    async namesIn({ tenant, ...more }) {
+      if (tenant === undefined) return () => true;
+      const createdBy = 'createdBy' in more ? more.createdBy : undefined;
+      if (createdBy !== undefined) return (id) => id === createdBy;
+      const made = await table.list({ tenant, limit: Number.MAX_SAFE_INTEGER });
+      const ids = new Set(
+        [...made, ...configured.filter((key) => key.tenant === tenant)].map(({ id }) => id),
+      );
+      return (id) => ids.has(id);
+    },
+
+    ended: (ids) => table.ended(ids, at()),
+  };
+}
+
+/** @throws AppError 403 when a caller would give a role that does not come with its own */
+function requireWithin(caller: Principal, role: Role, what = `the role "${role}"`): void {
+  if (caller.kind !== 'session' && (role !== 'operator' || allows(caller.role, 'operate'))) return;
+  throw problem('key_beyond_own', { what });
+}
+
+/** A key as the API shows it. */
+export const keyView = (record: KeyRecord): Key => ({
+  key_id: record.id,
+  name: record.name,
+  tenant: record.tenant,
+  role: record.role,
+  created_at: record.createdAt,
+  created_by: record.createdBy,
+  expires_at: record.expiresAt,
+  revoked_at: record.revokedAt,
+  last_used_at: record.lastUsedAt,
+  budget_usd: record.budgetUsd,
+});

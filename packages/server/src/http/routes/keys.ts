@@ -1,0 +1,46 @@
+import { routes } from 'claude-agent-protocol';
+import type { Hono } from 'hono';
+import { keyView } from '../../access/keys.ts';
+import { problem } from '../../errors.ts';
+import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
+import { mount } from '../mount.ts';
+import { pageOf } from '../page.ts';
+
+/** Keys, and tokens of one session. */
+export function keyRoutes(app: Hono<HttpEnv>, { keys, store }: AppDeps): void {
+  mount(app, routes.createKey, async ({ body }, c) => {
+    const { record, secret } = await keys.create(c.get('principal'), body);
+    return { ...keyView(record), key: secret };
+  });
+
+  mount(app, routes.listKeys, async ({ query: { tenant, limit, cursor } }, c) => {
+    const records = await keys.list(c.get('principal'), { tenant, after: cursor, limit: limit + 1 });
+    return pageOf('keys', records.map(keyView), limit, (last) => last.key_id);
+  });
+
+  mount(app, routes.rotateKey, async ({ params, body }, c) => {
+    const { record, secret } = await keys.rotate(c.get('principal'), params.key_id, body.keep_seconds);
+    return { ...keyView(record), key: secret };
+  });
+
+  mount(app, routes.revokeKey, async ({ params }, c) =>
+    keyView(await keys.revoke(c.get('principal'), params.key_id)),
+  );
+
+  mount(app, routes.createToken, async ({ params, body }, c) => {
+    const session = await store.whose(params.session_id);
+    // One that is being erased is not there any more.
+    if (!session || !(await store.getSession(session.id))) {
+      throw problem('session_not_found', { id: params.session_id });
+    }
+    const { record, secret } = await keys.createToken(c.get('principal'), session, body);
+    return {
+      token_id: record.id,
+      session_id: session.id,
+      scope: body.scope,
+      expires_at: record.expiresAt ?? record.createdAt,
+      token: secret,
+    };
+  });
+}
