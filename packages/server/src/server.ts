@@ -7,12 +7,10 @@ import { createDemoModel } from 'claude-agent-demo-model';
 import { createGateway, type ProviderStatus } from 'claude-agent-gateway';
 import { SessionOptions } from 'claude-agent-protocol';
 import type { Logger } from 'pino';
-import { createIdentify } from './access/identify.ts';
-import { createKeys } from './access/keys.ts';
 import { createModelRule } from './access/models.ts';
-import { createOpenResponses } from './access/open-responses.ts';
+import { createAccess, requireKey } from './access/open.ts';
 import { createRestrictions } from './access/policies.ts';
-import { createSessionTokens } from './access/session-tokens.ts';
+import { subjectOf } from './access/principal.ts';
 import { createClaude } from './agent/claude/index.ts';
 import { createLibrary } from './agent/claude/library/library.ts';
 import { createMirror } from './agent/claude/mirror/mirror.ts';
@@ -56,9 +54,6 @@ import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
-
-/** So long does a node trust what it read of a key: a revoked one works half a second longer elsewhere. */
-const KEY_CACHE_MS = 500;
 
 /** SQLite's codes for a damaged file, and for one that is not a database. */
 const SQLITE_CORRUPT = 11;
@@ -112,29 +107,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const tokens = createSessionTokens();
-  if (config.needsKey && !(await store.keys.any())) {
-    await base.leave();
-    await store.close();
-    throw new ConfigError(
-      `Other machines can reach ${config.host}, so an API key is needed. Make one with "claude-agent-server keys create", set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
-    );
-  }
-  const keys = createKeys({
-    table: store.keys,
-    configured: config.apiKeys,
-    cacheMs: store.orderedFeed ? 0 : KEY_CACHE_MS,
-    onError,
-  });
-  const openResponses = createOpenResponses(keys.ended, onError);
-  const identify = createIdentify({ apiKeys: config.apiKeys, tokens, keys });
+  const { tokens, keys, openResponses, identify } = createAccess({ store, apiKeys: config.apiKeys, onError });
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
-    async keyBudget(id) {
-      const configured = config.apiKeys.find((key) => key.id === id);
-      return configured ? configured.budgetUsd : ((await store.keys.get(id))?.budgetUsd ?? undefined);
-    },
+    keyBudget: keys.budget,
     onError,
   });
   const refuseModel = createModelRule(config, restrictionsOf, store);
@@ -143,12 +120,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onFailure: (subject, failure) => reasons.note(subject, failure),
     demo: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }).fetch,
     // The request has passed `auth.ts`; only its principal matters here.
-    authorize: async (headers) => {
-      const principal = await identify(headers);
-      if (principal?.kind === 'session') return { ok: true, subject: { sessionId: principal.sessionId } };
-      if (principal?.kind !== 'key') return { ok: true, subject: {} };
-      return { ok: true, subject: { keyId: principal.id, tenant: principal.tenant } };
-    },
+    authorize: async (headers) => ({ ok: true, subject: subjectOf(await identify(headers)) }),
     budget: accounts,
     ...(refuseModel && { refuseModel }),
     onUsage(record) {
@@ -304,6 +276,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   });
 
   try {
+    await requireKey(config, keys);
     await sessions.recover();
     http = createHttpServer(getRequestListener(app.fetch));
     url = await listen(http, config);

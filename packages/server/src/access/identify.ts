@@ -11,6 +11,7 @@ interface ConfiguredKey {
   key: string;
   tenant: string;
   role: Role;
+  budgetUsd?: number | undefined;
 }
 
 /** Identifies the caller of a request by its headers; undefined for an unknown caller. */

@@ -47,6 +47,8 @@ export interface Keys {
   ): Promise<{ record: KeyRecord; secret: string }>;
   /** Whether the ids of keys may be known to callers with this scope: those of their tenant, or their own. */
   namesIn(scope: Scope): Promise<(id: string) => boolean>;
+  /** Dollars that a key may spend in all, by its id; undefined without a limit. */
+  budget(id: string): Promise<number | undefined>;
   /** Ids of the callers among these that are not good any more. */
   ended(ids: readonly string[]): Promise<string[]>;
 }
@@ -54,7 +56,7 @@ export interface Keys {
 export interface KeysDeps {
   table: KeyTable;
   /** Those of the configuration. */
-  configured: readonly { id: string; tenant: string }[];
+  configured: readonly { id: string; tenant: string; budgetUsd?: number | undefined }[];
   /**
    * How long what was read is good for: 0 where reading is free. On other nodes a revoked key works so much longer.
    */
@@ -206,6 +208,11 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
         [...made, ...configured.filter((key) => key.tenant === tenant)].map(({ id }) => id),
       );
       return (id) => ids.has(id);
+    },
+
+    async budget(id) {
+      const known = configured.find((key) => key.id === id);
+      return known ? known.budgetUsd : ((await table.get(id))?.budgetUsd ?? undefined);
     },
 
     ended: (ids) => table.ended(ids, at()),

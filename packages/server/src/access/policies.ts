@@ -1,6 +1,7 @@
+import { TenantName } from 'claude-agent-protocol';
 import { z } from 'zod';
 import type { Owned } from '../store/store.ts';
-import { TenantName } from './config-keys.ts';
+
 import { combine, type Restrictions, ToolPolicy } from './tool-policy.ts';
 
 /** What the configuration file says of policies, besides those of keys. */

@@ -42,6 +42,16 @@ export const makerOf = (principal: Principal): Owned =>
     ? OF_THE_MACHINE
     : { tenant: principal.tenant, createdBy: principal.id };
 
+/** A principal as the gateway's accounts name it. */
+export function subjectOf(principal: Principal | undefined): {
+  sessionId?: string;
+  keyId?: string;
+  tenant?: string;
+} {
+  if (principal?.kind === 'session') return { sessionId: principal.sessionId };
+  return principal?.kind === 'key' ? { keyId: principal.id, tenant: principal.tenant } : {};
+}
+
 /** A principal as the log names it. An agent's token opens nothing but the gateway. */
 export const answerer = (principal: Principal): ResolvedBy =>
   principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };

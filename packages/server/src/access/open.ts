@@ -1,0 +1,51 @@
+import { ConfigError } from 'claude-agent-gateway';
+import type { Store } from '../store/store.ts';
+import { createIdentify, type Identify, type IdentifyDeps } from './identify.ts';
+import { createKeys, type Keys } from './keys.ts';
+import { createOpenResponses, type OpenResponses } from './open-responses.ts';
+import { createSessionTokens, type SessionTokens } from './session-tokens.ts';
+
+/** So long does a node trust what it read of a key: a revoked one works half a second longer elsewhere. */
+const KEY_CACHE_MS = 500;
+
+/** Who callers are, and what they have open. */
+export interface Access {
+  /** Of agent processes. */
+  tokens: SessionTokens;
+  keys: Keys;
+  openResponses: OpenResponses;
+  identify: Identify;
+}
+
+interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
+  store: Pick<Store, 'keys' | 'orderedFeed'>;
+  onError(error: unknown, what: string): void;
+}
+
+export function createAccess({ store, apiKeys, onError }: AccessDeps): Access {
+  const tokens = createSessionTokens();
+  const keys = createKeys({
+    table: store.keys,
+    configured: apiKeys,
+    // Reading is free where the store is embedded.
+    cacheMs: store.orderedFeed ? 0 : KEY_CACHE_MS,
+    onError,
+  });
+  return {
+    tokens,
+    keys,
+    openResponses: createOpenResponses(keys.ended, onError),
+    identify: createIdentify({ apiKeys, tokens, keys }),
+  };
+}
+
+/** A server that other machines can reach needs a key; it may have been made here. @throws ConfigError */
+export async function requireKey(
+  { needsKey, host }: { needsKey: boolean; host: string },
+  keys: Pick<Keys, 'any'>,
+): Promise<void> {
+  if (!needsKey || (await keys.any())) return;
+  throw new ConfigError(
+    `Other machines can reach ${host}, so an API key is needed. Make one with "claude-agent-server keys create", set AGENT_SERVER_API_KEY (or AGENT_SERVER_API_KEYS_FILE), or listen on 127.0.0.1.`,
+  );
+}
