@@ -1,6 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { credentialOf } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
+import type { SessionTokens } from './access/session-tokens.ts';
 import { projectFolder } from './agent/claude/rebuild.ts';
 import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
 import type { AllowedHost } from './agent/sandbox/allowed-hosts.ts';
@@ -9,7 +11,6 @@ import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egre
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
-import type { Identify } from './http/auth.ts';
 import type { Home } from './lock.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function openSandbox(
   config: Config,
   home: Home,
   logger: Logger,
-  gateway: Pick<EgressDeps, 'answer'> & { identify: Identify; hasProviders: boolean },
+  gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean },
 ): Promise<Sandbox | undefined> {
   const { mode, network, allowedHosts, read, write, ownFiles } = config.sandbox;
   if (mode === 'off') return undefined;
@@ -70,18 +71,18 @@ export async function openSandbox(
 }
 
 function egressTo(
-  { answer, identify }: Pick<EgressDeps, 'answer'> & { identify: Identify },
+  { answer, tokens }: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens },
   allowedHosts: readonly AllowedHost[],
 ): Egress {
   return createEgress({
     allowedHosts,
     sessionOf(headers) {
       const key = headers['x-api-key'];
-      const principal = identify({
+      const given = credentialOf({
         authorization: headers.authorization,
         'x-api-key': Array.isArray(key) ? key[0] : key,
       });
-      return principal?.kind === 'session' ? principal.sessionId : undefined;
+      return given === undefined ? undefined : tokens.verify(given);
     },
     answer,
   });

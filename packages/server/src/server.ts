@@ -143,7 +143,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   let url = '';
   let http: HttpServer | undefined;
   const sandbox = await openSandbox(config, home, logger, {
-    identify,
+    tokens,
     hasProviders: providers.length > 0,
     answer: (request, response) => http?.emit('request', request, response),
   });
