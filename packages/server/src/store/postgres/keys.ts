@@ -1,4 +1,5 @@
-import { isGood, KEY_COLUMNS, type KeyTable, keyFromRow, valuesOf } from '../keys.ts';
+import { isGood, KEY_COLUMNS, keyFromRow, valuesOf } from '../key-rows.ts';
+import type { KeyTable } from '../keys.ts';
 import type { Sql } from './pool.ts';
 
 /** A key, and the one that made it, are good at $2. */
