@@ -82,7 +82,8 @@ export const sessionRoutes = {
     ...endpoints.listAvailable,
     access: { may: 'read', of: 'tenant' },
     tag: 'sessions',
-    summary: "List everything that can be resumed, from the agent's transcripts on disk",
+    summary:
+      "List everything that can be resumed, from the agent's transcripts on disk and in the shared database",
     query: z.object({
       ...pageQuery,
       offset: pageOffset,

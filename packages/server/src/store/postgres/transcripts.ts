@@ -148,7 +148,7 @@ export const transcriptStore = (sql: Sql): TranscriptStore => ({
   },
 });
 
-/** jsonb refuses \\0 and halves of surrogate pairs. */
+/** jsonb refuses NUL and halves of surrogate pairs. */
 const summarize = ({ turnId, preview, title }: KeptAbout): object => ({
   turn: turnId,
   preview: asText(preview),
