@@ -73,6 +73,7 @@ try {
       `data:text/javascript,import{writeFileSync}from'node:fs';process.on('exit',()=>writeFileSync(${JSON.stringify(report)},process.resourceUsage().maxRSS+' '+process.cpuUsage().user/1e6))`,
       MAIN,
       'migrate',
+      '--without-transcripts',
       '--from',
       home,
     ],

@@ -275,8 +275,8 @@ async function carryOut(
 ): Promise<Code> {
   const { home, to, say, source, progress } = job;
   const begunAt = Date.now();
-  const move = await begin(client, id, source.highestPlace());
   const tables = planTables(source.db, await targetColumns(client));
+  const move = await begin(client, id, tables, source.highestPlace());
   const moved = new Map<string, number>();
   for (const table of tables) {
     const before = move.copied[table.name];

@@ -64,6 +64,18 @@ export interface TargetColumn {
   key: number | null;
 }
 
+/** Tables about nodes and the database itself. */
+const OF_NODES = new Set(['cluster', 'migrations', 'moved_home', 'nodes', 'writers']);
+
+/** Tables that have rows only where there were sessions or keys: those whose rows have ids. Others count something. */
+export const dataTables = (columns: readonly TargetColumn[]): string[] => [
+  ...new Set(
+    columns
+      .filter(({ table, key, type }) => key !== null && type === 'text' && !OF_NODES.has(table))
+      .map(({ table }) => table),
+  ),
+];
+
 /**
  * Which table and column goes where. Whatever both databases have under one name is copied, so a migration that adds it to
  * both needs nothing here.
@@ -114,11 +126,13 @@ function planTable(
       throw new Error(`the column ${name}.${column} of SQLite has no place in PostgreSQL`);
     }
   }
+  // A key may be for one session, or for none.
+  const isOfSessions = target.some((column) => column.name === 'session_id' && column.required);
   const keys = source.filter(({ pk }) => pk !== 0).sort((a, b) => Number(a.pk) - Number(b.pk));
   return {
     name,
     columns,
-    session: name === 'sessions' ? 'id' : has.has('session_id') ? 'session_id' : undefined,
+    session: name === 'sessions' ? 'id' : isOfSessions ? 'session_id' : undefined,
     key: target
       .filter(({ key }) => key !== null)
       .sort((a, b) => Number(a.key) - Number(b.key))

@@ -5,7 +5,7 @@ import { HANDED_OVER, HAS_OPEN_WORK } from '../cluster/shared-ownership.ts';
 import { ConfigError } from '../config.ts';
 import { hashExpression, type Source } from './cells.ts';
 import type { SourceDatabase } from './source.ts';
-import type { Table, TargetColumn } from './tables.ts';
+import { dataTables, type Table, type TargetColumn } from './tables.ts';
 
 /** How far a table has come. */
 export interface Copied {
@@ -60,8 +60,8 @@ export async function inspect(client: Client): Promise<Found> {
   );
   const has = (name: string): boolean => tables.some((table) => table.name === name);
   const used: string[] = [];
-  for (const name of ['sessions', 'conversations', 'turns', 'events', 'usage', 'key_usage', 'erased_usage']) {
-    if (has(name) && (await client.query(`select from ${name} limit 1`)).rowCount) used.push(name);
+  for (const name of has('migrations') ? dataTables(await targetColumns(client)) : []) {
+    if ((await client.query(`select from ${name} limit 1`)).rowCount) used.push(name);
   }
   const nodes = has('nodes')
     ? (await client.query('select from nodes where expires_at > now()')).rowCount
@@ -82,12 +82,22 @@ async function readMove(client: Client): Promise<Move | undefined> {
 }
 
 /** Begins a move, or goes on with it. Later cursors are higher than all of the home: their order goes on. */
-export async function begin(client: Client, move: string, highestPlace: number): Promise<Move> {
+export async function begin(
+  client: Client,
+  move: string,
+  tables: readonly Table[],
+  highestPlace: number,
+): Promise<Move> {
   await client.query('begin');
-  await client.query(
+  const { rowCount } = await client.query(
     `insert into moved_home (id, move, begun_at, copied) values (1, $1, now(), '{}') on conflict do nothing`,
     [move],
   );
+  // What a server that ran there without a session has counted.
+  for (const { name, columns, key } of rowCount === 1 ? tables : []) {
+    const hasIds = columns.some((column) => column.kind === 'text' && key.includes(column.name));
+    if (!hasIds) await client.query(`delete from ${name}`);
+  }
   await client.query(
     `update cluster set xid_offset = xid_offset + greatest(0, ($1 - cursor_base()) / 4096 + 1)`,
     [highestPlace],
