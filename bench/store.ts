@@ -13,6 +13,7 @@ import { findPostgres, startCluster } from '../packages/server/test/support/post
 import { sampleEvent, sampleSession } from '../packages/server/test/support/samples.ts';
 import { startProgram } from './support/child.ts';
 import { agentEnvironment, openHttp } from './support/conversations.ts';
+import { cpuSeconds } from './support/process.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
 
 /** A database as it runs in earnest: what is acknowledged is on the disk. */
@@ -113,16 +114,23 @@ async function benchTurns(base: string, database: string, turns = 60): Promise<v
     );
     const totals = new Map<string, number[]>();
     for (const [, conversation] of conversations) for (let n = 0; n < 5; n++) await conversation.turn();
+    const before = Object.values(servers).map(({ pid }) => cpuSeconds(pid));
     for (let n = 0; n < turns; n++) {
       for (const [name, conversation] of conversations) {
         totals.set(name, [...(totals.get(name) ?? []), (await conversation.turn()).end]);
       }
     }
+    const spent = Object.values(servers).map(({ pid }, n) => cpuSeconds(pid) - (before[n] ?? 0));
     for (const [, conversation] of conversations) await conversation.close();
     printTable(
       `a turn over HTTP to its end, model scripted (${turns} each, alternating)`,
-      ['', 'median', 'p90'],
-      [...totals].map(([name, values]) => [name, ms(median(values)), ms(quantile(values, 0.9))]),
+      ['', 'median', 'p90', 'CPU of the server'],
+      [...totals].map(([name, values], n) => [
+        name,
+        ms(median(values)),
+        ms(quantile(values, 0.9)),
+        ms(((spent[n] ?? 0) / turns) * 1000),
+      ]),
     );
   } finally {
     for (const server of Object.values(servers)) await server.stop();
