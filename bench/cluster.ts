@@ -191,7 +191,10 @@ async function judge(
   try {
     const evidence = await readEvidence({ store, ...where }, journal.sessions);
     Object.assign(counts, sums(journal, evidence));
-    return check(journal, evidence, { over: true });
+    const repeated: string[] = [];
+    const findings = check(journal, evidence, { over: true, onRepeat: (mark) => repeated.push(mark) });
+    counts['calls without a record that ran again (on_crash: resume)'] = repeated.length;
+    return findings;
   } finally {
     await store.close();
   }
