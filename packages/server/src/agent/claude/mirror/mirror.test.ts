@@ -232,6 +232,39 @@ describe('the mirror of transcripts', () => {
     expect(main()).toBe('{"a":1}\n');
   });
 
+  test('the end of a turn waits for a store that does not answer, but not for long', async () => {
+    const { mirror, file } = node();
+    const { keep } = stored.store;
+    const answer = Promise.withResolvers<void>();
+    stored.store.keep = async (...given) => {
+      await answer.promise;
+      return keep(...given);
+    };
+    const process = mirror.open(session);
+    writeFileSync(file, '{"a":1}\n');
+    const start = performance.now();
+    await process.turnEnds();
+    expect(performance.now() - start).toBeGreaterThan(1_900);
+    expect(main()).toBeUndefined();
+    answer.resolve();
+    await process.end();
+    expect(main()).toBe('{"a":1}\n');
+  });
+
+  test('during a long turn what is new is stored every 15 s', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { mirror, file } = node();
+    const process = mirror.open(session);
+    writeFileSync(file, '{"a":1}\n');
+    vi.advanceTimersByTime(14_000);
+    process.wrote();
+    expect(main()).toBeUndefined();
+    vi.advanceTimersByTime(2_000);
+    process.wrote();
+    await vi.waitFor(() => expect(main()).toBe('{"a":1}\n'));
+    await process.end();
+  });
+
   test('each conversation that a process has been in is stored', async () => {
     const { mirror, file } = node();
     const next = randomUUID();
