@@ -86,6 +86,8 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     permission: [],
     turnSession: [],
     permissionSession: [],
+    webhook: [],
+    delivery: [],
   } satisfies KnownIds as Record<keyof KnownIds, string[]>;
   const memory: number[] = [];
   const waits: number[] = [];

@@ -107,7 +107,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['cluster/'],
       ['access/'],
       ['agent/', 'permissions/', 'gateway/'],
-      ['observe/'],
+      ['observe/', 'webhooks/'],
       ['nearest.ts', 'config-positions.ts', 'setting-descriptions.ts', 'setting-sources.ts'],
       ['node-config.ts'],
       ['config.ts', 'database-config.ts', 'sandbox-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],

@@ -19,6 +19,8 @@ const ITEMS = {
   allEvents: 'events',
   listPermissions: 'permissions',
   listKeys: 'keys',
+  listWebhooks: 'webhooks',
+  listDeliveries: 'deliveries',
 } as const satisfies { [N in Paged]: keyof Output<N> };
 
 /** The routes that answer with pages. */

@@ -155,3 +155,25 @@ export const MODEL_ALIASES = ['default', 'best', 'haiku', 'sonnet', 'opus', 'opu
 
 /** What happened to the folder of a session. */
 export const WORKSPACE_ACTIONS = ['restored', 'not_saved'] as const;
+
+/** What webhooks can be told: control events, and `budget.spent`, which comes beside the `turn.failed` of a spent budget. */
+export const WEBHOOK_TYPES = [
+  'permission.requested',
+  'permission.resolved',
+  'turn.queued',
+  'turn.started',
+  'turn.completed',
+  'turn.failed',
+  'turn.interrupted',
+  'turn.settled',
+  'session.created',
+  'session.state',
+  'session.closed',
+  'budget.spent',
+] as const;
+export type WebhookType = (typeof WEBHOOK_TYPES)[number];
+
+export const WEBHOOK_STATUSES = ['enabled', 'disabled'] as const;
+
+/** `failed`: after the last attempt, or because the webhook is disabled. */
+export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;

@@ -59,6 +59,7 @@ const ConfigFile = z.strictObject({
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
   allow_commands: z.boolean().optional(),
   allow_callback_urls: CallbackUrls.optional(),
+  allow_webhook_urls: CallbackUrls.optional(),
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
@@ -124,6 +125,8 @@ export interface Config extends NodeConfig, PolicyConfig {
   allowCommands: boolean;
   /** Addresses at which the server may call hooks and tools of callers: a server that calls any address can be misused. */
   allowCallbackUrls: z.infer<typeof CallbackUrls>;
+  /** The same of webhooks, which only administrators of a tenant make. */
+  allowWebhookUrls: z.infer<typeof CallbackUrls>;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
@@ -239,6 +242,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     // With leave to bypass every question, anything may run.
     allowUnaskedTools: settings.allow_unasked_tools ?? (settings.allow_bypass_permissions || []),
     allowCallbackUrls: settings.allow_callback_urls ?? 'none',
+    allowWebhookUrls: settings.allow_webhook_urls ?? 'public',
     allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
     defaultPermissionMode: settings.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: settings.permission_timeout_seconds ?? 300,

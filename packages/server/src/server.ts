@@ -45,6 +45,7 @@ import { ForeignDatabase } from './store/migrate.ts';
 import { redactUrl } from './store/redact-url.ts';
 import { StorageError } from './store/storage-error.ts';
 import { VERSION } from './version.ts';
+import { createWebhookSender } from './webhooks/sender.ts';
 import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
 import { createPlaces } from './workspaces/local.ts';
@@ -246,12 +247,9 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     warnings: (session) => reasons.warnings(session),
     onError,
   });
-  metrics.watch({
-    sessions: sessions.atWork,
-    openSessions: () => store.countSessions('connected'),
-    processes: counts,
-    maxLiveAgents: config.maxLiveAgents,
-  });
+  metrics.watch({ sessions: sessions.atWork, store, processes: counts, maxLiveAgents: config.maxLiveAgents });
+  const webhooks = createWebhookSender({ store, reach: config.allowWebhookUrls, metrics, onError });
+  observation.onControlEvent(webhooks.kick);
   const app = createApp({
     store,
     feed,
@@ -271,6 +269,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     gateway,
     ...(base.nodes && { nodes: base.nodes }),
     observation,
+    webhooks,
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });
@@ -295,6 +294,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     throw error;
   }
   sessions.resumeQueued();
+  webhooks.start();
   const retention = createRetention({
     store,
     limits: config.retention,
@@ -325,6 +325,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => closeHttp(http),
         () => gateway.close(),
         () => callbacks.close(),
+        () => webhooks.stop(),
         () => agent.close(),
         () => base.leave(),
         () => store.close(),

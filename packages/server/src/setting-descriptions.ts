@@ -16,6 +16,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   allow_unasked_tools: 'tools and rules that callers may let run without asking; true: all (default none)',
   allow_commands: 'sessions may bring programs that start unasked (default false)',
   allow_callback_urls: 'where the server may call hooks and tools of callers (default none)',
+  allow_webhook_urls: 'which addresses webhooks may have (default public)',
   default_permission_mode: 'the permission mode of sessions that name none (default default)',
   permission_timeout_seconds: 'an unanswered request is denied after this; 0: never (default 300)',
   park_after_seconds: 'how long an agent process waits for a durable permission (default 60)',

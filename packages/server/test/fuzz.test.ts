@@ -124,6 +124,8 @@ describe('the application, with a fake agent', () => {
     turnSession: [] as string[],
     permission: [] as string[],
     permissionSession: [] as string[],
+    webhook: [] as string[],
+    delivery: [] as string[],
   } satisfies KnownIds;
   const counts = { all: 0, byStatus: new Map<number, number>(), served: new Set<RouteName>() };
   beforeAll(() => {
@@ -170,6 +172,14 @@ describe('the application, with a fake agent', () => {
     if (wrong) throw new Error(`${wrong}: ${show(sent, seen)}`);
   };
 
+  const noteWebhooks = async (): Promise<void> => {
+    const { webhooks } = server.store;
+    const tenant = 'default';
+    ids.webhook = (await webhooks.list(tenant)).map(({ id }) => id);
+    const [webhookId = ''] = ids.webhook;
+    ids.delivery = (await webhooks.deliveries({ tenant, webhookId, limit: 9 })).map(({ id }) => id);
+  };
+
   test('at least 5,000 requests, valid and invalid, many concurrent', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -178,6 +188,7 @@ describe('the application, with a fake agent', () => {
           const { permissions: pending } = await server.store.pendingPermissions();
           ids.permission = pending.map(({ id }) => id);
           ids.permissionSession = pending.map(({ sessionId }) => sessionId);
+          await noteWebhooks();
           await Promise.all(requests.map(send));
           expect(server.errors).toEqual([]);
         },
@@ -242,6 +253,8 @@ describe('the real server', () => {
       turnSession: [],
       permission: [],
       permissionSession: [],
+      webhook: [],
+      delivery: [],
     };
     await fc.assert(
       fc.asyncProperty(

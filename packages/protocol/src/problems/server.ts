@@ -40,6 +40,29 @@ export const serverProblems = {
         : `Session ${id} moved to another node of the cluster. Send the request again.`,
     RETRYABLE,
   ),
+  webhook_not_found: define(
+    404,
+    'No such webhook',
+    ({ id }: { id: string }) => `There is no webhook ${id} here. GET /webhooks lists those of this tenant.`,
+  ),
+  delivery_not_found: define(
+    404,
+    'No such delivery',
+    ({ id }: { id: string }) =>
+      `There is no delivery ${id} of this webhook. GET /webhooks/{webhook_id}/deliveries lists those of the last seven days.`,
+  ),
+  webhook_url_not_allowed: define(
+    403,
+    'The configuration does not allow this address of a webhook',
+    ({ url }: { url: string }) =>
+      `This server sends nothing to ${url}. Name an address on the internet. Ask its administrator to set "allow_webhook_urls": "loopback" or "any" in the configuration file.`,
+  ),
+  too_many_webhooks: define(
+    409,
+    'The tenant has as many webhooks as it may have',
+    ({ limit }: { limit: number }) =>
+      `This tenant has ${limit} webhooks, the maximum. Delete one, or give one of them more events.`,
+  ),
   agents_busy: define(
     503,
     'Every agent process is busy',

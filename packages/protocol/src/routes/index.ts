@@ -8,6 +8,7 @@ import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
 import { serverRoutes } from './server.ts';
 import { sessionRoutes } from './sessions.ts';
 import { turnRoutes } from './turns.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Every route of the contract, by its name. */
 export const routes = {
@@ -17,6 +18,7 @@ export const routes = {
   ...eventRoutes,
   ...permissionRoutes,
   ...keyRoutes,
+  ...webhookRoutes,
   ...serverRoutes,
   ...gatewayRoutes,
 } as const satisfies Record<EndpointName, RouteSpec>;

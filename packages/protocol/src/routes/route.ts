@@ -19,7 +19,7 @@ export interface ResponseSpec {
 /** A route as a value: the server mounts it, the client calls it, the documentation describes it. */
 export interface RouteSpec extends Endpoint {
   summary: string;
-  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'server' | 'gateway' | 'keys';
+  tag: 'sessions' | 'messages' | 'permissions' | 'events' | 'webhooks' | 'server' | 'gateway' | 'keys';
   params?: z.ZodObject;
   query?: z.ZodObject;
   headers?: z.ZodObject;

@@ -20,6 +20,7 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { turnRoutes } from './routes/turns.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { skipUnreadBody } from './unread.ts';
 
 /** The HTTP application: authentication, limits, routes, and one place that turns errors into responses. A trailing slash is ignored. */
@@ -86,6 +87,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   eventRoutes(app, deps);
   permissionRoutes(app, deps);
   keyRoutes(app, deps);
+  webhookRoutes(app, deps);
   gatewayRoutes(app, deps);
   docRoutes(app, deps);
   invocationRoutes(app);

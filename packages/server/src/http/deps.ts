@@ -11,6 +11,7 @@ import type { Observation } from '../observe/observation.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Owned, Store } from '../store/store.ts';
+import type { WebhookSender } from '../webhooks/sender.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { Forward } from './auth.ts';
 
@@ -41,6 +42,7 @@ export interface AppDeps {
     states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
   };
   observation: Pick<Observation, 'metrics' | 'tracing' | 'onRequest'>;
+  webhooks: Pick<WebhookSender, 'reach' | 'kick'>;
   version: string;
   onError(error: unknown, what: string): void;
 }

@@ -1,4 +1,5 @@
 import { PERMISSION_KINDS, SESSION_STATES } from 'claude-agent-protocol/reasons';
+import type { Store } from '../store/store.ts';
 import type { Maker } from './maker.ts';
 import type { SessionsAtWork } from './state.ts';
 import type { ProcessCounts } from './watched-processes.ts';
@@ -6,8 +7,7 @@ import type { ProcessCounts } from './watched-processes.ts';
 /** What is measured at the moment of a scrape. */
 export interface Sources {
   sessions(): SessionsAtWork;
-  /** Open sessions of the whole store. */
-  openSessions(): Promise<number>;
+  store: Pick<Store, 'countSessions'>;
   processes: ProcessCounts;
   maxLiveAgents: number;
 }
@@ -17,14 +17,14 @@ const STORE_PATIENCE_MS = 1_000;
 
 /** The metrics that are states: asked for at each scrape, so nothing has to be kept up to date. */
 export function createGauges({ counter, gauge }: Maker, sources: Sources): void {
-  const { sessions, openSessions, processes, maxLiveAgents } = sources;
+  const { sessions, store, processes, maxLiveAgents } = sources;
 
   gauge('sessions', 'Sessions in memory, by what they do', ['state'], (made) => {
     const { states } = sessions();
     for (const state of SESSION_STATES) made.set({ state }, states.get(state) ?? 0);
   });
   gauge('sessions_open', 'Open sessions of the store: those of all nodes', [], async (made) => {
-    const count = await within(openSessions());
+    const count = await within(store.countSessions('connected'));
     if (count === undefined) made.remove();
     else made.set(count);
   });

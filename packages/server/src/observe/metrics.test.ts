@@ -45,7 +45,7 @@ test('a source that fails or hangs leaves its metric out, and the others are the
       pendingCalls: 0,
       isStuck: true,
     }),
-    openSessions: () => Promise.reject(new Error('the disk is gone')),
+    store: { countSessions: () => Promise.reject(new Error('the disk is gone')) },
     processes: { running: () => 1, started: () => 3, memoryBytes: async () => undefined },
     maxLiveAgents: 5,
   });

@@ -13,6 +13,8 @@ import type { WriteObserver } from './watched-store.ts';
 export interface Metrics extends WriteObserver, LiveObserver {
   onRequest(request: { method: string; route: string | undefined; status: number; seconds: number }): void;
   onModelCall(record: UsageRecord): void;
+  /** An attempt to send to a webhook has ended. */
+  onWebhook(state: 'delivered' | 'pending' | 'failed'): void;
   /** From now on these are asked at each scrape. */
   watch(sources: Sources): void;
   /** All of them in Prometheus' text format. */
@@ -99,6 +101,10 @@ export function createMetrics(version: string): Metrics {
   const writes = counter('store_writes_total', 'Commits of the store', ['outcome']);
   const writeSeconds = histogram('store_write_seconds', 'Duration of a commit', SHORT_SECONDS);
 
+  const sent = counter('webhook_attempts_total', 'Attempts to send to webhooks, and what is so then', [
+    'state',
+  ]);
+
   const modelLabel = createLabel();
   const providerLabel = createLabel();
   const codeLabel = createLabel();
@@ -158,6 +164,7 @@ export function createMetrics(version: string): Metrics {
       callSeconds.observe({ provider }, latency_ms / 1000);
       if (ttft_ms !== undefined) callFirst.observe({ provider }, ttft_ms / 1000);
     },
+    onWebhook: (state) => sent.inc({ state }),
     watch(sources) {
       createGauges(maker, sources);
     },

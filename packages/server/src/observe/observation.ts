@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayHooks, UsageRecord } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
+import type { Change } from '../store/store.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrigins, type Origins } from './origins.ts';
 import { startTracing } from './trace/start.ts';
@@ -28,6 +29,8 @@ export interface Observation extends WriteObserver {
   origins: Origins;
   /** undefined where traces are not configured. */
   tracing: Tracing | undefined;
+  /** Calls back when an event was written that is not a message of the agent. */
+  onControlEvent(listener: () => void): void;
   onRequest(request: AnsweredRequest): void;
   onModelCall(record: UsageRecord): void;
   /** The gateway's hook, where it is of use. */
@@ -47,6 +50,7 @@ export async function startObservation(
   const metrics = createMetrics(version);
   const origins = createOrigins();
   const tracing = await startTracing(env, version, origins);
+  const listeners: (() => void)[] = [];
   return {
     metrics,
     origins,
@@ -58,7 +62,9 @@ export async function startObservation(
         tracing?.onChange(change);
         origins.onChange(change);
       }
+      if (changes.some(isControlEvent)) for (const listener of listeners) listener();
     },
+    onControlEvent: (listener) => void listeners.push(listener),
     onRequest({ passedOn, ...request }) {
       if (!passedOn) metrics.onRequest(request);
       const { id, method, path, status, seconds } = request;
@@ -77,6 +83,9 @@ export async function startObservation(
     close: () => within(tracing?.close(), CLOSE_MS),
   };
 }
+
+const isControlEvent = (change: Change): boolean =>
+  change.kind === 'event' && change.event.type !== 'agent.message';
 
 async function within(work: Promise<void> | undefined, ms: number): Promise<void> {
   await Promise.race([work?.catch(() => {}), sleep(ms, undefined, { ref: false })]);

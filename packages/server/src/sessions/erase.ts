@@ -46,6 +46,7 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
     });
     // Refused only when it is gone already.
     await store.write([{ kind: 'erase-session', id }]);
+    await store.webhooks.forget(id);
   };
 
   const remove = async (id: string): Promise<void> => {

@@ -23,6 +23,17 @@ interface Statement {
 
 /** What reads more than it returns, and why it may. By a part of the statement. */
 const EXCEPTIONS: readonly { sql: string; step: string; why: string }[] = [
+  {
+    sql: 'where not exists (select 1 from webhooks)',
+    step: 'Index Only Scan webhooks_pkey',
+    why: 'reads one row, when a webhook is made',
+  },
+  { sql: 'from webhooks where tenant = $1', step: 'Sort', why: 'a tenant has 20 at most' },
+  {
+    sql: "from webhooks where status = 'enabled'",
+    step: 'Seq Scan webhooks',
+    why: 'all of them are wanted, 20 for each tenant at most',
+  },
   { sql: 'from erased_usage) as every', step: 'Seq Scan usage', why: 'a sum over all sessions' },
   { sql: 'from erased_usage) as every', step: 'Index Scan erased_usage_pkey', why: 'one row for each model' },
   { sql: 'from erased_usage) as every', step: 'Sort', why: 'one row for each session and model' },

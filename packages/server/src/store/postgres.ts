@@ -10,6 +10,7 @@ import { checkTextIndex } from './postgres/text-index.ts';
 import { transcriptStore } from './postgres/transcripts.ts';
 import { turnReads } from './postgres/turns.ts';
 import { usageReads } from './postgres/usage.ts';
+import { webhookStore } from './postgres/webhooks.ts';
 import { createWriter } from './postgres/writer.ts';
 import { StorageError } from './storage-error.ts';
 import type { Store } from './store.ts';
@@ -71,6 +72,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     ...events,
     ...openWorkRead(pool, { ...turns, ...permissions, ...events }),
     ...usageReads(pool),
+    webhooks: webhookStore(pool),
 
     async close() {
       if (closed) throw new StorageError('The store is closed.');

@@ -10,6 +10,7 @@ import { sessionReads } from './sqlite/sessions.ts';
 import { createStatements } from './sqlite/statements.ts';
 import { turnReads } from './sqlite/turns.ts';
 import { usageReads } from './sqlite/usage.ts';
+import { webhookStore } from './sqlite/webhooks.ts';
 import { createWriter } from './sqlite/writer.ts';
 import type { Store } from './store.ts';
 
@@ -36,6 +37,18 @@ export function openSqliteStore(path: string): Store {
   const turns = turnReads(sql);
   const permissions = permissionReads(sql);
   const events = eventReads(sql);
+
+  const together = <T>(work: () => T): T => {
+    db.exec('begin immediate');
+    try {
+      const result = work();
+      db.exec('commit');
+      return result;
+    } catch (error) {
+      if (db.isTransaction) db.exec('rollback');
+      throw error;
+    }
+  };
 
   return {
     write: writer.write,
@@ -67,6 +80,7 @@ export function openSqliteStore(path: string): Store {
     ...events,
     ...openWorkRead(sql, { ...turns, ...permissions, ...events }),
     ...usageReads(sql),
+    webhooks: webhookStore(sql, together),
 
     async close() {
       writer.flush();

@@ -10,6 +10,7 @@ import { createSubject } from './conformance/subject.conformance.ts';
 import { describeTenants } from './conformance/tenants.conformance.ts';
 import { describeTurns } from './conformance/turns.conformance.ts';
 import { describeUsage } from './conformance/usage.conformance.ts';
+import { describeWebhooks } from './conformance/webhooks.conformance.ts';
 import { describeWrites } from './conformance/writes.conformance.ts';
 import type { Store } from './store.ts';
 
@@ -26,6 +27,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeRemoval(subject);
     describeTenants(subject);
     describeKeys(subject);
+    describeWebhooks(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

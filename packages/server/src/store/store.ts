@@ -16,6 +16,7 @@ import type {
   SessionRecord,
   TurnRecord,
 } from './records.ts';
+import type { WebhookStore } from './webhooks.ts';
 
 export type {
   CallRecord,
@@ -353,6 +354,8 @@ export interface Store {
   sessionCost(sessionId: string): Promise<number>;
   /** Dollars that an API key has spent. */
   keyCost(keyId: string): Promise<number>;
+
+  readonly webhooks: WebhookStore;
 
   close(): Promise<void>;
 }

@@ -22,5 +22,13 @@ type Fields = Record<string, { safeParse(value: unknown): { success: boolean } }
 export const fieldsOf = ({ body }: RouteSpec): Fields => (body as unknown as { shape: Fields }).shape;
 
 export const paramsOf = (session_id: string) => ({
-  params: { session_id, turn_id: UNKNOWN, snapshot_id: UNKNOWN, task_id: 'unknown', name: 'box' },
+  params: {
+    session_id,
+    turn_id: UNKNOWN,
+    snapshot_id: UNKNOWN,
+    webhook_id: UNKNOWN,
+    delivery_id: 'unknown',
+    task_id: 'unknown',
+    name: 'box',
+  },
 });

@@ -143,6 +143,8 @@ export function createInProcess({
     defaultModel: 'fake',
     gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
     observation: { metrics: createMetrics('0.0.0'), tracing: undefined, onRequest() {} },
+    // Nothing is sent: the routes only note what is to be.
+    webhooks: { reach: 'any', kick() {} },
     version: '0.0.0',
     onError,
   });

@@ -24,6 +24,9 @@ export interface KnownIds {
   turnSession: readonly string[];
   /** The session of the permission with the same index. */
   permissionSession: readonly string[];
+  webhook: readonly string[];
+  /** Deliveries of the first webhook. */
+  delivery: readonly string[];
 }
 
 /** Fills in the ids of a run. */
@@ -46,6 +49,9 @@ const HINTS: Hints = {
   message_id: someId('turn'),
   up_to_message_id: someId('turn'),
   request_id: fc.oneof({ weight: 6, arbitrary: known('permission') }, oddText),
+  webhook_id: someId('webhook'),
+  delivery_id: known('delivery'),
+  url: fc.constant('http://127.0.0.1:1/'),
   // What is erased answers 404 from then on; most requests should meet a session.
   erase: fc.oneof({ weight: 14, arbitrary: fc.constant('false') }, fc.constant('true')),
   /** Of an MCP server: the one that the agent of these tests has. */
@@ -108,6 +114,8 @@ const placeIds = (body: string): string =>
 
 /** Where a turn or a permission is named, its own session is meant, too. */
 function atHome(params: Record<string, string>, body: string | undefined): Record<string, string> {
+  // Only the first webhook is sent anything.
+  if (params.delivery_id?.startsWith('@')) return { ...params, webhook_id: '@webhook:0@' };
   const [, kind, n] = /@(turn|permission):(\d+)@/.exec(`${params.turn_id} ${body}`) ?? [];
   return kind && params.session_id?.startsWith('@')
     ? { ...params, session_id: `@${kind}Session:${n}@` }

@@ -9,6 +9,7 @@ import type {
   TurnRecord,
   UsageRow,
 } from '../../src/store/store.ts';
+import type { NewDelivery, WebhookRecord } from '../../src/store/webhooks.ts';
 
 /** The moment of all samples. */
 export const AT = '2026-01-02T03:04:05.678Z';
@@ -149,3 +150,28 @@ export const importOf = ({ session, usage, ...rows }: ReturnType<typeof sampleIm
   { kind: 'import-rows', rows: { sessionId: session.id, ...rows } },
   { kind: 'end-import', id: session.id, usage },
 ];
+
+export const sampleWebhook = (set: Partial<WebhookRecord> = {}): WebhookRecord => ({
+  tenant: 'default',
+  id: 'hook',
+  url: 'https://example.org/hook',
+  events: ['turn.completed'],
+  secret: 'whsec_AAAA',
+  description: null,
+  status: 'enabled',
+  createdAt: AT,
+  createdBy: null,
+  since: 0,
+  ...set,
+});
+
+export const sampleDelivery = (set: Partial<NewDelivery> = {}): NewDelivery => ({
+  tenant: 'default',
+  webhookId: 'hook',
+  id: 'delivery',
+  type: 'turn.completed',
+  sessionId: null,
+  body: '{}',
+  createdAt: AT,
+  ...set,
+});

@@ -2,15 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { event } from '../../src/events/log.ts';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
 import type { TranscriptStore } from '../../src/store/transcripts.ts';
+import type { WebhookStore } from '../../src/store/webhooks.ts';
 import {
   AT,
   importOf,
+  sampleDelivery,
   sampleEvent,
   sampleImport,
   sampleKey,
   samplePermission,
   sampleSession,
   sampleTurn,
+  sampleWebhook,
 } from './samples.ts';
 
 /** Every way to filter a list of sessions: with and without each field. */
@@ -28,7 +31,7 @@ const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
 
 /** Every question of the interface, in each of its forms. The type makes a new method add its own. */
 const questions: Record<
-  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'close'>,
+  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'webhooks' | 'close'>,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
@@ -164,6 +167,7 @@ export async function callEverything(store: Store): Promise<void> {
   const id = randomUUID();
   await Promise.all(Object.values(questions).flatMap((ask) => ask(store, id)));
   await callKeys(store, id);
+  await callWebhooks(store.webhooks);
 }
 
 /** The same of the conversations' files. */
@@ -183,4 +187,26 @@ export async function callTranscripts(transcripts: TranscriptStore, session: str
         await transcripts.list({ scope, cwd, roots, limit: 50, after: undefined });
         await transcripts.count({ scope, cwd, roots });
       }
+}
+
+async function callWebhooks(webhooks: WebhookStore): Promise<void> {
+  const [hook, delivery] = [sampleWebhook(), sampleDelivery()];
+  const { tenant, webhookId, id } = delivery;
+  await webhooks.insert(hook, 0);
+  await webhooks.get(tenant, webhookId);
+  await webhooks.list(tenant);
+  await webhooks.enabled();
+  await webhooks.update(tenant, webhookId, { url: 'https://example.org/other' });
+  await webhooks.cursor();
+  await webhooks.advance(0, 1, [delivery]);
+  await webhooks.enqueue({ ...delivery, id: 'other' });
+  await webhooks.claim(10, 1000);
+  await webhooks.settle(delivery, { state: 'delivered', status: 200, error: null, at: AT });
+  await webhooks.again(tenant, webhookId, id);
+  for (const state of [undefined, 'failed' as const])
+    for (const before of [undefined, { createdAt: AT, id }])
+      await webhooks.deliveries({ tenant, webhookId, state, before, limit: 50 });
+  await webhooks.forget(id);
+  await webhooks.prune(AT);
+  await webhooks.remove(tenant, webhookId);
 }
