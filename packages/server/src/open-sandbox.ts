@@ -8,6 +8,7 @@ import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
 import type { AllowedHost } from './agent/sandbox/allowed-hosts.ts';
 import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
+import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
@@ -23,7 +24,7 @@ export async function openSandbox(
   logger: Logger,
   gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean },
 ): Promise<Sandbox | undefined> {
-  const { mode, network, allowedHosts, read, write, ownFiles } = config.sandbox;
+  const { mode, network, allowedHosts, read, write, limits, ownFiles } = config.sandbox;
   if (mode === 'off') return undefined;
   if (network !== 'open' && !gateway.hasProviders && !config.demo) {
     throw new ConfigError(
@@ -44,6 +45,8 @@ export async function openSandbox(
     logger.warn(`agents run without a sandbox, with the rights of this server: ${why}`);
     return undefined;
   }
+  const groups = findControlGroups();
+  checkLimits(limits, groups, logger);
   logger.info({ sandbox: bubblewrap.version, network }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
   const agents = configDir(env);
@@ -55,6 +58,8 @@ export async function openSandbox(
     config: agents,
     read,
     write,
+    limits,
+    groups,
     hidden: {
       folders: [
         home.folder,
@@ -68,6 +73,20 @@ export async function openSandbox(
     projectOf: (cwd) => projectFolder('', cwd),
     usesLogin: (session) => !usesGateway({ credential }, session),
   });
+}
+
+/** @throws ConfigError when a limit that was asked for cannot be kept */
+function checkLimits(limits: SandboxLimits, { limits: can }: ControlGroups, logger: Logger): void {
+  if (limits.memoryBytes !== undefined && !can.memory) {
+    throw new ConfigError(
+      '"sandbox.limits.memory_bytes" needs a control group in which this server may make others (systemd: Delegate=yes and DelegateSubgroup=server). Allow that, or remove the limit.',
+    );
+  }
+  if (!can.processes && process.getuid?.() === 0) {
+    logger.warn(
+      'the processes of agents are not limited: the server runs as root, which the kernel exempts, and may not make control groups',
+    );
+  }
 }
 
 function egressTo(

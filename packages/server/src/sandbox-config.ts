@@ -3,10 +3,14 @@ import { isAbsolute, resolve } from 'node:path';
 import { ConfigError } from 'claude-agent-gateway';
 import { z } from 'zod';
 import { type AllowedHost, parseAllowedHost } from './agent/sandbox/allowed-hosts.ts';
+import type { SandboxLimits } from './agent/sandbox/limits.ts';
 
 const SandboxMode = z.enum(['auto', 'off', 'required']);
 const SandboxNetwork = z.enum(['open', 'limited', 'none']);
 const Path = z.string().min(1).refine(isAbsolute, 'must be an absolute path');
+
+/** An agent has 15 to 40 threads; a build with many workers some hundred. */
+const PROCESSES = 4_096;
 
 /** What agents may see of the machine. */
 const SandboxSettings = z.strictObject({
@@ -24,6 +28,19 @@ const SandboxSettings = z.strictObject({
     .optional(),
   read: z.array(Path).optional(),
   write: z.array(Path).optional(),
+  limits: z
+    .strictObject({
+      memory_bytes: z
+        .int()
+        .min(256 * 1024 ** 2)
+        .optional(),
+      processes: z.int().min(64).optional(),
+      file_bytes: z
+        .int()
+        .min(1024 ** 2)
+        .optional(),
+    })
+    .optional(),
 });
 
 /** The field of the configuration file. */
@@ -38,6 +55,7 @@ export interface SandboxConfig {
   /** Further paths that agents see, read-only or not; they exist, and are real paths. */
   read: readonly string[];
   write: readonly string[];
+  limits: SandboxLimits;
   /** The configuration and the keys: no agent may see them. */
   ownFiles: readonly string[];
 }
@@ -47,7 +65,14 @@ export interface SandboxConfig {
  * @throws ConfigError
  */
 export function readSandbox(
-  { mode, network = 'open', allowed_hosts = [], read = [], write = [] }: z.infer<typeof SandboxSettings> = {},
+  {
+    mode,
+    network = 'open',
+    allowed_hosts = [],
+    read = [],
+    write = [],
+    limits,
+  }: z.infer<typeof SandboxSettings> = {},
   ownFiles: readonly (string | undefined)[],
 ): SandboxConfig {
   if (network !== 'open' && mode === 'off') {
@@ -65,6 +90,11 @@ export function readSandbox(
     allowedHosts: allowed_hosts.flatMap((text) => parseAllowedHost(text) ?? []),
     read: read.map((path) => realPath('read', path)),
     write: write.map((path) => realPath('write', path)),
+    limits: {
+      memoryBytes: limits?.memory_bytes,
+      processes: limits?.processes ?? PROCESSES,
+      fileBytes: limits?.file_bytes,
+    },
     ownFiles: ownFiles.flatMap((path) =>
       path !== undefined && existsSync(path) ? [realpathSync(path)] : [],
     ),

@@ -45,6 +45,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'sandbox.allowed_hosts': 'what agents reach through the proxy of a limited network',
   'sandbox.read': 'further absolute paths that agents may read',
   'sandbox.write': 'further absolute paths that agents may write',
+  'sandbox.limits':
+    'what one agent may use with all that it starts: memory_bytes, processes (default 4096), file_bytes',
   node_address: 'where the other servers reach this one (default: where it listens)',
   heartbeat_seconds: 'how often the other servers hear that this one is alive (default 2)',
   lease_seconds: 'so long after the last word its sessions go on elsewhere (default: three heartbeats)',

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { StartOptions } from '../agent.ts';
 import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
 import type { Egress } from './egress.ts';
+import type { ControlGroups, LimitGroup, SandboxLimits } from './limits.ts';
 import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
 import { systemMounts } from './system.ts';
 
@@ -74,6 +75,8 @@ export interface SandboxDeps {
   egress?: Egress | undefined;
   /** Some hosts can be reached by it. */
   hasProxy: boolean;
+  limits: SandboxLimits;
+  groups: ControlGroups;
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
 }
@@ -90,6 +93,23 @@ const DOORWAY =
 /** The agent gets neither the channel nor the variables that tell of it. */
 const WITH_DOORWAY =
   '("$0" -e "$1" "$2" </dev/null &); unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE; eval "exec $3>&-"; shift 3; exec "$@"';
+
+/** Joins groups with limits before there is a sandbox; inside, their files do not exist. */
+const IN_GROUPS = 'for group in $0; do echo $$ > "$group" || exit 1; done; exec "$@"';
+/**
+ * Limits that the kernel keeps for each process, set inside: the number of processes is counted by user, and within the
+ * sandbox's own user namespace those of the machine do not count. Root is exempt from it. dash calls it -p, bash -u.
+ */
+const WITH_LIMITS =
+  '[ "$0" = - ] || ulimit -f "$0" || exit 1; [ "$1" = - ] || ulimit -u "$1" 2>/dev/null || ulimit -p "$1" || exit 1; shift; exec "$@"';
+/** The unit of `ulimit -f`. */
+const BLOCK_BYTES = 512;
+
+const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
+  ...['/bin/sh', '-c', WITH_LIMITS],
+  fileBytes === undefined ? '-' : String(Math.ceil(fileBytes / BLOCK_BYTES)),
+  processes === undefined ? '-' : String(processes),
+];
 
 const doorwayCommand = (channel: number): string[] => [
   ...['/bin/sh', '-c', WITH_DOORWAY],
@@ -136,6 +156,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
       const open: number[] = [];
       const doorway = Promise.withResolvers<void>();
       let entrance: Server | undefined;
+      let group: LimitGroup | undefined;
       if (!egress) doorway.resolve();
       const release = (): void => {
         for (const descriptor of open.splice(0)) closeSync(descriptor);
@@ -152,15 +173,18 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
             const mounts: Mount[] = [...machine, { kind: 'read', path: program }, ...own.mounts, ...shown];
             if (startsIn !== undefined) mounts.push({ kind: 'folder', path: startsIn });
             const from = startsIn ?? cwd;
+            group = deps.groups.open(`claude-agent-${sessionId}`, deps.limits);
             return {
-              command: bubblewrap.program,
+              command: '/bin/sh',
               args: [
+                ...['-c', IN_GROUPS, group.joins.join(' '), bubblewrap.program],
                 ...bubblewrapArguments(bubblewrap, {
                   mounts,
                   cwd: from,
                   infoDescriptor,
                   sharesNetwork: !egress,
                 }),
+                ...limitsCommand(deps.limits),
                 ...(channel === undefined ? [] : doorwayCommand(channel)),
                 program,
                 ...args,
@@ -187,6 +211,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         ready: doorway.promise,
         async leave() {
           entrance?.close();
+          await group?.remove();
           await own.leave();
         },
       };
