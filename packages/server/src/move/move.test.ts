@@ -224,11 +224,20 @@ describe.skipIf(!hasPostgres())('a home that is moved to PostgreSQL', () => {
   test('is compared row by row: a row that is missing, changed or added is found', async () => {
     const home = await newHome(fillWithAll);
     const url = await newDatabase();
+    // A row that may be of a session or of none.
+    const db = new DatabaseSync(join(home, 'server.db'));
+    db.exec(`insert into api_keys (id, tenant, name, role, hash, session_id, created_at)
+      values ('a', 'default', 'ci', 'operator', 'x', null, '${AT}'), ('b', 'default', 'one', 'viewer', 'y', 's', '${AT}')`);
+    db.close();
     // A server has run there, and nobody has made a session.
     await (await openPostgresStore({ url })).close();
     await query(url, 'insert into trimmed values (0, 5); insert into erased_turns values (3, 0)');
     expect(await run(home, url)).toMatchObject({ code: 0 });
     expect(await run(home, url, '--verify')).toMatchObject({ code: 0, said: '' });
+    expect(await query(url, 'select id, session_id from api_keys order by id')).toEqual([
+      { id: 'a', session_id: null },
+      { id: 'b', session_id: 's' },
+    ]);
     await query(url, "update events set data = data || ' ' where ctid = (select min(ctid) from events)");
     await query(url, 'delete from usage where ctid = (select min(ctid) from usage)');
     await query(url, "insert into key_usage values ('nobody', 0, 1)");
