@@ -10,11 +10,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startProgram } from './support/child.ts';
 import { agentEnvironment, openHttp } from './support/conversations.ts';
+import { cpuSeconds, descendants } from './support/process.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
 
 /** Agents without a network use the gateway; the others do it too, so that only the sandbox differs. */
 const WAYS = { off: { mode: 'off' }, open: { mode: 'required' }, none: { network: 'none' } } as const;
 const NAMES = Object.keys(WAYS) as (keyof typeof WAYS)[];
+
+const cpuOf = (pid: number): number =>
+  [pid, ...descendants(pid)].reduce((sum, each) => sum + cpuSeconds(each), 0);
 
 export async function benchSandbox(sessions = 10, turns = 60): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-sandbox-')));
@@ -47,6 +51,8 @@ export async function benchSandbox(sessions = 10, turns = 60): Promise<void> {
   );
   const fresh = new Map(NAMES.map((name) => [name, [] as number[]]));
   const next = new Map(NAMES.map((name) => [name, [] as number[]]));
+  /** Server and agent, milliseconds a turn: on a busy machine the only figure that says something. */
+  const cpu = new Map<string, number>();
 
   try {
     for (let n = 0; n < sessions; n++) {
@@ -64,8 +70,12 @@ export async function benchSandbox(sessions = 10, turns = 60): Promise<void> {
       ),
     );
     for (const [, conversation] of conversations) for (let n = 0; n < 3; n++) await conversation.turn();
+    const before = servers.map(({ server }) => cpuOf(server.pid));
     for (let n = 0; n < turns; n++) {
       for (const [name, conversation] of conversations) next.get(name)?.push((await conversation.turn()).end);
+    }
+    for (const [index, { name, server }] of servers.entries()) {
+      cpu.set(name, ((cpuOf(server.pid) - (before[index] ?? 0)) * 1000) / turns);
     }
     for (const [, conversation] of conversations) await conversation.close();
   } finally {
@@ -87,6 +97,15 @@ export async function benchSandbox(sessions = 10, turns = 60): Promise<void> {
   };
   report(`From nothing to the first token, ${sessions} sessions each`, fresh);
   report(`Next turn, ${turns} turns each`, next);
+  printTable(
+    'Processor time of a next turn, server and agent',
+    ['sandbox', 'a turn', 'ratio'],
+    NAMES.map((name) => [
+      name,
+      ms(cpu.get(name) ?? 0),
+      ((cpu.get(name) ?? 0) / (cpu.get('off') ?? 1)).toFixed(3),
+    ]),
+  );
 }
 
 if (import.meta.main) await benchSandbox(...process.argv.slice(2).map(Number));
