@@ -160,7 +160,7 @@ describe('a store that cannot write', () => {
     'because the disk is full keeps what it acknowledged, and works again once there is room',
     async () => {
       const file = newFile();
-      const child = writer(file, { limitKb: 800, pause: true });
+      const child = writer(file, { limitKb: 1_200, pause: true });
       const lines = child.lines[Symbol.asyncIterator]();
       const acknowledged: number[] = [];
       let line = (await lines.next()).value as string;

@@ -10,7 +10,9 @@ export const ALL_ROUTES = (Object.entries(routes) as [string, RouteSpec][]).map(
 /** The Messages API has an error form of its own. */
 export const OWN_ROUTES = ALL_ROUTES.filter(({ tag }) => tag !== 'gateway');
 export const SESSION_ROUTES = OWN_ROUTES.filter(({ path }) => path.includes('{session_id}'));
-export const BODY_ROUTES = OWN_ROUTES.filter(({ body }) => body);
+/** The first key closes the server to callers without one. */
+const CLOSES = 'createKey';
+export const BODY_ROUTES = OWN_ROUTES.filter(({ body, name }) => body && name !== CLOSES);
 
 /** One body that a route accepts, the same in every run. */
 export const bodyFor = ({ body }: RouteSpec): unknown =>
@@ -28,6 +30,7 @@ export const paramsOf = (session_id: string) => ({
     snapshot_id: UNKNOWN,
     webhook_id: UNKNOWN,
     delivery_id: 'unknown',
+    key_id: UNKNOWN,
     task_id: 'unknown',
     name: 'box',
   },

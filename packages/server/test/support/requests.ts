@@ -230,7 +230,7 @@ const toNowhere: fc.Arbitrary<Parts> = fc.record({
 /** Requests that must be frequent, or of which few can be served: a history needs a session, a cursor and a conversation. */
 const WEIGHTS: { [Name in RouteName]?: number } = {
   sendMessage: 6,
-  createSession: 4,
+  createSession: 6,
   respondPermission: 6,
   listMessages: 3,
 };
