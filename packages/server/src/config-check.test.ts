@@ -112,6 +112,8 @@ describe('every setting', () => {
     if (name === 'workspaces_objects') return [{ folder: 'x' }, '{"folder":"x"}'];
     if (name === 'policy_mcp_servers') return [[{ url: 'https://a/' }], '[{"url":"https://a/"}]'];
     if (name === 'sandbox_allowed_hosts') return [['a.example', '*.b.example'], 'a.example,*.b.example'];
+    if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
+    if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];
     if (name === 'gateway') return [{ retries: 1 }, '{"retries":1}'];
     if (name === 'api_keys') {

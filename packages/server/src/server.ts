@@ -263,6 +263,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     openResponses,
     peers: createPeers(home.instance),
     host: config.host,
+    browsers: config.browsers,
     bodyLimitBytes: config.bodyLimitBytes,
     importLimitBytes: config.importLimitBytes,
     defaultModel,

@@ -17,6 +17,10 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   allow_commands: 'sessions may bring programs that start unasked (default false)',
   allow_callback_urls: 'where the server may call hooks and tools of callers (default none)',
   allow_webhook_urls: 'which addresses webhooks may have (default public)',
+  allowed_origins: 'origins whose web pages may call the server, as https://app.example.com (default none)',
+  allowed_hosts:
+    'names that the server is reached under, besides localhost (default: any, where keys are needed)',
+  cors_credentials: 'pages of those origins may send cookies along (default false)',
   default_permission_mode: 'the permission mode of sessions that name none (default default)',
   permission_timeout_seconds: 'an unanswered request is denied after this; 0: never (default 300)',
   park_after_seconds: 'how long an agent process waits for a durable permission (default 60)',

@@ -78,13 +78,13 @@ export const accessProblems = {
     403,
     'The server does not serve this host name',
     ({ host }: { host: string }) =>
-      `This server serves 127.0.0.1 and localhost, not "${host}". To serve other names, start it with --host and an API key.`,
+      `This server does not serve the name "${host}". Use 127.0.0.1 or localhost, or let it serve this name: start it with an API key, and name it in "allowed_hosts" if that is set.`,
   ),
   origin_not_allowed: define(
     403,
     'Web pages of another origin may not call the server',
     ({ origin }: { origin: string }) =>
-      `Web pages of ${origin} may not call this server. Call it from a program, or from a page of its own origin.`,
+      `Web pages of ${origin} may not call this server. Call it from a program or a page of its own origin, or name the origin in "allowed_origins".`,
   ),
 
   // what the configuration does not allow

@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { createAccessRule } from '../access/rule.ts';
 import { problem } from '../errors.ts';
 import { type HttpEnv, lock } from './auth.ts';
+import { answerBrowsers } from './browsers.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
@@ -42,11 +43,13 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
 
   app.use(observeRequests(deps.observation.onRequest));
   app.use(skipUnreadBody());
+  app.use(answerBrowsers(deps.browsers));
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.access === 'open').map((spec) => spec.path));
   app.use(
     lock({
       host: deps.host,
+      browsers: deps.browsers,
       identify: deps.identify,
       peers: deps.peers,
       openResponses: deps.openResponses,

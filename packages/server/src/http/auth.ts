@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { foreignPage, isLoopback, type RouteSpec } from 'claude-agent-protocol';
 import type { Context, MiddlewareHandler } from 'hono';
+import type { BrowserConfig } from '../access/browser-config.ts';
 import type { Identify } from '../access/identify.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import { LOCAL, type Principal } from '../access/principal.ts';
@@ -47,6 +48,7 @@ export interface HttpEnv {
 
 export interface LockOptions {
   host: string;
+  browsers: BrowserConfig;
   identify: Identify;
   peers: Peers;
   openResponses: OpenResponses;
@@ -59,6 +61,7 @@ export interface LockOptions {
 /** Authenticates requests: first by their origin, then by their key. */
 export function lock({
   host,
+  browsers,
   identify,
   peers,
   openResponses,
@@ -74,11 +77,12 @@ export function lock({
       c.set('passedOn', true);
       return next();
     }
-    checkOrigin(c.req.header('origin'), c.req.header('host'), onLoopback);
     const principal = await identify({
       authorization: c.req.header('authorization') ?? tokenInUrl(c),
       'x-api-key': c.req.header('x-api-key'),
     });
+    // After DNS rebinding a page has no key: only where none is needed does the name in Host matter.
+    checkOrigin(c, browsers, onLoopback && principal?.kind === 'local');
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
       throw problem('forbidden');
     }
@@ -122,9 +126,15 @@ function checkPeer(peer: Peer): void {
   }
 }
 
-/** Refuses web pages that are not the server's own. */
-function checkOrigin(origin: string | undefined, host: string | undefined, onLoopback: boolean): void {
-  const found = foreignPage({ host, origin }, onLoopback);
-  if (found === 'host') throw problem('host_not_allowed', { host: host ?? '' });
-  if (found === 'origin') throw problem('origin_not_allowed', { origin: origin ?? '' });
+/** Refuses web pages that are neither the server's own nor allowed. */
+function checkOrigin(c: Context<HttpEnv>, { origins, hosts }: BrowserConfig, onLoopback: boolean): void {
+  const [host = '', origin] = [c.req.header('host'), c.req.header('origin')];
+  const name = host.replace(/:\d+$/, '');
+  const isNamed = hosts.includes(name.toLowerCase());
+  if (hosts.length > 0 && !isNamed && !isLoopback(name)) throw problem('host_not_allowed', { host });
+  const found = foreignPage({ host, origin }, onLoopback && !isNamed);
+  if (found === 'host') throw problem('host_not_allowed', { host });
+  if (found === 'origin' && !origins.includes(origin ?? '')) {
+    throw problem('origin_not_allowed', { origin: origin ?? '' });
+  }
 }

@@ -1,5 +1,6 @@
 import type { Gateway } from 'claude-agent-gateway';
 import type { SessionState } from 'claude-agent-protocol';
+import type { BrowserConfig } from '../access/browser-config.ts';
 import type { Identify } from '../access/identify.ts';
 import type { Keys } from '../access/keys.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
@@ -30,6 +31,7 @@ export interface AppDeps {
   openResponses: OpenResponses;
   peers: Peers;
   host: string;
+  browsers: BrowserConfig;
   bodyLimitBytes: number;
   importLimitBytes: number;
   defaultModel: string | undefined;

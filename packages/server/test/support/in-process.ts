@@ -138,6 +138,7 @@ export function createInProcess({
     openResponses: createOpenResponses(keys.ended, onError),
     peers: createPeers('in-process'),
     host: '127.0.0.1',
+    browsers: { origins: [], hosts: [], credentials: false },
     bodyLimitBytes: 1024 * 1024,
     importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',
