@@ -1,0 +1,65 @@
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SessionOptions } from 'claude-agent-protocol';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createSandbox, type Sandbox } from './sandbox.ts';
+
+let base: string;
+let sandbox: Sandbox;
+const folder = (name: string): string => join(base, name);
+
+beforeEach(() => {
+  base = realpathSync(mkdtempSync(join(tmpdir(), 'sandbox-')));
+  for (const name of ['home', 'config', 'server', 'work', 'other']) mkdirSync(folder(name));
+  sandbox = createSandbox({
+    bubblewrap: { program: 'bwrap', version: '', bindsDescriptors: true, disablesUserNamespaces: true },
+    folder: folder('server/sandboxes'),
+    env: { PATH: process.env.PATH },
+    home: folder('home'),
+    config: folder('config'),
+    read: [],
+    write: [],
+    hidden: { folders: [folder('server'), '/nowhere'], files: [folder('work/config.json')] },
+    hasProxy: false,
+    limits: {},
+    groups: {
+      limits: { memory: false, processes: false },
+      open: () => ({ joins: [], remove: async () => {} }),
+    },
+    projectOf: (cwd) => cwd.replaceAll('/', '-'),
+    usesLogin: () => false,
+  });
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const enter = (cwd: string) =>
+  sandbox.enter({
+    sessionId: 'one',
+    conversationId: 'one',
+    cwd,
+    model: undefined,
+    options: SessionOptions.parse({}),
+  });
+
+test.skipIf(process.platform !== 'linux')('a folder that was replaced by a link is not shown', async () => {
+  const confinement = await enter(folder('work'));
+  renameSync(folder('work'), folder('was'));
+  symlinkSync(folder('other'), folder('work'));
+  const open = readdirSync('/proc/self/fd').length;
+  expect(() => confinement.wrap('/bin/true', [], 3)).toThrow();
+  expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(open);
+});
+
+test.skipIf(process.platform !== 'linux')(
+  'what the server keeps to itself is hidden where a folder would show it, and only there',
+  async () => {
+    const confinement = await enter(base);
+    const { args } = confinement.wrap('/bin/true', [], 3);
+    confinement.started(undefined);
+    const at = (...words: string[]): number => args.join(' ').indexOf(words.join(' '));
+    expect(at('--tmpfs', folder('server'))).toBeGreaterThan(at('--bind-fd', '4', base));
+    expect(at('--ro-bind', '/dev/null', folder('work/config.json'))).toBeGreaterThan(0);
+    expect(args).not.toContain('/nowhere');
+  },
+);
