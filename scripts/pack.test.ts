@@ -134,7 +134,8 @@ describe.each(PACKAGES)('claude-agent-%s', (name) => {
   test('holds what was built, its README and its licence, and nothing else', () => {
     const { files } = packed[name];
     const others = files.filter((path) => !path.startsWith('dist/')).sort();
-    expect(others).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const more = name === 'server' ? ['config.schema.json'] : [];
+    expect(others).toEqual(['LICENSE', 'README.md', ...more, 'package.json']);
     expect(files.filter((path) => /\.test\.|\/testing\/|conformance/.test(path))).toEqual([]);
     expect(files.some((path) => /^dist\/(index|main)\.js$/.test(path))).toBe(true);
   });

@@ -132,6 +132,14 @@ describe('flags, environment and file', () => {
   });
 });
 
+test('AgentCore is served where it expects an agent, without a key', () => {
+  expect(read(['--agentcore'])).toMatchObject({ agentcore: true, host: '0.0.0.0', port: 8080, apiKeys: [] });
+  expect(read(['--agentcore', '--port', '9000', '--host', '127.0.0.1'])).toMatchObject({
+    host: '127.0.0.1',
+    port: 9000,
+  });
+});
+
 describe('keys', () => {
   test('come from the configuration, the environment and a file with one a line; each has an id', () => {
     const keys = join(folder, 'keys');

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { homedir, totalmem } from 'node:os';
+import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import {
@@ -22,6 +22,7 @@ import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './access/brows
 import { ApiKeys } from './access/config-keys.ts';
 import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from './access/policies.ts';
 import type { ToolPolicy } from './access/tool-policy.ts';
+import { agentsThatFit } from './agent/agents-that-fit.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import { NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
@@ -47,6 +48,7 @@ const Retention = z.strictObject({
 /** The configuration file. Flags override the environment, the environment overrides the file. */
 const ConfigFile = z.strictObject({
   $schema: z.string().optional(),
+  agentcore: z.boolean().optional(),
   host: z.string().min(1).optional(),
   port: z.int().min(0).max(65535).optional(),
   home: z.string().min(1).optional(),
@@ -100,6 +102,8 @@ export interface ApiKey {
 
 /** All settings, read once at the start and frozen. */
 export interface Config extends NodeConfig, PolicyConfig {
+  /** Amazon Bedrock AgentCore calls /invocations, /ping and /ws, and authenticates its callers. */
+  agentcore: boolean;
   host: string;
   port: number;
   /** The server's own folder: database and lock. */
@@ -180,6 +184,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --heartbeat-seconds N  how often they hear that it is alive (default 2)
   --lease-seconds N    so long after the last word its sessions go on elsewhere (default 6)
   --sandbox MODE   run agents in bubblewrap: auto (where it works), required, or off (default)
+  --agentcore      serve Amazon Bedrock AgentCore: 0.0.0.0:8080, /invocations, /ping and /ws without a key
   --demo           answer every model call with the built-in demo model
   --help           show this text
 
@@ -187,6 +192,9 @@ Every setting of the file is also a flag and a variable: max_sessions, --max-ses
 of one as retention.max_events, --retention-max-events, AGENT_SERVER_RETENTION_MAX_EVENTS. Lists: repeat the flag, or commas in the
 variable. --no-NAME turns off what is on. And api_keys and gateway have no flag, because everybody sees the list of processes.
 Environment: also AGENT_SERVER_API_KEY (one key), ANTHROPIC_MODEL, and the agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
+
+/** Where AgentCore expects an agent. */
+const AGENTCORE_PORT = 8080;
 
 /** The configuration file as JSON schema. */
 export const configSchema = () => z.toJSONSchema(ConfigFile, { io: 'input', unrepresentable: 'any' });
@@ -228,8 +236,9 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
   const { settings } = sources;
   const sandbox = read.sandbox();
   return Object.freeze<Config>({
+    agentcore: settings.agentcore ?? false,
     host: read.host(),
-    port: settings.port ?? DEFAULT_PORT,
+    port: settings.port ?? (settings.agentcore ? AGENTCORE_PORT : DEFAULT_PORT),
     home: homeOf(settings.home, env),
     database: read.database_url(),
     roots: read.roots(),
@@ -238,7 +247,8 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     credential: settings.demo || sandbox.network !== 'open' ? undefined : findCredential(env),
     model: read.model(),
     apiKeys: read.api_keys(),
-    needsKey: !isLoopback(read.host()) && read.api_keys().length === 0,
+    // Only the platform reaches a machine of AgentCore.
+    needsKey: !settings.agentcore && !isLoopback(read.host()) && read.api_keys().length === 0,
     gateway: read.gateway(),
     allowBypassPermissions: settings.allow_bypass_permissions ?? false,
     allowTrustProject: settings.allow_trust_project ?? false,
@@ -283,7 +293,7 @@ function createReaders(
 ) {
   const typedIn = env.INIT_CWD ?? process.cwd();
   const readers = {
-    host: () => settings.host ?? DEFAULT_HOST,
+    host: () => settings.host ?? (settings.agentcore ? '0.0.0.0' : DEFAULT_HOST),
     database_url: () => readDatabase(settings),
     roots: () => (settings.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
     // The agent's own variable is the weaker one, but the file is meant for many.
@@ -323,16 +333,6 @@ function readFlags(argv: string[], flags: ParseArgsOptionsConfig) {
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
-}
-
-/** A process takes about 120 MB when it idles and more when it works; the rest of the machine needs memory too. */
-const AGENT_BYTES = 200 * 1024 ** 2;
-
-/** The number of processes that the memory holds: the machine's, or what the container may use of it. */
-function agentsThatFit(): number {
-  // 0 and enormous values mean that there is no limit.
-  const limits = [totalmem(), process.constrainedMemory()].filter((bytes) => bytes > 0);
-  return Math.max(2, Math.floor(Math.min(...limits) / AGENT_BYTES));
 }
 
 function readRoot(path: string): string {

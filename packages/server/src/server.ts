@@ -1,6 +1,5 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { createDemoModel } from 'claude-agent-demo-model';
@@ -25,7 +24,10 @@ import { messageOf } from './errors.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
 import { createFailureReasons } from './gateway/failure-reasons.ts';
+import { createRuntimeSessions } from './http/agentcore/sessions.ts';
+import { createSockets } from './http/agentcore/sockets.ts';
 import { createApp } from './http/app.ts';
+import { closeHttp, listen } from './http/listen.ts';
 import { isStorageError } from './http/problems.ts';
 import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
@@ -250,6 +252,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   metrics.watch({ sessions: sessions.atWork, store, processes: counts, maxLiveAgents: config.maxLiveAgents });
   const webhooks = createWebhookSender({ store, reach: config.allowWebhookUrls, metrics, onError });
   observation.onControlEvent(webhooks.kick);
+  const peers = createPeers(home.instance);
+  const runtimeSessions = createRuntimeSessions();
   const app = createApp({
     store,
     feed,
@@ -261,9 +265,11 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     identify,
     keys,
     openResponses,
-    peers: createPeers(home.instance),
+    peers,
+    runtimeSessions,
     host: config.host,
     browsers: config.browsers,
+    agentcore: config.agentcore,
     bodyLimitBytes: config.bodyLimitBytes,
     importLimitBytes: config.importLimitBytes,
     defaultModel,
@@ -275,10 +281,13 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError: (error, what) => onError(error, `answer ${what}`),
   });
 
+  const { host, browsers, bodyLimitBytes } = config;
+  const sockets = createSockets({ app, runtimeSessions, peers, host, browsers, bodyLimitBytes, onError });
   try {
     await requireKey(config, keys);
     await sessions.recover();
     http = createHttpServer(getRequestListener(app.fetch));
+    if (config.agentcore) http.on('upgrade', sockets.upgrade);
     url = await listen(http, config);
     const itself = gateway.findSelf([new URL(url).host]);
     const { errors, warnings } = gateway.check();
@@ -323,6 +332,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => feed.end(),
         () => sandbox?.close(),
         () => openResponses.stop(),
+        () => sockets.close(),
         () => closeHttp(http),
         () => gateway.close(),
         () => callbacks.close(),
@@ -368,28 +378,4 @@ function asStartError(error: unknown, database: string): unknown {
     ? 'Replace it with a backup, or choose another folder with --home.'
     : 'Check that the disk has room and that this user can write there, or choose another folder with --home.';
   return new ConfigError(`The database ${database} cannot be used: ${error.message}. ${remedy}`);
-}
-
-async function listen(http: HttpServer, { host, port }: Config): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? `Port ${port} is in use. Stop the program that uses it, or choose another port with --port (0 picks a free one).`
-          : `Cannot listen on ${host}:${port}: ${error.message}`;
-      reject(new ConfigError(why));
-    });
-    http.listen(port, host, resolve);
-  });
-  const { port: taken, address, family } = http.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
-}
-
-/** Open responses get a moment to finish; then the connections are closed. */
-async function closeHttp(http: HttpServer): Promise<void> {
-  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
-  http.closeIdleConnections();
-  const late = setTimeout(() => http.closeAllConnections(), 500);
-  await closed;
-  clearTimeout(late);
 }

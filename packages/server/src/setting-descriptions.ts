@@ -1,6 +1,7 @@
 /** What each setting means, in the published schema and for `config check`. A script checks that none is missing. */
 export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   $schema: 'the address of this schema, for editors',
+  agentcore: 'serve Amazon Bedrock AgentCore: 0.0.0.0:8080, its routes without a key (default false)',
   host: 'address to listen on; other than loopback needs an API key (default 127.0.0.1)',
   port: 'port to listen on; 0 picks a free one (default 8000)',
   home: "the server's own folder (default ~/.claude-agent-server)",

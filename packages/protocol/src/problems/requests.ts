@@ -88,10 +88,17 @@ export const requestProblems = {
     ({ method, path, allow }: { method: string; path: string; allow: string }) =>
       `${path} does not support ${method}. Use one of ${allow}.`,
   ),
+  runtime_session_missing: define(
+    400,
+    'The invocation names no session',
+    () =>
+      'The session is missing. Send its id in the header X-Amzn-Bedrock-AgentCore-Runtime-Session-Id, or as "session_id".',
+  ),
   path_missing: define(
     400,
     'The invocation names no path',
-    () => 'The path is missing. Name the route to call: {"path": "/sessions", ...}.',
+    () =>
+      'The path is missing. Name the route to call: {"path": "/sessions", ...}; or send a message to the session of AgentCore\'s header: {"prompt": "..."}.',
   ),
   path_params_missing: define(
     400,

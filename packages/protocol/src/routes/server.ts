@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { endpoints } from '../endpoints.ts';
 import { JsonObject, Timestamp } from '../schemas/common.ts';
+import { UserInput } from '../schemas/message.ts';
 import { TotalUsage } from '../schemas/session.ts';
 import { route } from './route.ts';
 
@@ -60,17 +61,44 @@ export const serverRoutes = {
     ...endpoints.invoke,
     access: { may: 'read', of: 'server' },
     tag: 'server',
-    summary: 'Call any other route through one endpoint',
+    summary: 'Call any other route through one endpoint; or send a message in the form of AgentCore',
     body: z
       .object({
         path: z.string().optional(),
         method: z.string().default('POST'),
         payload: z.unknown().optional(),
         path_params: z.record(z.string(), z.string()).optional(),
+        prompt: UserInput.optional().meta({
+          description:
+            "Instead of a path: a message to the session of AgentCore's header, which is made on first use",
+        }),
+        input: UserInput.optional().meta({ description: 'The same under another name' }),
+        permission: JsonObject.optional().meta({
+          description:
+            'Answers a request of that session, as POST /sessions/{session_id}/permissions/respond does, and waits for the rest of its turn',
+        }),
+        session_id: z
+          .string()
+          .min(1)
+          .max(256)
+          .optional()
+          .meta({ description: "AgentCore's id of the session, where there is no header" }),
       })
       .meta({ id: 'Invocation' }),
-    responses: { 200: { description: "The target's own status and body" } },
-    problems: ['path_missing', 'path_params_missing', 'not_invocable', 'method_invalid', 'route_not_found'],
+    responses: {
+      200: {
+        description:
+          "The target's own status and body. Without a path: how the turn of the message ended, or the permissions that it waits for",
+      },
+    },
+    problems: [
+      'runtime_session_missing',
+      'path_missing',
+      'path_params_missing',
+      'not_invocable',
+      'method_invalid',
+      'route_not_found',
+    ],
     raw: true,
   }),
   openapi: route({

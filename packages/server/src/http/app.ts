@@ -54,6 +54,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       peers: deps.peers,
       openResponses: deps.openResponses,
       openPaths,
+      platformPaths: new Set(deps.agentcore ? [routes.invoke.path] : []),
       verifyNode: deps.nodes?.verify,
     }),
   );
@@ -93,7 +94,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   webhookRoutes(app, deps);
   gatewayRoutes(app, deps);
   docRoutes(app, deps);
-  invocationRoutes(app);
+  invocationRoutes(app, deps);
   return app;
 }
 

@@ -26,7 +26,10 @@ export type Forward = (
 
 export interface HttpEnv {
   /** The request from node:http; absent for a call through /invocations. */
-  Bindings: Partial<HttpBindings>;
+  Bindings: Partial<HttpBindings> & {
+    /** Part of a request that the platform has authenticated. */
+    platform?: boolean;
+  };
   Variables: {
     principal: Principal;
     /** Whether the principal may call the route; asked by `mount.ts`. */
@@ -54,6 +57,8 @@ export interface LockOptions {
   openResponses: OpenResponses;
   /** Paths that need no authentication. */
   openPaths: ReadonlySet<string>;
+  /** Paths whose callers the platform has authenticated. */
+  platformPaths: ReadonlySet<string>;
   /** Verifies the header of other nodes, where there are any: they have checked the request. */
   verifyNode?: ((header: string) => Principal | undefined) | undefined;
 }
@@ -66,6 +71,7 @@ export function lock({
   peers,
   openResponses,
   openPaths,
+  platformPaths,
   verifyNode,
 }: LockOptions): MiddlewareHandler<HttpEnv> {
   const onLoopback = isLoopback(host);
@@ -77,12 +83,18 @@ export function lock({
       c.set('passedOn', true);
       return next();
     }
-    const principal = await identify({
+    const known = await identify({
       authorization: c.req.header('authorization') ?? tokenInUrl(c),
       'x-api-key': c.req.header('x-api-key'),
     });
+    const isPlatform = c.env?.platform || platformPaths.has(c.req.path.replace(/\/$/, ''));
+    const principal = known ?? (isPlatform ? LOCAL : undefined);
     // After DNS rebinding a page has no key: only where none is needed does the name in Host matter.
-    checkOrigin(c, browsers, onLoopback && principal?.kind === 'local');
+    checkOrigin(
+      { host: c.req.header('host'), origin: c.req.header('origin') },
+      browsers,
+      onLoopback && principal?.kind === 'local',
+    );
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
       throw problem('forbidden');
     }
@@ -116,7 +128,7 @@ export const NODE_HEADER = 'x-claude-agent-node';
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Without keys, an agent could answer its own permission requests; it is recognised by its connection. */
-function checkPeer(peer: Peer): void {
+export function checkPeer(peer: Peer): void {
   if (peer === 'agent') {
     throw problem('agent_not_allowed');
   }
@@ -127,8 +139,11 @@ function checkPeer(peer: Peer): void {
 }
 
 /** Refuses web pages that are neither the server's own nor allowed. */
-function checkOrigin(c: Context<HttpEnv>, { origins, hosts }: BrowserConfig, onLoopback: boolean): void {
-  const [host = '', origin] = [c.req.header('host'), c.req.header('origin')];
+export function checkOrigin(
+  { host = '', origin }: { host?: string | undefined; origin?: string | undefined },
+  { origins, hosts }: BrowserConfig,
+  onLoopback: boolean,
+): void {
   const name = host.replace(/:\d+$/, '');
   const isNamed = hosts.includes(name.toLowerCase());
   if (hosts.length > 0 && !isNamed && !isLoopback(name)) throw problem('host_not_allowed', { host });

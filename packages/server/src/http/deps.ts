@@ -14,6 +14,7 @@ import type { Sessions } from '../sessions/registry.ts';
 import type { Owned, Store } from '../store/store.ts';
 import type { WebhookSender } from '../webhooks/sender.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
+import type { RuntimeSessions } from './agentcore/sessions.ts';
 import type { Forward } from './auth.ts';
 
 /** What the routes need; made in server.ts. */
@@ -32,6 +33,9 @@ export interface AppDeps {
   peers: Peers;
   host: string;
   browsers: BrowserConfig;
+  /** Callers of /invocations and /ws are authenticated by AgentCore. */
+  agentcore: boolean;
+  runtimeSessions: RuntimeSessions;
   bodyLimitBytes: number;
   importLimitBytes: number;
   defaultModel: string | undefined;

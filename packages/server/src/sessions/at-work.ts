@@ -7,7 +7,10 @@ export const BUSY: ReadonlySet<SessionState> = new Set(['running', 'waiting', 'b
 
 /** What the sessions of this server do. */
 export interface AtWork {
-  /** Whether any session runs a turn, waits for an answer, or works in the background. */
+  /**
+   * Whether any session runs a turn, works in the background, or waits for an answer that would be lost with this server:
+   * a durable permission is not.
+   */
   isBusy(): boolean;
   /** Whether something that happened cannot be written at the moment. */
   isStuck(): boolean;
@@ -15,11 +18,18 @@ export interface AtWork {
   atWork(): SessionsAtWork;
 }
 
+const works = (session: Session): boolean => {
+  if (session.state() !== 'waiting') return BUSY.has(session.state());
+  const permissions = session.pendingPermissions();
+  const isDurable = permissions.length > 0 && permissions.every(({ durable }) => durable);
+  return !isDurable || session.pendingCalls().length > 0;
+};
+
 /** @param all the sessions in memory */
 export function createAtWork(all: () => readonly Session[]): AtWork {
   const isStuck = (): boolean => all().some((session) => session.isStuck());
   return {
-    isBusy: () => all().some((session) => BUSY.has(session.state())),
+    isBusy: () => all().some(works),
     isStuck,
     atWork() {
       const sessions = all();

@@ -14,6 +14,7 @@ import { createSoleOwnership } from '../../src/cluster/ownership.ts';
 import { problem } from '../../src/errors.ts';
 import { createFeed } from '../../src/events/feed.ts';
 import { createLog } from '../../src/events/log.ts';
+import { createRuntimeSessions } from '../../src/http/agentcore/sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
@@ -139,6 +140,8 @@ export function createInProcess({
     peers: createPeers('in-process'),
     host: '127.0.0.1',
     browsers: { origins: [], hosts: [], credentials: false },
+    agentcore: false,
+    runtimeSessions: createRuntimeSessions(),
     bodyLimitBytes: 1024 * 1024,
     importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',

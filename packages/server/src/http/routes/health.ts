@@ -1,11 +1,16 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { problem } from '../../errors.ts';
+import { createStatus } from '../agentcore/status.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
-export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
+export function healthRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agentcore, nodes }: AppDeps): void {
+  const status = createStatus(sessions.isBusy);
+  // Between two pings it may change twice. Its own events tell a server; a node would get those of all.
+  if (agentcore && !nodes) feed.subscribeAll({ onBatch: () => setImmediate(status.look), onEnd() {} }, 0);
+
   // From memory: it must answer even when the disk hangs.
   mount(app, routes.health, () => ({
     status: 'healthy',
@@ -13,10 +18,10 @@ export function healthRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): 
     timestamp: new Date().toISOString(),
   }));
 
-  mount(app, routes.ping, () => ({
-    status: sessions.isBusy() ? 'HealthyBusy' : 'Healthy',
-    time_of_last_update: Math.floor(Date.now() / 1000),
-  }));
+  mount(app, routes.ping, () => {
+    const { isBusy, since } = status.look();
+    return { status: isBusy ? 'HealthyBusy' : 'Healthy', time_of_last_update: Math.floor(since / 1000) };
+  });
 
   mount(app, routes.ready, async () => {
     if (sessions.isStopping()) {

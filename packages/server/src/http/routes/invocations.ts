@@ -1,7 +1,10 @@
 import { type RouteSpec, routes } from 'claude-agent-protocol';
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { problem } from '../../errors.ts';
+import { invoke, isPlain } from '../agentcore/invocation.ts';
+import { callOf, SESSION_HEADER } from '../agentcore/sessions.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { linkHeaders } from '../observe.ts';
 
@@ -9,8 +12,23 @@ import { linkHeaders } from '../observe.ts';
 const LEFT_BEHIND = new Set(['content-length', 'content-type', 'transfer-encoding', 'connection', 'expect']);
 
 /** One route to all others: the request passes through the same application again, in this process. */
-export function invocationRoutes(app: Hono<HttpEnv>): void {
+export function invocationRoutes(
+  app: Hono<HttpEnv>,
+  { agentcore, runtimeSessions }: Pick<AppDeps, 'agentcore' | 'runtimeSessions'>,
+): void {
+  const env = { platform: agentcore };
+
   mount(app, routes.invoke, ({ body }, c) => {
+    const inherited = headersOf(c);
+    if (!body.path && isPlain(body)) {
+      return invoke(runtimeSessions, {
+        payload: body,
+        runtimeId: c.req.header(SESSION_HEADER),
+        streams: c.req.header('accept')?.includes('text/event-stream') ?? false,
+        call: callOf(app, env, inherited, new URL(c.req.url).origin),
+        signal: c.req.raw.signal,
+      });
+    }
     const { path, path_params: given = {} } = body;
     // Null counts as absent, as everywhere: no route takes a null body.
     const payload = body.payload ?? undefined;
@@ -19,11 +37,7 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
     const url = targetUrl(path, given, c.req.url);
     if (isSelf(url)) throw problem('not_invocable');
 
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(c.req.header())) {
-      if (!LEFT_BEHIND.has(name)) headers.set(name, value);
-    }
-    for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
+    const headers = new Headers(inherited);
     const bodyless = method === 'GET' || method === 'HEAD';
     if (bodyless) addQuery(url, payload);
     else headers.set('content-type', 'application/json');
@@ -38,8 +52,18 @@ export function invocationRoutes(app: Hono<HttpEnv>): void {
     } catch {
       throw problem('method_invalid', { method: body.method });
     }
-    return app.fetch(request);
+    return app.fetch(request, env);
   });
+}
+
+/** The headers of a request for another route, with which that one is authenticated and traced. */
+function headersOf(c: Context<HttpEnv>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(c.req.header())) {
+    if (!LEFT_BEHIND.has(name)) headers.set(name, value);
+  }
+  for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
+  return headers;
 }
 
 /** The target's address: a concrete path, or a template filled from `path_params`. */

@@ -1,0 +1,31 @@
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Config, ConfigError } from '../config.ts';
+
+/** @returns the address @throws ConfigError when it is not available */
+export async function listen(
+  http: HttpServer,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? `Port ${port} is in use. Stop the program that uses it, or choose another port with --port (0 picks a free one).`
+          : `Cannot listen on ${host}:${port}: ${error.message}`;
+      reject(new ConfigError(why));
+    });
+    http.listen(port, host, resolve);
+  });
+  const { port: taken, address, family } = http.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+}
+
+/** Open responses get a moment to finish; then the connections are closed. */
+export async function closeHttp(http: HttpServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+  http.closeIdleConnections();
+  const late = setTimeout(() => http.closeAllConnections(), 500);
+  await closed;
+  clearTimeout(late);
+}
