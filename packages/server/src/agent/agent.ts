@@ -140,6 +140,8 @@ export interface AgentEvents {
   onQuestion(question: Question): Promise<Decision>;
   /** Asks the caller's program; never rejects. */
   onCall(call: Call): Promise<CallAnswer>;
+  /** Before a tool call of a session whose calls must be recorded first; the call waits for it. */
+  onBeforeCall(toolUseId: string): Promise<void>;
   /** The permission mode changed inside the agent (a plan was approved, a suggestion applied). */
   onPermissionMode(mode: PermissionMode): void;
   /** The model changed inside the agent (/model). */

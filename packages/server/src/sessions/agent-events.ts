@@ -4,6 +4,7 @@ import type { AgentEvents, Question } from '../agent/agent.ts';
 import type { Log } from '../events/log.ts';
 import { isObject } from '../is-object.ts';
 import type { Broker } from '../permissions/broker.ts';
+import { createCallRecords } from './call-records.ts';
 import type { Calls } from './calls.ts';
 import type { CommandBody } from './machine/commands.ts';
 import { answered, type State } from './machine/state.ts';
@@ -38,6 +39,7 @@ export interface AgentListener {
 export function createAgentListener(deps: AgentEventsDeps): AgentListener {
   const { id, log, state, fact, inOrder, broker, calls, ceiling, setMode } = deps;
   let reportTimer: NodeJS.Timeout | undefined;
+  const records = createCallRecords((show) => inOrder(() => show()));
 
   const noReport = (what: string): void => fact({ kind: 'no-report' }, what);
 
@@ -68,10 +70,15 @@ export function createAgentListener(deps: AgentEventsDeps): AgentListener {
       },
       onBusy: () => clearTimeout(reportTimer),
       onIdle: () => noReport('note that the agent is idle'),
-      onMessage: (message, end) => fact({ kind: 'message', message, end }, 'store what the agent said'),
+      onMessage(message, end) {
+        fact({ kind: 'message', message, end }, 'store what the agent said');
+        records.see(message);
+      },
       onDelta: (message) => inOrder((now) => log.live(id, answered(now)?.turn.id ?? null, message)),
       onQuestion: (question) => broker.ask({ ...question, suggestions: below(question.suggestions) }),
       onCall: calls.ask,
+      // One that an earlier process announced stands in the log, and is not announced again.
+      onBeforeCall: async (id) => (state().parked?.toolUseId === id ? undefined : records.written(id)),
       onPermissionMode(mode) {
         fact({ kind: 'mode-changed', mode }, 'note the permission mode');
         const instead = ceiling(mode);

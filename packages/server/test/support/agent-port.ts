@@ -142,6 +142,7 @@ async function startOn(agent: Agent, options: StartOptions, early?: UserInput): 
         tell();
       }),
     onCall: async () => ({ ok: false, message: 'no' }),
+    onBeforeCall: async () => {},
     onPermissionMode: () => {},
     onModel: () => {},
     onTitle: () => {},

@@ -1,4 +1,4 @@
 import type { AgentEvents } from '../agent.ts';
 
 /** The events that a process asks through. The others come from its messages. */
-export type Asked = Pick<AgentEvents, 'onQuestion' | 'onCall'>;
+export type Asked = Pick<AgentEvents, 'onQuestion' | 'onCall' | 'onBeforeCall'>;

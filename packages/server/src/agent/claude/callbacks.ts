@@ -1,4 +1,10 @@
-import type { HookCallback, HookInput, HookJSONOutput, Options } from '@anthropic-ai/claude-agent-sdk';
+import type {
+  HookCallback,
+  HookCallbackMatcher,
+  HookInput,
+  HookJSONOutput,
+  Options,
+} from '@anthropic-ai/claude-agent-sdk';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import {
   CallToolRequestSchema,
@@ -45,6 +51,18 @@ export function hookOptions(
     return [event, callbacks];
   });
   return all.length > 0 ? { hooks: Object.fromEntries(all) } : {};
+}
+
+/** A store that fails may be away for long, and the call must not run before it is back. */
+const RECORD_WITHIN_SECONDS = 24 * 3600;
+
+/** Lets every tool call wait until it is recorded, and decides nothing. */
+export function recordFirst(events: Asked): HookCallbackMatcher {
+  const wait: HookCallback = async (_, toolUseId) => {
+    if (toolUseId !== undefined) await events.onBeforeCall(toolUseId);
+    return {};
+  };
+  return { hooks: [wait], timeout: RECORD_WITHIN_SECONDS };
 }
 
 /**

@@ -6,7 +6,7 @@ import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Confinement, Guest, Sandbox } from '../sandbox/sandbox.ts';
 import { type AnswerWatch, createAnswerWatch } from './answers.ts';
 import type { Asked } from './asked.ts';
-import { hookOptions, toolServers } from './callbacks.ts';
+import { hookOptions, recordFirst, toolServers } from './callbacks.ts';
 import type { ModelLink } from './link.ts';
 import { sdkOptions } from './options.ts';
 import { AGENT_VERSION, knowsFormat } from './parking.ts';
@@ -44,6 +44,11 @@ export interface HostDeps {
   readGit: ReadGit;
   /** What processes run in; undefined for the machine as it is. */
   sandbox?: Sandbox | undefined;
+  /**
+   * Whether calls wait until they stand in the log, in sessions whose turns go on after a crash: another machine does not
+   * have the transcript, and without a record it would let the call be made again.
+   */
+  recordsCalls?: boolean;
   /** Whether processes may be switched to bypassPermissions. */
   allowBypassPermissions: boolean;
 }
@@ -70,6 +75,8 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
     else signal.addEventListener('abort', () => void tell(), { once: true });
     return withdrawn.signal;
   };
+  const { hooks = {} } = hookOptions(start.options, asked, withdrawalOf);
+  const recordsCalls = deps.recordsCalls === true && start.options.on_crash === 'resume';
   return {
     link,
     env,
@@ -89,7 +96,10 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
         budget !== undefined && { maxBudgetUsd: Math.max(budget - start.spentUsd, SPENT_USD) }),
       env: { ...env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' },
       abortController: abort,
-      ...hookOptions(start.options, asked, withdrawalOf),
+      hooks: {
+        ...hooks,
+        ...(recordsCalls && { PreToolUse: [...(hooks.PreToolUse ?? []), recordFirst(asked)] }),
+      },
       mcpServers: { ...given.mcpServers, ...toolServers(start.options, asked, withdrawalOf) },
       canUseTool: askHuman(
         asked,

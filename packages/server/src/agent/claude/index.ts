@@ -35,7 +35,7 @@ export interface ClaudeDeps extends Omit<HostDeps, 'readGit'> {
 /** The agent through its SDK. Only this folder knows the SDK. */
 export function createClaude(deps: ClaudeDeps): Agent {
   const { processes, library, mirror, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
-  const hostDeps: HostDeps = { ...deps, readGit: createGitReader() };
+  const hostDeps: HostDeps = { ...deps, recordsCalls: mirror !== undefined, readGit: createGitReader() };
   const spares = createSpares(hostDeps, deps.spares);
   const stored = transcripts(library, mirror);
   const erased = mirror && watchErased(mirror);

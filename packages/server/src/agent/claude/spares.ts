@@ -125,6 +125,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
           interrupt: true,
         },
       onCall: async (call) => bound?.onCall(call) ?? { ok: false, message: 'No session is there to ask.' },
+      onBeforeCall: async (toolUseId) => bound?.onBeforeCall(toolUseId),
     };
     const { cwd } = session;
     const start = { ...session, sessionId: id, conversationId: id, cwd: folder, title: null, resume: false };
