@@ -82,20 +82,6 @@ function found(breakIt: (records: World) => void, over = true): (keyof Findings)
   return (Object.keys(findings) as (keyof Findings)[]).filter((name) => findings[name].length > 0);
 }
 
-test('a call of a turn that went on, which ran again because it had no record, is told apart from one that had', () => {
-  const { journal, session } = world();
-  journal.sessions.set(ID, { file: 'f', onCrash: 'resume' });
-  session.effects.push('m1x1');
-  const repeated: string[] = [];
-  const judge = () =>
-    check(journal, new Map([[ID, session]]), { over: true, onRepeat: (mark) => repeated.push(mark) }).twice;
-  expect(judge()).toEqual([]);
-  expect(repeated).toEqual(['m1x1']);
-  const said = session.events.find(({ json }) => json.includes('tool_use')) as StoredEvent;
-  session.events.push({ ...said, seq: 8, json: said.json.replace('"call"', '"again"') });
-  expect(judge()).toHaveLength(1);
-});
-
 test('records in which nothing is wrong give no findings', () => {
   expect(found(() => {})).toEqual([]);
 });

@@ -30,16 +30,8 @@ export interface Findings {
 const WITHOUT_ANSWER = new Set(['agent_died', 'server_restarted', 'server_shutdown']);
 const TURN_ENDS = /^turn\.(completed|failed|interrupted)$/;
 
-/**
- * @param over everything has ended: nothing may be open any more
- * @param onRepeat called with each call of a turn that went on after a crash which ran again because no record of it outlived
- * its machine, instead of a finding: the agent runs a call before anybody else has a record of it (docs/scaling.md)
- */
-export function check(
-  journal: Journal,
-  evidence: Evidence,
-  { over, onRepeat }: { over: boolean; onRepeat?: (mark: string) => void },
-): Findings {
+/** @param over everything has ended: nothing may be open any more */
+export function check(journal: Journal, evidence: Evidence, { over }: { over: boolean }): Findings {
   const findings: Findings = {
     lost: [],
     twice: [],
@@ -54,7 +46,7 @@ export function check(
   for (const message of journal.messages) checkMessage(findings, message, evidence, over);
   for (const [id, session] of evidence) {
     checkLog(findings, id, session, over);
-    checkCalls(findings, id, session, journal.sessions.get(id)?.onCrash === 'resume' ? onRepeat : undefined);
+    checkCalls(findings, id, session);
     checkTranscript(findings, journal, id, session);
     for (const request of session.permissions) checkPermission(findings, journal, session, request, over);
   }
@@ -159,21 +151,14 @@ interface Block {
 const blocksOf = (content: unknown): Block[] => (Array.isArray(content) ? (content as Block[]) : []);
 
 /** No mark is there twice; one whose call has a result is there once, unless the result is an error. */
-function checkCalls(
-  { lost, twice }: Findings,
-  id: string,
-  session: SessionEvidence,
-  onRepeat: ((mark: string) => void) | undefined,
-): void {
+function checkCalls({ lost, twice }: Findings, id: string, session: SessionEvidence): void {
   const counts = new Map<string, number>();
   for (const line of session.effects) counts.set(line, (counts.get(line) ?? 0) + 1);
-  const calls = callsOf(session.events);
-  const recorded = (mark: string): number => calls.filter((call) => call.mark === mark).length;
   for (const [mark, count] of counts)
-    if (onRepeat && count === 2 && recorded(mark) === 1) onRepeat(mark);
-    else if (count > 1 || (mark.endsWith('+') && counts.has(mark.slice(0, -1))))
+    if (count > 1 || (mark.endsWith('+') && counts.has(mark.slice(0, -1))))
       twice.push(`${mark} of ${id} ran ${count} times${mark.endsWith('+') ? ', or in both forms' : ''}`);
   const isThere = (mark: string): boolean => counts.has(mark) || counts.has(`${mark}+`);
+  const calls = callsOf(session.events);
   for (const { mark, failed, id: callId } of calls)
     if (failed === false && !isThere(mark))
       lost.push(`${mark} of ${id} has a result and did not run (${callId})`);
