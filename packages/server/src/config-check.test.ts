@@ -114,6 +114,7 @@ describe('every setting', () => {
     if (name === 'sandbox_allowed_hosts') return [['a.example', '*.b.example'], 'a.example,*.b.example'];
     if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
+    if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];
     if (name === 'gateway') return [{ retries: 1 }, '{"retries":1}'];
     if (name === 'api_keys') {

@@ -53,7 +53,10 @@ describe('an address in a request does not make the server call it', () => {
     'CreateSession.mcp_servers.*.url': 'connected to by the agent, not by the server',
     'CreateSession.agents.*.mcpServers[].*.url': 'connected to by the agent, not by the server',
     'CreateSession.workspace.git': 'refused',
+    'CreateWebhook.url': 'refused',
     'SendMessage.message[].source.url': 'passed on to the model',
+    'Invocation.prompt[].source.url': 'passed on to the model',
+    'Invocation.input[].source.url': 'passed on to the model',
   };
 
   test('and no field for one is missing here', () => {
@@ -79,6 +82,13 @@ describe('an address in a request does not make the server call it', () => {
     const body = JSON.parse(JSON.stringify(form).replace('""', JSON.stringify(internal('/x.git'))));
     const answer = await post('/sessions', body);
     expect([answer.status, answer.body.code]).toEqual([403, code]);
+    expect(visits).toEqual([]);
+  });
+
+  test('a webhook', async () => {
+    visits = [];
+    const answer = await post('/webhooks', { url: internal('/hook'), events: ['turn.completed'] });
+    expect([answer.status, answer.body.code]).toEqual([403, 'webhook_url_not_allowed']);
     expect(visits).toEqual([]);
   });
 
