@@ -115,6 +115,8 @@ describe('every setting', () => {
     if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
+    if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
+    if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];
     if (name === 'gateway') return [{ retries: 1 }, '{"retries":1}'];
     if (name === 'api_keys') {

@@ -275,3 +275,7 @@ describe('workspaces', () => {
     expect(() => read(['--config', file({ workspaces })])).toThrow(ConfigError);
   });
 });
+
+test('an identity provider is complete or refused', () => {
+  expect(() => readConfig(['--jwt-issuer', 'https://id.example'], { HOME: '/tmp' })).toThrow('jwt.audience');
+});

@@ -18,7 +18,7 @@ import {
   type Role,
 } from 'claude-agent-protocol';
 import { z } from 'zod';
-import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './access/browser-config.ts';
+import { ACCESS_FIELDS, type AccessConfig, readAccess } from './access/access-config.ts';
 import { ApiKeys } from './access/config-keys.ts';
 import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from './access/policies.ts';
 import type { ToolPolicy } from './access/tool-policy.ts';
@@ -63,7 +63,7 @@ const ConfigFile = z.strictObject({
   allow_commands: z.boolean().optional(),
   allow_callback_urls: CallbackUrls.optional(),
   allow_webhook_urls: CallbackUrls.optional(),
-  ...BROWSER_FIELDS,
+  ...ACCESS_FIELDS,
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
   park_after_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
@@ -101,7 +101,7 @@ export interface ApiKey {
 }
 
 /** All settings, read once at the start and frozen. */
-export interface Config extends NodeConfig, PolicyConfig {
+export interface Config extends NodeConfig, PolicyConfig, AccessConfig {
   /** Amazon Bedrock AgentCore calls /invocations, /ping and /ws, and authenticates its callers. */
   agentcore: boolean;
   host: string;
@@ -133,7 +133,6 @@ export interface Config extends NodeConfig, PolicyConfig {
   allowCallbackUrls: z.infer<typeof CallbackUrls>;
   /** The same of webhooks, which only administrators of a tenant make. */
   allowWebhookUrls: z.infer<typeof CallbackUrls>;
-  browsers: BrowserConfig;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
@@ -248,7 +247,8 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     model: read.model(),
     apiKeys: read.api_keys(),
     // Only the platform reaches a machine of AgentCore.
-    needsKey: !settings.agentcore && !isLoopback(read.host()) && read.api_keys().length === 0,
+    needsKey:
+      !settings.agentcore && !isLoopback(read.host()) && read.api_keys().length === 0 && !settings.jwt,
     gateway: read.gateway(),
     allowBypassPermissions: settings.allow_bypass_permissions ?? false,
     allowTrustProject: settings.allow_trust_project ?? false,
@@ -256,7 +256,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     allowUnaskedTools: settings.allow_unasked_tools ?? (settings.allow_bypass_permissions || []),
     allowCallbackUrls: settings.allow_callback_urls ?? 'none',
     allowWebhookUrls: settings.allow_webhook_urls ?? 'public',
-    browsers: readBrowsers(settings),
+    ...readAccess(settings),
     allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
     defaultPermissionMode: settings.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: settings.permission_timeout_seconds ?? 300,

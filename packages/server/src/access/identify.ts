@@ -1,5 +1,6 @@
 import { credentialOf } from 'claude-agent-gateway';
 import type { Role } from 'claude-agent-protocol';
+import type { ReadJwt } from './jwt.ts';
 import type { Keys } from './keys.ts';
 import { LOCAL, type Principal } from './principal.ts';
 import { sameText } from './same-text.ts';
@@ -25,9 +26,11 @@ export interface IdentifyDeps {
   /** Of agent processes. */
   tokens: SessionTokens;
   keys: Pick<Keys, 'callerOf' | 'any'>;
+  /** Of an identity provider, where there is one: then nobody is let in without a key or a token. */
+  readJwt?: ReadJwt | undefined;
 }
 
-export function createIdentify({ apiKeys, tokens, keys }: IdentifyDeps): Identify {
+export function createIdentify({ apiKeys, tokens, keys, readJwt }: IdentifyDeps): Identify {
   return async (headers) => {
     const given = credentialOf(headers);
     const sessionId = given === undefined ? undefined : tokens.verify(given);
@@ -39,6 +42,8 @@ export function createIdentify({ apiKeys, tokens, keys }: IdentifyDeps): Identif
     if (fits) return { kind: 'key', id: fits.id, tenant: fits.tenant, role: fits.role };
     const caller = given === undefined ? undefined : await keys.callerOf(given);
     if (caller) return caller;
-    return apiKeys.length > 0 || (await keys.any()) ? undefined : LOCAL;
+    const issued = given === undefined ? undefined : await readJwt?.(given);
+    if (issued) return issued;
+    return readJwt || apiKeys.length > 0 || (await keys.any()) ? undefined : LOCAL;
   };
 }

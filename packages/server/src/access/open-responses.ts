@@ -3,6 +3,9 @@ import type { Caller } from './principal.ts';
 /** How often it is looked whether the callers of open responses are still good. */
 const LOOK_MS = 500;
 
+/** The longest time that a timer can have, 24 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Something that can be cut off: a response of node:http. */
 interface Response {
   readonly writableFinished: boolean;
@@ -35,7 +38,13 @@ export function createOpenResponses(
   };
 
   return {
-    add({ id }, response) {
+    add({ id, stored, expiresAt }, response) {
+      if (expiresAt !== undefined) {
+        const left = Math.min(Math.max(0, expiresAt - Date.now()), LONGEST_MS);
+        const end = setTimeout(() => response.destroy(), left).unref();
+        response.once('close', () => clearTimeout(end));
+      }
+      if (!stored) return;
       const responses = open.get(id) ?? new Set();
       open.set(id, responses.add(response));
       response.once('close', () => {

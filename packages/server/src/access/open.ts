@@ -1,6 +1,7 @@
 import { ConfigError } from 'claude-agent-gateway';
 import type { Store } from '../store/store.ts';
 import { createIdentify, type Identify, type IdentifyDeps } from './identify.ts';
+import { createReadJwt, type JwtConfig } from './jwt.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { createOpenResponses, type OpenResponses } from './open-responses.ts';
 import { createSessionTokens, type SessionTokens } from './session-tokens.ts';
@@ -18,11 +19,12 @@ export interface Access {
 }
 
 interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
+  jwt: JwtConfig | undefined;
   store: Pick<Store, 'keys' | 'orderedFeed'>;
   onError(error: unknown, what: string): void;
 }
 
-export function createAccess({ store, apiKeys, onError }: AccessDeps): Access {
+export function createAccess({ store, apiKeys, jwt, onError }: AccessDeps): Access {
   const tokens = createSessionTokens();
   const keys = createKeys({
     table: store.keys,
@@ -35,7 +37,7 @@ export function createAccess({ store, apiKeys, onError }: AccessDeps): Access {
     tokens,
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
-    identify: createIdentify({ apiKeys, tokens, keys }),
+    identify: createIdentify({ apiKeys, tokens, keys, readJwt: jwt && createReadJwt(jwt, onError) }),
   };
 }
 

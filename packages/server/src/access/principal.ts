@@ -11,6 +11,8 @@ export interface Caller {
   role: Role;
   /** Its key or token is in the store: it can be revoked, and end. */
   stored?: boolean | undefined;
+  /** Its token ends then (ms since 1970), and what it has open with it. */
+  expiresAt?: number | undefined;
   /** A token of one session opens nothing else. */
   sessionId?: string | undefined;
 }

@@ -106,7 +106,7 @@ export function lock({
     // agent can read the store's file anyway, and a stream should not wait for a scan of /proc.
     if (principal?.kind === 'local' && socket && !READS.has(c.req.method)) checkPeer(await peers.of(socket));
     const response = c.env?.outgoing;
-    if (principal?.kind === 'key' && principal.stored && response) openResponses.add(principal, response);
+    if (principal?.kind === 'key' && response) openResponses.add(principal, response);
     c.set('principal', principal ?? LOCAL);
     await next();
   };
