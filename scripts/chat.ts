@@ -116,7 +116,7 @@ async function startServer({ hostname, port }: URL): Promise<number> {
     node,
     [...flags, SERVER, ...where, '--root', folder, ...(args.includes('--demo') ? ['--demo'] : [])],
     // Its own process group: Ctrl-C in the terminal is for the client.
-    { cwd: REPOSITORY, stdio: ['ignore', log, log], detached: true },
+    { cwd: REPOSITORY, stdio: ['ignore', log, log], detached: true, env: withoutNpm() },
   );
   child.unref();
   closeSync(log);
@@ -137,6 +137,12 @@ async function startServer({ hostname, port }: URL): Promise<number> {
   }
   process.stderr.write(`${spoken(logFile, logged)}The server is ready after ${Date.now() - started} ms.\n`);
   return child.pid ?? 0;
+}
+
+/** A server of `npm start` ends with its npm, which it knows by this; ours goes on when this chat is left. */
+function withoutNpm(): NodeJS.ProcessEnv {
+  const { npm_package_name: _, ...env } = process.env;
+  return env;
 }
 
 function tooSlow(logFile: string): Error {

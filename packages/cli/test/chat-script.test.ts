@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from '
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTerminal, PROGRAM, requireTmux } from './support/terminal.ts';
@@ -94,7 +95,13 @@ test('a second npm run chat on one home joins the first, and keeps the server wh
   requireTmux();
   const url = await freeAddress();
   const open = () =>
-    openTerminal({ command: COMMAND, args: ['--server', url, '--new'], cwd: folder, env: environment() });
+    openTerminal({
+      command: COMMAND,
+      args: ['--server', url, '--new'],
+      cwd: folder,
+      // As npm sets it.
+      env: { ...environment(), npm_package_name: 'claude-agent-server-repository' },
+    });
   const first = await open();
   try {
     await first.shows('Type a message', 20_000);
@@ -104,6 +111,8 @@ test('a second npm run chat on one home joins the first, and keeps the server wh
       await first.enter('exit');
       await first.shows('The server goes on: another npm run chat uses it.');
       expect(await first.exitCode()).toBe(0);
+      // A server of `npm start` looks twice a second whether its npm is there, and ends with it.
+      await pause(1_200);
       await second.enter('say still here');
       await second.shows('● still here');
       await second.enter('exit');
