@@ -53,9 +53,7 @@ const completed = async (on: TestServer, id: string, turnId: string): Promise<vo
   try {
     await until(async () => (await stateOf(on, id, turnId)) === 'completed');
   } catch {
-    const events = (await eventsOf(on, id)).map(
-      ({ seq, type, created_at }) => `${seq} ${type} ${created_at}`,
-    );
+    const events = (await eventsOf(on, id)).map((event) => JSON.stringify(event).slice(0, 200));
     const turns = JSON.stringify(await turnsOf(on, id));
     throw new Error(
       `The turn ${turnId} was not completed. ${turns}\n${events.join('\n')}\n${on.stderr().slice(-5_000)}`,
