@@ -12,9 +12,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { script } from '../packages/server/test/support/api.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
 import { type Child, startProgram } from './support/child.ts';
 import { agentEnvironment } from './support/conversations.ts';
+import { startDatabase } from './support/postgres.ts';
 import { cpuSeconds } from './support/process.ts';
 import { median, printTable } from './support/table.ts';
 
@@ -120,14 +120,11 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
   },
 });
-const programs = findPostgres();
-if (programs === undefined) throw new Error('This bench needs PostgreSQL: apt-get install postgresql.');
-const cluster = await startCluster(programs, { fsync: 'on' });
+const database = await startDatabase({ fsync: 'on' });
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-fanout-')));
 const work = join(base, 'work');
 mkdirSync(work);
 const upstream = await startProgram('bench/support/upstream.ts');
-const database = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
 const nodes: Child[] = [];
 try {
   for (const name of ['a', 'b'])
@@ -136,7 +133,7 @@ try {
         // So long a lease is not lost when the machine is busy.
         args: [
           ...['--port', '0', '--home', join(base, name), '--root', work, '--spares', '0'],
-          ...['--database-url', database, '--lease-seconds', '30'],
+          ...['--database-url', database.url, '--lease-seconds', '30'],
         ],
         env: agentEnvironment(base, upstream.url),
       }),
@@ -167,6 +164,6 @@ try {
 } finally {
   for (const node of nodes) await node.stop();
   await upstream.stop();
-  await cluster.stop();
+  await database.stop();
   rmSync(base, { recursive: true, force: true });
 }

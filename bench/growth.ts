@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { openPostgresStore, type PostgresStore } from '../packages/server/src/store/postgres.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
 import { sampleEvent } from '../packages/server/test/support/samples.ts';
 import { type Child, startProgram } from './support/child.ts';
+import { startDatabase } from './support/postgres.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
 
 /** The most that a question may take of what it takes in the small database. */
@@ -270,18 +270,10 @@ async function benchGrowth(server: string, sessions: number, events: number): Pr
 const [sessions = '100000', events = '5000000', given] = process.argv.slice(2);
 if (given !== undefined) await benchGrowth(given, Number(sessions), Number(events));
 else {
-  const programs = findPostgres();
-  if (programs === undefined) throw new Error('This bench needs PostgreSQL: apt-get install postgresql.');
-  const cluster = await startCluster(programs, {
-    fsync: 'on',
-    full_page_writes: 'on',
-    shared_buffers: '256MB',
-    max_wal_size: '4GB',
-  });
+  const database = await startDatabase();
   try {
-    const at = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
-    await benchGrowth(at, Number(sessions), Number(events));
+    await benchGrowth(database.url, Number(sessions), Number(events));
   } finally {
-    await cluster.stop();
+    await database.stop();
   }
 }

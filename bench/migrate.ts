@@ -9,7 +9,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openSqliteStore } from '../packages/server/src/store/sqlite.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
+import { startDatabase } from './support/postgres.ts';
 
 const MAIN = new URL('../packages/server/src/main.ts', import.meta.url).pathname;
 const [events = 1_000_000, sessions = 10_000] = process.argv.slice(2).map(Number);
@@ -45,15 +45,8 @@ async function fill(file: string): Promise<void> {
   db.close();
 }
 
-const programs = findPostgres();
-if (programs === undefined) throw new Error('This bench needs PostgreSQL (apt-get install postgresql).');
 const base = mkdtempSync(join(tmpdir(), 'bench-migrate-'));
-const cluster = await startCluster(programs, {
-  fsync: 'on',
-  full_page_writes: 'on',
-  shared_buffers: '256MB',
-  max_wal_size: '4GB',
-});
+const database = await startDatabase();
 try {
   const home = join(base, 'home');
   mkdirSync(home);
@@ -81,7 +74,7 @@ try {
       stdio: 'inherit',
       env: {
         ...process.env,
-        AGENT_SERVER_DATABASE_URL: `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`,
+        AGENT_SERVER_DATABASE_URL: database.url,
       },
     },
   );
@@ -91,6 +84,6 @@ try {
     `${seconds.toFixed(0)} s (${Math.round(events / seconds)} events/s); ${cpu.toFixed(0)} s of processor time and ${Math.round(kilobytes / 1024)} MB in the program`,
   );
 } finally {
-  await cluster.stop();
+  await database.stop();
   rmSync(base, { recursive: true, force: true });
 }

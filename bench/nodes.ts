@@ -11,8 +11,8 @@ import { createMembership } from '../packages/server/src/cluster/membership.ts';
 import { createSharedOwnership } from '../packages/server/src/cluster/shared-ownership.ts';
 import { createPostgresPool, type PostgresPool } from '../packages/server/src/store/postgres/pool.ts';
 import { openPostgresStore, type PostgresStore } from '../packages/server/src/store/postgres.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
 import { sampleEvent, sampleSession, sampleTurn } from '../packages/server/test/support/samples.ts';
+import { startDatabase } from './support/postgres.ts';
 import { cpuSeconds } from './support/process.ts';
 import { printTable } from './support/table.ts';
 
@@ -180,15 +180,13 @@ async function benchTurns(store: PostgresStore): Promise<void> {
   );
 }
 
-const programs = findPostgres();
-if (programs === undefined) throw new Error('This bench needs PostgreSQL: apt-get install postgresql.');
-const cluster = await startCluster(programs, {
+const database = await startDatabase({
   fsync: 'on',
   full_page_writes: 'on',
   wal_level: 'replica',
   shared_buffers: '256MB',
 });
-const url = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
+const { url } = database;
 const store = await openPostgresStore({ url, connections: 2 });
 try {
   await benchLooks(url, store);
@@ -196,5 +194,5 @@ try {
   await benchTurns(store);
 } finally {
   await store.close();
-  await cluster.stop();
+  await database.stop();
 }

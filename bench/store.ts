@@ -9,15 +9,12 @@ import { join } from 'node:path';
 import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
 import { openSqliteStore } from '../packages/server/src/store/sqlite.ts';
 import type { Store } from '../packages/server/src/store/store.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
 import { sampleEvent, sampleSession } from '../packages/server/test/support/samples.ts';
 import { startProgram } from './support/child.ts';
 import { agentEnvironment, openHttp } from './support/conversations.ts';
+import { startDatabase } from './support/postgres.ts';
 import { cpuSeconds } from './support/process.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
-
-/** A database as it runs in earnest: what is acknowledged is on the disk. */
-const DURABLE = { fsync: 'on', full_page_writes: 'on', shared_buffers: '256MB', max_wal_size: '4GB' };
 
 const JSON_OF_EVENT = JSON.stringify({ type: 'assistant', text: 'x'.repeat(500) });
 
@@ -138,12 +135,10 @@ async function benchTurns(base: string, database: string, turns = 60): Promise<v
   }
 }
 
-const programs = findPostgres();
-if (programs === undefined) throw new Error('This bench needs PostgreSQL: apt-get install postgresql.');
-const cluster = await startCluster(programs, DURABLE);
+const database = await startDatabase();
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-store-')));
 try {
-  const url = `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
+  const { url } = database;
   const stores = {
     SQLite: openSqliteStore(join(base, 'bench.db')),
     PostgreSQL: await openPostgresStore({ url }),
@@ -152,6 +147,6 @@ try {
   for (const store of Object.values(stores)) await store.close();
   await benchTurns(base, url);
 } finally {
-  await cluster.stop();
+  await database.stop();
   rmSync(base, { recursive: true, force: true });
 }

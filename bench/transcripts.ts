@@ -9,11 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMirror } from '../packages/server/src/agent/claude/mirror/mirror.ts';
 import { openPostgresStore } from '../packages/server/src/store/postgres.ts';
-import { findPostgres, startCluster } from '../packages/server/test/support/postgres.ts';
 import { sampleEvent, sampleSession } from '../packages/server/test/support/samples.ts';
+import { startDatabase } from './support/postgres.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
 
-const DURABLE = { fsync: 'on', full_page_writes: 'on', shared_buffers: '256MB', max_wal_size: '4GB' };
 const SESSIONS = 20;
 const TURNS = 10;
 
@@ -28,11 +27,9 @@ const lines = (bytes: number): string =>
 const FIRST = text ?? lines(150_000);
 const NEXT = lines(6_000);
 
-const programs = findPostgres();
-if (programs === undefined) throw new Error('There is no PostgreSQL on this machine.');
-const cluster = await startCluster(programs, DURABLE);
+const database = await startDatabase();
 const store = await openPostgresStore({
-  url: `postgres://test@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`,
+  url: database.url,
 });
 const folders: string[] = [];
 const node = (fence: number) => {
@@ -93,6 +90,6 @@ try {
   console.log(`stored of a session with ${TURNS + 1} turns: ${Math.round(bytes / SESSIONS / 1000)} KB`);
 } finally {
   await store.close();
-  await cluster.stop();
+  await database.stop();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
