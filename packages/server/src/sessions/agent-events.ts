@@ -39,7 +39,7 @@ export interface AgentListener {
 export function createAgentListener(deps: AgentEventsDeps): AgentListener {
   const { id, log, state, fact, inOrder, broker, calls, ceiling, setMode } = deps;
   let reportTimer: NodeJS.Timeout | undefined;
-  const records = createCallRecords((show) => inOrder(() => show()));
+  const records = createCallRecords(inOrder);
 
   const noReport = (what: string): void => fact({ kind: 'no-report' }, what);
 
