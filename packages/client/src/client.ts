@@ -88,6 +88,12 @@ export class AgentClient {
   readonly permissions = {
     /** The approval inbox: what waits for an answer, in every session. */
     list: (): Promise<Output<'listPermissions'>> => this.call('listPermissions'),
+    /** A page of what was answered or has ended, the last first. */
+    settled: (page: { limit?: number; cursor?: string } = {}): Promise<Output<'listPermissions'>> =>
+      this.call('listPermissions', { query: { ...page, state: 'settled' } }),
+    /** One request, whatever became of it. */
+    get: (sessionId: string, requestId: string): Promise<Output<'getPermission'>> =>
+      this.call('getPermission', { params: { session_id: sessionId, request_id: requestId } }),
     respond: async (sessionId: string, answer: RespondPermission): Promise<void> => {
       await this.#handle(sessionId).respond(answer);
     },

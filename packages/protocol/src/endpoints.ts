@@ -50,6 +50,7 @@ export const endpoints = {
   sessionEvents: { method: 'GET', path: '/sessions/{session_id}/events' },
   allEvents: { method: 'GET', path: '/events' },
   listPermissions: { method: 'GET', path: '/permissions' },
+  getPermission: { method: 'GET', path: '/sessions/{session_id}/permissions/{request_id}' },
   respondPermission: { method: 'POST', path: '/sessions/{session_id}/permissions/respond' },
   createToken: { method: 'POST', path: '/sessions/{session_id}/tokens' },
   createKey: { method: 'POST', path: '/keys' },

@@ -89,6 +89,7 @@ export {
 } from './schemas/message.ts';
 export { McpServer, PermissionMode, SessionOptions, SubagentDefinition } from './schemas/options.ts';
 export {
+  InboxRequest,
   PermissionKind,
   PermissionReason,
   PermissionRequest,

@@ -90,6 +90,9 @@ export const PERMISSION_KINDS = ['tool', 'question', 'plan', 'elicitation'] as c
 /** `pending` first, then exactly one of the others. */
 export const PERMISSION_STATES = ['pending', 'allowed', 'denied', 'expired', 'cancelled'] as const;
 
+/** What the approval inbox lists. */
+export const INBOX_STATES = ['pending', 'settled'] as const;
+
 /** Why a request left `pending`: for the same reasons as a call. */
 export const PERMISSION_REASONS = [...CALL_REASONS] as const;
 

@@ -51,8 +51,8 @@ describe('a path that exists', () => {
       // Not held to its end: of a stream too there are the headers only.
       ...(spec.path.includes('/events') && { headers: { accept: 'text/event-stream' } }),
     });
-    // There is no turn and no webhook of this id.
-    expect(answer.status).toBe(/\{(turn|webhook)_id\}/.test(spec.path) ? 404 : 200);
+    // There is no turn, request and webhook of this id.
+    expect(answer.status).toBe(/\{(turn|request|webhook)_id\}/.test(spec.path) ? 404 : 200);
     expect(answer.body).toBe('');
   });
 

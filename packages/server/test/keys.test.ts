@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { firstFrame } from './support/api.ts';
+import { firstFrame, script } from './support/api.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 import { hasPostgres } from './support/postgres.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -154,6 +154,25 @@ describe('a token of one session', () => {
     expect((await server.call('POST', path, respond, as(secret))).status).toBe(403);
     const answering = await token(id, { scope: 'answer' });
     expect((await server.call('POST', path, {}, as(answering))).status).toBe(422);
+  });
+
+  test('answers in the name of its key: the request says who', async () => {
+    const { key, key_id } = await make({ role: 'user', tenant: 'a', name: 'Ada' });
+    const id = await newSession(key);
+    const message = script({ tools: [{ name: 'Bash', input: { command: 'touch made' } }] }, { say: 'done' });
+    const answer = server.call('POST', `/sessions/${id}/messages`, { message }, as(key));
+    const stream = await server.openStream(`/sessions/${id}/events`, as(key));
+    const { data } = await firstFrame(stream, ({ event }) => event === 'permission.requested');
+    const { request_id } = data.data;
+    await server.call('POST', `/sessions/${id}/permissions/respond`, { request_id, allowed: true }, as(key));
+    await answer;
+    const { body } = await server.call(
+      'GET',
+      `/sessions/${id}/permissions/${request_id}`,
+      undefined,
+      as(key),
+    );
+    expect(body.resolved_by).toEqual({ kind: 'key', id: key_id, name: 'Ada' });
   });
 
   test('opens the event stream from its URL, as an EventSource needs it; a key does not', async () => {

@@ -351,6 +351,36 @@ test('a close of the session settles pending requests', async () => {
   });
 });
 
+test('one request is read whatever became of it, with its session; the settled ones are a list', async () => {
+  const { session_id } = shared;
+  await server.call('PATCH', `/sessions/${session_id}`, { title: 'Ship it' });
+  const { pending, answer } = await ask(session_id, bash('touch one'));
+  const request_id = pending[0]?.request_id ?? '';
+  const path = `/sessions/${session_id}/permissions/${request_id}`;
+  const session = { title: 'Ship it', cwd: server.root };
+  expect((await server.call('GET', path)).body).toMatchObject({ ...pending[0], session });
+  expect((await server.call('GET', '/permissions')).body.permissions).toMatchObject([
+    { request_id, session },
+  ]);
+  await respond(session_id, { request_id, allowed: true });
+  await answer;
+  const settled = {
+    request_id,
+    state: 'allowed',
+    reason: 'answered',
+    resolved_by: { kind: 'local' },
+    session,
+  };
+  expect((await server.call('GET', path)).body).toMatchObject(settled);
+  const list = await server.call<{ permissions: PermissionRequest[] }>(
+    'GET',
+    '/permissions?state=settled&limit=1',
+  );
+  expect(list.body).toMatchObject({ permissions: [settled] });
+  const unknown = await server.call('GET', `/sessions/${session_id}/permissions/none`);
+  expect([unknown.status, unknown.body.code]).toEqual([404, 'permission_not_found']);
+});
+
 test('the log says who answered, or that nobody did', async () => {
   const { session_id } = shared;
   const first = await ask(session_id, bash('touch answered'));

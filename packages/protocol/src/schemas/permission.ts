@@ -13,7 +13,11 @@ export type PermissionReason = z.infer<typeof PermissionReason>;
 export const ResolvedBy = z
   .union([
     z.object({ kind: z.literal('local') }),
-    z.object({ kind: z.literal('key'), id: z.string().meta({ description: "The key's id" }) }),
+    z.object({
+      kind: z.literal('key'),
+      id: z.string().meta({ description: "The key's id" }),
+      name: z.string().optional().meta({ description: 'The name of the key, or of its user, at that time' }),
+    }),
   ])
   .meta({ id: 'ResolvedBy' });
 export type ResolvedBy = z.infer<typeof ResolvedBy>;
@@ -50,6 +54,14 @@ export const PermissionRequest = z
   })
   .meta({ id: 'PermissionRequest' });
 export type PermissionRequest = z.infer<typeof PermissionRequest>;
+
+/** A request with what is to be known of its session to decide it. */
+export const InboxRequest = PermissionRequest.extend({
+  session: z
+    .object({ title: z.string().nullable(), cwd: z.string(), model: z.string().nullable() })
+    .meta({ description: 'Title, folder and model of its session' }),
+}).meta({ id: 'InboxRequest' });
+export type InboxRequest = z.infer<typeof InboxRequest>;
 
 export const RespondPermission = z
   .object({

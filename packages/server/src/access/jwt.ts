@@ -115,10 +115,20 @@ function callerOf(
   return {
     kind: 'key',
     id: `jwt:${payload.sub}`,
+    name: nameIn(payload),
     tenant: tenant.data,
     role,
     expiresAt: (payload.exp + TOLERANCE_SECONDS) * 1000,
   };
+}
+
+/** What people call the user, after the standard claims of OpenID Connect. */
+function nameIn(payload: JWTPayload): string | undefined {
+  const given = [payload.name, payload.preferred_username, payload.email];
+  return given
+    .find((claim) => typeof claim === 'string' && claim.trim() !== '')
+    ?.toString()
+    .slice(0, 200);
 }
 
 /** A claim by its name, or by a path (`realm_access.roles`); names with dots, such as URLs, come first. */

@@ -116,10 +116,11 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
       const record = await read(hashOf(secret));
       if (!record) return undefined;
       noteUse(record.id);
-      const { id, tenant, role, sessionId } = record;
+      const { id, name, tenant, role, sessionId } = record;
       const expiresAt = record.expiresAt === null ? undefined : Date.parse(record.expiresAt);
       if (expiresAt !== undefined && expiresAt <= now()) return undefined;
-      return { kind: 'key', id, tenant, role, stored: true, ...(sessionId !== null && { sessionId }) };
+      const session = sessionId !== null && { sessionId };
+      return { kind: 'key', id, name, tenant, role, stored: true, ...session };
     },
 
     async any() {

@@ -7,6 +7,8 @@ export interface Caller {
   kind: 'local' | 'key';
   /** Names it in accounts, in the log, and as the maker of sessions. */
   id: string;
+  /** What people call it. */
+  name?: string | undefined;
   tenant: string;
   role: Role;
   /** Its key or token is in the store: it can be revoked, and end. */
@@ -56,4 +58,6 @@ export function subjectOf(principal: Principal | undefined): {
 
 /** A principal as the log names it. An agent's token opens nothing but the gateway. */
 export const answerer = (principal: Principal): ResolvedBy =>
-  principal.kind === 'key' ? { kind: 'key', id: principal.id } : { kind: 'local' };
+  principal.kind === 'key'
+    ? { kind: 'key', id: principal.id, ...(principal.name !== undefined && { name: principal.name }) }
+    : { kind: 'local' };

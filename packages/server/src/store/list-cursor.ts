@@ -1,6 +1,6 @@
 import { problem } from '../errors.ts';
-import { type ReadRow, sessionFromRow } from './rows.ts';
-import type { SessionRecord } from './store.ts';
+import { permissionFromRow, type ReadRow, sessionFromRow } from './rows.ts';
+import type { PermissionRecord, SessionRecord } from './store.ts';
 
 /** Where a page of sessions ended, as text for its caller. */
 const encodeCursor = (activity: string, id: string): string =>
@@ -35,6 +35,24 @@ export function decodePosition(cursor: string | undefined): number {
   if (cursor === undefined) return 0;
   if (!/^\d{1,15}$/.test(cursor)) throw problem('cursor_invalid');
   return Number(cursor);
+}
+
+/** Where a page of settled requests ended: time and id. @throws AppError 422 for one that no page returned */
+export function decodeSettled(cursor: string | undefined): [string, string] {
+  if (cursor === undefined) return ['~', '~'];
+  const [at, id, ...more] = cursor.split('~');
+  if (!at || !id || more.length > 0) throw problem('cursor_invalid');
+  return [at, id];
+}
+
+/** A page of settled requests from its rows, of which there is one more when another page follows. */
+export function settledPage(
+  rows: readonly ReadRow[],
+  limit: number,
+): { permissions: PermissionRecord[]; next: string | null } {
+  const permissions = rows.slice(0, limit).map(permissionFromRow);
+  const last = permissions.at(-1);
+  return { permissions, next: rows.length > limit && last ? `${last.resolvedAt}~${last.id}` : null };
 }
 
 /** A pattern for `like … escape '\\'` that finds the text anywhere. */

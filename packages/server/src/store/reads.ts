@@ -22,7 +22,10 @@ export type TurnReads = Pick<
   'getTurn' | 'knownTurns' | 'getTurnByKey' | 'listTurns' | 'openTurns' | 'unsettledTurns'
 >;
 
-export type PermissionReads = Pick<Store, 'getPermission' | 'permissionsOfCall' | 'pendingPermissions'>;
+export type PermissionReads = Pick<
+  Store,
+  'getPermission' | 'permissionsOfCall' | 'pendingPermissions' | 'settledPermissions'
+>;
 
 export type EventReads = Pick<
   Store,

@@ -311,6 +311,12 @@ export interface Store {
     cursor?: string | undefined;
     scope?: Scope | undefined;
   }): Promise<PendingPage>;
+  /** The same of those that are settled, the last settled first. */
+  settledPermissions(page: {
+    limit: number;
+    cursor?: string | undefined;
+    scope?: Scope | undefined;
+  }): Promise<PendingPage>;
 
   /** Events of a session with a number above `after`, in order. */
   readEvents(sessionId: string, after: number, limit: number): Promise<StoredEvent[]>;

@@ -27,6 +27,7 @@ export const paramsOf = (session_id: string) => ({
   params: {
     session_id,
     turn_id: UNKNOWN,
+    request_id: UNKNOWN,
     snapshot_id: UNKNOWN,
     webhook_id: UNKNOWN,
     delivery_id: 'unknown',

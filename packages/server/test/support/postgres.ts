@@ -263,6 +263,7 @@ export function caughtUp(store: PostgresStore): PostgresStore {
     readControlEvents: async (...args) => settled().then(() => store.readControlEvents(...args)),
     lastCursor: async () => settled().then(() => store.lastCursor()),
     pendingPermissions: async (...args) => settled().then(() => store.pendingPermissions(...args)),
+    settledPermissions: async (...args) => settled().then(() => store.settledPermissions(...args)),
   };
 }
 

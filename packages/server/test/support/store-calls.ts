@@ -68,6 +68,11 @@ const questions: Record<
     store.pendingPermissions({ limit: 50, cursor: '7' }),
     ...scopes.map((scope) => store.pendingPermissions({ limit: 50, scope })),
   ],
+  settledPermissions: (store) => [
+    store.settledPermissions({ limit: 50 }),
+    store.settledPermissions({ limit: 50, cursor: `${AT}~id` }),
+    ...scopes.map((scope) => store.settledPermissions({ limit: 50, scope })),
+  ],
   readEvents: (store, id) => [store.readEvents(id, 0, 50)],
   firstSeq: (store, id) => [store.firstSeq(id)],
   logSizes: (store) => [store.logSizes('', 50)],

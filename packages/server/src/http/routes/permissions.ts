@@ -1,17 +1,45 @@
-import { routes } from 'claude-agent-protocol';
+import { type InboxRequest, routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { answerer, scopeOf } from '../../access/principal.ts';
+import { problem } from '../../errors.ts';
 import { permissionView } from '../../permissions/view.ts';
+import type { PermissionRecord } from '../../store/store.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 import { named } from '../page.ts';
 
+/** Settled requests on a page, unless told. */
+const SETTLED_LIMIT = 100;
+
 export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDeps): void {
-  mount(app, routes.listPermissions, async ({ query }, c) => {
+  /** The requests with their sessions; those of a session that was erased meanwhile are left out. */
+  const withSessions = async (records: readonly PermissionRecord[]): Promise<InboxRequest[]> => {
+    const found = await store.getSessions([...new Set(records.map(({ sessionId }) => sessionId))]);
+    return records.flatMap((record) => {
+      const session = found.get(record.sessionId);
+      if (!session) return [];
+      const { title, cwd, model } = session;
+      return [{ ...permissionView(record), session: { title, cwd, model } }];
+    });
+  };
+
+  mount(app, routes.listPermissions, async ({ query: { state, limit, cursor } }, c) => {
     const scope = scopeOf(c.get('principal'));
-    const { permissions, next, cursor } = await store.pendingPermissions({ ...query, scope });
-    return { ...named('permissions', permissions.map(permissionView), next), cursor };
+    const page =
+      state === 'pending'
+        ? await store.pendingPermissions({ limit, cursor, scope })
+        : await store.settledPermissions({ limit: limit ?? SETTLED_LIMIT, cursor, scope });
+    const permissions = await withSessions(page.permissions);
+    return { ...named('permissions', permissions, page.next), cursor: page.cursor };
+  });
+
+  mount(app, routes.getPermission, async ({ params }) => {
+    const sessionId = await sessions.sessionOf(params.session_id);
+    const record = await store.getPermission(sessionId, params.request_id);
+    const [request] = record ? await withSessions([record]) : [];
+    if (!request) throw problem('permission_not_found', { sessionId, id: params.request_id });
+    return request;
   });
 
   mount(app, routes.respondPermission, async ({ params, body }, c) => {

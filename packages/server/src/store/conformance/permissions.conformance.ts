@@ -41,6 +41,29 @@ export function describePermissions(subject: Subject): void {
       expect(await subject.store.pendingPermissions()).toEqual({ permissions: asked, next: null, cursor });
     });
 
+    test('settled ones of all sessions are listed page by page, the last settled first', async () => {
+      const [a, b] = [await subject.newSession({ tenant: 'a' }), await subject.newSession({ tenant: 'b' })];
+      const settled = ['1', '3', '2', '3'].map((second, n) =>
+        samplePermission(n === 0 ? b.id : a.id, {
+          id: `request-${n}`,
+          state: 'denied',
+          reason: 'answered',
+          resolvedAt: `2026-01-02T03:04:0${second}.000Z`,
+          resolvedBy: { kind: 'key', id: 'k', name: 'Ada' },
+        }),
+      );
+      const waiting = samplePermission(a.id);
+      for (const permission of [...settled, waiting])
+        await subject.store.write([{ kind: 'insert-permission', permission }]);
+      const first = await subject.store.settledPermissions({ limit: 3 });
+      expect(first.permissions).toEqual([settled[3], settled[1], settled[2]]);
+      const rest = await subject.store.settledPermissions({ limit: 3, cursor: first.next ?? '' });
+      expect(rest).toMatchObject({ permissions: [settled[0]], next: null });
+      const theirs = await subject.store.settledPermissions({ limit: 3, scope: { tenant: 'b' } });
+      expect(theirs.permissions).toEqual([settled[0]]);
+      await expect(subject.store.settledPermissions({ limit: 3, cursor: 'x' })).rejects.toThrow();
+    });
+
     test('pending ones are listed page by page, though earlier ones are answered in between', async () => {
       const { id } = await subject.newSession();
       const asked = Array.from({ length: 5 }, () => samplePermission(id));

@@ -1,4 +1,4 @@
-import { decodePosition } from '../list-cursor.ts';
+import { decodePosition, decodeSettled, settledPage } from '../list-cursor.ts';
 import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
 import { LAST_CURSOR } from './events.ts';
@@ -42,5 +42,21 @@ export const permissionReads = (sql: Sql): PermissionReads => ({
       next: rows.length > limit ? String(page.at(-1)?.position) : null,
       cursor: Number(at?.cursor),
     };
+  },
+
+  async settledPermissions({ limit, cursor, scope }) {
+    const values: Value[] = [...decodeSettled(cursor), limit + 1];
+    const conditions = inScope(scope, values);
+    const own =
+      conditions.length > 0
+        ? `and exists (select from sessions s where s.id = session_id and ${conditions.join(' and ')})`
+        : '';
+    const at = await sql.get(LAST_CURSOR);
+    const rows = await sql.all(
+      `select * from permissions where state <> 'pending' and (resolved_at collate "C", id) < ($1, $2) ${own}
+       order by resolved_at collate "C" desc, id desc limit $3`,
+      ...values,
+    );
+    return { ...settledPage(rows, limit), cursor: Number(at?.cursor) };
   },
 });

@@ -1,4 +1,4 @@
-import { decodePosition } from '../list-cursor.ts';
+import { decodePosition, decodeSettled, settledPage } from '../list-cursor.ts';
 import type { PermissionReads } from '../reads.ts';
 import { permissionFromRow } from '../rows.ts';
 import { lastCursor } from './events.ts';
@@ -40,5 +40,21 @@ export const permissionReads = (sql: Statements): PermissionReads => ({
       next: rows.length > limit ? String(page.at(-1)?.position) : null,
       cursor: lastCursor(sql),
     };
+  },
+
+  async settledPermissions({ limit, cursor, scope }) {
+    const { conditions, values } = inScope(scope);
+    const own =
+      conditions.length > 0
+        ? `and exists (select 1 from sessions s where s.id = session_id and ${conditions.join(' and ')})`
+        : '';
+    const rows = sql.all(
+      `select * from permissions where state <> 'pending' and (resolved_at, id) < (?, ?) ${own}
+       order by resolved_at desc, id desc limit ?`,
+      ...decodeSettled(cursor),
+      ...values,
+      limit + 1,
+    );
+    return { ...settledPage(rows, limit), cursor: lastCursor(sql) };
   },
 });
