@@ -87,7 +87,13 @@ export {
   WaitFor,
   WhenBusy,
 } from './schemas/message.ts';
-export { McpServer, PermissionMode, SessionOptions, SubagentDefinition } from './schemas/options.ts';
+export {
+  McpServer,
+  PermissionMode,
+  SessionNetwork,
+  SessionOptions,
+  SubagentDefinition,
+} from './schemas/options.ts';
 export {
   InboxRequest,
   PermissionKind,

@@ -140,6 +140,11 @@ const KEPT = {
     handed: 'same',
     policy: true,
   },
+  network: {
+    description:
+      "What the agent reaches, within the server's own network: `limited` to `hosts` (without them, to those of the server), or `none`. Model calls then go through the gateway. Needs the server's sandbox",
+    policy: true,
+  },
   thinking: { sdk: 'thinking', handed: 'same' },
   betas: { description: "Anthropic's beta headers", sdk: 'betas', handed: 'own' },
   max_turns: {

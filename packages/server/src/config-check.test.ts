@@ -117,6 +117,7 @@ describe('every setting', () => {
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
+    if (name === 'policy_network') return [{ mode: 'none' }, '{"mode":"none"}'];
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];
     if (name === 'gateway') return [{ retries: 1 }, '{"retries":1}'];
     if (name === 'api_keys') {

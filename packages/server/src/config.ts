@@ -243,7 +243,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     roots: read.roots(),
     demo: settings.demo ?? false,
     // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
-    credential: settings.demo || sandbox.network !== 'open' ? undefined : findCredential(env),
+    credential: settings.demo || sandbox.network.mode !== 'open' ? undefined : findCredential(env),
     model: read.model(),
     apiKeys: read.api_keys(),
     // Only the platform reaches a machine of AgentCore.

@@ -2,10 +2,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { credentialOf } from 'claude-agent-gateway';
 import type { Logger } from 'pino';
+import { policiesOf } from './access/policies.ts';
 import type { SessionTokens } from './access/session-tokens.ts';
 import { projectFolder } from './agent/claude/rebuild.ts';
 import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
-import type { AllowedHost } from './agent/sandbox/allowed-hosts.ts';
 import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
 import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
@@ -13,6 +13,7 @@ import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import type { Home } from './lock.ts';
+import type { Allowed } from './sessions/policy.ts';
 
 /**
  * The sandbox of this server's agents, as the configuration says; undefined when they see the machine.
@@ -24,11 +25,18 @@ export async function openSandbox(
   logger: Logger,
   gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean },
 ): Promise<Sandbox | undefined> {
-  const { mode, network, allowedHosts, read, write, limits, ownFiles } = config.sandbox;
-  if (mode === 'off') return undefined;
-  if (network !== 'open' && !gateway.hasProviders && !config.demo) {
+  const { mode, network, read, write, limits, ownFiles } = config.sandbox;
+  const byPolicy = policiesOf(config).some((policy) => policy.network !== undefined);
+  const mayLimit = canLimit(config, gateway.hasProviders);
+  if (mode === 'off') {
+    if (!byPolicy) return undefined;
     throw new ConfigError(
-      `With "sandbox.network": "${network}", model calls go through the gateway, and it has no credential: a login of Claude Code does not count. Set ANTHROPIC_API_KEY or another provider's key.`,
+      'A policy limits the network of agents, and there is no sandbox. Start with --sandbox required, or remove "network" from the policy.',
+    );
+  }
+  if ((network.mode !== 'open' || byPolicy) && !mayLimit) {
+    throw new ConfigError(
+      `With "${byPolicy ? 'network' : 'sandbox.network'}": "${byPolicy ? 'limited' : network.mode}", model calls go through the gateway, and it has no credential: a login of Claude Code does not count. Set ANTHROPIC_API_KEY or another provider's key.`,
     );
   }
   let bubblewrap: Bubblewrap;
@@ -37,7 +45,7 @@ export async function openSandbox(
     bubblewrap = await findBubblewrap();
   } catch (error) {
     const why = messageOf(error);
-    if (mode === 'required') {
+    if (mode === 'required' || byPolicy) {
       throw new ConfigError(
         `Agents must run in a sandbox (--sandbox required), and there is none: ${why}. Install bubblewrap, allow it to make user namespaces, or start with --sandbox off.`,
       );
@@ -47,7 +55,7 @@ export async function openSandbox(
   }
   const groups = findControlGroups();
   checkLimits(limits, groups, logger);
-  logger.info({ sandbox: bubblewrap.version, network }, 'agents run in a sandbox');
+  logger.info({ sandbox: bubblewrap.version, network: network.mode }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
   const agents = configDir(env);
   return createSandbox({
@@ -68,8 +76,8 @@ export async function openSandbox(
       ],
       files: ownFiles,
     },
-    egress: network === 'open' ? undefined : egressTo(gateway, allowedHosts),
-    hasProxy: network === 'limited',
+    network,
+    egress: mayLimit ? egressTo(gateway) : undefined,
     projectOf: (cwd) => projectFolder('', cwd),
     usesLogin: (session) => !usesGateway({ credential }, session),
   });
@@ -89,12 +97,27 @@ function checkLimits(limits: SandboxLimits, { limits: can }: ControlGroups, logg
   }
 }
 
-function egressTo(
-  { answer, tokens }: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens },
-  allowedHosts: readonly AllowedHost[],
-): Egress {
+/** Agents with a limited network talk to the gateway, which then needs a credential. */
+const canLimit = ({ demo }: Config, hasProviders: boolean): boolean => hasProviders || demo;
+
+/** What agents reach, for the policy: or why no session can have less. */
+export function networkOfAgents(
+  config: Config,
+  inSandbox: boolean,
+  hasProviders: boolean,
+): Allowed['network'] {
+  if (!inSandbox) {
+    return { mode: 'fixed', why: 'its agents run without a sandbox (--sandbox required makes one).' };
+  }
+  if (canLimit(config, hasProviders)) return config.sandbox.network;
+  return {
+    mode: 'fixed',
+    why: 'model calls would go through its gateway, which has no credential of a provider (a login of Claude Code does not count).',
+  };
+}
+
+function egressTo({ answer, tokens }: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens }): Egress {
   return createEgress({
-    allowedHosts,
     sessionOf(headers) {
       const key = headers['x-api-key'];
       const given = credentialOf({

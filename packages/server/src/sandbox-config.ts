@@ -2,8 +2,9 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { ConfigError } from 'claude-agent-gateway';
 import { z } from 'zod';
-import { type AllowedHost, parseAllowedHost } from './agent/sandbox/allowed-hosts.ts';
 import type { SandboxLimits } from './agent/sandbox/limits.ts';
+import { parseAllowedHost } from './outbound/allowed-hosts.ts';
+import { hostsOf, type Network } from './outbound/network.ts';
 
 const SandboxMode = z.enum(['auto', 'off', 'required']);
 const SandboxNetwork = z.enum(['open', 'limited', 'none']);
@@ -49,9 +50,7 @@ export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional() };
 export interface SandboxConfig {
   /** `auto`: where this machine can; `required`: the server does not start where it cannot. */
   mode: z.infer<typeof SandboxMode>;
-  /** `open`: the machine's. `limited`: this server's gateway, and the allowed hosts by its proxy. `none`: the gateway. */
-  network: z.infer<typeof SandboxNetwork>;
-  allowedHosts: readonly AllowedHost[];
+  network: Network;
   /** Further paths that agents see, read-only or not; they exist, and are real paths. */
   read: readonly string[];
   write: readonly string[];
@@ -86,8 +85,7 @@ export function readSandbox(
   return {
     // A network that is not limited after all would be a surprise.
     mode: network === 'open' ? (mode ?? 'off') : 'required',
-    network,
-    allowedHosts: allowed_hosts.flatMap((text) => parseAllowedHost(text) ?? []),
+    network: network === 'limited' ? { mode: network, hosts: hostsOf(allowed_hosts) } : { mode: network },
     read: read.map((path) => realPath('read', path)),
     write: write.map((path) => realPath('write', path)),
     limits: {

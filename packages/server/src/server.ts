@@ -36,7 +36,7 @@ import { startObservation } from './observe/observation.ts';
 import { watchLog } from './observe/watched-log.ts';
 import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
-import { mayBypass, openSandbox } from './open-sandbox.ts';
+import { mayBypass, networkOfAgents, openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -184,7 +184,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       return {
         env: {
           ...sessionEnvironment(config, session, { url, token, contextOf: gateway.contextOf }),
-          ...sandbox?.environment,
+          ...sandbox?.environment(session),
         },
         meter,
         explain: (words) => reasons.explain(sessionId, session, words),
@@ -218,6 +218,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       unaskedTools: config.allowUnaskedTools,
       callbackUrls: config.allowCallbackUrls,
       commands: config.allowCommands,
+      network: networkOfAgents(config, sandbox !== undefined, providers.length > 0),
       defaultModel,
     },
     folders,
@@ -245,7 +246,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     maxQueuedTurns: config.maxQueuedTurns,
     maxSessions: config.maxSessions,
     importFolder: join(home.folder, 'import'),
-    tally: (session) => (usesGateway(config, session) ? undefined : createTally(price)),
+    tally: ({ options, ...session }) =>
+      usesGateway(config, { options: policy.handed(options, session) }) ? undefined : createTally(price),
     warnings: (session) => reasons.warnings(session),
     onError,
   });

@@ -74,6 +74,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'policy.models': 'the models that sessions may use',
   'policy.mcp_servers': 'the MCP servers that sessions may use',
   'policy.roots': 'the folders that sessions may work in, inside "roots"',
+  'policy.network': 'what the agents of sessions reach at most: {"mode": "limited" or "none", "hosts"}',
   'policy.trust_project': 'whether sessions may trust their folder',
   tenants: 'settings of tenants by their name: policy',
   gateway: 'providers and models of the gateway',

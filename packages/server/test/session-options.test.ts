@@ -40,6 +40,7 @@ const SAMPLES: { [O in SessionOption]: NonNullable<CreateSession[O]> } = {
   output_format: { type: 'json_schema', schema: { type: 'object' } },
   permission_mode: 'plan',
   permission_prompts: 'none',
+  network: { mode: 'limited', hosts: ['a.example'] },
   on_crash: 'resume',
   park_after_seconds: 5,
   sleep_after_seconds: 5,

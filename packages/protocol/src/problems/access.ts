@@ -118,6 +118,12 @@ export const accessProblems = {
     ({ what, allowed }: { what: string; allowed: readonly string[] }) =>
       `The policy that applies here does not allow ${what}. ${allowed.length > 0 ? `It allows: ${allowed.join(', ')}.` : 'Leave it out, or ask who runs the server for another policy.'}`,
   ),
+  network_not_limitable: define(
+    422,
+    'The server cannot limit the network of a session',
+    ({ why }: { why: string }) =>
+      `This server cannot limit what the agent of a session reaches: ${why} Leave "network" out, or ask the operator of the server.`,
+  ),
   callback_not_allowed: define(
     403,
     'The configuration does not allow this callback URL',

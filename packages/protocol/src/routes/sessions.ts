@@ -184,6 +184,7 @@ export const sessionRoutes = {
       'unasked_not_allowed',
       'policy_forbids',
       'callback_not_allowed',
+      'network_not_limitable',
       'body_missing',
       'malformed_json',
       'too_deep',

@@ -21,6 +21,7 @@ export const STARTING = [
   'unasked_not_allowed',
   'policy_forbids',
   'callback_not_allowed',
+  'network_not_limitable',
   'validation_failed',
   'agent_start_failed',
 ] as const satisfies readonly ProblemCode[];

@@ -1,5 +1,6 @@
-import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
+import { PermissionMode, SessionNetwork, type SessionOptions } from 'claude-agent-protocol';
 import { z } from 'zod';
+import type { NetworkSetting } from '../outbound/network.ts';
 
 /** Rules in Claude Code's form: a tool (`Bash`), or a use of it (`Bash(git push *)`, `mcp__box__shout`). */
 const Rules = z.array(z.string().min(1));
@@ -38,6 +39,8 @@ export const ToolPolicy = z.strictObject({
   roots: z.array(z.string().min(1)).min(1).optional(),
   /** Whether sessions may run what their folder brings, if the configuration allows it. */
   trust_project: z.boolean().optional(),
+  /** What agents reach at most. Needs the sandbox. */
+  network: SessionNetwork.optional(),
 });
 export type ToolPolicy = z.output<typeof ToolPolicy>;
 
@@ -58,6 +61,8 @@ export interface Restrictions {
   /** Lists of folders, in each of which a session must be. */
   roots: readonly (readonly string[])[];
   trustProject: boolean;
+  /** Networks, within each of which a session must stay. */
+  networks: readonly NetworkSetting[];
 }
 
 /** From the mode that leaves least to the agent to the one that leaves everything. */
@@ -96,6 +101,7 @@ export function combine(policies: readonly ToolPolicy[]): Restrictions {
         : servers.every((list) => list.some((entry) => isServer(entry, server))),
     roots: given('roots'),
     trustProject: !given('trust_project').includes(false),
+    networks: given('network'),
   };
 }
 

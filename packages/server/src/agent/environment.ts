@@ -155,14 +155,24 @@ const isClaude = (model: string): boolean => ALIASES.has(model) || model.toLower
 /** A session's choice of models. */
 interface ModelChoice {
   model: string | undefined;
-  options: { enable_proxy?: boolean | undefined; background_model?: string | undefined };
+  options: {
+    enable_proxy?: boolean | undefined;
+    background_model?: string | undefined;
+    network?: object | undefined;
+  };
 }
 
-/** Whether a session's model calls go through this server's gateway: by choice, or for lack of another way. */
+/**
+ * Whether a session's model calls go through this server's gateway: by choice, or for lack of another way. Model keys do
+ * not enter a sandbox whose network is limited.
+ */
 export const usesGateway = (
   server: { credential: string | undefined },
   session: Pick<ModelChoice, 'options'>,
-): boolean => session.options.enable_proxy === true || server.credential === undefined;
+): boolean =>
+  session.options.enable_proxy === true ||
+  session.options.network !== undefined ||
+  server.credential === undefined;
 
 /** Whether the agent resolves a model's name to another one, which then reaches the gateway. */
 export const isAlias = (model: string): boolean => ALIASES.has(model);

@@ -13,7 +13,7 @@ interface Models {
 
 interface Session {
   model: string | null | undefined;
-  options: { enable_proxy?: boolean | undefined; system_prompt?: unknown };
+  options: { enable_proxy?: boolean | undefined; system_prompt?: unknown; network?: object | undefined };
 }
 
 /** Explains failed model calls to the user: the agent hides many of the gateway's messages. */

@@ -12,6 +12,7 @@ const STRICT: Allowed = {
   unaskedTools: [],
   commands: false,
   callbackUrls: 'none',
+  network: { mode: 'fixed', why: 'this is a test.' },
 };
 
 const OWNED = { tenant: 'default', createdBy: null };
@@ -165,4 +166,12 @@ test('a custom tool has a name of its own', () => {
   expect(refusal({}, { custom_tools: [tool, tool] })).toContain('is there twice');
   const mcp_servers = { box: { type: 'http', url: 'http://127.0.0.1:1' } };
   expect(refusal({}, { custom_tools: [tool], mcp_servers })).toContain('is there twice');
+});
+
+test("a network can be limited only where there is a sandbox with a gateway, and only within the server's", () => {
+  const asked = { network: { mode: 'limited', hosts: ['a.example'] } };
+  expect(refusal({}, asked)).toMatch(/^network_not_limitable: .*this is a test\. Leave "network" out/);
+  expect(refusal({ network: { mode: 'open' } }, asked)).toBeUndefined();
+  expect(refusal({ network: { mode: 'none' } }, asked)).toMatch(/^policy_forbids: .*the network "limited"/);
+  expect(refusal({ network: { mode: 'none' } }, { network: { mode: 'none' } })).toBeUndefined();
 });

@@ -6,6 +6,7 @@ import { combine, type Restrictions } from '../access/tool-policy.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import { mayLeadTo, type Reach } from '../outbound/addresses.ts';
+import { beyond, hostTexts, type Network, narrow, settingOf } from '../outbound/network.ts';
 import type { Owned, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import { type Folders, isInside } from './folders.ts';
@@ -24,6 +25,8 @@ export interface Allowed {
   callbackUrls: Reach;
   /** Whether callers may have commands started as MCP servers. */
   commands: boolean;
+  /** What agents reach, or why that cannot be limited for a session. */
+  network: Network | { mode: 'fixed'; why: string };
   /** The model of sessions that name none; undefined: the agent's own choice. */
   defaultModel?: string | undefined;
 }
@@ -204,6 +207,14 @@ function createChecks(allowed: Allowed, limits: Restrictions): Checks {
     sandbox({ sandbox }) {
       if (sandbox) checkSandbox(sandbox, 'sandbox');
     },
+    network({ network: asked }) {
+      if (!asked) return;
+      const { network } = allowed;
+      if (network.mode === 'fixed') throw problem('network_not_limitable', { why: network.why });
+      const most = limits.networks.reduce(narrow, network);
+      const what = beyond(most, asked);
+      if (what !== undefined) throw problem('policy_forbids', { what, allowed: hostTexts(most) });
+    },
     settings: ({ settings = {} }) => checkSettings(settings),
     custom_tools({ custom_tools: tools = [], mcp_servers: servers = {} }) {
       checkNames(tools, servers);
@@ -282,8 +293,11 @@ export function createPolicy(
     roots: (owned) => restrictionsOf(owned).roots.at(-1) ?? folders.roots,
 
     handed(options, owned) {
-      const { rules } = restrictionsOf(owned);
-      if (Object.values(rules).every((list) => list.length === 0)) return options;
+      const { rules, networks } = restrictionsOf(owned);
+      const { network: most } = allowed;
+      const network = most.mode !== 'fixed' && [...networks, options.network].reduce(narrow, most);
+      const within = network && network !== most ? { ...options, network: settingOf(network) } : options;
+      if (Object.values(rules).every((list) => list.length === 0)) return within;
       const { settings = {} } = options;
       const own = z.looseObject(PERMISSION_SETTINGS).parse(settings.permissions ?? {});
       const permissions = {
@@ -292,7 +306,7 @@ export function createPolicy(
         ask: [...(own.ask ?? []), ...rules.ask],
         deny: [...(own.deny ?? []), ...rules.deny],
       };
-      return { ...options, settings: { ...settings, permissions } };
+      return { ...within, settings: { ...settings, permissions } };
     },
 
     async checkStart(session) {

@@ -107,6 +107,7 @@ export function createInProcess({
         unaskedTools: true,
         commands: true,
         callbackUrls: 'any',
+        network: { mode: 'open' },
       },
       folders,
       NO_WORKSPACES,

@@ -1,18 +1,22 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AllowedHost, admit } from './allowed-hosts.ts';
+
+/** Where a connection comes from, and what that sandbox reaches. */
+export interface Origin {
+  sessionId: string;
+  /** How a host may be reached; undefined if it may not. */
+  admit(host: string, port: number): LookupFunction | undefined;
+}
 
 /** All that sandboxes without a network of their own can reach: this server's gateway, and an HTTP proxy. */
 export interface Egress {
   /** Takes a connection out of a session's sandbox. */
-  accept(socket: Socket, sessionId: string): void;
+  accept(socket: Socket, origin: Origin): void;
   close(): void;
 }
 
 export interface EgressDeps {
-  /** Hosts that the proxy connects to. */
-  allowedHosts: readonly AllowedHost[];
   /** The session that a request's credential belongs to. */
   sessionOf(headers: IncomingMessage['headers']): string | undefined;
   /** Answers a request to the gateway. */
@@ -27,22 +31,23 @@ const HOP = /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgra
  * comes from, so that a token that got into another sandbox is of no use there. One for a URL, or CONNECT, is for the
  * proxy. What is in a tunnel is not looked at.
  */
-export function createEgress({ allowedHosts, sessionOf, answer }: EgressDeps): Egress {
-  const sessions = new WeakMap<Socket, string>();
+export function createEgress({ sessionOf, answer }: EgressDeps): Egress {
+  const origins = new WeakMap<object, Origin>();
   const open = new Set<Socket>();
 
   const server = createServer((incoming, response) => {
     const { url = '' } = incoming;
     if (!url.startsWith('/')) return forward(incoming, response);
     if (!/^\/v1\//.test(url)) return refuse(response, 404, 'Only model calls (/v1/) are answered here.');
-    if (sessionOf(incoming.headers) !== sessions.get(incoming.socket)) {
+    if (sessionOf(incoming.headers) !== origins.get(incoming.socket)?.sessionId) {
       return refuse(response, 401, "Model calls need the token of this session's agent.");
     }
     answer(incoming, response);
   });
   server.on('connect', (incoming: IncomingMessage, client: Duplex, head: Buffer) => {
     const { hostname, port } = targetOf(`http://${incoming.url}`) ?? {};
-    const find = hostname === undefined ? undefined : admit(allowedHosts, hostname, Number(port || 443));
+    const find =
+      hostname === undefined ? undefined : origins.get(client)?.admit(hostname, Number(port || 443));
     if (hostname === undefined || !find) return endWith(client, '403 Forbidden', notAllowed(incoming.url));
     const target = connect({
       host: hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -63,7 +68,7 @@ export function createEgress({ allowedHosts, sessionOf, answer }: EgressDeps): E
     const target = targetOf(incoming.url ?? '');
     const find =
       target?.protocol === 'http:'
-        ? admit(allowedHosts, target.hostname, Number(target.port || 80))
+        ? origins.get(incoming.socket)?.admit(target.hostname, Number(target.port || 80))
         : undefined;
     if (!target || !find) {
       refuse(response, 403, notAllowed(target?.host ?? incoming.url));
@@ -89,8 +94,8 @@ export function createEgress({ allowedHosts, sessionOf, answer }: EgressDeps): E
   }
 
   return {
-    accept(socket, sessionId) {
-      sessions.set(socket, sessionId);
+    accept(socket, origin) {
+      origins.set(socket, origin);
       open.add(socket);
       // After CONNECT nobody else listens; an agent that resets its connection must not end the server.
       socket.on('error', () => socket.destroy());
@@ -106,7 +111,7 @@ export function createEgress({ allowedHosts, sessionOf, answer }: EgressDeps): E
 const targetOf = (url: string): URL | undefined => URL.parse(url) ?? undefined;
 
 const notAllowed = (host: string | undefined): string =>
-  `This sandbox may not reach ${host ?? 'that host'}. The operator of the server names the hosts in "sandbox.allowed_hosts".`;
+  `This sandbox may not reach ${host ?? 'that host'}. The operator of the server names the hosts in "sandbox.allowed_hosts", and a session may have fewer ("network").`;
 
 function refuse(response: ServerResponse, status: number, words: string): void {
   if (response.headersSent) {

@@ -21,7 +21,7 @@ beforeEach(() => {
     read: [],
     write: [],
     hidden: { folders: [folder('server'), '/nowhere'], files: [folder('work/config.json')] },
-    hasProxy: false,
+    network: { mode: 'open' },
     limits: {},
     groups: {
       limits: { memory: false, processes: false },

@@ -3,9 +3,11 @@ import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { admit, covers } from '../../outbound/allowed-hosts.ts';
+import { type Network, narrow } from '../../outbound/network.ts';
 import type { StartOptions } from '../agent.ts';
 import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
-import type { Egress } from './egress.ts';
+import type { Egress, Origin } from './egress.ts';
 import type { ControlGroups, LimitGroup, SandboxLimits } from './limits.ts';
 import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
 import { systemMounts } from './system.ts';
@@ -47,8 +49,8 @@ export interface Confinement {
 
 /** Makes sandboxes for agents. */
 export interface Sandbox {
-  /** Variables that agents in a sandbox get. */
-  environment: Readonly<Record<string, string>>;
+  /** Variables that an agent in a sandbox gets. */
+  environment(guest: Pick<Guest, 'options'>): Record<string, string>;
   enter(guest: Guest): Promise<Confinement>;
   /** Removes what a session's sandboxes have left. */
   erase(sessionId: string): Promise<void>;
@@ -70,13 +72,13 @@ export interface SandboxDeps {
   write: readonly string[];
   /** Folders and files of the server that no agent may see, even in a folder where it works. */
   hidden: { folders: readonly string[]; files: readonly string[] };
-  /** The name of a folder among the agent's folders of transcripts. */
-  /** The way out of sandboxes that do not share the machine's network. */
+  /** What agents reach, unless their session has less. */
+  network: Network;
+  /** The way out of sandboxes that do not share the machine's network; without one, all of them do. */
   egress?: Egress | undefined;
-  /** Some hosts can be reached by it. */
-  hasProxy: boolean;
   limits: SandboxLimits;
   groups: ControlGroups;
+  /** The name of a folder among the agent's folders of transcripts. */
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
 }
@@ -121,7 +123,7 @@ const CERTIFICATES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 /** Sandboxes by bubblewrap, around the whole agent process and everything that it starts. */
 export function createSandbox(deps: SandboxDeps): Sandbox {
-  const { bubblewrap, env, hidden, egress } = deps;
+  const { bubblewrap, env, hidden } = deps;
   let identity: Promise<string> | undefined;
   const stateFile = env.CLAUDE_CONFIG_DIR
     ? join(deps.config, '.claude.json')
@@ -131,16 +133,43 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
     ...CERTIFICATES.flatMap((name): Mount[] => (env[name] ? [{ kind: 'read', path: env[name] }] : [])),
     ...deps.read.map((path): Mount => ({ kind: 'read', path })),
     ...deps.write.map((path): Mount => ({ kind: 'write', path })),
-    ...(egress ? [{ kind: 'read', path: process.execPath } as const] : []),
     ...hidden.folders.map((path): Mount => ({ kind: 'hide', path })),
     ...hidden.files.map((path): Mount => ({ kind: 'blank', path })),
   ];
 
+  const networkOf = ({ options }: Pick<Guest, 'options'>): Network => narrow(deps.network, options.network);
+
+  /** The way out of a sandbox with that network, if it has one of its own. */
+  const wayOut = (sessionId: string, network: Network): { egress: Egress; origin: Origin } | undefined => {
+    if (network.mode === 'open') return undefined;
+    const { egress } = deps;
+    if (!egress)
+      throw new Error('The network of a session cannot be limited: the gateway has no credential.');
+    const hosts = network.mode === 'limited' ? network.hosts : [];
+    // Whether a name may lead into a private network is for the operator to say, not for who narrows that.
+    const most = deps.network.mode === 'limited' ? deps.network.hosts : hosts;
+    return {
+      egress,
+      origin: {
+        sessionId,
+        admit: (host, port) => (covers(hosts, host, port) ? admit(most, host, port) : undefined),
+      },
+    };
+  };
+
   return {
-    // The agent refuses to run as root without questions unless it is told that it is in a sandbox.
-    environment: { IS_SANDBOX: '1', TMPDIR: '/tmp', ...(egress && environmentOfEgress(deps.hasProxy)) },
+    environment(guest) {
+      const { mode } = networkOf(guest);
+      return {
+        // The agent refuses to run as root without questions unless it is told that it is in a sandbox.
+        IS_SANDBOX: '1',
+        TMPDIR: '/tmp',
+        ...(mode !== 'open' && environmentOfEgress(mode === 'limited')),
+      };
+    },
     async enter(guest) {
       const { sessionId, conversationId, cwd, options, startsIn } = guest;
+      const way = wayOut(sessionId, networkOf(guest));
       const own = await openPrivateFolders(
         {
           ...deps,
@@ -157,13 +186,13 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
       const doorway = Promise.withResolvers<void>();
       let entrance: Server | undefined;
       let group: LimitGroup | undefined;
-      if (!egress) doorway.resolve();
+      if (!way) doorway.resolve();
       const release = (): void => {
         for (const descriptor of open.splice(0)) closeSync(descriptor);
       };
       return {
         wrap(program, args, infoDescriptor) {
-          const channel = egress && infoDescriptor + 1;
+          const channel = way && infoDescriptor + 1;
           try {
             const shown = writable.map((path): Mount => {
               if (!bubblewrap.bindsDescriptors) return { kind: 'write', path };
@@ -171,6 +200,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
               return { kind: 'descriptor', path, descriptor: (channel ?? infoDescriptor) + open.length };
             });
             const mounts: Mount[] = [...machine, { kind: 'read', path: program }, ...own.mounts, ...shown];
+            if (way) mounts.push({ kind: 'read', path: process.execPath });
             if (startsIn !== undefined) mounts.push({ kind: 'folder', path: startsIn });
             const from = startsIn ?? cwd;
             group = deps.groups.open(`claude-agent-${sessionId}`, deps.limits);
@@ -182,7 +212,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
                   mounts,
                   cwd: from,
                   infoDescriptor,
-                  sharesNetwork: !egress,
+                  sharesNetwork: !way,
                 }),
                 ...limitsCommand(deps.limits),
                 ...(channel === undefined ? [] : doorwayCommand(channel)),
@@ -203,9 +233,9 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         },
         take(handle) {
           // Only the first: what an agent might send later is not looked at.
-          if (!egress || entrance || !(handle instanceof Server)) return;
+          if (!way || entrance || !(handle instanceof Server)) return;
           entrance = handle;
-          entrance.on('connection', (socket) => egress.accept(socket, sessionId));
+          entrance.on('connection', (socket) => way.egress.accept(socket, way.origin));
           doorway.resolve();
         },
         ready: doorway.promise,
@@ -216,7 +246,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         },
       };
     },
-    close: () => egress?.close(),
+    close: () => deps.egress?.close(),
     erase: (sessionId) => removePrivateFolders(deps.folder, sessionId),
   };
 }

@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { networkOf } from '../../outbound/addresses.ts';
+import { networkOf } from './addresses.ts';
 
 /** A host that agents may reach: `example.org`, `*.example.org`, `10.1.2.3`, each with `:port` or for 80 and 443. */
 export interface AllowedHost {
@@ -29,13 +29,21 @@ const bare = (host: string): string =>
     .replace(/^\[(.*)\]$/, '$1')
     .replace(/\.$/, '');
 
-/** How a host may be reached; undefined if it may not. */
-export function admit(hosts: readonly AllowedHost[], host: string, port: number): LookupFunction | undefined {
+/** Whether a host is one of these. */
+export const covers = (hosts: readonly AllowedHost[], host: string, port: number): boolean =>
+  matching(hosts, host, port).length > 0;
+
+function matching(hosts: readonly AllowedHost[], host: string, port: number): AllowedHost[] {
   const wanted = bare(host);
-  const found = hosts.filter(
+  return hosts.filter(
     ({ name, isWild, ports }) =>
       ports.includes(port) && (isWild ? wanted.endsWith(`.${name}`) : wanted === name),
   );
+}
+
+/** How a host may be reached; undefined if it may not. */
+export function admit(hosts: readonly AllowedHost[], host: string, port: number): LookupFunction | undefined {
+  const found = matching(hosts, host, port);
   if (found.length === 0) return undefined;
   return lookupWithin(found.some(({ isWild }) => !isWild));
 }
