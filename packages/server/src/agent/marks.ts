@@ -10,8 +10,8 @@ const SESSION_MARK = 'CLAUDE_AGENT_SERVER_SESSION';
 
 /** A set of processes that a server may kill: all of its home, of one run, or of one session. */
 export interface Mark {
-  /** An environment variable: visible on every system, but a process can start children without it. */
-  variable: string;
+  /** Variables of the environment, all of them: visible on every system, but a process can start children without them. */
+  variables: readonly string[];
   /**
    * On Linux also an unused number: the limit of file locks (RLIMIT_LOCKS), which the kernel has ignored since
    * 2.4.25. Children inherit it whatever their environment, process group, terminal session or parent, and only root
@@ -42,14 +42,16 @@ export function createMarks(instance: string, run: string = randomUUID()): Marks
   const hard = (1n << 62n) | bitsOf(instance, 61n);
   const runBits = (1n << 30n) | bitsOf(run, 30n);
   const softOf = (sessionId: string): bigint => (runBits << SESSION_BITS) | bitsOf(sessionId, SESSION_BITS);
+  const runVariable = `${RUN_MARK}=${run}`;
   return {
-    home: { variable: `${HOME_MARK}=${instance}`, fits: (_, hardLimit) => hardLimit === hard },
+    home: { variables: [`${HOME_MARK}=${instance}`], fits: (_, hardLimit) => hardLimit === hard },
     run: {
-      variable: `${RUN_MARK}=${run}`,
+      variables: [runVariable],
       fits: (soft, hardLimit) => hardLimit === hard && soft >> SESSION_BITS === runBits,
     },
     session: (sessionId) => ({
-      variable: `${SESSION_MARK}=${sessionId}`,
+      // Another node on this machine may have an agent of the same session by the time this one's is gone.
+      variables: [runVariable, `${SESSION_MARK}=${sessionId}`],
       fits: (soft, hardLimit) => hardLimit === hard && soft === softOf(sessionId),
     }),
     environment: (sessionId) => ({
@@ -96,7 +98,8 @@ async function findInProc(mark: Mark): Promise<number[]> {
 }
 
 function carries(pid: string, mark: Mark): boolean {
-  if (readProc(`/proc/${pid}/environ`).split('\0').includes(mark.variable)) return true;
+  const environment = readProc(`/proc/${pid}/environ`).split('\0');
+  if (mark.variables.every((variable) => environment.includes(variable))) return true;
   const [, soft, hard] = /^Max file locks +(\d+) +(\d+)/m.exec(readProc(`/proc/${pid}/limits`)) ?? [];
   if (!soft || !hard || !mark.fits(BigInt(soft), BigInt(hard))) return false;
   // A zombie has no environment, but keeps its limits.
@@ -104,14 +107,14 @@ function carries(pid: string, mark: Mark): boolean {
 }
 
 /** macOS and BSD have no /proc, but `ps -E` shows the environment of the user's own processes. */
-async function findWithPs({ variable }: Mark): Promise<number[]> {
+async function findWithPs({ variables }: Mark): Promise<number[]> {
   if (process.platform === 'win32') return [];
   const ps = spawn('ps', ['-axEww', '-o', 'pid=,command='], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   for await (const chunk of ps.stdout) text += String(chunk);
   return text
     .split('\n')
-    .filter((line) => line.split(' ').includes(variable))
+    .filter((line) => variables.every((variable) => line.split(' ').includes(variable)))
     .map((line) => Number.parseInt(line, 10))
     .filter((pid) => pid !== process.pid);
 }

@@ -4,8 +4,11 @@ import { hasPostgres, newDatabase } from '../../test/support/postgres.ts';
 import { sampleEvent, sampleSession, sampleTurn } from '../../test/support/samples.ts';
 import { createPostgresPool } from '../store/postgres/pool.ts';
 import { openPostgresStore, type PostgresStore } from '../store/postgres.ts';
+import type { ReadRow } from '../store/rows.ts';
 import { type Cluster, createCluster } from './cluster.ts';
+import { createMembership } from './membership.ts';
 import { createNodes } from './nodes.ts';
+import { createSharedOwnership } from './shared-ownership.ts';
 
 const HEARTBEAT_MS = 200;
 const LEASE_MS = 1_500;
@@ -32,16 +35,28 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
     /** Stops its heartbeats, as if it were frozen. */
     freeze(): void;
     thaw(): void;
+    /** What comes between the database and the next answer to a statement with this text. */
+    onAnswer(text: string, then: (rows: ReadRow[]) => Promise<ReadRow[]>): void;
   }
 
   const join = async (name: string): Promise<Node> => {
     const pool = createPostgresPool({ url, connections: 4 });
     let thawed = Promise.withResolvers<void>();
     thawed.resolve();
+    let between: { text: string; then(rows: ReadRow[]): Promise<ReadRow[]> } | undefined;
+    const all: typeof pool.all = async (text, ...values) => {
+      await thawed.promise;
+      const rows = await pool.all(text, ...values);
+      // A look that finds nothing is not what a test waits for.
+      if (rows.length === 0 || !between || !text.includes(between.text)) return rows;
+      const { then } = between;
+      between = undefined;
+      return then(rows);
+    };
     const slow: typeof pool = {
       ...pool,
-      all: (...given) => thawed.promise.then(() => pool.all(...given)),
-      get: (...given) => thawed.promise.then(() => pool.get(...given)),
+      all,
+      get: async (...given) => (await all(...given))[0],
     };
     const cluster = createCluster({
       store,
@@ -65,6 +80,9 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
         thawed = Promise.withResolvers();
       },
       thaw: () => thawed.resolve(),
+      onAnswer(text, then) {
+        between = { text, then };
+      },
     };
     cluster.ownership.onLost(async (ids) => void node.lost.push(...(ids === 'all' ? ['all'] : ids)));
     await cluster.join(`http://${name}`, {
@@ -181,6 +199,113 @@ describe.skipIf(!hasPostgres())('nodes on one database', () => {
       { kind: 'insert-turn', turn: sampleTurn(session.id) },
     ]);
     await vi.waitFor(() => expect(a.taken).toEqual([session.id]), { timeout: 10_000 });
+  });
+
+  const TAKES = 'for update skip locked';
+
+  /** A session with a message that waits, whose node has handed it over. */
+  const handedOver = async (from: Node): Promise<string> => {
+    const id = await newSession(from);
+    await from.ownership.write(id, [{ kind: 'insert-turn', turn: sampleTurn(id) }]);
+    await from.drain();
+    await from.ownership.handOver(id);
+    return id;
+  };
+
+  test('a session that a node took without hearing of it is not left alone: the answer was lost', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    b.onAnswer(TAKES, async () => {
+      throw new Error('The answer came too late.');
+    });
+    const id = await handedOver(a);
+    await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
+    expect(await append(b, id)).toMatchObject({ ok: true });
+  });
+
+  test('nor one whose statement was sent again after its connection broke, and found nothing', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    b.onAnswer(TAKES, async () => []);
+    const id = await handedOver(a);
+    await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
+    expect(await append(b, id)).toMatchObject({ ok: true });
+  });
+
+  test('two statements that take a session for one node may answer in the other order', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const taken = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<void>();
+    b.onAnswer(TAKES, async (rows) => {
+      taken.resolve();
+      await late.promise;
+      return rows;
+    });
+    const id = await handedOver(a);
+    await taken.promise;
+    expect(await b.ownership.acquire(id)).toEqual({ owned: true, open: true });
+    const fence = b.ownership.fence(id);
+    late.resolve();
+    await vi.waitFor(() => expect(b.taken).toContain(id), { timeout: 5_000 });
+    expect(b.ownership.fence(id)).toBe(fence);
+    expect(await append(b, id)).toMatchObject({ ok: true });
+    expect(b.lost).toEqual([]);
+  });
+
+  test('a message that a dead node wrote while its session was taken as idle runs', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    const id = await newSession(a);
+    b.onAnswer(TAKES, async (rows) => {
+      // Its transaction had begun before, and commits now.
+      await store.write([{ kind: 'insert-turn', turn: sampleTurn(id) }]);
+      return rows;
+    });
+    await a.leave();
+    await vi.waitFor(() => expect(b.taken).toEqual([id]), { timeout: 5_000 });
+  });
+
+  test('a message that a dead node writes while its session is acquired is seen as open work', async () => {
+    const onError = (): void => {};
+    // It does not look for sessions.
+    const membership = createMembership({
+      sql: store.pool,
+      id: 'b',
+      heartbeatMs: HEARTBEAT_MS,
+      leaseMs: 60_000,
+      room: () => 1,
+      onError,
+    });
+    await membership.join('http://b');
+    ends.push(membership.leave);
+    const { acquire } = createSharedOwnership({
+      sql: store.pool,
+      store,
+      membership,
+      sharedFolders: true,
+      onError,
+    });
+    const [session, other] = [sampleSession(), sampleSession()];
+    await store.write([
+      { kind: 'insert-session', session, owner: 'a dead node' },
+      { kind: 'insert-session', session: other },
+      { kind: 'insert-turn', turn: sampleTurn(other.id) },
+    ]);
+    const { acquired } = await store.pool.transaction(async (sql) => {
+      await sql.all('update sessions set message_count = 1 where id = $1', session.id);
+      const asked = acquire(session.id);
+      await vi.waitFor(async () => {
+        const waits = await store.pool.all(
+          "select from pg_stat_activity where wait_event_type = 'Lock' and query like 'update sessions s%'",
+        );
+        expect(waits).toHaveLength(1);
+      });
+      await sql.all(
+        `insert into turns select (jsonb_populate_record(t, jsonb_build_object('session_id', $1::text))).*
+         from turns t where session_id = $2`,
+        session.id,
+        other.id,
+      );
+      return { acquired: asked };
+    });
+    expect(await acquired).toEqual({ owned: true, open: true });
   });
 
   test('one node does what has to be done once, until it drains', async () => {

@@ -22,6 +22,12 @@ export interface SharedOwnership extends Ownership {
    * @returns whether there may be more
    */
   takeOrphans(owners: readonly string[], atMost: number): Promise<boolean>;
+  /**
+   * Takes some sessions that have open work and are this node's by the database alone: it did not hear that it got them,
+   * because the answer came too late or its connection broke. While it lives nobody else would go on with them.
+   * @returns whether there may be more
+   */
+  takeStrays(atMost: number): Promise<boolean>;
   /** Sessions of this node whose open work is not settled. */
   unsettled(): string[];
 }
@@ -37,6 +43,10 @@ export const HANDED_OVER = 'handed over';
 /** Nobody is alive who owns the session `s`. A row that names an owner without a row of its own is a dead node's. */
 const IS_FREE = '(s.owner is null or not exists (select from nodes n where n.incarnation = s.owner))';
 
+/**
+ * What a dead node has just written may be missing: a statement sees the rows as they were when it began, but for those that
+ * it changes. The next one, under another fencing number, sees all.
+ */
 export const HAS_OPEN_WORK = `(s.tasks_seq is not null
   or exists (select from turns t where t.session_id = s.id and t.state in ('queued', 'running'))
   or exists (select from turns t where t.session_id = s.id
@@ -70,24 +80,35 @@ export function createSharedOwnership({
   const keep = (id: string, owner: string, row: { fence?: unknown; open?: unknown }): boolean => {
     // Lost while the database answered: whoever joins again has another name.
     if (membership.incarnation() !== owner) return false;
-    held.set(id, { fence: Number(row.fence), open: Boolean(row.open) });
+    const fence = Number(row.fence);
+    // Two statements may take a session for this node at once, and answer in the other order.
+    if (fence > (held.get(id)?.fence ?? -1)) held.set(id, { fence, open: Boolean(row.open) });
     return true;
+  };
+
+  const take = async (id: string, owner: string) => {
+    const taken = await sql.get(
+      `update sessions s set owner = $2, node = $3, fence = fence + 1
+       from (select owner from sessions where id = $1) before
+       where s.id = $1 and (s.owner = $2 or ${IS_FREE})
+         and exists (select from nodes n where n.incarnation = $2 collate "C")
+       returning fence, before.owner as left_by, ${HAS_OPEN_WORK} as open`,
+      id,
+      owner,
+      membership.id,
+    );
+    if (!taken || taken.open || taken.left_by === null)
+      return taken && { ...taken, open: Boolean(taken.open) };
+    const now = await sql.get(`select ${HAS_OPEN_WORK} as open from sessions s where s.id = $1`, id);
+    return { ...taken, open: Boolean(now?.open) };
   };
 
   const acquire = async (id: string): Promise<Acquired> => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const owner = taker();
       if (owner !== undefined) {
-        const taken = await sql.get(
-          `update sessions s set owner = $2, node = $3, fence = fence + 1
-           where s.id = $1 and (s.owner = $2 or ${IS_FREE})
-             and exists (select from nodes n where n.incarnation = $2 collate "C")
-           returning fence, ${HAS_OPEN_WORK} as open`,
-          id,
-          owner,
-          membership.id,
-        );
-        if (taken && keep(id, owner, taken)) return { owned: true, open: Boolean(taken.open) };
+        const taken = await take(id, owner);
+        if (taken && keep(id, owner, taken)) return { owned: true, open: taken.open };
         if (taken) continue;
       }
       const found = await sql.get(
@@ -129,6 +150,15 @@ export function createSharedOwnership({
       onError(error, 'release a session');
     }
   };
+
+  /** Sessions that a dead node left idle belong to nobody. */
+  const giveBack = (ids: readonly string[], owner: string): Promise<unknown> =>
+    sql.all(
+      `update sessions s set owner = case when ${HAS_OPEN_WORK} then $3 end where s.id = any($1::text[]) and s.owner = $2`,
+      ids,
+      owner,
+      HANDED_OVER,
+    );
 
   membership.onLost(async () => {
     held.clear();
@@ -201,8 +231,7 @@ export function createSharedOwnership({
            where s.owner = any($3::text[]) and not exists (select from nodes n where n.incarnation = s.owner)
              and ($5 or s.node is null or s.node = $4 or s.workspace is not null or not ${HAS_OPEN_WORK})
            limit $2 for update skip locked)
-         update sessions s set owner = case when free.open then $1 end,
-           node = case when free.open then $4 else s.node end, fence = s.fence + 1
+         update sessions s set owner = $1, node = case when free.open then $4 else s.node end, fence = s.fence + 1
          from free where s.id = free.id and exists (select from nodes n where n.incarnation = $1 collate "C")
          returning s.id, s.fence, free.open`,
         owner,
@@ -212,6 +241,25 @@ export function createSharedOwnership({
         sharedFolders,
       );
       for (const row of rows) if (row.open) keep(String(row.id), owner, row);
+      const idle = rows.filter(({ open }) => !open).map(({ id }) => String(id));
+      if (idle.length > 0) await giveBack(idle, owner);
+      return rows.length === atMost;
+    },
+
+    async takeStrays(atMost) {
+      const owner = taker();
+      if (owner === undefined) return false;
+      const rows = await sql.all(
+        `update sessions s set fence = s.fence + 1
+         from (select s.id from sessions s where s.owner = $1 and s.id <> all($3::text[]) and ${HAS_OPEN_WORK}
+           limit $2 for update skip locked) stray
+         where s.id = stray.id and s.owner = $1
+         returning s.id, s.fence, true as open`,
+        owner,
+        atMost,
+        [...held.keys(), ...acquiring.keys()],
+      );
+      for (const row of rows) keep(String(row.id), owner, row);
       return rows.length === atMost;
     },
 

@@ -3,7 +3,7 @@ import type { SharedOwnership } from './shared-ownership.ts';
 
 export interface TakeoverDeps {
   membership: Pick<Membership, 'sweep' | 'isDraining' | 'incarnation'>;
-  ownership: Pick<SharedOwnership, 'deadOwners' | 'takeOrphans' | 'unsettled'>;
+  ownership: Pick<SharedOwnership, 'deadOwners' | 'takeOrphans' | 'takeStrays' | 'unsettled'>;
   everyMs: number;
   /** Settles what a dead node left open in a session, and goes on with it. */
   takeOver(sessionId: string): Promise<void>;
@@ -23,8 +23,9 @@ export interface Takeover {
 /** Sessions taken at a time: small, so that the sessions of a dead node are shared by all that are alive. */
 const LOT = 8;
 /**
- * A look asks for the sessions of nodes that were alive at one of so many looks before. It goes through all owners as often:
- * for nodes that died before this one joined, and for what a dead one still wrote.
+ * A look asks for the sessions of nodes that were alive at one of so many looks before. It goes through all owners as often,
+ * and after one that failed: for nodes that died before this one joined, for what a dead one still wrote, and for what this
+ * node was given without hearing of it.
  */
 const REMEMBERED_LOOKS = 10;
 
@@ -34,6 +35,7 @@ export function createTakeover(deps: TakeoverDeps): Takeover {
   let running: Promise<void> | undefined;
   let stopped = false;
   let looks = 0;
+  let isWhole = true;
   /** Incarnations that were alive, and at which look last. */
   const seen = new Map<string, number>();
 
@@ -41,7 +43,8 @@ export function createTakeover(deps: TakeoverDeps): Takeover {
   const candidates = async (nodes: readonly LiveNode[]): Promise<string[]> => {
     for (const { incarnation } of nodes) seen.set(incarnation, looks);
     for (const [incarnation, at] of seen) if (at < looks - REMEMBERED_LOOKS) seen.delete(incarnation);
-    if (looks++ % REMEMBERED_LOOKS === 0) return ownership.deadOwners();
+    looks++;
+    if (isWhole) return ownership.deadOwners();
     return [...seen].filter(([, at]) => at < looks - 1).map(([incarnation]) => incarnation);
   };
 
@@ -61,8 +64,10 @@ export function createTakeover(deps: TakeoverDeps): Takeover {
     for (let more = true; more && !stopped; ) {
       if (membership.incarnation() === undefined || membership.isDraining()) return;
       more = await ownership.takeOrphans(owners, LOT);
+      if (isWhole && (await ownership.takeStrays(LOT))) more = true;
       await Promise.all(ownership.unsettled().map(settle));
     }
+    isWhole = looks % REMEMBERED_LOOKS === 0;
   };
 
   const schedule = (): void => {
@@ -71,7 +76,10 @@ export function createTakeover(deps: TakeoverDeps): Takeover {
     timer = setTimeout(
       () => {
         running = look()
-          .catch((error: unknown) => onError(error, 'look for sessions without an owner'))
+          .catch((error: unknown) => {
+            isWhole = true;
+            onError(error, 'look for sessions without an owner');
+          })
           .finally(() => {
             running = undefined;
             schedule();

@@ -1,4 +1,5 @@
 import type { Ownership } from '../cluster/ownership.ts';
+import { problem } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
@@ -13,12 +14,20 @@ export interface MovingDeps extends RecoveryDeps {
   workspaces: Pick<Workspaces, 'saved' | 'stopWithin'>;
   /** The actor of a session that was read from the store. */
   adopt(record: SessionRecord): Session;
+  isStopping(): boolean;
 }
 
 /** How sessions come from a dead server, go to another node, and are lost to one. */
 export interface Moving {
   /** Settles what a dead server left open in these sessions, or in all. @returns those that go on */
   settle(sessionIds?: readonly string[]): Promise<Session[]>;
+  /**
+   * Makes the actor of a session that this node has just acquired, and goes on with its `open` work. If that fails there is
+   * no actor, and the next attempt begins with what is stored: one that is only half settled would never run its queue.
+   * @returns undefined when there is no such session
+   * @throws AppError 503 when it was lost meanwhile
+   */
+  begin(sessionId: string, open: boolean): Promise<Session | undefined>;
   /**
    * Ends all of these: what runs gets `graceSeconds`. Where there are other nodes, each session is theirs as soon as
    * nothing runs in it.
@@ -44,18 +53,49 @@ export function createMoving(deps: MovingDeps): Moving {
     return written;
   };
 
+  const settle: Moving['settle'] = async (sessionIds) => {
+    const waiting = await settleOrphans(deps, sessionIds);
+    const queued = Map.groupBy((await store.openWork(sessionIds)).queued, (turn) => turn.sessionId);
+    const records = await store.getSessions([...new Set([...queued.keys(), ...waiting.keys()])]);
+    return [...records.values()].map((record) => {
+      const session = adopt(record);
+      const [turns, turn] = [queued.get(record.id), waiting.get(record.id)];
+      if (turns) session.takeOver(turns);
+      if (turn) session.restoreTurn(turn);
+      return session;
+    });
+  };
+
+  const leave: Moving['leave'] = async (sessionIds) => {
+    const left = sessionIds.flatMap((id) => actors.peek(id) ?? []);
+    for (const { id } of left) {
+      actors.remove(id);
+      // Its readers connect again, and are led to the owner.
+      feed.endSession(id);
+    }
+    await Promise.all(left.map((session) => session.abandon()));
+  };
+
   return {
-    async settle(sessionIds) {
-      const waiting = await settleOrphans(deps, sessionIds);
-      const queued = Map.groupBy((await store.openWork(sessionIds)).queued, (turn) => turn.sessionId);
-      const records = await store.getSessions([...new Set([...queued.keys(), ...waiting.keys()])]);
-      return [...records.values()].map((record) => {
-        const session = adopt(record);
-        const [turns, turn] = [queued.get(record.id), waiting.get(record.id)];
-        if (turns) session.takeOver(turns);
-        if (turn) session.restoreTurn(turn);
+    settle,
+
+    async begin(id, open) {
+      const fence = ownership.fence(id);
+      try {
+        const goingOn = open ? await settle([id]) : [];
+        const record = await store.getSession(id);
+        const session = record && adopt(record);
+        // Lost, and perhaps acquired again: what was read may be older than what another node wrote.
+        if (session && ownership.fence(id) !== fence) throw problem('session_moved', { id, kept: false });
+        // The shutdown ends those that had an actor when it began.
+        if (ownership.isShared && deps.isStopping()) throw problem('server_stopping', { kept: false });
+        ownership.settled(id);
+        for (const each of goingOn) each.resumeQueue();
         return session;
-      });
+      } catch (error) {
+        if (ownership.isShared) await leave([id]);
+        throw error;
+      }
     },
 
     async end(sessions, graceSeconds) {
@@ -81,14 +121,6 @@ export function createMoving(deps: MovingDeps): Moving {
       return written.filter((all) => !all).length;
     },
 
-    async leave(sessionIds) {
-      const left = sessionIds.flatMap((id) => actors.peek(id) ?? []);
-      for (const { id } of left) {
-        actors.remove(id);
-        // Its readers connect again, and are led to the owner.
-        feed.endSession(id);
-      }
-      await Promise.all(left.map((session) => session.abandon()));
-    },
+    leave,
   };
 }

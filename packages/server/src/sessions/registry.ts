@@ -157,16 +157,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       if (ownership.isShared) requireRunning();
       const acquired = await ownership.acquire(id);
       if (!acquired.owned) throw problem('session_moved', { id, kept: false });
-      const goingOn = acquired.open ? await moving.settle([id]) : [];
-      const record = await store.getSession(id);
-      const session = record && adopt(record);
-      if (session && !ownership.owns(id)) {
-        await moving.leave([id]);
-        throw problem('session_moved', { id, kept: false });
-      }
-      ownership.settled(id);
-      for (const each of goingOn) each.resumeQueue();
-      return session;
+      return moving.begin(id, acquired.open);
     })();
     loading.set(id, read);
     const over = (): void => void loading.delete(id);
@@ -183,7 +174,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     return stays ? actors.add(make(record)) : make(record);
   };
 
-  const moving = createMoving({ ...deps, actors, adopt });
+  const moving = createMoving({ ...deps, actors, adopt, isStopping: () => stopping });
   ownership.onLost((ids) => moving.leave(ids === 'all' ? actors.all().map(({ id }) => id) : ids));
 
   const get = async (id: string): Promise<Session> => {
@@ -211,6 +202,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
   /** Starts the agent of a session that was just written; one that cannot start is closed again. */
   const connect: Registry['connect'] = async (record, { resumed, start }) => {
+    // An actor without its session would never leave.
+    if (!ownership.owns(record.id)) throw problem('session_moved', { id: record.id, kept: false });
     const actor = actors.add(make(record));
     open++;
     try {
