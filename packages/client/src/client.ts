@@ -43,9 +43,12 @@ export class AgentClient {
       await session.info();
       return session;
     },
-    /** Takes over an exported session, closed: a resume continues it. `cwd`: its folder there. */
+    /**
+     * Takes over an exported session, closed: a resume continues it. `cwd`: its folder there. A browser sends a Blob
+     * (a chosen file) only: Chromium streams no request over HTTP/1.1.
+     */
     import: async (
-      exported: ReadableStream<Uint8Array>,
+      exported: ReadableStream<Uint8Array> | Blob,
       { cwd, signal }: { cwd?: string; signal?: AbortSignal } = {},
     ): Promise<Output<'importSession'>> => {
       const response = await this.#transport({
@@ -70,19 +73,41 @@ export class AgentClient {
         /** Only sessions whose metadata has these members. */
         metadata?: Record<string, string | number | boolean | null>;
       } = {},
+      call?: CallOptions,
     ): Promise<Output<'listSessions'>> =>
-      this.call('listSessions', {
-        query: {
-          ...page,
-          metadata: page.metadata && JSON.stringify(page.metadata),
+      this.call(
+        'listSessions',
+        {
+          query: {
+            ...page,
+            metadata: page.metadata && JSON.stringify(page.metadata),
+          },
         },
-      }),
+        call,
+      ),
     /** Everything that can be resumed from the agent's transcripts on disk, newest first. */
     available: async (page: AvailablePage = {}): Promise<Output<'listAvailable'>['sessions']> =>
       (await this.sessions.availablePage(page)).sessions,
     /** The same with the number of all (`total`) and where the next page begins (`next_cursor`). */
     availablePage: (page: AvailablePage = {}): Promise<Output<'listAvailable'>> =>
       this.call('listAvailable', { query: page }),
+  };
+
+  /** What new sessions can be given: the folders in a folder (the roots without a path), and all models. */
+  readonly choices = {
+    folders: (
+      query: { path?: string; hidden?: boolean; limit?: number; cursor?: string } = {},
+      call?: CallOptions,
+    ): Promise<Output<'listFolders'>> =>
+      this.call(
+        'listFolders',
+        { query: { ...query, hidden: query.hidden ? ('true' as const) : undefined } },
+        call,
+      ),
+    models: (
+      query: { limit?: number; cursor?: string } = {},
+      call?: CallOptions,
+    ): Promise<Output<'listOfferedModels'>> => this.call('listOfferedModels', { query }, call),
   };
 
   readonly permissions = {

@@ -22,7 +22,7 @@ export interface HttpRequest {
   headers?: Record<string, string | undefined> | undefined;
   body?: unknown;
   /** A body that is sent as it comes, in place of JSON. */
-  stream?: ReadableStream<Uint8Array> | undefined;
+  stream?: ReadableStream<Uint8Array> | Blob | undefined;
   signal?: AbortSignal | undefined;
   /** Milliseconds until the response must have begun; `undefined` waits as long as it takes. */
   timeoutMs?: number | undefined;
@@ -41,7 +41,8 @@ export function createTransport(options: TransportOptions): Transport {
     const init: RequestInit = { method: request.method, headers: headersOf(request, options.apiKey) };
     if (request.body !== undefined) init.body = JSON.stringify(request.body);
     // A stream is sent while the answer may already come.
-    if (request.stream) Object.assign(init, { body: request.stream, duplex: 'half' });
+    if (request.stream instanceof Blob) init.body = request.stream;
+    else if (request.stream) Object.assign(init, { body: request.stream, duplex: 'half' });
     if (signals.length > 0) init.signal = AbortSignal.any(signals);
     let response: Response;
     try {

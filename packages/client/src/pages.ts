@@ -18,6 +18,8 @@ const ITEMS = {
   sessionEvents: 'events',
   allEvents: 'events',
   listPermissions: 'permissions',
+  listFolders: 'folders',
+  listOfferedModels: 'models',
   listKeys: 'keys',
   listWebhooks: 'webhooks',
   listDeliveries: 'deliveries',

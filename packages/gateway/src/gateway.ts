@@ -10,7 +10,7 @@ import type { Usage } from './messages/types.ts';
 import { loadCatalogue } from './models/catalogue.ts';
 import { checkConfig, contextOf, findSelf, refusalOf } from './models/check.ts';
 import { type CatalogueListing, listModels } from './models/listing.ts';
-import { createPricing } from './models/prices.ts';
+import { createPricing, priceOf } from './models/prices.ts';
 import { createProviderRegistry, type ProviderStatus } from './models/providers.ts';
 import { createResolver } from './models/resolve.ts';
 import { discard } from './pipeline/answer.ts';
@@ -50,6 +50,8 @@ export interface Gateway {
   refusalOf(model: string): string | undefined;
   /** The dollars for a model call, whether or not it went through the gateway; undefined without a known price. */
   costOf(provider: string, model: string, usage: Usage): Promise<number | undefined>;
+  /** Dollars for a million tokens, at the first upstream of a model; undefined when unknown, or the name is not served. */
+  priceOf(model: string): Promise<{ input: number; output: number } | undefined>;
   /** Problems of the configuration: `errors` cannot work at all, `warnings` not until something is set. */
   check(): { errors: string[]; warnings: string[] };
   /** An error message when one of these addresses (host:port) is also an upstream; undefined when none is. */
@@ -122,6 +124,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     contextOf: (model) => contextOf(resolve, model),
     refusalOf: (model) => refusalOf(resolve, model),
     costOf,
+    priceOf: (model) => priceOf(resolve, costOf, model),
     check: () => checkConfig(config, registry, resolve),
     findSelf: (addresses) => findSelf(registry, addresses),
     close() {

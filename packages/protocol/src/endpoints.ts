@@ -53,6 +53,8 @@ export const endpoints = {
   getPermission: { method: 'GET', path: '/sessions/{session_id}/permissions/{request_id}' },
   respondPermission: { method: 'POST', path: '/sessions/{session_id}/permissions/respond' },
   createToken: { method: 'POST', path: '/sessions/{session_id}/tokens' },
+  listFolders: { method: 'GET', path: '/folders' },
+  listOfferedModels: { method: 'GET', path: '/models' },
   createKey: { method: 'POST', path: '/keys' },
   listKeys: { method: 'GET', path: '/keys' },
   rotateKey: { method: 'POST', path: '/keys/{key_id}/rotate' },

@@ -66,6 +66,7 @@ export {
   ToolAnswer,
   ToolCall,
 } from './schemas/call.ts';
+export type { Folder, OfferedModel } from './schemas/choices.ts';
 export {
   lenient,
   MetadataFilter,

@@ -12,7 +12,7 @@ export const SESSION_STATUSES = ['connected', 'closed'] as const;
 export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background', 'closed'] as const;
 
 /** How a turn ends. */
-const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
+export const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;
 export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
 
 /** `steered`: a message that the agent took into a running turn; it has no turn of its own. */

@@ -87,7 +87,7 @@ export async function openNode(
     ownership,
     transcripts: opened.transcripts,
     lease: { shell, leftMs: membership.leftMs },
-    nodes: { forward: forwarding.forward, verify: proof.verify, states: nodes.states },
+    nodes: { forward: forwarding.forward, verify: proof.verify, doing: nodes.doing },
     isFirst: nodes.isFirst,
     onLease(renew, lost) {
       membership.onBeat(renew);

@@ -39,6 +39,7 @@ import type { WriteObserver } from './observe/watched-store.ts';
 import { mayBypass, networkOfAgents, openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
+import { createChoices } from './sessions/choices.ts';
 import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
@@ -134,9 +135,10 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     log: ({ level, message, ...more }) => logger[level](more, message),
   });
   const providers = configured(gateway.providers());
+  const hasProvider = (name: string): boolean => providers.some(({ id }) => id === name);
   const reasons = createFailureReasons(gateway, {
     credential: config.credential,
-    claude: providers.some(({ id }) => id === 'anthropic'),
+    claude: hasProvider('anthropic'),
   });
   const price: Price = (model, usage) => gateway.costOf('anthropic', model, usage);
   const folders = createFolders(config.roots);
@@ -263,6 +265,15 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     sessions,
     folders,
     rootsOf: policy.roots,
+    choices: createChoices({
+      policy,
+      restrictionsOf,
+      gateway,
+      isDirect: config.credential !== undefined,
+      hasClaude: hasProvider('anthropic'),
+      onlyDemo,
+      defaultModel,
+    }),
     workspaces,
     identify,
     keys,

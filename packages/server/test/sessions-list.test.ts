@@ -3,7 +3,8 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionCreated } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Calls, callsOver, textOf } from './support/calls.ts';
+import { script } from './support/api.ts';
+import { at, type Calls, callsOver, textOf } from './support/calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 import { transcriptOf } from './support/transcripts.ts';
 import { TRANSPORTS, type Transport } from './support/transports.ts';
@@ -48,6 +49,40 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       await calls.close(newer);
       expect((await list({})).sessions.map((session) => session.session_id)).not.toContain(newer);
     });
+  });
+
+  test('a list and a session say what it costs, how its last turn ended, and what runs in the background', async () => {
+    type Listed = { sessions: Record<string, unknown>[] };
+    const listed = async (id: string) => {
+      const { body } = await api.call<Listed>('GET', '/sessions', { query: { limit: 1000 } });
+      return body.sessions.find(({ session_id }) => session_id === id);
+    };
+    const { session_id: id } = await calls.create();
+    expect(await listed(id)).toMatchObject({ cost_usd: 0, last_outcome: null, tasks: [] });
+    const { cost_usd: cost } = (await calls.send(id, 'say hello')).body;
+    const usage = await api.call<{ cost_usd: number }>('GET', '/sessions/{session_id}/usage', at(id));
+    expect(await listed(id)).toMatchObject({
+      cost_usd: expect.closeTo(cost, 9),
+      last_outcome: 'completed',
+      tasks: [],
+    });
+    expect(usage.body.cost_usd).toBeCloseTo(cost, 9);
+    await calls.send(id, 'fail with 400');
+    expect(await listed(id)).toMatchObject({ last_outcome: 'failed' });
+    expect(await calls.status(id)).toMatchObject({ last_outcome: 'failed' });
+    await calls.send(
+      id,
+      script(
+        { tools: [{ name: 'Bash', input: { command: 'sleep 60', run_in_background: true } }] },
+        { say: 'begun' },
+      ),
+    );
+    expect(await listed(id)).toMatchObject({
+      state: 'background',
+      last_outcome: 'completed',
+      tasks: [{ type: 'local_bash', description: expect.any(String) }],
+    });
+    await calls.close(id);
   });
 
   describe('GET /sessions/available', () => {

@@ -56,6 +56,32 @@ export function createPricing(config: GatewayConfig, catalogue: Catalogue): Cost
   };
 }
 
+/** Priced with few tokens: a long request may cost more a token. */
+const SAMPLE = 1_000;
+
+/** Dollars for a million tokens at the first upstream of a model; undefined when unknown, or the name is not served. */
+export async function priceOf(
+  resolve: (name: string) => { targets: readonly { provider: string; model: string }[] },
+  costOf: CostOf,
+  name: string,
+): Promise<{ input: number; output: number } | undefined> {
+  let target: { provider: string; model: string } | undefined;
+  try {
+    [target] = resolve(name).targets;
+  } catch {
+    return undefined;
+  }
+  if (!target) return undefined;
+  const none = { cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
+  const [input, output] = await Promise.all([
+    costOf(target.provider, target.model, { input_tokens: SAMPLE, output_tokens: 0, ...none }),
+    costOf(target.provider, target.model, { input_tokens: 0, output_tokens: SAMPLE, ...none }),
+  ]);
+  if (input === undefined || output === undefined) return undefined;
+  const perMillion = (cost: number): number => Math.round((cost / SAMPLE) * 1e12) / 1e6;
+  return { input: perMillion(input), output: perMillion(output) };
+}
+
 const inputOf = (usage: Usage) =>
   usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
 

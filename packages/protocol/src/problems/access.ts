@@ -151,6 +151,12 @@ export const accessProblems = {
     'The folder does not exist',
     ({ cwd }: { cwd: string }) => `The folder ${cwd} does not exist. Create it first.`,
   ),
+  cwd_unreadable: define(
+    403,
+    'The folder cannot be read',
+    ({ cwd, why }: { cwd: string; why: string }) =>
+      `The server cannot look into the folder ${cwd} (${why}). Choose another, or let the server's user read it.`,
+  ),
   cwd_gone: define(409, "The session's folder is gone", ({ cwd, how, fromOptions }: Gone) =>
     fromOptions
       ? `The folder ${cwd} of the session's options ${how}, so its agent cannot start. Put the folder back, or create a session without it.`

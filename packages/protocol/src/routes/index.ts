@@ -1,5 +1,6 @@
 import type { EndpointName } from '../endpoints.ts';
 import { agentRoutes } from './agent.ts';
+import { choiceRoutes } from './choices.ts';
 import { eventRoutes } from './events.ts';
 import { gatewayRoutes } from './gateway.ts';
 import { keyRoutes } from './keys.ts';
@@ -13,6 +14,7 @@ import { webhookRoutes } from './webhooks.ts';
 /** Every route of the contract, by its name. */
 export const routes = {
   ...sessionRoutes,
+  ...choiceRoutes,
   ...agentRoutes,
   ...turnRoutes,
   ...eventRoutes,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SESSION_STATES, SESSION_STATUSES } from '../reasons.ts';
+import { SESSION_STATES, SESSION_STATUSES, TURN_OUTCOMES } from '../reasons.ts';
 import type { OwnOption } from '../session-options.ts';
 import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
@@ -70,6 +70,12 @@ export const Session = z
     permission_mode: PermissionMode,
     forked_from: SessionId.nullable(),
     workspace: Workspace.nullable().meta({ description: 'null: it works in a folder that was there before' }),
+    cost_usd: z.number().meta({ description: 'What it has cost so far, in dollars' }),
+    last_outcome: z
+      .enum(TURN_OUTCOMES)
+      .nullable()
+      .meta({ description: 'How its newest turn of those that have ended did; null before the first' }),
+    tasks: z.array(BackgroundTask).meta({ description: 'Background tasks of the agent' }),
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
@@ -82,7 +88,6 @@ export const SessionDetail = Session.extend({
     .meta({ description: 'Hook and custom tool calls that wait for an answer' }),
   current_turn_id: TurnId.nullable(),
   queued_turns: z.int(),
-  tasks: z.array(BackgroundTask).meta({ description: 'Background tasks of the agent' }),
   last_seq: z.int(),
 }).meta({ id: 'SessionDetail' });
 export type SessionDetail = z.infer<typeof SessionDetail>;

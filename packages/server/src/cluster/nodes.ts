@@ -1,4 +1,5 @@
-import { SessionState } from 'claude-agent-protocol';
+import { BackgroundTask, SessionState } from 'claude-agent-protocol';
+import { z } from 'zod';
 import type { Sql } from '../store/postgres/pool.ts';
 import type { Directory } from './directory.ts';
 import type { LiveNode, Membership } from './membership.ts';
@@ -10,11 +11,17 @@ export interface NodesDeps {
   watch(onWrite: (sessionId: string) => void): () => void;
 }
 
+/** What a session does, and what its agent does in the background. */
+export interface Doing {
+  state: SessionState;
+  tasks: BackgroundTask[];
+}
+
 export interface Nodes extends Directory {
   /** The nodes that are alive, as of the last look. */
   live(): readonly LiveNode[];
   /** What sessions do that a live node owns, by id: as their logs say. */
-  states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
+  doing(sessionIds: readonly string[]): Promise<ReadonlyMap<string, Doing>>;
   /** Of the nodes that are alive and stay, this one is the first: it does what one node has to do for all. */
   isFirst(): boolean;
   /**
@@ -24,6 +31,8 @@ export interface Nodes extends Directory {
   update(nodes: readonly LiveNode[]): Promise<void>;
   close(): void;
 }
+
+const Tasks = z.array(BackgroundTask);
 
 /** What is known here of the other nodes. */
 export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
@@ -88,17 +97,27 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
       return { path: String(cwd), node: String(node), isWorkspace: Boolean(isWorkspace) };
     },
 
-    async states(sessionIds) {
+    async doing(sessionIds) {
       // Backwards from the newest event: a state is among the last ones of a session that does nothing.
       const rows = await sql.all(
         `select s.id, (select e.data::jsonb ->> 'state' from events e
-           where e.session_id = s.id and e.type = 'session.state' order by e.seq desc limit 1) as state
+           where e.session_id = s.id and e.type = 'session.state' order by e.seq desc limit 1) as state,
+           (select e.data::jsonb ->> 'tasks' from events e where e.session_id = s.id and e.seq = s.tasks_seq) as tasks
          from sessions s join nodes n on n.incarnation = s.owner where s.id = any($1)`,
         sessionIds,
       );
       // One that was made by SQL, or whose log lost its oldest events, has none.
       const known = rows.filter(({ state }) => state !== null);
-      return new Map(known.map(({ id, state }) => [String(id), SessionState.parse(state)]));
+      return new Map(
+        known.map(({ id, state, tasks }) => [
+          String(id),
+          {
+            state: SessionState.parse(state),
+            // An older version may have written them in another form.
+            tasks: (typeof tasks === 'string' && Tasks.safeParse(JSON.parse(tasks)).data) || [],
+          },
+        ]),
+      );
     },
 
     // One that no look has found yet has just joined.

@@ -11,6 +11,7 @@ import { answerUnrouted } from './methods.ts';
 import { observeRequests, traceRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
+import { choiceRoutes } from './routes/choices.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
@@ -86,6 +87,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   healthRoutes(app, deps);
   metricsRoutes(app, deps);
   sessionRoutes(app, deps);
+  choiceRoutes(app, deps);
   agentRoutes(app, deps);
   turnRoutes(app, deps);
   eventRoutes(app, deps);

@@ -1,5 +1,5 @@
 import type { Gateway } from 'claude-agent-gateway';
-import type { SessionState } from 'claude-agent-protocol';
+import type { BackgroundTask, SessionState } from 'claude-agent-protocol';
 import type { BrowserConfig } from '../access/browser-config.ts';
 import type { Identify } from '../access/identify.ts';
 import type { Keys } from '../access/keys.ts';
@@ -9,6 +9,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Observation } from '../observe/observation.ts';
+import type { Choices } from '../sessions/choices.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
 import type { Owned, Store } from '../store/store.ts';
@@ -26,6 +27,7 @@ export interface AppDeps {
   folders: Folders;
   /** Folders that sessions of this owner may work in. */
   rootsOf(owned: Owned): readonly string[];
+  choices: Choices;
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
   keys: Keys;
@@ -45,7 +47,9 @@ export interface AppDeps {
     forward: Forward;
     verify(header: string): Principal | undefined;
     /** What sessions do that a live node owns, by id. */
-    states(sessionIds: readonly string[]): Promise<ReadonlyMap<string, SessionState>>;
+    doing(
+      sessionIds: readonly string[],
+    ): Promise<ReadonlyMap<string, { state: SessionState; tasks: BackgroundTask[] }>>;
   };
   observation: Pick<Observation, 'metrics' | 'tracing' | 'onRequest'>;
   webhooks: Pick<WebhookSender, 'reach' | 'kick'>;

@@ -1,6 +1,13 @@
 import type { Session, SessionState, Turn, Usage, Workspace } from 'claude-agent-protocol';
 import { event } from '../events/log.ts';
-import type { Change, SessionRecord, TurnRecord, UsageRow, WorkspaceRecord } from '../store/store.ts';
+import type {
+  Change,
+  SessionRecord,
+  SessionSums,
+  TurnRecord,
+  UsageRow,
+  WorkspaceRecord,
+} from '../store/store.ts';
 import { costOf, tokensOf } from './usage.ts';
 
 /** The model that a session uses: its own, or the server's default; null leaves it to the agent. */
@@ -31,10 +38,18 @@ export function stateEvent(
   );
 }
 
+/** What a session does and has done, besides its record. */
+export interface SessionDoing {
+  state: SessionState;
+  tasks: Session['tasks'];
+  /** Undefined for a session that was not there when they were read. */
+  sums: SessionSums | undefined;
+}
+
 /** A session as the API shows it. */
 export function sessionView(
   record: SessionRecord,
-  state: SessionState,
+  { state, tasks, sums }: SessionDoing,
   defaultModel: string | undefined,
 ): Session {
   return {
@@ -52,6 +67,9 @@ export function sessionView(
     permission_mode: record.permissionMode,
     forked_from: record.forkedFrom,
     workspace: record.workspace && workspaceView(record.workspace),
+    cost_usd: sums?.costUsd ?? 0,
+    last_outcome: sums?.lastOutcome ?? null,
+    tasks: [...tasks],
   };
 }
 

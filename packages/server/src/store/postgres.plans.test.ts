@@ -339,7 +339,7 @@ async function useCluster(url: string, store: PostgresStore, sharedFolders: bool
   await ownership.acquire(crypto.randomUUID());
   await nodes.locate(session.id);
   await nodes.folderOf(session.id);
-  await nodes.states([session.id]);
+  await nodes.doing([session.id]);
   const stop = nodes.onChange(session.id, () => {});
   await nodes.update([]);
   stop();

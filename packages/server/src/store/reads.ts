@@ -41,4 +41,7 @@ export type EventReads = Pick<
   | 'sessionsWithTasks'
 >;
 
-export type UsageReads = Pick<Store, 'sessionUsage' | 'totalUsage' | 'sessionCost' | 'keyCost'>;
+export type UsageReads = Pick<
+  Store,
+  'sessionUsage' | 'sessionSums' | 'totalUsage' | 'sessionCost' | 'keyCost'
+>;

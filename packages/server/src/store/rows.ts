@@ -1,10 +1,11 @@
-import type { EventType } from 'claude-agent-protocol';
+import type { EventType, TurnOutcome } from 'claude-agent-protocol';
 import type {
   ConversationRecord,
   LogSize,
   Owned,
   PermissionRecord,
   SessionRecord,
+  SessionSums,
   StoredEvent,
   TurnRecord,
   UsageRow,
@@ -166,6 +167,12 @@ export const logSizeFromRow = (row: ReadRow): LogSize => ({
   oldestAt: row.at === null ? null : String(row.at),
   conversationFrom: Number(row.after_seq ?? 0) + 1,
   tasksSeq: row.tasks_seq === null ? null : Number(row.tasks_seq),
+});
+
+export const sumsFromRow = ({ cost, outcome }: ReadRow): SessionSums => ({
+  costUsd: Number(cost),
+  // The query asks for turns that have ended.
+  lastOutcome: outcome as TurnOutcome | null,
 });
 
 /** Sums of one model. */

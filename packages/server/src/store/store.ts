@@ -4,6 +4,7 @@ import type {
   PermissionState,
   ResolvedBy,
   SessionStatus,
+  TurnOutcome,
   TurnState,
   UserInput,
 } from 'claude-agent-protocol';
@@ -221,6 +222,13 @@ export interface OpenWork {
   withTasks: string[];
 }
 
+/** What a list shows of a session besides its record. */
+export interface SessionSums {
+  costUsd: number;
+  /** How its newest turn of those that have ended did; null before the first. */
+  lastOutcome: TurnOutcome | null;
+}
+
 /** Filters and page of a list of sessions. */
 export interface SessionQuery {
   scope?: Scope | undefined;
@@ -349,6 +357,8 @@ export interface Store {
   /** What these sessions have not finished, or all sessions. */
   openWork(sessionIds?: readonly string[]): Promise<OpenWork>;
 
+  /** Of each of these sessions, for a list. */
+  sessionSums(ids: readonly string[]): Promise<Map<string, SessionSums>>;
   /** How many turns of a session have ended, and its sums by model. */
   sessionUsage(sessionId: string): Promise<Usage>;
   /**

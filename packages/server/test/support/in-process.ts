@@ -8,6 +8,7 @@ import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
 import { createOpenResponses } from '../../src/access/open-responses.ts';
 import { createSessionTokens } from '../../src/access/session-tokens.ts';
+import { combine } from '../../src/access/tool-policy.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
 import { createSoleOwnership } from '../../src/cluster/ownership.ts';
@@ -18,6 +19,7 @@ import { createRuntimeSessions } from '../../src/http/agentcore/sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
+import { createChoices } from '../../src/sessions/choices.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
 import { createSessions, type Sessions } from '../../src/sessions/registry.ts';
@@ -89,6 +91,19 @@ export function createInProcess({
   const agent = watch(createFakeAgent());
   const folders = createFolders([root]);
   const onError = (error: unknown, what: string): void => void errors.push({ what, error });
+  const policy = createPolicy(
+    {
+      bypass: 'forbidden',
+      auto: true,
+      trustProject: false,
+      unaskedTools: true,
+      commands: true,
+      callbackUrls: 'any',
+      network: { mode: 'open' },
+    },
+    folders,
+    NO_WORKSPACES,
+  );
   const sessions = createSessions({
     store,
     ownership,
@@ -99,19 +114,7 @@ export function createInProcess({
     folders,
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
-    policy: createPolicy(
-      {
-        bypass: 'forbidden',
-        auto: true,
-        trustProject: false,
-        unaskedTools: true,
-        commands: true,
-        callbackUrls: 'any',
-        network: { mode: 'open' },
-      },
-      folders,
-      NO_WORKSPACES,
-    ),
+    policy,
     workspaces: NO_WORKSPACES,
     postCallback: () => Promise.reject(new Error('the fake agent asks nobody')),
     permissionTimeoutSeconds: 300,
@@ -126,6 +129,7 @@ export function createInProcess({
     warnings: () => [],
     onError,
   });
+  const gateway = createGateway({ config: createConfig(), demo: createDemoModel().fetch });
   const keys = createKeys({ table: store.keys, configured: [], cacheMs: 0, onError });
   const app = createApp({
     store,
@@ -146,7 +150,16 @@ export function createInProcess({
     bodyLimitBytes: 1024 * 1024,
     importLimitBytes: IMPORT_LIMIT_BYTES,
     defaultModel: 'fake',
-    gateway: createGateway({ config: createConfig(), demo: createDemoModel().fetch }),
+    gateway,
+    choices: createChoices({
+      policy,
+      restrictionsOf: () => combine([]),
+      gateway,
+      isDirect: false,
+      hasClaude: false,
+      onlyDemo: true,
+      defaultModel: 'fake',
+    }),
     observation: { metrics: createMetrics('0.0.0'), tracing: undefined, onRequest() {} },
     // Nothing is sent: the routes only note what is to be.
     webhooks: { reach: 'any', kick() {} },

@@ -88,6 +88,7 @@ const questions: Record<
   sessionsWithTasks: (store) => [store.sessionsWithTasks()],
   openWork: (store, id) => [store.openWork(), store.openWork([id, id])],
   sessionUsage: (store, id) => [store.sessionUsage(id)],
+  sessionSums: (store, id) => [store.sessionSums([id, id])],
   totalUsage: (store) => [store.totalUsage(), ...scopes.map((scope) => store.totalUsage(scope))],
   sessionCost: (store, id) => [store.sessionCost(id)],
   keyCost: (store) => [store.keyCost('a-key')],

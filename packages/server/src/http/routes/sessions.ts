@@ -21,13 +21,20 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const left = isLeft ? await readLeftOpen(store, record.id) : undefined;
     const pending = session?.pendingPermissions() ?? left?.pending ?? [];
     return {
-      ...sessionView(record, left?.state ?? stateOf(record, session), defaultModel),
+      ...sessionView(
+        record,
+        {
+          state: left?.state ?? stateOf(record, session),
+          tasks: session?.tasks() ?? [],
+          sums: (await store.sessionSums([record.id])).get(record.id),
+        },
+        defaultModel,
+      ),
       pending_permission: pending[0] ?? null,
       pending_permissions: pending,
       current_turn_id: session?.currentTurnId() ?? left?.currentTurnId ?? null,
       queued_turns: session?.queuedTurns() ?? left?.queuedTurns ?? 0,
       pending_calls: session?.pendingCalls() ?? [],
-      tasks: session?.tasks() ?? [],
       last_seq: record.lastSeq,
     };
   };
@@ -44,10 +51,15 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
     const page = await sessions.list({ ...rest, cwd: folder, scope: scopeOf(c.get('principal')) });
     const away = page.sessions.filter(({ session }) => !session).map(({ record }) => record.id);
-    const states = away.length > 0 ? await nodes?.states(away) : undefined;
-    const list = page.sessions.map(({ record, session }) =>
-      sessionView(record, states?.get(record.id) ?? stateOf(record, session), defaultModel),
-    );
+    const [sums, elsewhere] = await Promise.all([
+      store.sessionSums(page.sessions.map(({ record }) => record.id)),
+      away.length > 0 ? nodes?.doing(away) : undefined,
+    ]);
+    const list = page.sessions.map(({ record, session }) => {
+      const here = { state: stateOf(record, session), tasks: session?.tasks() ?? [] };
+      const doing = elsewhere?.get(record.id) ?? here;
+      return sessionView(record, { ...doing, sums: sums.get(record.id) }, defaultModel);
+    });
     return named('sessions', list, page.next);
   });
 

@@ -53,6 +53,25 @@ export function describeUsage(subject: Subject): void {
       );
     });
 
+    test('is summed for each session of a list, with how its newest ended turn did', async () => {
+      const [a, b] = [await subject.newSession(), await subject.newSession()];
+      expect(await subject.store.sessionSums([])).toEqual(new Map());
+      expect((await subject.store.sessionSums([a.id])).get(a.id)).toEqual({ costUsd: 0, lastOutcome: null });
+      await subject.store.write([
+        { kind: 'add-usage', sessionId: a.id, usage: usage('x', 1) },
+        { kind: 'add-usage', sessionId: a.id, usage: usage('y', 2) },
+        { kind: 'add-usage', sessionId: b.id, usage: usage('y', 100) },
+      ]);
+      await subject.newTurn(a.id, { state: 'completed', endedAt: AT });
+      await subject.newTurn(a.id, { state: 'failed', endedAt: AT });
+      // Taken into the turn before, and one that has not begun.
+      await subject.newTurn(a.id, { state: 'steered', endedAt: AT });
+      await subject.newTurn(a.id);
+      const sums = await subject.store.sessionSums([b.id, a.id, randomUUID()]);
+      expect(sums.get(a.id)).toEqual({ costUsd: 0.75, lastOutcome: 'failed' });
+      expect(sums.get(b.id)).toEqual({ costUsd: 25, lastOutcome: null });
+    });
+
     test('counts the turns that ended', async () => {
       const [a, b] = [await subject.newSession(), await subject.newSession()];
       await subject.newTurn(a.id);

@@ -1,5 +1,5 @@
 import type { UsageReads } from '../reads.ts';
-import { usageFromRow } from '../rows.ts';
+import { sumsFromRow, usageFromRow } from '../rows.ts';
 import type { Sql, Value } from './pool.ts';
 import { inScope } from './sessions.ts';
 
@@ -22,6 +22,17 @@ export const usageReads = (sql: Sql): UsageReads => ({
       sessionId,
     );
     return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
+  },
+
+  async sessionSums(ids) {
+    const rows = await sql.all(
+      `select asked.id, (select coalesce(sum(cost_usd), 0) from usage where session_id = asked.id) as cost,
+         (select state from turns where session_id = asked.id and state in ('completed', 'failed', 'interrupted')
+          order by position desc limit 1) as outcome
+       from unnest($1::text[]) asked (id)`,
+      ids,
+    );
+    return new Map(rows.map((row) => [String(row.id), sumsFromRow(row)]));
   },
 
   async totalUsage(scope) {

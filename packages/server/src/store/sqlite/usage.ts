@@ -1,5 +1,5 @@
 import type { UsageReads } from '../reads.ts';
-import { usageFromRow } from '../rows.ts';
+import { sumsFromRow, usageFromRow } from '../rows.ts';
 import type { UsageRow } from '../store.ts';
 import { inScope } from './sessions.ts';
 import type { Statements } from './statements.ts';
@@ -22,6 +22,17 @@ export const usageReads = (sql: Statements): UsageReads => ({
       sessionId,
     );
     return { turns: Number(turns?.n), rows: rows.map(usageFromRow) };
+  },
+
+  async sessionSums(ids) {
+    const rows = sql.all(
+      `select value as id, (select coalesce(sum(cost_usd), 0) from usage where session_id = value) as cost,
+         (select state from turns where session_id = value and state in ('completed', 'failed', 'interrupted')
+          order by position desc limit 1) as outcome
+       from json_each(?)`,
+      JSON.stringify(ids),
+    );
+    return new Map(rows.map((row) => [String(row.id), sumsFromRow(row)]));
   },
 
   async totalUsage(scope) {
