@@ -111,7 +111,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const { tokens, keys, openResponses, identify } = createAccess({ ...config, store, onError });
+  const { tokens, keys, openResponses, identify, signIn } = createAccess({ ...config, store, onError });
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
@@ -276,6 +276,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     }),
     workspaces,
     identify,
+    signIn,
     keys,
     openResponses,
     peers,

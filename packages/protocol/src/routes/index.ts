@@ -8,6 +8,7 @@ import { permissionRoutes } from './permissions.ts';
 import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
 import { serverRoutes } from './server.ts';
 import { sessionRoutes } from './sessions.ts';
+import { signInRoutes } from './sign-in.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -19,6 +20,7 @@ export const routes = {
   ...turnRoutes,
   ...eventRoutes,
   ...permissionRoutes,
+  ...signInRoutes,
   ...keyRoutes,
   ...webhookRoutes,
   ...serverRoutes,
