@@ -88,6 +88,7 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     permissionSession: [],
     webhook: [],
     delivery: [],
+    subscription: [],
   } satisfies KnownIds as Record<keyof KnownIds, string[]>;
   const memory: number[] = [];
   const waits: number[] = [];

@@ -48,18 +48,6 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['index.ts'],
     ],
   },
-  'packages/console': {
-    mayImport: ['claude-agent-client', 'claude-agent-protocol'],
-    floors: [
-      ['vite.d.ts', 'styles.css', 'format/', 'text/'],
-      ['api/'],
-      ['ui/'],
-      ['pages/inbox/'],
-      ['pages/'],
-      ['app/'],
-      ['main.tsx'],
-    ],
-  },
   'packages/cli': {
     mayImport: ['claude-agent-client', 'claude-agent-protocol'],
     floors: [
@@ -120,9 +108,18 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['access/'],
       ['agent/', 'permissions/', 'gateway/'],
       ['observe/', 'webhooks/'],
+      ['push/'],
       ['nearest.ts', 'config-positions.ts', 'setting-descriptions.ts', 'setting-sources.ts'],
       ['node-config.ts'],
-      ['config.ts', 'database-config.ts', 'sandbox-config.ts', 'workspace-config.ts', 'lock.ts', 'banner.ts'],
+      [
+        'config.ts',
+        'database-config.ts',
+        'outbound-config.ts',
+        'sandbox-config.ts',
+        'workspace-config.ts',
+        'lock.ts',
+        'banner.ts',
+      ],
       ['workspaces/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
       ['sessions/usage.ts', 'sessions/views.ts'],

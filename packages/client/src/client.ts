@@ -124,6 +124,22 @@ export class AgentClient {
     },
   };
 
+  /** Browsers of the caller that are told of requests. */
+  readonly push = {
+    /** The key that browsers subscribe with; null when the server sends no push messages. */
+    publicKey: async (): Promise<string | null> => (await this.call('getPush')).public_key,
+    subscribe: (subscription: Input<'createPushSubscription'>['body']) =>
+      this.call('createPushSubscription', { body: subscription }),
+    list: async (): Promise<Output<'listPushSubscriptions'>['subscriptions']> =>
+      (await this.call('listPushSubscriptions')).subscriptions,
+    remove: async (id: string): Promise<void> => {
+      await this.call('deletePushSubscription', { params: { subscription_id: id } });
+    },
+    test: async (id: string): Promise<void> => {
+      await this.call('testPushSubscription', { params: { subscription_id: id } });
+    },
+  };
+
   /** A handle on a session, without asking whether it exists. */
   session(id: string): AgentSession {
     return this.#handle(id);

@@ -23,6 +23,7 @@ const ITEMS = {
   listKeys: 'keys',
   listWebhooks: 'webhooks',
   listDeliveries: 'deliveries',
+  listPushSubscriptions: 'subscriptions',
 } as const satisfies { [N in Paged]: keyof Output<N> };
 
 /** The routes that answer with pages. */

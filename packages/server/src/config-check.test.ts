@@ -116,6 +116,7 @@ describe('every setting', () => {
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
+    if (name === 'push_contact') return ['mailto:a@b.example', 'mailto:a@b.example'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
     if (name === 'policy_network') return [{ mode: 'none' }, '{"mode":"none"}'];
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];

@@ -26,15 +26,13 @@ import { agentsThatFit } from './agent/agents-that-fit.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
 import { NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
+import { OUTBOUND_FIELDS, type OutboundConfig, readOutbound } from './outbound-config.ts';
 import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
 import { createSettingNames, type Mistake, type Sources } from './setting-sources.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
 export { ConfigError } from 'claude-agent-gateway';
-
-/** Where the server may ask for what hooks and tools of callers answer. */
-const CallbackUrls = z.enum(['none', 'loopback', 'public', 'any']);
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
@@ -61,8 +59,7 @@ const ConfigFile = z.strictObject({
   allow_trust_project: z.boolean().optional(),
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
   allow_commands: z.boolean().optional(),
-  allow_callback_urls: CallbackUrls.optional(),
-  allow_webhook_urls: CallbackUrls.optional(),
+  ...OUTBOUND_FIELDS,
   ...ACCESS_FIELDS,
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
@@ -101,7 +98,7 @@ export interface ApiKey {
 }
 
 /** All settings, read once at the start and frozen. */
-export interface Config extends NodeConfig, PolicyConfig, AccessConfig {
+export interface Config extends NodeConfig, PolicyConfig, AccessConfig, OutboundConfig {
   /** Amazon Bedrock AgentCore calls /invocations, /ping and /ws, and authenticates its callers. */
   agentcore: boolean;
   host: string;
@@ -129,10 +126,6 @@ export interface Config extends NodeConfig, PolicyConfig, AccessConfig {
   allowUnaskedTools: true | readonly string[];
   /** Whether callers may start commands as MCP servers. */
   allowCommands: boolean;
-  /** Addresses at which the server may call hooks and tools of callers: a server that calls any address can be misused. */
-  allowCallbackUrls: z.infer<typeof CallbackUrls>;
-  /** The same of webhooks, which only administrators of a tenant make. */
-  allowWebhookUrls: z.infer<typeof CallbackUrls>;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
@@ -254,8 +247,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     allowTrustProject: settings.allow_trust_project ?? false,
     // With leave to bypass every question, anything may run.
     allowUnaskedTools: settings.allow_unasked_tools ?? (settings.allow_bypass_permissions || []),
-    allowCallbackUrls: settings.allow_callback_urls ?? 'none',
-    allowWebhookUrls: settings.allow_webhook_urls ?? 'public',
+    ...readOutbound(settings),
     ...readAccess(settings),
     allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
     defaultPermissionMode: settings.default_permission_mode ?? 'default',

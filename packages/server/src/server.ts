@@ -38,6 +38,7 @@ import { watchProcesses } from './observe/watched-processes.ts';
 import type { WriteObserver } from './observe/watched-store.ts';
 import { mayBypass, networkOfAgents, openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
+import { createPush } from './push/push.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
 import { createChoices } from './sessions/choices.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -111,7 +112,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const { tokens, keys, openResponses, identify, signIn } = createAccess({ ...config, store, onError });
+  const { tokens, keys, openResponses, identify, standing } = createAccess({ ...config, store, onError });
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
@@ -254,7 +255,9 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError,
   });
   metrics.watch({ sessions: sessions.atWork, store, processes: counts, maxLiveAgents: config.maxLiveAgents });
-  const webhooks = createWebhookSender({ store, reach: config.allowWebhookUrls, metrics, onError });
+  const reach = config.allowWebhookUrls;
+  const push = config.push && (await createPush({ ...config.push, store, standing }));
+  const webhooks = createWebhookSender({ store, reach, others: push, metrics, onError });
   observation.onControlEvent(webhooks.kick);
   const peers = createPeers(home.instance);
   const runtimeSessions = createRuntimeSessions();
@@ -276,7 +279,6 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     }),
     workspaces,
     identify,
-    signIn,
     keys,
     openResponses,
     peers,
@@ -291,6 +293,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     ...(base.nodes && { nodes: base.nodes }),
     observation,
     webhooks,
+    push,
     version: VERSION,
     onError: (error, what) => onError(error, `answer ${what}`),
   });
@@ -351,6 +354,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => gateway.close(),
         () => callbacks.close(),
         () => webhooks.stop(),
+        () => push?.close(),
         () => agent.close(),
         () => base.leave(),
         () => store.close(),

@@ -18,6 +18,9 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   allow_commands: 'sessions may bring programs that start unasked (default false)',
   allow_callback_urls: 'where the server may call hooks and tools of callers (default none)',
   allow_webhook_urls: 'which addresses webhooks may have (default public)',
+  push_contact:
+    'switches Web Push on: who runs this server, for push services, as mailto:ops@example.org (default off)',
+  allow_push_urls: 'which addresses push subscriptions may have (default public)',
   jwt: 'tokens of an identity provider, besides keys; issuer, audience and jwks_url belong together',
   'jwt.issuer': 'the issuer of tokens that are taken (OpenID Connect), as in their `iss`',
   'jwt.audience': 'what their `aud` must name',

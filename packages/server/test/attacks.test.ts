@@ -24,7 +24,11 @@ beforeAll(async () => {
   });
   inside.listen(0, '127.0.0.1');
   await once(inside, 'listening');
-  server = await startTestServer({ args: ['--demo'], env: { AGENT_SERVER_API_KEY: KEY } });
+  server = await startTestServer({
+    args: ['--demo'],
+    config: { push_contact: 'mailto:ops@example.org' },
+    env: { AGENT_SERVER_API_KEY: KEY },
+  });
 });
 afterAll(async () => {
   await cleanUp(server);
@@ -54,6 +58,7 @@ describe('an address in a request does not make the server call it', () => {
     'CreateSession.agents.*.mcpServers[].*.url': 'connected to by the agent, not by the server',
     'CreateSession.workspace.git': 'refused',
     'CreateWebhook.url': 'refused',
+    'CreatePushSubscription.endpoint': 'refused',
     'SendMessage.message[].source.url': 'passed on to the model',
     'Invocation.prompt[].source.url': 'passed on to the model',
     'Invocation.input[].source.url': 'passed on to the model',
@@ -89,6 +94,16 @@ describe('an address in a request does not make the server call it', () => {
     visits = [];
     const answer = await post('/webhooks', { url: internal('/hook'), events: ['turn.completed'] });
     expect([answer.status, answer.body.code]).toEqual([403, 'webhook_url_not_allowed']);
+    expect(visits).toEqual([]);
+  });
+
+  test('a push service', async () => {
+    visits = [];
+    const keys = { p256dh: 'AAAA', auth: 'AAAA' };
+    for (const endpoint of [internal('/push'), internal('/push').replace('http:', 'https:')]) {
+      const answer = await post('/push/subscriptions', { endpoint, keys });
+      expect([answer.status, answer.body.code]).toEqual([403, 'push_url_not_allowed']);
+    }
     expect(visits).toEqual([]);
   });
 

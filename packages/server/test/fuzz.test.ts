@@ -130,6 +130,7 @@ describe('the application, with a fake agent', () => {
     permissionSession: [] as string[],
     webhook: [] as string[],
     delivery: [] as string[],
+    subscription: [] as string[],
   } satisfies KnownIds;
   const counts = { all: 0, byStatus: new Map<number, number>(), served: new Set<RouteName>() };
   beforeAll(() => {
@@ -180,6 +181,7 @@ describe('the application, with a fake agent', () => {
     const { webhooks } = server.store;
     const tenant = 'default';
     ids.webhook = (await webhooks.list(tenant)).map(({ id }) => id);
+    ids.subscription = (await server.store.push.list(tenant, 'local')).map(({ id }) => id);
     const [webhookId = ''] = ids.webhook;
     ids.delivery = (await webhooks.deliveries({ tenant, webhookId, limit: 9 })).map(({ id }) => id);
   };
@@ -262,6 +264,7 @@ describe('the real server', () => {
       permissionSession: [],
       webhook: [],
       delivery: [],
+      subscription: [],
     };
     await fc.assert(
       fc.asyncProperty(

@@ -63,6 +63,36 @@ export const serverProblems = {
     ({ limit }: { limit: number }) =>
       `This tenant has ${limit} webhooks, the maximum. Delete one, or give one of them more events.`,
   ),
+  push_off: define(
+    409,
+    'Web Push is off',
+    () =>
+      'This server sends no push messages. Its administrator switches them on with "push_contact" in the configuration file.',
+  ),
+  push_keys_invalid: define(
+    422,
+    'These are not the keys of a browser',
+    () =>
+      'Nothing can be encrypted for these keys. Send "endpoint" and "keys" of a PushSubscription as the browser gives them (toJSON).',
+  ),
+  push_url_not_allowed: define(
+    403,
+    'The configuration does not allow this address of a push service',
+    ({ host }: { host: string }) =>
+      `This server sends no push messages to ${host}. They go to https addresses on the internet; "allow_push_urls" in the configuration file allows others.`,
+  ),
+  push_subscription_not_found: define(
+    404,
+    'No such push subscription',
+    ({ id }: { id: string }) =>
+      `You have no push subscription ${id}. GET /push/subscriptions lists yours; those that a browser has ended are gone.`,
+  ),
+  too_many_push_subscriptions: define(
+    409,
+    'The caller has as many push subscriptions as it may have',
+    ({ limit }: { limit: number }) =>
+      `You have ${limit} push subscriptions, the maximum. Delete one of a device that you do not use.`,
+  ),
   agents_busy: define(
     503,
     'Every agent process is busy',
@@ -90,11 +120,6 @@ export const serverProblems = {
     ({ id, cwd, node }: { id: string; cwd: string; node: string }) =>
       `The folder ${cwd} of session ${id} is on the node ${node}, which does not run or is about to end. Nothing was lost: start that node again, then send the request again.`,
     RETRYABLE,
-  ),
-  console_not_built: define(
-    503,
-    'The console is not built',
-    () => 'The files of the console are missing. Run "npm run build:console" once, and reload.',
   ),
   not_ready: define(
     503,

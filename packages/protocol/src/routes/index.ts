@@ -5,10 +5,10 @@ import { eventRoutes } from './events.ts';
 import { gatewayRoutes } from './gateway.ts';
 import { keyRoutes } from './keys.ts';
 import { permissionRoutes } from './permissions.ts';
+import { pushRoutes } from './push.ts';
 import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
 import { serverRoutes } from './server.ts';
 import { sessionRoutes } from './sessions.ts';
-import { signInRoutes } from './sign-in.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -20,9 +20,9 @@ export const routes = {
   ...turnRoutes,
   ...eventRoutes,
   ...permissionRoutes,
-  ...signInRoutes,
   ...keyRoutes,
   ...webhookRoutes,
+  ...pushRoutes,
   ...serverRoutes,
   ...gatewayRoutes,
 } as const satisfies Record<EndpointName, RouteSpec>;

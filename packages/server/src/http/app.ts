@@ -12,7 +12,6 @@ import { observeRequests, traceRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { choiceRoutes } from './routes/choices.ts';
-import { CONSOLE, consoleRoutes } from './routes/console.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
@@ -21,8 +20,8 @@ import { invocationRoutes } from './routes/invocations.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { permissionRoutes } from './routes/permissions.ts';
+import { pushRoutes } from './routes/push.ts';
 import { sessionRoutes } from './routes/sessions.ts';
-import { signInRoutes } from './routes/sign-in.ts';
 import { turnRoutes } from './routes/turns.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { skipUnreadBody } from './unread.ts';
@@ -56,8 +55,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       identify: deps.identify,
       peers: deps.peers,
       openResponses: deps.openResponses,
-      isOpen: (path) => openPaths.has(path) || path === CONSOLE || path.startsWith(`${CONSOLE}/`),
-      signIn: deps.signIn,
+      openPaths,
       platformPaths: new Set(deps.agentcore ? [routes.invoke.path] : []),
       verifyNode: deps.nodes?.verify,
     }),
@@ -97,10 +95,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   permissionRoutes(app, deps);
   keyRoutes(app, deps);
   webhookRoutes(app, deps);
+  pushRoutes(app, deps);
   gatewayRoutes(app, deps);
-  signInRoutes(app, deps);
   docRoutes(app, deps);
-  consoleRoutes(app);
   invocationRoutes(app, deps);
   return app;
 }

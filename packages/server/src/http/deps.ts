@@ -5,11 +5,11 @@ import type { Identify } from '../access/identify.ts';
 import type { Keys } from '../access/keys.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import type { Principal } from '../access/principal.ts';
-import type { SignIn } from '../access/sign-in.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Observation } from '../observe/observation.ts';
+import type { Push } from '../push/push.ts';
 import type { Choices } from '../sessions/choices.ts';
 import type { Folders } from '../sessions/folders.ts';
 import type { Sessions } from '../sessions/registry.ts';
@@ -31,7 +31,6 @@ export interface AppDeps {
   choices: Choices;
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
-  signIn: SignIn;
   keys: Keys;
   openResponses: OpenResponses;
   peers: Peers;
@@ -55,6 +54,8 @@ export interface AppDeps {
   };
   observation: Pick<Observation, 'metrics' | 'tracing' | 'onRequest'>;
   webhooks: Pick<WebhookSender, 'reach' | 'kick'>;
+  /** Web Push, when it is on. */
+  push: Pick<Push, 'publicKey' | 'reach'> | undefined;
   version: string;
   onError(error: unknown, what: string): void;
 }

@@ -9,7 +9,7 @@ class AddressNotAllowed extends Error {}
 export interface GuardedRequest {
   method: string;
   headers: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array;
   signal: AbortSignal;
 }
 

@@ -4,6 +4,7 @@ import { commands, createModel, runCommand } from '../../test/support/store-mode
 import { describeEvents } from './conformance/events.conformance.ts';
 import { describeKeys } from './conformance/keys.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
+import { describePush } from './conformance/push.conformance.ts';
 import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
 import { createSubject } from './conformance/subject.conformance.ts';
@@ -28,6 +29,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeTenants(subject);
     describeKeys(subject);
     describeWebhooks(subject);
+    describePush(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

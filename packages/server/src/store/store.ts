@@ -9,6 +9,7 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import type { KeyTable } from './keys.ts';
+import type { PushStore } from './push.ts';
 import type {
   CallRecord,
   ConversationRecord,
@@ -265,8 +266,6 @@ export interface Store {
    * Returns how to stop.
    */
   watch(onWrite: (sessionId: string) => void): () => void;
-  /** A secret of the server's own, by what it is for: `fresh` where there is none yet. */
-  secret(name: string, fresh: string): Promise<string>;
   /** Writes something and commits it. @throws when the store cannot write */
   probe(): Promise<void>;
 
@@ -374,6 +373,7 @@ export interface Store {
   keyCost(keyId: string): Promise<number>;
 
   readonly webhooks: WebhookStore;
+  readonly push: PushStore;
 
   close(): Promise<void>;
 }

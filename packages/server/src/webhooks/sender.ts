@@ -1,8 +1,8 @@
 import type { Metrics } from '../observe/metrics.ts';
 import type { Reach } from '../outbound/addresses.ts';
 import { createGuardedFetch } from '../outbound/guarded-fetch.ts';
-import type { Store } from '../store/store.ts';
-import type { Attempt, DeliveryRecord, WebhookRecord } from '../store/webhooks.ts';
+import type { SessionRecord, Store, StoredEvent } from '../store/store.ts';
+import type { Attempt, DeliveryRecord, NewDelivery, WebhookRecord } from '../store/webhooks.ts';
 import { deliveriesOf } from './messages.ts';
 import { signedHeaders } from './sign.ts';
 
@@ -18,9 +18,26 @@ export interface WebhookSender {
   stop(): Promise<void>;
 }
 
+/** What else is sent from the outbox. */
+export interface OtherReceivers {
+  any(): Promise<boolean>;
+  /** What they are told of events. */
+  deliveriesOf(
+    events: readonly StoredEvent[],
+    sessions: ReadonlyMap<string, SessionRecord>,
+  ): Promise<NewDelivery[]>;
+  /** Whether a delivery of this type is theirs. */
+  takes(type: string): boolean;
+  /** Rejects when the request failed. */
+  attempt(delivery: DeliveryRecord, signal: AbortSignal): Promise<Attempt>;
+  /** When one that failed is tried again; undefined: never. */
+  retryInMs(attempts: number): number | undefined;
+}
+
 export interface WebhookSenderDeps {
   store: Pick<Store, 'webhooks' | 'readControlEvents' | 'getSessions'>;
   reach: Reach;
+  others?: OtherReceivers | undefined;
   metrics?: Pick<Metrics, 'onWebhook'>;
   onError(error: unknown, what: string): void;
   /** Times of tests; the others have the defaults. */
@@ -69,7 +86,7 @@ const GONE = 410;
  * minute; a node that dies with it leaves it to the others.
  */
 export function createWebhookSender(deps: WebhookSenderDeps): WebhookSender {
-  const { store, reach, metrics, onError } = deps;
+  const { store, reach, others, metrics, onError } = deps;
   const guarded = createGuardedFetch(reach);
   const { webhooks } = store;
   const times = { ...TIMES, ...deps.times };
@@ -99,45 +116,55 @@ export function createWebhookSender(deps: WebhookSenderDeps): WebhookSender {
         hooks.filter((hook) => hook.tenant === tenant),
       );
     });
+    deliveries.push(...((await others?.deliveriesOf(events, sessions)) ?? []));
     await webhooks.advance(from, last.cursor, deliveries);
     return events.length === BATCH;
   };
 
+  const signalOf = (): AbortSignal =>
+    AbortSignal.any([stopped.signal, AbortSignal.timeout(times.patienceMs)]);
+
+  /** An attempt that failed without an answer. */
+  const unanswered = (thrown: unknown, wait: number | undefined): Attempt => {
+    if (stopped.signal.aborted)
+      return { state: 'pending', status: null, error: 'The server ended.', retryInMs: 0 };
+    return later(null, sentenceOf(thrown), wait);
+  };
+
   const send = async (hook: WebhookRecord, delivery: DeliveryRecord): Promise<Attempt> => {
     const { id, body } = delivery;
-    const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(times.patienceMs)]);
-    const at = (): string => new Date().toISOString();
-    let status: number | null = null;
-    let error: string;
+    const wait = times.backoffMs[delivery.attempts - 1];
+    let status: number;
     try {
       const headers = {
         ...signedHeaders(hook.secret, { id, body, at: new Date() }),
         'user-agent': 'claude-agent-server',
       };
-      const answer = await guarded.fetch(hook.url, { method: 'POST', headers, body, signal });
+      const answer = await guarded.fetch(hook.url, { method: 'POST', headers, body, signal: signalOf() });
       // Only the status counts.
       await answer.body?.cancel();
       status = answer.status;
-      if (status >= 200 && status < 300) return { state: 'delivered', status, error: null, at: at() };
-      error = `The receiver answered ${status}.`;
     } catch (thrown) {
-      if (stopped.signal.aborted)
-        return { state: 'pending', status, error: 'The server ended.', retryInMs: 0 };
-      error = sentenceOf(thrown);
+      return unanswered(thrown, wait);
     }
+    if (status >= 200 && status < 300) return { state: 'delivered', status, error: null, at: nowText() };
+    const error = `The receiver answered ${status}.`;
     if (status === GONE) {
       await webhooks.update(hook.tenant, hook.id, { status: 'disabled' });
-      return { state: 'failed', status, error: `${error} The webhook is disabled.`, at: at() };
+      return { state: 'failed', status, error: `${error} The webhook is disabled.`, at: nowText() };
     }
-    const wait = times.backoffMs[delivery.attempts - 1];
-    if (wait === undefined) return { state: 'failed', status, error, at: at() };
-    // Jitter: what failed together is not tried together again.
-    return { state: 'pending', status, error, retryInMs: Math.round(wait * (0.8 + 0.4 * Math.random())) };
+    return later(status, error, wait);
   };
 
   const attempt = async (delivery: DeliveryRecord): Promise<void> => {
+    if (others?.takes(delivery.type)) {
+      const outcome = await others
+        .attempt(delivery, signalOf())
+        .catch((thrown: unknown) => unanswered(thrown, others.retryInMs(delivery.attempts)));
+      return webhooks.settle(delivery, outcome);
+    }
     const hook = await webhooks.get(delivery.tenant, delivery.webhookId);
-    const off = { status: null, error: 'The webhook is disabled.', at: new Date().toISOString() };
+    const off = { status: null, error: 'The webhook is disabled.', at: nowText() };
     const outcome: Attempt =
       hook?.status === 'enabled' ? await send(hook, delivery) : { state: 'failed', ...off };
     await webhooks.settle(delivery, outcome);
@@ -168,7 +195,7 @@ export function createWebhookSender(deps: WebhookSenderDeps): WebhookSender {
   /** @returns how long nothing has to be looked at, unless something happens */
   const look = async (): Promise<number> => {
     const hooks = await webhooks.enabled();
-    if (hooks.length === 0) return times.idleMs;
+    if (hooks.length === 0 && !(await others?.any())) return times.idleMs;
     while (!stopped.signal.aborted && (await fill(hooks)));
     await deliver();
     await prune();
@@ -212,6 +239,15 @@ export function createWebhookSender(deps: WebhookSenderDeps): WebhookSender {
       await guarded.close();
     },
   };
+}
+
+const nowText = (): string => new Date().toISOString();
+
+/** Tried again after `wait`, or given up without it. */
+function later(status: number | null, error: string, wait: number | undefined): Attempt {
+  if (wait === undefined) return { state: 'failed', status, error, at: nowText() };
+  // Jitter: what failed together is not tried together again.
+  return { state: 'pending', status, error, retryInMs: Math.round(wait * (0.8 + 0.4 * Math.random())) };
 }
 
 /** Why a request could not be sent, without a stack. */

@@ -30,6 +30,7 @@ export const paramsOf = (session_id: string) => ({
     request_id: UNKNOWN,
     snapshot_id: UNKNOWN,
     webhook_id: UNKNOWN,
+    subscription_id: UNKNOWN,
     delivery_id: 'unknown',
     key_id: UNKNOWN,
     task_id: 'unknown',

@@ -8,7 +8,6 @@ import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
 import { createOpenResponses } from '../../src/access/open-responses.ts';
 import { createSessionTokens } from '../../src/access/session-tokens.ts';
-import { createSignIn } from '../../src/access/sign-in.ts';
 import { combine } from '../../src/access/tool-policy.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
@@ -20,6 +19,7 @@ import { createRuntimeSessions } from '../../src/http/agentcore/sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
+import { makeVapidKeys } from '../../src/push/encode.ts';
 import { createChoices } from '../../src/sessions/choices.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
@@ -141,7 +141,6 @@ export function createInProcess({
     rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
     identify: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
-    signIn: createSignIn(store),
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
     peers: createPeers('in-process'),
@@ -165,6 +164,7 @@ export function createInProcess({
     observation: { metrics: createMetrics('0.0.0'), tracing: undefined, onRequest() {} },
     // Nothing is sent: the routes only note what is to be.
     webhooks: { reach: 'any', kick() {} },
+    push: { publicKey: makeVapidKeys().publicKey, reach: 'any' },
     version: '0.0.0',
     onError,
   });

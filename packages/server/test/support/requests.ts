@@ -27,6 +27,7 @@ export interface KnownIds {
   webhook: readonly string[];
   /** Deliveries of the first webhook. */
   delivery: readonly string[];
+  subscription: readonly string[];
 }
 
 /** Fills in the ids of a run. */
@@ -51,6 +52,13 @@ const HINTS: Hints = {
   request_id: fc.oneof({ weight: 6, arbitrary: known('permission') }, oddText),
   webhook_id: someId('webhook'),
   delivery_id: known('delivery'),
+  subscription_id: known('subscription'),
+  endpoint: fc.constant('http://127.0.0.1:1/'),
+  // Those of the example in RFC 8291.
+  p256dh: fc.constant(
+    'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
+  ),
+  auth: fc.constant('BTBZMqHH6r4Tts7J_aSIgg'),
   url: fc.constant('http://127.0.0.1:1/'),
   // What is erased answers 404 from then on; most requests should meet a session.
   erase: fc.oneof({ weight: 14, arbitrary: fc.constant('false') }, fc.constant('true')),
@@ -116,7 +124,8 @@ const placeIds = (body: string): string =>
 function atHome(params: Record<string, string>, body: string | undefined): Record<string, string> {
   // Only the first webhook is sent anything.
   if (params.delivery_id?.startsWith('@')) return { ...params, webhook_id: '@webhook:0@' };
-  const [, kind, n] = /@(turn|permission):(\d+)@/.exec(`${params.turn_id} ${body}`) ?? [];
+  const [, kind, n] =
+    /@(turn|permission):(\d+)@/.exec(`${params.turn_id} ${params.request_id} ${body}`) ?? [];
   return kind && params.session_id?.startsWith('@')
     ? { ...params, session_id: `@${kind}Session:${n}@` }
     : params;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { KeyRecord } from '../../src/store/keys.ts';
+import type { PushSubscriptionRecord } from '../../src/store/push.ts';
 import type {
   Change,
   ImportedRows,
@@ -161,6 +162,21 @@ export const sampleWebhook = (set: Partial<WebhookRecord> = {}): WebhookRecord =
   status: 'enabled',
   createdAt: AT,
   createdBy: null,
+  since: 0,
+  ...set,
+});
+
+export const samplePush = (set: Partial<PushSubscriptionRecord> = {}): PushSubscriptionRecord => ({
+  tenant: 'default',
+  id: 'browser',
+  owner: 'key',
+  role: 'user',
+  endpoint: 'https://push.example.org/1',
+  p256dh: 'p',
+  auth: 'a',
+  label: null,
+  createdAt: AT,
+  expiresAt: null,
   since: 0,
   ...set,
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { event } from '../../src/events/log.ts';
+import type { PushStore } from '../../src/store/push.ts';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
 import type { TranscriptStore } from '../../src/store/transcripts.ts';
 import type { WebhookStore } from '../../src/store/webhooks.ts';
@@ -11,6 +12,7 @@ import {
   sampleImport,
   sampleKey,
   samplePermission,
+  samplePush,
   sampleSession,
   sampleTurn,
   sampleWebhook,
@@ -31,11 +33,13 @@ const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
 
 /** Every question of the interface, in each of its forms. The type makes a new method add its own. */
 const questions: Record<
-  Exclude<keyof Store, 'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'webhooks' | 'close'>,
+  Exclude<
+    keyof Store,
+    'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'webhooks' | 'push' | 'close'
+  >,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
-  secret: (store) => [store.secret('a purpose', 'a value')],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store) => [
@@ -174,6 +178,7 @@ export async function callEverything(store: Store): Promise<void> {
   const id = randomUUID();
   await Promise.all(Object.values(questions).flatMap((ask) => ask(store, id)));
   await callKeys(store, id);
+  await callPush(store.push);
   await callWebhooks(store.webhooks);
 }
 
@@ -194,6 +199,16 @@ export async function callTranscripts(transcripts: TranscriptStore, session: str
         await transcripts.list({ scope, cwd, roots, limit: 50, after: undefined });
         await transcripts.count({ scope, cwd, roots });
       }
+}
+
+async function callPush(push: PushStore): Promise<void> {
+  const { tenant, id, owner, ...more } = samplePush();
+  await push.vapid({ publicKey: 'p', privateJwk: '{}' });
+  await push.put({ tenant, id, owner, ...more }, 0);
+  await push.get(tenant, id);
+  await push.list(tenant, owner);
+  await push.all();
+  await push.remove(tenant, id);
 }
 
 async function callWebhooks(webhooks: WebhookStore): Promise<void> {

@@ -35,7 +35,7 @@ export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDep
   });
 
   mount(app, routes.getPermission, async ({ params }) => {
-    const sessionId = await sessions.sessionOf(params.session_id);
+    const { id: sessionId } = (await sessions.look(params.session_id)).record;
     const record = await store.getPermission(sessionId, params.request_id);
     const [request] = record ? await withSessions([record]) : [];
     if (!request) throw problem('permission_not_found', { sessionId, id: params.request_id });

@@ -63,6 +63,8 @@ export const keyTable = (sql: Sql): KeyTable => ({
   },
 
   async revoke(id, at) {
+    const tenant = '(select tenant from api_keys where id = $1)';
+    await sql.get(`delete from push_subscriptions where tenant = ${tenant} and owner = $1`, id);
     await sql.get('update api_keys set revoked_at = coalesce(revoked_at, $1) where id = $2', at, id);
   },
 

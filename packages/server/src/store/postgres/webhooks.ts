@@ -27,15 +27,20 @@ async function add(sql: Sql, delivery: NewDelivery): Promise<void> {
   );
 }
 
+/** Where reading the events begins, if nobody was told of any: before the first webhook and push subscription. */
+export async function startCursor(sql: Sql, cursor: number): Promise<void> {
+  await sql.all(
+    `insert into webhook_cursor as c values (1, $1) on conflict (id) do update set cursor = excluded.cursor
+       where not exists (select 1 from webhooks) and not exists (select 1 from push_subscriptions)`,
+    cursor,
+  );
+}
+
 export function webhookStore(pool: PostgresPool): WebhookStore {
   return {
     async insert(hook, cursor) {
       await pool.transaction(async (sql) => {
-        await sql.all(
-          `insert into webhook_cursor as c values (1, $1) on conflict (id) do update set cursor = excluded.cursor
-             where not exists (select 1 from webhooks)`,
-          cursor,
-        );
+        await startCursor(sql, cursor);
         await sql.all(
           `insert into webhooks (${WEBHOOK_COLUMNS}) values (${marks(WEBHOOK_COLUMNS)})`,
           ...webhookValues(hook),

@@ -60,6 +60,8 @@ export const keyTable = (sql: Statements): KeyTable => ({
   },
 
   async revoke(id, at) {
+    const tenant = '(select tenant from api_keys where id = ?)';
+    sql.run(`delete from push_subscriptions where tenant = ${tenant} and owner = ?`, id, id);
     sql.run('update api_keys set revoked_at = coalesce(revoked_at, ?) where id = ?', at, id);
   },
 

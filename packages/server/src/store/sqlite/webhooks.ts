@@ -18,16 +18,21 @@ const marks = (columns: string): string =>
 const INSERT_DELIVERY = `insert into webhook_deliveries (${DELIVERY_COLUMNS}) values (${marks(DELIVERY_COLUMNS)})`;
 const ONE = 'tenant = ? and webhook_id = ? and id = ?';
 
+/** Where reading the events begins, if nobody was told of any: before the first webhook and push subscription. */
+export function startCursor(sql: Statements, cursor: number): void {
+  sql.run(
+    `insert into webhook_cursor values (1, ?) on conflict (id) do update set cursor = excluded.cursor
+       where not exists (select 1 from webhooks) and not exists (select 1 from push_subscriptions)`,
+    cursor,
+  );
+}
+
 /** @param together runs its work in one transaction */
 export function webhookStore(sql: Statements, together: <T>(work: () => T) => T): WebhookStore {
   return {
     async insert(hook, cursor) {
       together(() => {
-        sql.run(
-          `insert into webhook_cursor values (1, ?) on conflict (id) do update set cursor = excluded.cursor
-             where not exists (select 1 from webhooks)`,
-          cursor,
-        );
+        startCursor(sql, cursor);
         sql.run(
           `insert into webhooks (${WEBHOOK_COLUMNS}) values (${marks(WEBHOOK_COLUMNS)})`,
           ...webhookValues(hook),
