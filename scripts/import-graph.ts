@@ -16,7 +16,7 @@ export interface Import {
 export function readImports(root: string, folders: readonly string[]): Import[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !/\.(test|conformance)\.ts$/.test(name))
+      .filter((name) => /\.tsx?$/.test(name) && !/\.(test|conformance)\.tsx?$/.test(name))
       .sort()
       .flatMap((name) => {
         const file = join(root, folder, 'src', name);

@@ -48,6 +48,18 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['index.ts'],
     ],
   },
+  'packages/console': {
+    mayImport: ['claude-agent-client', 'claude-agent-protocol'],
+    floors: [
+      ['vite.d.ts', 'styles.css', 'format/', 'text/'],
+      ['api/'],
+      ['ui/'],
+      ['pages/inbox/'],
+      ['pages/'],
+      ['app/'],
+      ['main.tsx'],
+    ],
+  },
   'packages/cli': {
     mayImport: ['claude-agent-client', 'claude-agent-protocol'],
     floors: [

@@ -112,7 +112,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const { tokens, keys, openResponses, identify, standing } = createAccess({ ...config, store, onError });
+  const access = createAccess({ ...config, store, onError });
+  const { tokens, keys, openResponses, identify, signIn } = access;
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
@@ -256,7 +257,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   });
   metrics.watch({ sessions: sessions.atWork, store, processes: counts, maxLiveAgents: config.maxLiveAgents });
   const reach = config.allowWebhookUrls;
-  const push = config.push && (await createPush({ ...config.push, store, standing }));
+  const push = config.push && (await createPush({ ...config.push, ...access, store }));
   const webhooks = createWebhookSender({ store, reach, others: push, metrics, onError });
   observation.onControlEvent(webhooks.kick);
   const peers = createPeers(home.instance);
@@ -279,6 +280,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     }),
     workspaces,
     identify,
+    signIn,
     keys,
     openResponses,
     peers,
@@ -354,7 +356,6 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => gateway.close(),
         () => callbacks.close(),
         () => webhooks.stop(),
-        () => push?.close(),
         () => agent.close(),
         () => base.leave(),
         () => store.close(),

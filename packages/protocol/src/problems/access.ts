@@ -33,6 +33,12 @@ export const accessProblems = {
     () =>
       'The API key is missing or unknown. Send one that this server knows as "Authorization: Bearer …" or "x-api-key: …".',
   ),
+  sign_in_failed: define(
+    401,
+    'Nobody can sign in with this key',
+    () =>
+      'This key cannot sign in: it is unknown, revoked or expired, or it is a token of one session. Use a key of this server.',
+  ),
   forbidden: define(
     403,
     "An agent's own key opens the gateway only",

@@ -121,6 +121,11 @@ export const serverProblems = {
       `The folder ${cwd} of session ${id} is on the node ${node}, which does not run or is about to end. Nothing was lost: start that node again, then send the request again.`,
     RETRYABLE,
   ),
+  console_not_built: define(
+    503,
+    'The console is not built',
+    () => 'The files of the console are missing. Run "npm run build:console" once, and reload.',
+  ),
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',

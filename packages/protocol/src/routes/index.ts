@@ -9,6 +9,7 @@ import { pushRoutes } from './push.ts';
 import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
 import { serverRoutes } from './server.ts';
 import { sessionRoutes } from './sessions.ts';
+import { signInRoutes } from './sign-in.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -20,6 +21,7 @@ export const routes = {
   ...turnRoutes,
   ...eventRoutes,
   ...permissionRoutes,
+  ...signInRoutes,
   ...keyRoutes,
   ...webhookRoutes,
   ...pushRoutes,

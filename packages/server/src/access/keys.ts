@@ -47,6 +47,8 @@ export interface Keys {
   ): Promise<{ record: KeyRecord; secret: string }>;
   /** Whether the ids of keys may be known to callers with this scope: those of their tenant, or their own. */
   namesIn(scope: Scope): Promise<(id: string) => boolean>;
+  /** What a key that was made here is called. */
+  nameOf(id: string): Promise<string | undefined>;
   /** Dollars that a key may spend in all, by its id; undefined without a limit. */
   budget(id: string): Promise<number | undefined>;
   /** Ids of the callers among these that are not good any more. */
@@ -210,6 +212,8 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
       );
       return (id) => ids.has(id);
     },
+
+    nameOf: async (id) => (await table.get(id))?.name,
 
     async budget(id) {
       const known = configured.find((key) => key.id === id);

@@ -5,6 +5,7 @@ import { createReadJwt, type JwtConfig } from './jwt.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { createOpenResponses, type OpenResponses } from './open-responses.ts';
 import { createSessionTokens, type SessionTokens } from './session-tokens.ts';
+import { createSignIn, type SignIn } from './sign-in.ts';
 import { createStanding, type Standing } from './standing.ts';
 
 /** So long does a node trust what it read of a key: a revoked one works half a second longer elsewhere. */
@@ -17,12 +18,14 @@ export interface Access {
   keys: Keys;
   openResponses: OpenResponses;
   identify: Identify;
+  /** Of the server's own pages. */
+  signIn: SignIn;
   standing: Standing;
 }
 
 interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   jwt: JwtConfig | undefined;
-  store: Pick<Store, 'keys' | 'orderedFeed'>;
+  store: Pick<Store, 'keys' | 'orderedFeed' | 'secret'>;
   onError(error: unknown, what: string): void;
 }
 
@@ -39,6 +42,7 @@ export function createAccess({ store, apiKeys, jwt, onError }: AccessDeps): Acce
     tokens,
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
+    signIn: createSignIn(store),
     standing: createStanding({ apiKeys, jwt, keys, table: store.keys }),
     identify: createIdentify({ apiKeys, tokens, keys, readJwt: jwt && createReadJwt(jwt, onError) }),
   };

@@ -12,6 +12,7 @@ import { observeRequests, traceRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { choiceRoutes } from './routes/choices.ts';
+import { CONSOLE, consoleRoutes } from './routes/console.ts';
 import { docRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
@@ -22,6 +23,7 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { pushRoutes } from './routes/push.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { signInRoutes } from './routes/sign-in.ts';
 import { turnRoutes } from './routes/turns.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { skipUnreadBody } from './unread.ts';
@@ -55,7 +57,8 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       identify: deps.identify,
       peers: deps.peers,
       openResponses: deps.openResponses,
-      openPaths,
+      isOpen: (path) => openPaths.has(path) || path === CONSOLE || path.startsWith(`${CONSOLE}/`),
+      signIn: deps.signIn,
       platformPaths: new Set(deps.agentcore ? [routes.invoke.path] : []),
       verifyNode: deps.nodes?.verify,
     }),
@@ -97,7 +100,9 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   webhookRoutes(app, deps);
   pushRoutes(app, deps);
   gatewayRoutes(app, deps);
+  signInRoutes(app, deps);
   docRoutes(app, deps);
+  consoleRoutes(app);
   invocationRoutes(app, deps);
   return app;
 }

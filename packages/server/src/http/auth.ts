@@ -6,6 +6,7 @@ import type { Identify } from '../access/identify.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import { LOCAL, type Principal } from '../access/principal.ts';
 import type { AccessRule } from '../access/rule.ts';
+import type { SignIn } from '../access/sign-in.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import { problem } from '../errors.ts';
 import type { RequestTrace } from '../observe/trace/tracing.ts';
@@ -55,8 +56,9 @@ export interface LockOptions {
   identify: Identify;
   peers: Peers;
   openResponses: OpenResponses;
-  /** Paths that need no authentication. */
-  openPaths: ReadonlySet<string>;
+  /** Whether a path needs no authentication. */
+  isOpen(path: string): boolean;
+  signIn: Pick<SignIn, 'open'>;
   /** Paths whose callers the platform has authenticated. */
   platformPaths: ReadonlySet<string>;
   /** Verifies the header of other nodes, where there are any: they have checked the request. */
@@ -70,7 +72,8 @@ export function lock({
   identify,
   peers,
   openResponses,
-  openPaths,
+  isOpen,
+  signIn,
   platformPaths,
   verifyNode,
 }: LockOptions): MiddlewareHandler<HttpEnv> {
@@ -84,7 +87,7 @@ export function lock({
       return next();
     }
     const known = await identify({
-      authorization: c.req.header('authorization') ?? tokenInUrl(c),
+      authorization: c.req.header('authorization') ?? tokenInUrl(c) ?? (await signedIn(c, signIn)),
       'x-api-key': c.req.header('x-api-key'),
     });
     const isPlatform = c.env?.platform || platformPaths.has(c.req.path.replace(/\/$/, ''));
@@ -98,7 +101,7 @@ export function lock({
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
       throw problem('forbidden');
     }
-    if (!principal && !openPaths.has(c.req.path)) {
+    if (!principal && !isOpen(c.req.path)) {
       throw problem('unauthorized');
     }
     const socket = c.env?.incoming?.socket;
@@ -120,6 +123,19 @@ function tokenInUrl(c: Context<HttpEnv>): string | undefined {
   const token =
     c.req.method === 'GET' && c.req.path.endsWith('/events') ? c.req.query('access_token') : undefined;
   return token?.startsWith('cat_') ? `Bearer ${token}` : undefined;
+}
+
+/**
+ * The credential of a page that is signed in, as a header. Only for requests of the server's own pages: a browser sends the
+ * cookie along from other ports of this host too. Not for model calls: the gateway reads the headers by itself.
+ */
+async function signedIn(c: Context<HttpEnv>, signIn: Pick<SignIn, 'open'>): Promise<string | undefined> {
+  const { cookie, host, origin, ...headers } = c.req.header();
+  const isOwn = ['same-origin', 'none', undefined].includes(headers['sec-fetch-site']);
+  if (!isOwn || headers['x-api-key'] !== undefined || foreignPage({ host, origin }, false)) return undefined;
+  if (c.req.path.startsWith('/v1/') && !READS.has(c.req.method)) return undefined;
+  const credential = await signIn.open(cookie);
+  return credential && `Bearer ${credential}`;
 }
 
 /** The header in which a node says who sent the request that it passes on. */

@@ -5,6 +5,7 @@ import type { Identify } from '../access/identify.ts';
 import type { Keys } from '../access/keys.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import type { Principal } from '../access/principal.ts';
+import type { SignIn } from '../access/sign-in.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
@@ -31,6 +32,7 @@ export interface AppDeps {
   choices: Choices;
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
   identify: Identify;
+  signIn: SignIn;
   keys: Keys;
   openResponses: OpenResponses;
   peers: Peers;

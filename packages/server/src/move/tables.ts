@@ -45,7 +45,7 @@ const OTHERS: Readonly<Record<string, Readonly<Record<string, string | null>>>> 
 };
 
 /** Tables that are made again, or are about the file itself. */
-const LEFT = /^(migrations|probe|sqlite_.*|turn_text.*)$/;
+const LEFT = /^(migrations|probe|server_secrets|sqlite_.*|turn_text.*)$/;
 
 /** Of the newest task list, if that names a task. */
 function newestTasks(column: string): string {

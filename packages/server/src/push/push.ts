@@ -42,7 +42,6 @@ export interface Push extends OtherReceivers {
   publicKey: string;
   /** Which addresses subscriptions may have. */
   reach: Reach;
-  close(): Promise<void>;
 }
 
 export interface PushDeps {

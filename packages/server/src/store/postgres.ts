@@ -6,6 +6,7 @@ import { openWorkRead } from './postgres/open-work.ts';
 import { permissionReads } from './postgres/permissions.ts';
 import { createPostgresPool, type PostgresOptions, type PostgresPool } from './postgres/pool.ts';
 import { pushStore } from './postgres/push.ts';
+import { secretRead } from './postgres/secrets.ts';
 import { sessionReads } from './postgres/sessions.ts';
 import { checkTextIndex } from './postgres/text-index.ts';
 import { transcriptStore } from './postgres/transcripts.ts';
@@ -74,6 +75,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     ...openWorkRead(pool, { ...turns, ...permissions, ...events }),
     ...usageReads(pool),
     webhooks: webhookStore(pool),
+    ...secretRead(pool),
     push: pushStore(pool),
 
     async close() {

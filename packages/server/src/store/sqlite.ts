@@ -7,6 +7,7 @@ import { keyTable } from './sqlite/keys.ts';
 import { openWorkRead } from './sqlite/open-work.ts';
 import { permissionReads } from './sqlite/permissions.ts';
 import { pushStore } from './sqlite/push.ts';
+import { secretRead } from './sqlite/secrets.ts';
 import { sessionReads } from './sqlite/sessions.ts';
 import { createStatements } from './sqlite/statements.ts';
 import { turnReads } from './sqlite/turns.ts';
@@ -82,6 +83,7 @@ export function openSqliteStore(path: string): Store {
     ...openWorkRead(sql, { ...turns, ...permissions, ...events }),
     ...usageReads(sql),
     webhooks: webhookStore(sql, together),
+    ...secretRead(sql),
     push: pushStore(sql, together),
 
     async close() {

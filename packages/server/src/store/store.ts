@@ -266,6 +266,8 @@ export interface Store {
    * Returns how to stop.
    */
   watch(onWrite: (sessionId: string) => void): () => void;
+  /** A secret of the server's own, by what it is for: `fresh` where there is none yet. */
+  secret(name: string, fresh: string): Promise<string>;
   /** Writes something and commits it. @throws when the store cannot write */
   probe(): Promise<void>;
 

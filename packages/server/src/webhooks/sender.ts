@@ -32,6 +32,7 @@ export interface OtherReceivers {
   attempt(delivery: DeliveryRecord, signal: AbortSignal): Promise<Attempt>;
   /** When one that failed is tried again; undefined: never. */
   retryInMs(attempts: number): number | undefined;
+  close(): Promise<void>;
 }
 
 export interface WebhookSenderDeps {
@@ -237,6 +238,7 @@ export function createWebhookSender(deps: WebhookSenderDeps): WebhookSender {
       await running;
       await Promise.all(underWay);
       await guarded.close();
+      await others?.close();
     },
   };
 }

@@ -8,6 +8,7 @@ import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
 import { createOpenResponses } from '../../src/access/open-responses.ts';
 import { createSessionTokens } from '../../src/access/session-tokens.ts';
+import { createSignIn } from '../../src/access/sign-in.ts';
 import { combine } from '../../src/access/tool-policy.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { createPeers } from '../../src/agent/peers.ts';
@@ -141,6 +142,7 @@ export function createInProcess({
     rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
     identify: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
+    signIn: createSignIn(store),
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
     peers: createPeers('in-process'),

@@ -40,6 +40,7 @@ const questions: Record<
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
+  secret: (store) => [store.secret('a purpose', 'a value')],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store) => [

@@ -1,0 +1,45 @@
+/**
+ * Builds the console into `dist`, with compressed copies beside each file: the server sends those as they are.
+ * With `--if-needed`, only when a source is newer than what is there.
+ */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'vite';
+
+const PACKAGE = import.meta.dirname;
+const DIST = join(PACKAGE, 'dist');
+/** Written last: a build that was broken off is made again. */
+const STAMP = join(DIST, 'built');
+const SOURCES = ['src', 'public', '../client/src', '../protocol/src'];
+const FILES = ['index.html', 'vite.config.ts', 'build.ts', 'package.json'];
+const COMPRESSIBLE = /\.(js|css|html|svg|json|webmanifest)$/;
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+function isCurrent(): boolean {
+  if (!existsSync(STAMP)) return false;
+  const built = statSync(STAMP).mtimeMs;
+  const sources = SOURCES.flatMap((folder) => filesIn(join(PACKAGE, folder))).filter(
+    (file) => !/\.test\.tsx?$/.test(file),
+  );
+  return [...sources, ...FILES.map((file) => join(PACKAGE, file))].every(
+    (file) => statSync(file).mtimeMs <= built,
+  );
+}
+
+if (!process.argv.includes('--if-needed') || !isCurrent()) {
+  // React's own checks are for development; a test runner sets this to "test".
+  process.env.NODE_ENV = 'production';
+  await build({ configFile: join(PACKAGE, 'vite.config.ts'), logLevel: 'warn' });
+  for (const file of filesIn(DIST).filter((name) => COMPRESSIBLE.test(name))) {
+    const content = readFileSync(file);
+    writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
+    const quality = { [constants.BROTLI_PARAM_QUALITY]: 9 };
+    writeFileSync(`${file}.br`, brotliCompressSync(content, { params: quality }));
+  }
+  writeFileSync(STAMP, '');
+}

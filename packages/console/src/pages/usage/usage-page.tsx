@@ -1,0 +1,12 @@
+import type { ReactNode } from 'react';
+import { common } from '../../text/common.ts';
+import { Page } from '../../ui/page.tsx';
+import { Loading } from '../../ui/states.tsx';
+
+export function UsagePage(): ReactNode {
+  return (
+    <Page title={common.nav.usage}>
+      <Loading />
+    </Page>
+  );
+}

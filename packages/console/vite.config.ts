@@ -1,0 +1,18 @@
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // Relative, because the server may stand behind a path prefix; the page's <base> says where the console is.
+  base: './',
+  plugins: [react(), tailwindcss()],
+  resolve: { conditions: ['claude-agent-source', 'module', 'browser', 'production'] },
+  build: {
+    target: 'es2023',
+    // A data: URL of a font or picture would be one more thing that the content security policy has to allow.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 800,
+  },
+});
