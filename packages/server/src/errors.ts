@@ -10,6 +10,7 @@ import {
 interface ProblemDetails {
   errors?: readonly FieldError[];
   params?: Readonly<Record<string, number>>;
+  kept?: boolean;
 }
 
 /** A failure that a caller caused or can act upon: its status and sentence come from the problem catalogue. */
@@ -18,6 +19,8 @@ export class AppError extends Error {
   readonly status: number;
   readonly errors: readonly FieldError[] | undefined;
   readonly params: Readonly<Record<string, number>> | undefined;
+  /** False when nothing of the request was kept because its session goes to another server: it may be sent there. */
+  readonly kept: boolean | undefined;
 
   constructor(code: ProblemCode, detail: string, more: ProblemDetails = {}) {
     super(detail);
@@ -26,10 +29,11 @@ export class AppError extends Error {
     this.status = problems[code].status;
     this.errors = more.errors;
     this.params = more.params;
+    this.kept = more.kept;
   }
 }
 
-/** The failure `code` with its sentence. Parameters named `errors` (field by field) and `params` are sent along. */
+/** The failure `code` with its sentence. Parameters named `errors` (field by field) and `params` are sent along, `kept` is not. */
 export function problem<C extends ProblemCode>(code: C, ...params: ProblemParams<C>): AppError {
   const [given] = params as [ProblemDetails?];
   return new AppError(code, sentenceOf(code, ...params), given);

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Turn } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApi, firstFrame, framesUntil, script } from './support/api.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
@@ -11,6 +13,9 @@ import { hasPostgres } from './support/postgres.ts';
 import type { TestServer } from './support/server.ts';
 
 const CONFIG = resolve(import.meta.dirname, '../../../deploy/compose/haproxy.cfg');
+
+/** Shorter than requests wait for the next owner of their session. */
+const GRACE = ['--shutdown-grace-seconds', '2'];
 
 /** Debian keeps it outside the PATH of users. */
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
@@ -36,7 +41,7 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
   let api: ReturnType<typeof createApi>;
   let said = '';
   beforeAll(async () => {
-    cluster = await startTestCluster(2);
+    cluster = await startTestCluster(2, { args: GRACE });
     [one, two] = cluster.nodes as [TestServer, TestServer];
     const port = await freePort();
     const at = ({ url }: TestServer): string => new URL(url).host;
@@ -59,7 +64,7 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
 
   /** Whether a request is answered soon. */
   const works = (): Promise<boolean> =>
-    fetch(`${api.url}/sessions`, { signal: AbortSignal.timeout(1_000) }).then(
+    fetch(`${api.url}/sessions`, { signal: AbortSignal.timeout(5_000) }).then(
       async ({ ok, body }) => {
         await body?.cancel();
         return ok;
@@ -96,6 +101,90 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
     process.kill(two.pid, 'SIGCONT');
     await expect.poll(() => said).toContain('Server nodes/b is UP');
     expect(await worksThroughout()).toBe(true);
+  });
+
+  test('are one while the other drains and is replaced: no request fails, and readers go on', async () => {
+    // It runs beyond the grace time of its node: then it is interrupted, and what waits behind it runs on the other.
+    const long = script({ tools: [{ name: 'Bash', input: { command: 'sleep 60' } }] }, { say: 'done' });
+    const { session_id: busy } = await two.createSession({ allowed_tools: ['Bash'] });
+    const { session_id: idle } = await two.createSession({ start: 'lazy' });
+    const async = { headers: { prefer: 'respond-async' } };
+    await two.call('POST', `/sessions/${busy}/messages`, { message: long }, async);
+    await until(async () => (await two.status(busy)).state === 'running');
+
+    const failed: string[] = [];
+    const sent: string[] = [];
+    let over = false;
+    const call = async (method: string, path: string, body?: unknown): Promise<Record<string, unknown>> => {
+      const answer = await api.call(method, path, body, async);
+      if (answer.status >= 300)
+        failed.push(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      return answer.body;
+    };
+    const send = async (id: string): Promise<void> => {
+      const { turn_id } = await call('POST', `/sessions/${id}/messages`, { message: 'say more' });
+      sent.push(String(turn_id));
+      await sleep(500);
+    };
+    const requests = [
+      () => call('GET', '/sessions'),
+      () => call('GET', `/sessions/${busy}/status`),
+      () => call('GET', `/sessions/${idle}/turns`),
+      () => call('POST', '/sessions', { start: 'lazy' }),
+      () => send(busy),
+      () => send(idle),
+    ];
+    const traffic = requests.map(async (request) => {
+      while (!over) await request();
+    });
+    const isOver = new AbortController();
+    // One on each node.
+    const readers = [[], []] as number[][];
+    let connections = 0;
+    const read = async (numbers: number[]): Promise<void> => {
+      const { signal } = isOver;
+      while (!signal.aborted) {
+        connections += 1;
+        const headers = { 'last-event-id': String(numbers.at(-1) ?? 0) };
+        const frames = await api.openStream(`/sessions/${busy}/events`, { headers, signal });
+        for await (const { id } of frames) if (id !== undefined) numbers.push(Number(id));
+      }
+    };
+    const reading = readers.map((numbers) =>
+      read(numbers).catch((error: unknown) => {
+        if (!isOver.signal.aborted) throw error;
+      }),
+    );
+
+    const port = new URL(two.url).port;
+    expect(await two.stop()).toBe(0);
+    two = await cluster.start({ on: two, args: [...GRACE, '--port', port] });
+    await until(() => said.includes('Server nodes/b is UP'));
+    over = true;
+    await Promise.all(traffic);
+    expect(failed).toEqual([]);
+
+    const turns = async () => [
+      ...(await api.call<{ turns: Turn[] }>('GET', `/sessions/${busy}/turns?limit=1000`)).body.turns,
+      ...(await api.call<{ turns: Turn[] }>('GET', `/sessions/${idle}/turns?limit=1000`)).body.turns,
+    ];
+    await until(async () => (await turns()).every(({ state }) => state !== 'queued' && state !== 'running'));
+    const states = new Map((await turns()).map(({ turn_id: id, state }) => [id, state]));
+    expect(sent.filter((id) => states.get(id) !== 'completed')).toEqual([]);
+    expect(states.size).toBe(sent.length + 1);
+    const { body } = await api.call<{ next_after: number }>(
+      'GET',
+      `/sessions/${busy}/events?limit=10000`,
+      undefined,
+      {
+        headers: { accept: 'application/json' },
+      },
+    );
+    await until(() => readers.every((numbers) => (numbers.at(-1) ?? 0) >= body.next_after));
+    isOver.abort();
+    await Promise.all(reading);
+    for (const numbers of readers) expect(numbers).toEqual(numbers.map((_, n) => n + 1));
+    expect(connections).toBeGreaterThan(readers.length);
   });
 
   test('are one when the other is killed: its session goes on there, and its reader misses nothing', async () => {

@@ -138,6 +138,12 @@ async function signedIn(c: Context<HttpEnv>, signIn: Pick<SignIn, 'open'>): Prom
   return credential && `Bearer ${credential}`;
 }
 
+/**
+ * What a node answers another one whose request it does not pass on again: the session is elsewhere, and the other looks it up
+ * again. No caller gets it.
+ */
+export const NOT_HERE = 421;
+
 /** The header in which a node says who sent the request that it passes on. */
 export const NODE_HEADER = 'x-claude-agent-node';
 

@@ -7,15 +7,9 @@ import { createDispatcher } from '../cluster/dispatcher.ts';
 import type { Ownership } from '../cluster/ownership.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
-import { type Forward, type HttpEnv, NODE_HEADER } from './auth.ts';
+import { type Forward, type HttpEnv, NODE_HEADER, NOT_HERE } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
 import { linkHeaders } from './observe.ts';
-
-/**
- * What a node answers another one whose request it does not pass on again: the session is elsewhere, and the other looks it up
- * again. No caller gets it.
- */
-const NOT_HERE = 421;
 
 /** How long to wait before the owner is looked up again. */
 const LOOK_AGAIN_MS = 100;

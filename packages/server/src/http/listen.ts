@@ -21,11 +21,18 @@ export async function listen(
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
 }
 
+/** So long may an answer take that was asked for before the end; what waits for a turn is over by then. */
+const LAST_ANSWERS_MS = 5_000;
+const LOOK_EVERY_MS = 50;
+
 /** Open responses get a moment to finish; then the connections are closed. */
 export async function closeHttp(http: HttpServer): Promise<void> {
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
   http.closeIdleConnections();
-  const late = setTimeout(() => http.closeAllConnections(), 500);
+  // One that has got its answer would stay open for the next request.
+  const idle = setInterval(() => http.closeIdleConnections(), LOOK_EVERY_MS);
+  const late = setTimeout(() => http.closeAllConnections(), LAST_ANSWERS_MS);
   await closed;
+  clearInterval(idle);
   clearTimeout(late);
 }

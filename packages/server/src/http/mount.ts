@@ -1,14 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { needsOwner, type RouteOutput, type RouteSpec } from 'claude-agent-protocol';
 import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
-import { problem } from '../errors.ts';
-import type { HttpEnv } from './auth.ts';
+import { AppError, problem } from '../errors.ts';
+import { type HttpEnv, NOT_HERE } from './auth.ts';
 import { readForm } from './form.ts';
 import { fieldError } from './sentences.ts';
 
 /** Deeper JSON than any real request has; JSON.stringify itself gives up at a few thousand levels. */
 const MAX_DEPTH = 200;
+
+/**
+ * A node that is shut down has handed all sessions over when their running turns have had the grace time, of 5 s by default;
+ * a request for one of them waits for its next owner.
+ */
+const MOVES_WITHIN_MS = 10_000;
+const LOOK_AGAIN_MS = 100;
 
 /** A handler's input: the validated parts of its route's request. */
 export type Input<R extends RouteSpec> = {
@@ -66,23 +74,46 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       input.params = params.data;
     }
     await enter(c, spec);
-    const elsewhere =
-      needsOwner(spec) && (await c.get('forward')?.(c, c.req.param('session_id') ?? '', spec.reads));
-    if (elsewhere) return elsewhere;
-    if (spec.query) input.query = checkForm(spec.query, c.req.query(), 'query');
-    if (spec.headers) input.headers = check(spec.headers, c.req.header(), 'header');
-    if (spec.body) {
-      input.body = checkForm(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
+    const until = performance.now() + MOVES_WITHIN_MS;
+    for (;;) {
+      try {
+        const elsewhere =
+          needsOwner(spec) && (await c.get('forward')?.(c, c.req.param('session_id') ?? '', spec.reads));
+        if (elsewhere) return elsewhere;
+        return await answerHere(c, spec, input, handler);
+      } catch (error) {
+        if (!isMoving(c, spec, error) || performance.now() > until) throw error;
+        // The node that passed it on looks again: this one may end meanwhile.
+        if (c.get('passedOn')) return new Response(null, { status: NOT_HERE });
+        await sleep(LOOK_AGAIN_MS, undefined, { signal: c.req.raw.signal });
+      }
     }
-    const answer = await handler(input as Input<R>, c);
-    // HEAD gets the headers of GET; nobody will read the stream.
-    if (c.req.method === 'HEAD' && answer instanceof Response) await answer.body?.cancel();
-    if (answer instanceof Response) return answer;
-    if (answer instanceof Reply) {
-      return Response.json(answer.body, { status: answer.status, headers: { ...answer.headers } });
-    }
-    return Response.json(answer);
   });
+}
+
+/** Nothing was kept of the request, because its session is about to be another node's. */
+const isMoving = (c: Context<HttpEnv>, spec: RouteSpec, error: unknown): boolean =>
+  error instanceof AppError && error.kept === false && needsOwner(spec) && c.get('forward') !== undefined;
+
+async function answerHere<R extends RouteSpec>(
+  c: Context<HttpEnv>,
+  spec: R,
+  input: Record<string, unknown>,
+  handler: Handler<NoInfer<R>>,
+): Promise<Response> {
+  if (spec.query) input.query = checkForm(spec.query, c.req.query(), 'query');
+  if (spec.headers) input.headers = check(spec.headers, c.req.header(), 'header');
+  if (spec.body) {
+    input.body = checkForm(spec.body, await readBody(c, spec.bodyRequired ?? true), 'body');
+  }
+  const answer = await handler(input as Input<R>, c);
+  // HEAD gets the headers of GET; nobody will read the stream.
+  if (c.req.method === 'HEAD' && answer instanceof Response) await answer.body?.cancel();
+  if (answer instanceof Response) return answer;
+  if (answer instanceof Reply) {
+    return Response.json(answer.body, { status: answer.status, headers: { ...answer.headers } });
+  }
+  return Response.json(answer);
 }
 
 /** Asks whether the principal may call the route. The only place, but for the gateway's routes, which call this too. */
