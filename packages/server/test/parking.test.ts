@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PermissionRequest, SessionDetail, TurnResult } from 'claude-agent-protocol';
 import { describe, expect, type TestContext, test, vi } from 'vitest';
-import { processesOf } from './support/agents.ts';
+import { agentsOf, processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
 import { ask, bash, eventsOf, pending, respond, sendAgain, servers, until } from './support/parking.ts';
 import type { TestServer } from './support/server.ts';
@@ -229,7 +229,7 @@ describe('what cannot be parked', () => {
     }));
     const { id, request } = await ask(on, { park_after_seconds: 0 }, script({ tools }, { say: 'done' }));
     expect(request.durable).toBe(false);
-    expect(processesOf(id)).toHaveLength(1);
+    expect(agentsOf(id)).toHaveLength(1);
     await on.kill();
     on = await start();
     const detail: SessionDetail = await on.status(id);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PermissionRequest, ResolvedBy, TurnResult } from 'claude-agent-protocol';
@@ -8,19 +8,16 @@ import { script } from './support/api.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
-let outside: string[];
+/** Reads outside the working folder are asked for, and all at once. A sandbox shows these files. */
+const outside = ['protocol', 'client', 'cli'].map((name) =>
+  fileURLToPath(new URL(`../../${name}/package.json`, import.meta.url)),
+);
 /** For tests that leave a session as they found it, but for its history. */
 let shared: { session_id: string };
 
 beforeAll(async () => {
   server = await startTestServer();
   shared = await server.createSession();
-  // Reads outside the working folder are asked for, and all at once.
-  outside = ['one', 'two', 'three'].map((name) => {
-    const path = join(server.userHome, `${name}.txt`);
-    writeFileSync(path, `content ${name}`);
-    return path;
-  });
 });
 afterAll(() => cleanUp(server));
 
@@ -122,8 +119,8 @@ describe('three permissions at once', () => {
 
     const results = await toolResults(session_id);
     expect(results.get(outside[0] ?? '')).toContain('not this one');
-    expect(results.get(outside[1] ?? '')).toContain('content two');
-    expect(results.get(outside[2] ?? '')).toContain('content three');
+    expect(results.get(outside[1] ?? '')).toContain('claude-agent-client');
+    expect(results.get(outside[2] ?? '')).toContain('claude-agent-cli');
   });
 
   test('a second answer is a 409; after the time-out it is denied and the turn continues', async () => {

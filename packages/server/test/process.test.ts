@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';
 import { escaping, isAlive, pidIn } from './support/processes.ts';
-import { IN_SANDBOX } from './support/sandbox.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 const held = (gate: string): string => script({ hold: gate, say: 'released' });
@@ -154,12 +153,11 @@ describe('an agent process', () => {
         ],
       }),
     );
-    const escaped = await pidIn(join(server.root, 'closed.pid'));
-    if (!IN_SANDBOX) expect(isAlive(escaped)).toBe(true);
+    const escaped = await pidIn(join(server.root, 'closed.pid'), session_id);
+    expect(isAlive(escaped)).toBe(true);
     expect(processesOf(session_id).length).toBeGreaterThan(1);
     await server.call('DELETE', `/sessions/${session_id}`);
     expect(processesOf(session_id)).toEqual([]);
-    // In a sandbox it has another id here; the list above has it by its mark.
-    if (!IN_SANDBOX) expect(isAlive(escaped)).toBe(false);
+    expect(isAlive(escaped)).toBe(false);
   });
 });

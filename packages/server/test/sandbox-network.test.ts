@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
@@ -18,14 +19,21 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox with a limited network',
   beforeAll(async () => {
     [site, other] = [createServer(), createServer()];
     for (const each of [site, other]) {
-      each.on('request', (request, response) =>
-        response.end(`seen ${request.headers.host} ${request.url}\n`),
-      );
+      each.on('request', (request, response) => {
+        const target = request.url?.match(/^\/redirect\?(.*)/)?.[1];
+        if (target !== undefined) response.writeHead(302, { location: target });
+        response.end(`seen ${request.headers.host} ${request.url}\n`);
+      });
       await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve));
     }
     server = await startTestServer({
+      // The server with a resolver of which one name is in the hands of somebody else.
+      program: fileURLToPath(new URL('fixtures/hostile-names.ts', import.meta.url)),
       config: {
-        sandbox: { network: 'limited', allowed_hosts: [`127.0.0.1:${port(site)}`, '*.example.invalid'] },
+        sandbox: {
+          network: 'limited',
+          allowed_hosts: [`127.0.0.1:${port(site)}`, '*.example.invalid', 'named.example.test'],
+        },
       },
     });
   });
@@ -88,6 +96,34 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox with a limited network',
     expect(said).not.toContain('session_id');
     expect(said.match(/Couldn't connect to server/g)).toHaveLength(3);
     expect(said).toContain('may not reach 169.254.169.254');
+  });
+
+  test('does not get cloud metadata: not by its address in any form, a redirect, or a name that leads there', async () => {
+    const id = await start('metadata');
+    const get = (url: string): string =>
+      `curl -gsSL -m 5 --noproxy '' '${url}'; curl -gsSL -m 5 --noproxy '' -p '${url}'; `;
+    const addresses = [
+      '169.254.169.254',
+      '2852039166',
+      '0xa9fea9fe',
+      '[::ffff:a9fe:a9fe]',
+      '[fd00:ec2::254]',
+    ];
+    const said = await bash(
+      id,
+      [
+        ...addresses.map((address) => get(`http://${address}/latest/meta-data/`)),
+        get(`http://127.0.0.1:${port(site)}/redirect?http://169.254.169.254/latest/meta-data/`),
+        // One name fits a pattern, the other is on the list as it is: neither may lead there.
+        get('http://metadata.example.invalid/latest/meta-data/'),
+        get('http://named.example.test/latest/meta-data/'),
+        'true',
+      ].join(''),
+    );
+    expect(said.match(/may not reach (169\.254\.169\.254|\[)/g)).toHaveLength(addresses.length + 1);
+    expect(said.match(/CONNECT tunnel failed, response 403/g)).toHaveLength(addresses.length + 1);
+    expect(said.match(/leads to no address that may be reached/g)).toHaveLength(2);
+    expect(said.match(/CONNECT tunnel failed, response 502/g)).toHaveLength(2);
   });
 
   test('calls models with its own token only, and finds nothing else of the server', async () => {

@@ -4,13 +4,53 @@ import type { TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { processesOf } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';
-import { escaping, isAlive, WAIT } from './support/processes.ts';
+import { escaping, isAlive, pidIn, WAIT } from './support/processes.ts';
 import { HAS_BUBBLEWRAP } from './support/sandbox.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 /** What an agent ran, and what came of it: `said` is what the command printed. */
 const saying = ({ messages }: TurnResult): string =>
   messages.flatMap((each) => (each.type === 'text' ? [each.content] : [])).join('\n');
+
+/**
+ * Attaches to processes (ptrace), reads their memory (process_vm_readv) and opens it as a file; a number below 0 is an
+ * error. First a child of its own, to show that it would work.
+ */
+const TRACER = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.process_vm_readv.restype = ctypes.c_ssize_t
+libc.process_vm_readv.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
+class Part(ctypes.Structure):
+    _fields_ = [('base', ctypes.c_void_p), ('length', ctypes.c_size_t)]
+ATTACH = 16
+marker = ctypes.create_string_buffer(b'MARIGOLD')
+def attempt(call):
+    ctypes.set_errno(0)
+    result = call()
+    return -ctypes.get_errno() if result < 0 else result
+def read(pid):
+    into = ctypes.create_string_buffer(8)
+    here, there = Part(ctypes.addressof(into), 8), Part(ctypes.addressof(marker), 8)
+    return libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+def attach(pid):
+    return libc.ptrace(ATTACH, pid, None, None)
+def memory(pid):
+    try:
+        os.close(os.open('/proc/%d/mem' % pid, os.O_RDWR))
+        return 0
+    except OSError as error:
+        return -error.errno
+child = os.fork()
+if child == 0:
+    import time
+    time.sleep(60)
+print('own child: attach', attempt(lambda: attach(child)), 'read', attempt(lambda: read(child)))
+os.kill(child, 9)
+for pid in map(int, sys.argv[1:]):
+    print('other', pid, 'attach', attempt(lambda: attach(pid)), 'read', attempt(lambda: read(pid)), 'mem', memory(pid))
+`;
 
 describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox', () => {
   let server: TestServer;
@@ -76,14 +116,42 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox', () => {
     expect(said.match(/No such file/g)).toHaveLength(2);
   });
 
-  test('sees no processes but its own, and cannot end or trace any', async () => {
+  test('reads the environment of no process but its own: not the one that started it, nor the server', async () => {
     const said = await bash(
       id,
-      `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; tr '\\0' '\\n' < $p/environ | grep SECRET; done; kill -9 ${server.pid}; echo > /proc/${server.pid}/mem; true`,
+      `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; tr '\\0' '\\n' < $p/environ | grep SECRET; done; cat /proc/${server.pid}/environ; true`,
     );
     expect(said).not.toContain('main.ts');
     expect(said).not.toContain(secret);
-    expect(said).toMatch(/No such process/);
+    expect(said).toMatch(/No such file/);
+  });
+
+  test('cannot end the server, nor another session: its signals end in its sandbox', async () => {
+    const [suicide, other] = [await start('suicide'), await start('bystander')];
+    const bystanders = processesOf(other.id).map(({ pid }) => pid);
+    const said = await bash(
+      id,
+      `for p in ${[server.pid, ...bystanders].join(' ')}; do kill -9 $p; done; true`,
+    );
+    expect(said.match(/No such process/g)).toHaveLength(1 + bystanders.length);
+    await server.send(
+      suicide.id,
+      script({ tools: [{ name: 'Bash', input: { command: 'kill -9 -1', description: 'ends all' } }] }),
+    );
+    expect([server.pid, ...bystanders].filter((pid) => !isAlive(pid))).toEqual([]);
+    expect(processesOf(suicide.id)).toEqual([]);
+  });
+
+  test('traces its own children, but neither the server nor the agent of another session', async () => {
+    const other = await start('untraced');
+    const victims = [server.pid, process.pid, ...processesOf(other.id).map(({ pid }) => pid)];
+    writeFileSync(join(cwd, 'trace.py'), TRACER);
+    const said = await bash(id, `python3 trace.py ${victims.join(' ')}`);
+    expect(said).toContain('own child: attach 0 read 8');
+    const others = said.match(/^other .*$/gm) ?? [];
+    expect(others).toHaveLength(victims.length);
+    // ESRCH: to the sandbox there is no such process.
+    for (const line of others) expect(line).toMatch(/attach -3 read -3 mem -2$/);
     expect(isAlive(server.pid)).toBe(true);
   });
 
@@ -144,13 +212,28 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox', () => {
     expect(await bash(id, 'ls')).not.toContain('undo.txt');
   });
 
-  test('leaves nothing running when it ends, whatever it started', async () => {
+  test('leaves nothing running when it ends: not by setsid, nohup, a double fork, at or cron', async () => {
     const runner = await start('runner');
-    await bash(runner.id, `${escaping('pid')}; (setsid sleep 601 &); sleep 0.1`);
-    const all = processesOf(runner.id).map(({ pid }) => pid);
-    expect(all.length).toBeGreaterThan(3);
+    const ways = [
+      escaping('pid'),
+      '(setsid sleep 601 &)',
+      '(nohup sleep 602 > /dev/null 2>&1 &)',
+      "sh -c '(sleep 603 &) &'",
+      'python3 -c \'import os; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); os.execvp("sleep", ["sleep", "604"])\' > /dev/null 2>&1',
+    ];
+    const said = await bash(
+      runner.id,
+      `${ways.join('; ')}; sleep 0.3; ls /var/spool/cron /var/spool/at /run/systemd; echo 'sleep 605' | at now; true`,
+    );
+    // Nobody outside would start something for it.
+    expect(said.match(/No such file/g)?.length).toBeGreaterThanOrEqual(3);
+    const all = processesOf(runner.id);
+    for (const seconds of [601, 602, 603, 604]) {
+      expect(all.filter(({ command }) => command.includes(`sleep ${seconds}`))).not.toEqual([]);
+    }
+    const escaped = await pidIn(join(runner.cwd, 'pid'), runner.id);
     await server.call('DELETE', `/sessions/${runner.id}`);
-    expect(all.filter(isAlive)).toEqual([]);
+    expect([escaped, ...all.map(({ pid }) => pid)].filter(isAlive)).toEqual([]);
   });
 
   test('ends at once when the server is killed', async () => {

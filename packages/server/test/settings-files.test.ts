@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CAN_SEE_PROCESSES, processesOf } from './support/agents.ts';
 import { recordModelCalls } from './support/model-calls.ts';
+import { IN_SANDBOX } from './support/sandbox.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 // Claude Code lets settings files beat its environment. Here they may not beat what the session was promised.
@@ -130,7 +131,7 @@ test.skipIf(!CAN_SEE_PROCESSES)(
   },
 );
 
-describe.skipIf(process.getuid?.() !== 0)(
+describe.skipIf(process.getuid?.() !== 0 || IN_SANDBOX)(
   'as root, with allow_bypass_permissions but without a sandbox',
   () => {
     test('the server says so at the start, and sessions work', async () => {

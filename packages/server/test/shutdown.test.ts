@@ -31,7 +31,7 @@ test('a killed server takes its agents and their commands along, without a resta
   const loop = `${escaping('killed.pid')}; while :; do echo beat >> beats; sleep 0.05; done`;
   const running = server.send(session_id, script({ tools: [{ name: 'Bash', input: { command: loop } }] }));
   await vi.waitFor(() => expect(statSync(beats).size).toBeGreaterThan(20), WAIT);
-  const escaped = await pidIn(join(server.root, 'killed.pid'));
+  const escaped = await pidIn(join(server.root, 'killed.pid'), session_id);
   const agents = processesOf(session_id);
   expect(agents.length).toBeGreaterThan(1);
   const children = childrenOf(server.pid);

@@ -8,6 +8,7 @@ import { CAN_SEE_PROCESSES } from './support/agents.ts';
 import { firstFrame, script } from './support/api.ts';
 import { ERRANDS, type HostileProject, makeHostileProject, WAYS } from './support/hostile-project.ts';
 import { recordModelCalls } from './support/model-calls.ts';
+import { IN_SANDBOX } from './support/sandbox.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 // What a folder brings: read, perhaps, but not run, unless the session trusts it and the configuration lets it.
@@ -124,10 +125,11 @@ test('an agent cannot send work to another session', async () => {
   const { session_id } = await server.createSession();
   const input = { to: title, summary: 'work', message: 'say PEONY' };
   await server.send(session_id, script({ tools: [{ name: 'SendMessage', input }] }, { say: '{{result}}' }));
-  // The agent is told what came of its message, in a turn of its own.
+  // The agent is told what came of its message, in a turn of its own; in a sandbox at once, because it sees no other agent.
+  const refusal = IN_SANDBOX ? /No agent named .* is reachable/ : /was refused/;
   await firstFrame(
     server.stream(`/sessions/${session_id}/events?after=0`),
-    ({ data }) => data.type === 'agent.message' && /was refused/.test(JSON.stringify(data)),
+    ({ data }) => data.type === 'agent.message' && refusal.test(JSON.stringify(data)),
   );
   const path = `/sessions/${other.session_id}/events?after=0&limit=1000`;
   const { body } = await server.call('GET', path, undefined, { headers: { accept: 'application/json' } });

@@ -10,6 +10,10 @@ export interface SeenProcess {
   command: string;
 }
 
+/** The agent and what it started, without the two processes of bubblewrap around it. */
+export const agentsOf = (sessionId: string): SeenProcess[] =>
+  processesOf(sessionId).filter(({ command }) => !/^\S*bwrap /.test(command));
+
 /** The processes that belong to a session, oldest first (the agent itself), each with its environment. */
 export function processesOf(sessionId: string): SeenProcess[] {
   const mark = `CLAUDE_AGENT_SERVER_SESSION=${sessionId}`;

@@ -28,9 +28,10 @@ export const ERRANDS = ['say hello', '$ git status', '$ git diff', '$ git ls-rem
 
 /** @param baseUrl where the project's settings send model calls */
 export function makeHostileProject(folder: string, baseUrl?: string): HostileProject {
-  const canaries = join(folder, '..', `${folder.split('/').at(-1)}-canaries`);
+  // Where an agent in a sandbox can leave them too, and git does not look.
+  const canaries = join(folder, '.git', 'canaries');
   const dot = join(folder, '.claude');
-  for (const path of [join(dot, 'skills', 'trick'), join(dot, 'commands'), canaries]) {
+  for (const path of [join(dot, 'skills', 'trick'), join(dot, 'commands')]) {
     mkdirSync(path, { recursive: true });
   }
   const leave = (way: (typeof WAYS)[number]): string => `touch ${join(canaries, way)}`;
@@ -79,6 +80,7 @@ export function makeHostileProject(folder: string, baseUrl?: string): HostilePro
   };
   file('.gitattributes', '*.md filter=trick\n');
   git('init', '--quiet', '--initial-branch=main');
+  mkdirSync(canaries);
   git('add', '.');
   git('commit', '--quiet', '--message=all');
   git('config', 'core.fsmonitor', program('fsmonitor.sh', `${leave('git-fsmonitor')}; exit 1`));
