@@ -79,6 +79,7 @@ export async function openSandbox(
     network,
     egress: mayLimit ? egressTo(gateway) : undefined,
     projectOf: (cwd) => projectFolder('', cwd),
+    onError: (error) => logger.error({ err: error }, 'the disk of a session cannot be measured'),
     usesLogin: (session) => !usesGateway({ credential }, session),
   });
 }

@@ -40,6 +40,10 @@ const SandboxSettings = z.strictObject({
         .int()
         .min(1024 ** 2)
         .optional(),
+      disk_bytes: z
+        .int()
+        .min(32 * 1024 ** 2)
+        .optional(),
     })
     .optional(),
 });
@@ -92,6 +96,7 @@ export function readSandbox(
       memoryBytes: limits?.memory_bytes,
       processes: limits?.processes ?? PROCESSES,
       fileBytes: limits?.file_bytes,
+      diskBytes: limits?.disk_bytes,
     },
     ownFiles: ownFiles.flatMap((path) =>
       path !== undefined && existsSync(path) ? [realpathSync(path)] : [],

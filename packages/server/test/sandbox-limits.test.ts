@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { diskUsage } from '../src/agent/sandbox/disk.ts';
 import { findControlGroups } from '../src/agent/sandbox/limits.ts';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
@@ -18,6 +19,7 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox with limits', () => {
     const limits = {
       processes: 120,
       file_bytes: 8 * 1024 ** 2,
+      disk_bytes: 64 * 1024 ** 2,
       ...(can.memory && { memory_bytes: 1024 ** 3 }),
     };
     server = await startTestServer({ config: { sandbox: { mode: 'required', limits } } });
@@ -61,6 +63,36 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox with limits', () => {
     const { id, cwd } = await start('writes');
     expect(await bash(id, 'head -c 20000000 /dev/zero > long; true')).toMatch(/File (size limit|too large)/i);
     expect(statSync(join(cwd, 'long')).size).toBe(8 * 1024 ** 2);
+  });
+
+  test('fills the disk no further than it may: its turn ends with the reason, and the next can clean up', async () => {
+    const { id, cwd } = await start('fills');
+    const { is_error, error } = await server.send(
+      id,
+      script({
+        tools: [
+          {
+            name: 'Bash',
+            // Files of 4 MB each, 2,000 of them if nothing stopped it; half in its folder, half in its own /tmp.
+            input: {
+              command:
+                'for n in $(seq 1000); do for to in . /tmp; do head -c 4000000 /dev/zero > $to/f$n; sleep 0.02; done; done',
+              description: 'fills the disk',
+            },
+          },
+        ],
+      }),
+    );
+    expect(is_error).toBe(true);
+    expect(error).toMatchObject({ code: 'disk_limit_exceeded' });
+    expect(error?.message).toMatch(/more than the 64 MB of "sandbox.limits.disk_bytes"/);
+    const taken = await diskUsage([cwd, join(server.home, 'sandboxes', id)]);
+    expect(taken).toBeGreaterThan(64 * 1024 ** 2);
+    // It writes at most 200 MB a second, and is looked at every second.
+    expect(taken).toBeLessThan(1024 ** 3);
+    expect((await server.call('GET', '/health')).status).toBe(200);
+    expect(await bash(id, 'rm -f f* /tmp/f*; echo cleaned up')).toContain('cleaned up');
+    expect(await diskUsage([cwd])).toBeLessThan(1024 ** 2);
   });
 
   test.skipIf(!can.memory)(

@@ -157,6 +157,8 @@ export interface AgentEvents {
     code: number | null;
     signal: string | null;
     words: string;
+    /** Why the server ended it, if it took more than a session may. */
+    stopped?: string | undefined;
     cut: Spent;
     /** Messages that it had taken, by its transcript, without an `onTaken`. */
     taken: readonly string[];

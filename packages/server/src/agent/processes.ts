@@ -40,6 +40,8 @@ export interface OwnedProcess {
   child: ChildProcess;
   /** The tail of standard error. */
   words(): string;
+  /** Why it was ended, if it took more than it may. */
+  stopped(): string | undefined;
   exited: Promise<End>;
   /** Resolves when the process and everything it started are gone. */
   end(): Promise<void>;
@@ -116,6 +118,11 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
       // The SDK listens twelve times to the exit of a spare.
       child.setMaxListeners(20);
       let words = '';
+      let stopped: string | undefined;
+      void confinement?.exceeded.then((why) => {
+        stopped = why;
+        if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
+      });
       child.stderr?.on('data', (chunk: Buffer) => {
         words = (words + chunk.toString()).slice(-KEEP_WORDS);
       });
@@ -134,6 +141,7 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
       return {
         child,
         words: () => words.trim(),
+        stopped: () => stopped,
         exited,
         end() {
           // Called when the session closes and on exit: one search of /proc serves both.

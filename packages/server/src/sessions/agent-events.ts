@@ -89,11 +89,11 @@ export function createAgentListener(deps: AgentEventsDeps): AgentListener {
       onFolder: (folder) => fact({ kind: 'folder-changed', folder }, 'note the folder'),
       onConversation: (conversationId, trigger) =>
         fact({ kind: 'conversation-changed', conversationId, trigger }, 'note the conversation'),
-      onExit({ code, signal, words, cut, taken }) {
+      onExit({ code, signal, words, stopped, cut, taken }) {
         const how = signal ?? `code ${code}`;
         const continueAs = randomUUID();
         fact(
-          { kind: 'process-ended', process, how, lastWords: words, cut, continueAs, taken },
+          { kind: 'process-ended', process, how, lastWords: words, stopped, cut, continueAs, taken },
           'settle after the agent ended',
         );
       },

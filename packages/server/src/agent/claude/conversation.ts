@@ -115,6 +115,7 @@ export function converse(
           code: exit?.code ?? null,
           signal: exit?.signal ?? null,
           words: [reported, owned?.words()].filter(Boolean).join('; '),
+          stopped: owned?.stopped(),
         });
       });
       return {

@@ -9,6 +9,8 @@ export interface SandboxLimits {
   processes?: number | undefined;
   /** The longest file. */
   fileBytes?: number | undefined;
+  /** All files in its folders; measured, not enforced by the kernel. */
+  diskBytes?: number | undefined;
 }
 
 /** A group of processes with limits, for one sandbox. */

@@ -17,6 +17,8 @@ export interface Stay {
 
 /** The folders that only one session sees, where its home, temporary files and configuration are. */
 export interface PrivateFolders {
+  /** The folder that they are in. */
+  folder: string;
   mounts: readonly Mount[];
   /** Tells other programs which process has the conversation open: they do not see the agent's own entry. */
   register(pid: number): void;
@@ -91,6 +93,7 @@ export async function openPrivateFolders(
   let entry: string | undefined;
   const settings = await existing(SETTINGS.map((name) => join(config, name)));
   return {
+    folder: own,
     mounts: [
       { kind: 'write', path: '/tmp', source: at.tmp },
       { kind: 'write', path: '/var/tmp', source: at.tmp },

@@ -29,6 +29,9 @@ beforeEach(() => {
     },
     projectOf: (cwd) => cwd.replaceAll('/', '-'),
     usesLogin: () => false,
+    onError(error) {
+      throw error;
+    },
   });
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));

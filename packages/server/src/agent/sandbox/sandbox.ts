@@ -7,6 +7,7 @@ import { admit, covers } from '../../outbound/allowed-hosts.ts';
 import { type Network, narrow } from '../../outbound/network.ts';
 import type { StartOptions } from '../agent.ts';
 import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
+import { type DiskWatch, watchDisk } from './disk.ts';
 import type { Egress, Origin } from './egress.ts';
 import type { ControlGroups, LimitGroup, SandboxLimits } from './limits.ts';
 import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
@@ -43,6 +44,8 @@ export interface Confinement {
   take(handle: unknown): void;
   /** Settles when the sandbox has its way out. */
   ready: Promise<void>;
+  /** Settles with a sentence when the sandbox has to end because it takes more than it may. */
+  exceeded: Promise<string>;
   /** Everything in it has ended. */
   leave(): Promise<void>;
 }
@@ -81,6 +84,7 @@ export interface SandboxDeps {
   /** The name of a folder among the agent's folders of transcripts. */
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
+  onError(error: unknown): void;
 }
 
 /** The port of the way out, on the sandbox's own loopback address. */
@@ -186,6 +190,8 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
       const doorway = Promise.withResolvers<void>();
       let entrance: Server | undefined;
       let group: LimitGroup | undefined;
+      let disk: DiskWatch | undefined;
+      const exceeded = Promise.withResolvers<string>();
       if (!way) doorway.resolve();
       const release = (): void => {
         for (const descriptor of open.splice(0)) closeSync(descriptor);
@@ -230,6 +236,11 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         started(pid) {
           release();
           if (pid !== undefined) own.register(pid);
+          const { diskBytes: limitBytes } = deps.limits;
+          if (limitBytes === undefined) return;
+          const folders = [own.folder, ...writable];
+          disk = watchDisk({ folders, limitBytes, onError: deps.onError });
+          void disk.exceeded.then(exceeded.resolve);
         },
         take(handle) {
           // Only the first: what an agent might send later is not looked at.
@@ -239,7 +250,9 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
           doorway.resolve();
         },
         ready: doorway.promise,
+        exceeded: exceeded.promise,
         async leave() {
+          disk?.stop();
           entrance?.close();
           await group?.remove();
           await own.leave();

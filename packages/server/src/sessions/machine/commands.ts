@@ -69,6 +69,8 @@ type ProcessCommand =
       process: number;
       how: string;
       lastWords: string;
+      /** The server ended it for taking more than a session may: another process would go the same way. */
+      stopped?: string | undefined;
       cut: Spent;
       continueAs?: string;
       /** Messages that it had taken and could not tell of. */

@@ -6,7 +6,7 @@ import { continueTurn } from './continuing.ts';
 import { assign, type Draft, noteState, update } from './draft.ts';
 import { mayStartAgain, park, parkableRequest, startParked, startParkedAgain } from './parking.ts';
 import { giveUpAll } from './permissions.ts';
-import { agentDied, backgroundError, notGoneOn } from './reasons.ts';
+import { agentDied, backgroundError, diskLimitExceeded, notGoneOn } from './reasons.ts';
 import { type Current, canSleep, isClosed, type Own } from './state.ts';
 import { handOver, takeLate } from './steering.ts';
 import { bookings } from './turn-end.ts';
@@ -21,7 +21,7 @@ export function processStarted(draft: Draft, { process }: Of<'process-started'>)
 
 /** The agent process is gone, and its work with it. */
 export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
-  const { process, how, lastWords, cut, continueAs, taken = [] } = command;
+  const { process, how, lastWords, stopped, cut, continueAs, taken = [] } = command;
   const { record, steering, queue } = draft.state;
   if (draft.state.process === process) assign(draft, { process: undefined, handed: [] });
   // The transcript's known size is kept in memory while the process lives.
@@ -36,9 +36,10 @@ export function processEnded(draft: Draft, command: Of<'process-ended'>): void {
   );
   if (keepsWaiting(draft, cut, 'agent_died', process)) return;
   giveUpAll(draft, 'agent_died');
-  continueTurn(draft, { reason: 'agent_died', cut, continueAs });
-  cutTurns(draft, { error: agentDied('during the turn', how, lastWords), cut }, hadProcess);
-  endBackground(draft, agentDied('while it worked in the background', how, lastWords));
+  if (stopped === undefined) continueTurn(draft, { reason: 'agent_died', cut, continueAs });
+  const error = stopped === undefined ? undefined : diskLimitExceeded(stopped);
+  cutTurns(draft, { error: error ?? agentDied('during the turn', how, lastWords), cut }, hadProcess);
+  endBackground(draft, error ?? agentDied('while it worked in the background', how, lastWords));
   beginNext(draft);
 }
 

@@ -72,6 +72,12 @@ export const notGoneOn = (error: TurnError): TurnError =>
       }
     : error;
 
+/** The server ended the process because the session takes more than it may. */
+export const diskLimitExceeded = (sentence: string): TurnError => ({
+  code: 'disk_limit_exceeded',
+  message: sentence,
+});
+
 /** @param lastWords the last output of the process, if any */
 export function agentDied(
   when: 'during the turn' | 'while it worked in the background',
