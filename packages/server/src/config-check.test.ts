@@ -111,6 +111,7 @@ describe('every setting', () => {
     if (name === 'workspaces_git_urls') return [['https://a', 'file:///'], 'https://a, file:///'];
     if (name === 'workspaces_objects') return [{ folder: 'x' }, '{"folder":"x"}'];
     if (name === 'policy_mcp_servers') return [[{ url: 'https://a/' }], '[{"url":"https://a/"}]'];
+    if (name === 'sandbox_mode') return ['docker:agents:1', 'docker:agents:1'];
     if (name === 'sandbox_allowed_hosts') return [['a.example', '*.b.example'], 'a.example,*.b.example'];
     if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];

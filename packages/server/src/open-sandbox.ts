@@ -6,10 +6,14 @@ import { policiesOf } from './access/policies.ts';
 import type { SessionTokens } from './access/session-tokens.ts';
 import { projectFolder } from './agent/claude/rebuild.ts';
 import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
-import { type Bubblewrap, findBubblewrap } from './agent/sandbox/bubblewrap.ts';
+import { findBubblewrap } from './agent/sandbox/bubblewrap.ts';
+import { createBubblewrapEngine } from './agent/sandbox/bubblewrap-engine.ts';
+import { openContainerEngine } from './agent/sandbox/container-engine.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
+import type { Engine } from './agent/sandbox/engine.ts';
 import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
+import { systemMounts } from './agent/sandbox/system.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import type { Home } from './lock.ts';
@@ -25,7 +29,7 @@ export async function openSandbox(
   logger: Logger,
   gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean },
 ): Promise<Sandbox | undefined> {
-  const { mode, network, read, write, limits, ownFiles } = config.sandbox;
+  const { mode, container, network, read, write, limits, ownFiles } = config.sandbox;
   const byPolicy = policiesOf(config).some((policy) => policy.network !== undefined);
   const mayLimit = canLimit(config, gateway.hasProviders);
   if (mode === 'off') {
@@ -39,12 +43,17 @@ export async function openSandbox(
       `With "${byPolicy ? 'network' : 'sandbox.network'}": "${byPolicy ? 'limited' : network.mode}", model calls go through the gateway, and it has no credential: a login of Claude Code does not count. Set ANTHROPIC_API_KEY or another provider's key.`,
     );
   }
-  let bubblewrap: Bubblewrap;
+  let engine: Engine;
   try {
-    if (process.platform !== 'linux') throw new Error('a sandbox needs Linux');
-    bubblewrap = await findBubblewrap();
+    engine = await (container ? openContainers(container, config, home) : openBubblewrap(limits, logger));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const why = messageOf(error);
+    if (container) {
+      throw new ConfigError(
+        `Agents must run in containers (--sandbox ${container.program}:${container.image}), and cannot: ${why}. Start ${container.program}, get the image, or choose another --sandbox.`,
+      );
+    }
     if (mode === 'required' || byPolicy) {
       throw new ConfigError(
         `Agents must run in a sandbox (--sandbox required), and there is none: ${why}. Install bubblewrap, allow it to make user namespaces, or start with --sandbox off.`,
@@ -53,13 +62,11 @@ export async function openSandbox(
     logger.warn(`agents run without a sandbox, with the rights of this server: ${why}`);
     return undefined;
   }
-  const groups = findControlGroups();
-  checkLimits(limits, groups, logger);
-  logger.info({ sandbox: bubblewrap.version, network: network.mode }, 'agents run in a sandbox');
+  logger.info({ sandbox: engine.version, network: network.mode }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
   const agents = configDir(env);
   return createSandbox({
-    bubblewrap,
+    engine,
     folder: join(home.folder, 'sandboxes'),
     env,
     home: env.HOME || homedir(),
@@ -67,7 +74,6 @@ export async function openSandbox(
     read,
     write,
     limits,
-    groups,
     hidden: {
       folders: [
         home.folder,
@@ -82,6 +88,24 @@ export async function openSandbox(
     onError: (error) => logger.error({ err: error }, 'the disk of a session cannot be measured'),
     usesLogin: (session) => !usesGateway({ credential }, session),
   });
+}
+
+async function openBubblewrap(limits: SandboxLimits, logger: Logger): Promise<Engine> {
+  if (process.platform !== 'linux') throw new Error('a sandbox needs Linux');
+  const bubblewrap = await findBubblewrap();
+  const groups = findControlGroups();
+  checkLimits(limits, groups, logger);
+  return createBubblewrapEngine({ bubblewrap, groups, system: systemMounts() });
+}
+
+function openContainers(
+  container: NonNullable<Config['sandbox']['container']>,
+  { env }: Config,
+  { instance }: Home,
+): Promise<Engine> {
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  if (uid === undefined || gid === undefined) throw new Error('containers need Linux or macOS');
+  return openContainerEngine({ ...container, instance, env, user: { uid, gid } });
 }
 
 /** @throws ConfigError when a limit that was asked for cannot be kept */

@@ -2,11 +2,18 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { ConfigError } from 'claude-agent-gateway';
 import { z } from 'zod';
+import type { ContainerProgram } from './agent/sandbox/container-arguments.ts';
 import type { SandboxLimits } from './agent/sandbox/limits.ts';
 import { parseAllowedHost } from './outbound/allowed-hosts.ts';
 import { hostsOf, type Network } from './outbound/network.ts';
 
-const SandboxMode = z.enum(['auto', 'off', 'required']);
+/** How agents are confined, or an engine for containers and the image that they run in. */
+const SandboxMode = z
+  .string()
+  .regex(
+    /^(auto|off|required|(docker|podman):[^\s-]\S*)$/,
+    'must be auto, off, required, docker:IMAGE or podman:IMAGE',
+  );
 const SandboxNetwork = z.enum(['open', 'limited', 'none']);
 const Path = z.string().min(1).refine(isAbsolute, 'must be an absolute path');
 
@@ -53,7 +60,9 @@ export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional() };
 
 export interface SandboxConfig {
   /** `auto`: where this machine can; `required`: the server does not start where it cannot. */
-  mode: z.infer<typeof SandboxMode>;
+  mode: 'auto' | 'off' | 'required';
+  /** The containers that agents run in; undefined: bubblewrap. */
+  container?: { program: ContainerProgram; image: string } | undefined;
   network: Network;
   /** Further paths that agents see, read-only or not; they exist, and are real paths. */
   read: readonly string[];
@@ -86,9 +95,13 @@ export function readSandbox(
   if (network !== 'limited' && allowed_hosts.length > 0) {
     throw new ConfigError('"sandbox.allowed_hosts" needs "network": "limited". Set it, or remove the hosts.');
   }
+  const [, program, image] = /^(docker|podman):(.*)$/.exec(mode ?? '') ?? [];
+  const container = program && image ? { program: program as ContainerProgram, image } : undefined;
   return {
+    container,
     // A network that is not limited after all would be a surprise.
-    mode: network === 'open' ? (mode ?? 'off') : 'required',
+    mode:
+      container || network !== 'open' ? 'required' : mode === 'auto' || mode === 'required' ? mode : 'off',
     network: network === 'limited' ? { mode: network, hosts: hostsOf(allowed_hosts) } : { mode: network },
     read: read.map((path) => realPath('read', path)),
     write: write.map((path) => realPath('write', path)),

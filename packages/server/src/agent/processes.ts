@@ -75,7 +75,11 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
       if (lease && lease.leftMs() <= 0) throw new Error(LEASE_OVER);
       watchdog.arm();
       const { soft, hard } = marks.limits(sessionId);
-      const line = confinement?.wrap(command, args, INFO_DESCRIPTOR) ?? {
+      const line = confinement?.wrap(command, args, {
+        infoDescriptor: INFO_DESCRIPTOR,
+        env: { ...env, ...marks.environment(sessionId) },
+        marks: { soft, hard },
+      }) ?? {
         command,
         args,
         descriptors: [],
@@ -86,7 +90,7 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
         : [line.command, line.args];
       const child = spawn(program, given, {
         ...(cwd !== undefined && { cwd }),
-        env: { ...env, ...marks.environment(sessionId) },
+        env: { ...env, ...marks.environment(sessionId), ...('env' in line && line.env) },
         ...(!confinement && { signal }),
         stdio: [
           'pipe',

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { isAbsolute, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { inOrder, type Mount, SHARED_MEMORY_BYTES } from './mounts.ts';
 
 const run = promisify(execFile);
 
@@ -14,28 +14,13 @@ export interface Bubblewrap {
   disablesUserNamespaces: boolean;
 }
 
-/** Browsers and Python's multiprocessing need some; it is memory of the machine. */
-const SHARED_MEMORY_BYTES = 256 * 1024 ** 2;
-
-/** What a sandbox shows at a path. */
-export type Mount =
-  /** A folder or file of the machine; `source` when it is another one than its path says. */
-  | { kind: 'read' | 'write'; path: string; source?: string }
-  /** The same by an open descriptor, checked to be what the path said. */
-  | { kind: 'descriptor'; path: string; descriptor: number }
-  /** An empty folder in its place. */
-  | { kind: 'hide'; path: string }
-  /** An empty file in its place. */
-  | { kind: 'blank'; path: string }
-  /** An empty folder that is not on the machine. */
-  | { kind: 'folder'; path: string }
-  | { kind: 'link'; path: string; target: string };
-
 export interface BubblewrapOptions {
   mounts: readonly Mount[];
   cwd: string;
   /** The network of the machine; otherwise a loopback address of its own and nothing else. */
   sharesNetwork: boolean;
+  /** Open folders to mount in place of what their paths lead to by now. */
+  descriptors: ReadonlyMap<string, number>;
   /** Bubblewrap writes the process id of the sandbox's init to this descriptor. */
   infoDescriptor: number;
 }
@@ -103,7 +88,7 @@ export function bubblewrapArguments(found: Bubblewrap, options: BubblewrapOption
     String(SHARED_MEMORY_BYTES),
     '--tmpfs',
     '/dev/shm',
-    ...inOrder(options.mounts).flatMap(mountArguments),
+    ...inOrder(options.mounts).flatMap((mount) => mountArguments(mount, options.descriptors)),
     // Both are in memory, and have room for half of it.
     '--remount-ro',
     '/dev',
@@ -115,40 +100,17 @@ export function bubblewrapArguments(found: Bubblewrap, options: BubblewrapOption
   ];
 }
 
-/** Of two mounts on one path the later one is seen. */
-const ORDER: readonly Mount['kind'][] = ['link', 'read', 'write', 'descriptor', 'hide', 'blank', 'folder'];
-
-/**
- * A mount covers what was mounted below its path before, so folders come before what is in them. What should be hidden
- * needs hiding only where a folder of the machine would show it.
- */
-function inOrder(mounts: readonly Mount[]): Mount[] {
-  const shown = mounts.filter(({ kind }) => kind === 'read' || kind === 'write' || kind === 'descriptor');
-  return mounts
-    .filter(
-      ({ kind, path }) =>
-        (kind !== 'hide' && kind !== 'blank') ||
-        shown.some((mount) => !('source' in mount) && isIn(mount.path, path)),
-    )
-    .sort((a, b) => depth(a.path) - depth(b.path) || ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-}
-
-const depth = (path: string): number => (path === '/' ? 0 : path.split('/').length);
-
-/** Whether a path is a folder or in it. */
-function isIn(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
-}
-
-function mountArguments(mount: Mount): string[] {
+function mountArguments(mount: Mount, descriptors: BubblewrapOptions['descriptors']): string[] {
+  const descriptor = descriptors.get(mount.path);
   switch (mount.kind) {
     case 'read':
       return ['--ro-bind', mount.source ?? mount.path, mount.path];
     case 'write':
       return ['--bind', mount.source ?? mount.path, mount.path];
-    case 'descriptor':
-      return ['--bind-fd', String(mount.descriptor), mount.path];
+    case 'work':
+      return descriptor === undefined
+        ? ['--bind', mount.path, mount.path]
+        : ['--bind-fd', String(descriptor), mount.path];
     case 'hide':
       return ['--tmpfs', mount.path];
     case 'blank':

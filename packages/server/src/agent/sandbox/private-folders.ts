@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:
 import { dirname, join } from 'node:path';
 import { isObject } from '../../is-object.ts';
 import { readProc } from '../proc.ts';
-import type { Mount } from './bubblewrap.ts';
+import type { Mount } from './mounts.ts';
 
 /** Whose sandbox it is. */
 export interface Stay {

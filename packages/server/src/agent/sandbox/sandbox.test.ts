@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionOptions } from 'claude-agent-protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createBubblewrapEngine } from './bubblewrap-engine.ts';
 import { createSandbox, type Sandbox } from './sandbox.ts';
+
+const START = { infoDescriptor: 3, env: {}, marks: { soft: 1n, hard: 2n } };
 
 let base: string;
 let sandbox: Sandbox;
@@ -13,7 +16,14 @@ beforeEach(() => {
   base = realpathSync(mkdtempSync(join(tmpdir(), 'sandbox-')));
   for (const name of ['home', 'config', 'server', 'work', 'other']) mkdirSync(folder(name));
   sandbox = createSandbox({
-    bubblewrap: { program: 'bwrap', version: '', bindsDescriptors: true, disablesUserNamespaces: true },
+    engine: createBubblewrapEngine({
+      bubblewrap: { program: 'bwrap', version: '', bindsDescriptors: true, disablesUserNamespaces: true },
+      system: [],
+      groups: {
+        limits: { memory: false, processes: false },
+        open: () => ({ joins: [], remove: async () => {} }),
+      },
+    }),
     folder: folder('server/sandboxes'),
     env: { PATH: process.env.PATH },
     home: folder('home'),
@@ -23,10 +33,6 @@ beforeEach(() => {
     hidden: { folders: [folder('server'), '/nowhere'], files: [folder('work/config.json')] },
     network: { mode: 'open' },
     limits: {},
-    groups: {
-      limits: { memory: false, processes: false },
-      open: () => ({ joins: [], remove: async () => {} }),
-    },
     projectOf: (cwd) => cwd.replaceAll('/', '-'),
     usesLogin: () => false,
     onError(error) {
@@ -50,7 +56,7 @@ test.skipIf(process.platform !== 'linux')('a folder that was replaced by a link 
   renameSync(folder('work'), folder('was'));
   symlinkSync(folder('other'), folder('work'));
   const open = readdirSync('/proc/self/fd').length;
-  expect(() => confinement.wrap('/bin/true', [], 3)).toThrow();
+  expect(() => confinement.wrap('/bin/true', [], START)).toThrow();
   expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(open);
 });
 
@@ -58,7 +64,7 @@ test.skipIf(process.platform !== 'linux')(
   'what the server keeps to itself is hidden where a folder would show it, and only there',
   async () => {
     const confinement = await enter(base);
-    const { args } = confinement.wrap('/bin/true', [], 3);
+    const { args } = confinement.wrap('/bin/true', [], START);
     confinement.started(undefined);
     const at = (...words: string[]): number => args.join(' ').indexOf(words.join(' '));
     expect(at('--tmpfs', folder('server'))).toBeGreaterThan(at('--bind-fd', '4', base));

@@ -1,17 +1,15 @@
 import { execFile } from 'node:child_process';
-import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
-import { Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { admit, covers } from '../../outbound/allowed-hosts.ts';
 import { type Network, narrow } from '../../outbound/network.ts';
 import type { StartOptions } from '../agent.ts';
-import { type Bubblewrap, bubblewrapArguments, type Mount } from './bubblewrap.ts';
 import { type DiskWatch, watchDisk } from './disk.ts';
 import type { Egress, Origin } from './egress.ts';
-import type { ControlGroups, LimitGroup, SandboxLimits } from './limits.ts';
+import { EGRESS_PORT, type Engine, type SandboxCommand, type SandboxStart } from './engine.ts';
+import type { SandboxLimits } from './limits.ts';
+import type { Mount } from './mounts.ts';
 import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
-import { systemMounts } from './system.ts';
 
 const run = promisify(execFile);
 
@@ -21,24 +19,13 @@ export type Guest = Pick<StartOptions, 'sessionId' | 'conversationId' | 'cwd' | 
   startsIn?: string;
 };
 
-/** A command line that runs a program in a sandbox. */
-export interface SandboxCommand {
-  command: string;
-  args: string[];
-  /** Open descriptors that it inherits, from `firstDescriptor` on. */
-  descriptors: number[];
-  /** The descriptor over which the sandbox hands out its port, right after `infoDescriptor`; undefined without one. */
-  channel: number | undefined;
-}
-
 /** The sandbox of one agent process. */
 export interface Confinement {
   /**
    * Call it when the program is started, and `started` right afterwards.
-   * @param infoDescriptor bubblewrap writes there which process is the sandbox's first
    * @throws Error when a folder is not what it was
    */
-  wrap(program: string, args: readonly string[], infoDescriptor: number): SandboxCommand;
+  wrap(program: string, args: readonly string[], start: SandboxStart): SandboxCommand;
   started(pid: number | undefined): void;
   /** Takes what comes over the channel. */
   take(handle: unknown): void;
@@ -58,11 +45,11 @@ export interface Sandbox {
   /** Removes what a session's sandboxes have left. */
   erase(sessionId: string): Promise<void>;
   /** Closes what is left of their connections. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface SandboxDeps {
-  bubblewrap: Bubblewrap;
+  engine: Engine;
   /** The server's folder for what is private to sessions. */
   folder: string;
   /** Environment of the server. */
@@ -80,60 +67,23 @@ export interface SandboxDeps {
   /** The way out of sandboxes that do not share the machine's network; without one, all of them do. */
   egress?: Egress | undefined;
   limits: SandboxLimits;
-  groups: ControlGroups;
   /** The name of a folder among the agent's folders of transcripts. */
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
   onError(error: unknown): void;
 }
 
-/** The port of the way out, on the sandbox's own loopback address. */
-const PORT = 3128;
-/**
- * Runs inside a sandbox that has no network, beside the agent's start: opens a port on the sandbox's own loopback address,
- * hands it to the server and ends. The server then accepts connections from within the sandbox itself, so no process has
- * to stay inside for that (a Node would take 45 MB), and the agent has none to interfere with.
- */
-const DOORWAY =
-  "const s = require('node:net').createServer().listen(+process.argv[1], '127.0.0.1', () => process.send('open', s, {}, () => process.exit()))";
-/** The agent gets neither the channel nor the variables that tell of it. */
-const WITH_DOORWAY =
-  '("$0" -e "$1" "$2" </dev/null &); unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE; eval "exec $3>&-"; shift 3; exec "$@"';
-
-/** Joins groups with limits before there is a sandbox; inside, their files do not exist. */
-const IN_GROUPS = 'for group in $0; do echo $$ > "$group" || exit 1; done; exec "$@"';
-/**
- * Limits that the kernel keeps for each process, set inside: the number of processes is counted by user, and within the
- * sandbox's own user namespace those of the machine do not count. Root is exempt from it. dash calls it -p, bash -u.
- */
-const WITH_LIMITS =
-  '[ "$0" = - ] || ulimit -f "$0" || exit 1; [ "$1" = - ] || ulimit -u "$1" 2>/dev/null || ulimit -p "$1" || exit 1; shift; exec "$@"';
-/** The unit of `ulimit -f`. */
-const BLOCK_BYTES = 512;
-
-const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
-  ...['/bin/sh', '-c', WITH_LIMITS],
-  fileBytes === undefined ? '-' : String(Math.ceil(fileBytes / BLOCK_BYTES)),
-  processes === undefined ? '-' : String(processes),
-];
-
-const doorwayCommand = (channel: number): string[] => [
-  ...['/bin/sh', '-c', WITH_DOORWAY],
-  ...[process.execPath, DOORWAY, String(PORT), String(channel)],
-];
-
 /** Certificates that the environment names. */
 const CERTIFICATES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
-/** Sandboxes by bubblewrap, around the whole agent process and everything that it starts. */
+/** Sandboxes around the whole agent process and everything that it starts. */
 export function createSandbox(deps: SandboxDeps): Sandbox {
-  const { bubblewrap, env, hidden } = deps;
+  const { env, hidden } = deps;
   let identity: Promise<string> | undefined;
   const stateFile = env.CLAUDE_CONFIG_DIR
     ? join(deps.config, '.claude.json')
     : join(deps.home, '.claude.json');
   const machine = [
-    ...systemMounts(),
     ...CERTIFICATES.flatMap((name): Mount[] => (env[name] ? [{ kind: 'read', path: env[name] }] : [])),
     ...deps.read.map((path): Mount => ({ kind: 'read', path })),
     ...deps.write.map((path): Mount => ({ kind: 'write', path })),
@@ -186,55 +136,24 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         { sessionId, conversationId, project: deps.projectOf(cwd), usesLogin: deps.usesLogin(guest) },
       );
       const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
-      const open: number[] = [];
-      const doorway = Promise.withResolvers<void>();
-      let entrance: Server | undefined;
-      let group: LimitGroup | undefined;
-      let disk: DiskWatch | undefined;
+      const room = await deps.engine.open({
+        sessionId,
+        mounts: [
+          ...machine,
+          ...own.mounts,
+          ...writable.map((path): Mount => ({ kind: 'work', path })),
+          ...(startsIn === undefined ? [] : [{ kind: 'folder', path: startsIn } as const]),
+        ],
+        cwd: startsIn ?? cwd,
+        limits: deps.limits,
+        accept: way && ((socket) => way.egress.accept(socket, way.origin)),
+      });
       const exceeded = Promise.withResolvers<string>();
-      if (!way) doorway.resolve();
-      const release = (): void => {
-        for (const descriptor of open.splice(0)) closeSync(descriptor);
-      };
+      let disk: DiskWatch | undefined;
       return {
-        wrap(program, args, infoDescriptor) {
-          const channel = way && infoDescriptor + 1;
-          try {
-            const shown = writable.map((path): Mount => {
-              if (!bubblewrap.bindsDescriptors) return { kind: 'write', path };
-              open.push(openFolder(path));
-              return { kind: 'descriptor', path, descriptor: (channel ?? infoDescriptor) + open.length };
-            });
-            const mounts: Mount[] = [...machine, { kind: 'read', path: program }, ...own.mounts, ...shown];
-            if (way) mounts.push({ kind: 'read', path: process.execPath });
-            if (startsIn !== undefined) mounts.push({ kind: 'folder', path: startsIn });
-            const from = startsIn ?? cwd;
-            group = deps.groups.open(`claude-agent-${sessionId}`, deps.limits);
-            return {
-              command: '/bin/sh',
-              args: [
-                ...['-c', IN_GROUPS, group.joins.join(' '), bubblewrap.program],
-                ...bubblewrapArguments(bubblewrap, {
-                  mounts,
-                  cwd: from,
-                  infoDescriptor,
-                  sharesNetwork: !way,
-                }),
-                ...limitsCommand(deps.limits),
-                ...(channel === undefined ? [] : doorwayCommand(channel)),
-                program,
-                ...args,
-              ],
-              descriptors: [...open],
-              channel,
-            };
-          } catch (error) {
-            release();
-            throw error;
-          }
-        },
+        ...room,
         started(pid) {
-          release();
+          room.started();
           if (pid !== undefined) own.register(pid);
           const { diskBytes: limitBytes } = deps.limits;
           if (limitBytes === undefined) return;
@@ -242,40 +161,20 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
           disk = watchDisk({ folders, limitBytes, onError: deps.onError });
           void disk.exceeded.then(exceeded.resolve);
         },
-        take(handle) {
-          // Only the first: what an agent might send later is not looked at.
-          if (!way || entrance || !(handle instanceof Server)) return;
-          entrance = handle;
-          entrance.on('connection', (socket) => way.egress.accept(socket, way.origin));
-          doorway.resolve();
-        },
-        ready: doorway.promise,
         exceeded: exceeded.promise,
         async leave() {
           disk?.stop();
-          entrance?.close();
-          await group?.remove();
+          await room.leave();
           await own.leave();
         },
       };
     },
-    close: () => deps.egress?.close(),
+    async close() {
+      deps.egress?.close();
+      await deps.engine.close();
+    },
     erase: (sessionId) => removePrivateFolders(deps.folder, sessionId),
   };
-}
-
-/**
- * Another session that works above this folder could put a link in its place after it was checked, and this one would
- * see the machine. An open folder stays the one it was.
- */
-function openFolder(path: string): number {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
-  const descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (readlinkSync(`/proc/self/fd/${descriptor}`) === path) return descriptor;
-  closeSync(descriptor);
-  throw new Error(
-    `The folder ${path} was replaced by a link. Start the session in the folder that the link leads to.`,
-  );
 }
 
 /** The user's name and address for commits. The rest of the configuration can hold tokens, or name helpers that are not there. */
@@ -296,7 +195,7 @@ async function readGitIdentity(env: SandboxDeps['env']): Promise<string> {
 
 /** Model calls go to the gateway. Others use the proxy, if there is one. */
 function environmentOfEgress(hasProxy: boolean): Record<string, string> {
-  const address = `http://127.0.0.1:${PORT}`;
+  const address = `http://127.0.0.1:${EGRESS_PORT}`;
   const own = '127.0.0.1,localhost';
   const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
   return {

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import type { Mount } from './bubblewrap.ts';
+import type { Mount } from './mounts.ts';
 
 /** Programs and libraries. On most systems all but the first are links into it. */
 const PROGRAMS = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/opt', '/nix', '/gnu'];

@@ -1,0 +1,128 @@
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { Server } from 'node:net';
+import { type Bubblewrap, bubblewrapArguments } from './bubblewrap.ts';
+import { EGRESS_PORT, type Engine } from './engine.ts';
+import type { ControlGroups, LimitGroup, SandboxLimits } from './limits.ts';
+import type { Mount } from './mounts.ts';
+
+export interface BubblewrapEngineDeps {
+  bubblewrap: Bubblewrap;
+  groups: ControlGroups;
+  /** The part of the machine that every sandbox shows. */
+  system: readonly Mount[];
+}
+
+/**
+ * Runs inside a sandbox that has no network, beside the agent's start: opens a port on the sandbox's own loopback address,
+ * hands it to the server and ends. The server then accepts connections from within the sandbox itself, so no process has
+ * to stay inside for that (a Node would take 45 MB), and the agent has none to interfere with.
+ */
+const DOORWAY =
+  "const s = require('node:net').createServer().listen(+process.argv[1], '127.0.0.1', () => process.send('open', s, {}, () => process.exit()))";
+/** The agent gets neither the channel nor the variables that tell of it. */
+const WITH_DOORWAY =
+  '("$0" -e "$1" "$2" </dev/null &); unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE; eval "exec $3>&-"; shift 3; exec "$@"';
+
+/** Joins groups with limits before there is a sandbox; inside, their files do not exist. */
+const IN_GROUPS = 'for group in $0; do echo $$ > "$group" || exit 1; done; exec "$@"';
+/**
+ * Limits that the kernel keeps for each process, set inside: the number of processes is counted by user, and within the
+ * sandbox's own user namespace those of the machine do not count. Root is exempt from it. dash calls it -p, bash -u.
+ */
+const WITH_LIMITS =
+  '[ "$0" = - ] || ulimit -f "$0" || exit 1; [ "$1" = - ] || ulimit -u "$1" 2>/dev/null || ulimit -p "$1" || exit 1; shift; exec "$@"';
+/** The unit of `ulimit -f`. */
+const BLOCK_BYTES = 512;
+
+const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
+  ...['/bin/sh', '-c', WITH_LIMITS],
+  fileBytes === undefined ? '-' : String(Math.ceil(fileBytes / BLOCK_BYTES)),
+  processes === undefined ? '-' : String(processes),
+];
+
+const doorwayCommand = (channel: number): string[] => [
+  ...['/bin/sh', '-c', WITH_DOORWAY],
+  ...[process.execPath, DOORWAY, String(EGRESS_PORT), String(channel)],
+];
+
+/** Sandboxes by bubblewrap. */
+export function createBubblewrapEngine({ bubblewrap, groups, system }: BubblewrapEngineDeps): Engine {
+  return {
+    version: bubblewrap.version,
+    async open({ sessionId, mounts, cwd, limits, accept }) {
+      const open: number[] = [];
+      const doorway = Promise.withResolvers<void>();
+      let entrance: Server | undefined;
+      let group: LimitGroup | undefined;
+      if (!accept) doorway.resolve();
+      const release = (): void => {
+        for (const descriptor of open.splice(0)) closeSync(descriptor);
+      };
+      return {
+        wrap(program, args, { infoDescriptor }) {
+          const channel = accept && infoDescriptor + 1;
+          const descriptors = new Map<string, number>();
+          try {
+            for (const { kind, path } of mounts) {
+              if (kind !== 'work' || !bubblewrap.bindsDescriptors) continue;
+              open.push(openFolder(path));
+              descriptors.set(path, (channel ?? infoDescriptor) + open.length);
+            }
+            group = groups.open(`claude-agent-${sessionId}`, limits);
+          } catch (error) {
+            release();
+            throw error;
+          }
+          const node: Mount[] = accept ? [{ kind: 'read', path: process.execPath }] : [];
+          return {
+            command: '/bin/sh',
+            args: [
+              ...['-c', IN_GROUPS, group.joins.join(' '), bubblewrap.program],
+              ...bubblewrapArguments(bubblewrap, {
+                mounts: [...system, ...node, { kind: 'read', path: program }, ...mounts],
+                cwd,
+                descriptors,
+                infoDescriptor,
+                sharesNetwork: !accept,
+              }),
+              ...limitsCommand(limits),
+              ...(channel === undefined ? [] : doorwayCommand(channel)),
+              program,
+              ...args,
+            ],
+            descriptors: [...open],
+            channel,
+          };
+        },
+        started: release,
+        take(handle) {
+          // Only the first: what an agent might send later is not looked at.
+          if (!accept || entrance || !(handle instanceof Server)) return;
+          entrance = handle;
+          entrance.on('connection', accept);
+          doorway.resolve();
+        },
+        ready: doorway.promise,
+        async leave() {
+          entrance?.close();
+          await group?.remove();
+        },
+      };
+    },
+    close: async () => {},
+  };
+}
+
+/**
+ * Another session that works above this folder could put a link in its place after it was checked, and this one would
+ * see the machine. An open folder stays the one it was.
+ */
+export function openFolder(path: string): number {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (readlinkSync(`/proc/self/fd/${descriptor}`) === path) return descriptor;
+  closeSync(descriptor);
+  throw new Error(
+    `The folder ${path} was replaced by a link. Start the session in the folder that the link leads to.`,
+  );
+}
