@@ -80,6 +80,7 @@ export const endpoints = {
   ready: { method: 'GET', path: '/ready' },
   metrics: { method: 'GET', path: '/metrics' },
   invoke: { method: 'POST', path: '/invocations' },
+  console: { method: 'GET', path: '/console' },
   openapi: { method: 'GET', path: '/openapi.json' },
   docs: { method: 'GET', path: '/docs' },
   redoc: { method: 'GET', path: '/redoc' },

@@ -101,6 +101,15 @@ export const serverRoutes = {
     ],
     raw: true,
   }),
+  console: route({
+    ...endpoints.console,
+    access: 'open',
+    tag: 'server',
+    summary: 'The console: sessions, inbox and usage in a browser',
+    responses: { 200: { description: 'A page, after a redirect to its own folder', media: 'text/html' } },
+    problems: ['console_not_built'],
+    raw: true,
+  }),
   openapi: route({
     ...endpoints.openapi,
     access: { may: 'read', of: 'server' },

@@ -4,12 +4,15 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { serveStatic } from '@hono/node-server/serve-static';
+import { routes } from 'claude-agent-protocol';
+import { endpoints } from 'claude-agent-protocol/endpoints';
 import type { Context, Hono } from 'hono';
 import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
+import { mount } from '../mount.ts';
 
 /** Where the console is, below the server's own address. */
-export const CONSOLE = '/console';
+export const CONSOLE = endpoints.console.path;
 
 /**
  * Nothing from other hosts, no script but the files, no style but the files and those that carry the nonce.
@@ -43,30 +46,31 @@ export function consoleRoutes(app: Hono<HttpEnv>): void {
   );
   let index: Promise<string> | undefined;
 
-  // Relative, so that it stays below the path prefix of a proxy.
-  app.get(CONSOLE, async (c, next) =>
-    pathOf(c).endsWith('/') ? next() : new Response(null, { status: 302, headers: { location: 'console/' } }),
-  );
-
-  app.get(`${CONSOLE}/*`, async (c, next) => {
-    const path = pathOf(c).slice(CONSOLE.length);
-    if (/\.\w+$/.test(path)) return next();
+  const page = async (c: Context<HttpEnv>): Promise<Response> => {
     if (!existsSync(join(folder, 'index.html'))) throw problem('console_not_built');
     index ??= readFile(join(folder, 'index.html'), 'utf8');
     const nonce = randomBytes(16).toString('base64');
-    // "/sessions/ID" is two steps below: the page's own files are found from there, whatever stands before.
-    const base = '../'.repeat(path.split('/').length - 2) || './';
-    const page = (await index)
+    // "/console/sessions/ID" is two steps below: the page's own files are found from there, whatever stands before.
+    const base = '../'.repeat(pathOf(c).split('/').length - 3) || './';
+    const html = (await index)
       .replace('<base href="./">', `<base href="${base}">`)
       .replace('<meta name="nonce" content="">', `<meta name="nonce" content="${nonce}">`);
-    return c.body(page, 200, {
+    return c.body(html, 200, {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': policy(nonce),
       'cache-control': 'no-store',
       'referrer-policy': 'no-referrer',
       'x-content-type-options': 'nosniff',
     });
-  });
+  };
+
+  // Relative, so that it stays below the path prefix of a proxy.
+  mount(app, routes.console, (_, c) =>
+    pathOf(c).endsWith('/')
+      ? page(c)
+      : new Response(null, { status: 302, headers: { location: 'console/' } }),
+  );
+  app.get(`${CONSOLE}/*`, (c, next) => (/\.\w+$/.test(pathOf(c)) ? next() : page(c)));
 
   const files = serveStatic<HttpEnv>({
     root: folder,

@@ -38,8 +38,9 @@ export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDep
     const { id: sessionId } = (await sessions.look(params.session_id)).record;
     const record = await store.getPermission(sessionId, params.request_id);
     const [request] = record ? await withSessions([record]) : [];
-    if (!request) throw problem('permission_not_found', { sessionId, id: params.request_id });
-    return request;
+    if (request) return request;
+    if (!(await store.getSession(sessionId))) throw problem('session_not_found', { id: params.session_id });
+    throw problem('permission_not_found', { sessionId, id: params.request_id });
   });
 
   mount(app, routes.respondPermission, async ({ params, body }, c) => {
