@@ -173,6 +173,11 @@ export class AgentClient {
     return this.call('getUsage');
   }
 
+  /** The limits of this key and its tenant, and what is used of them. */
+  limits(): Promise<Output<'getLimits'>> {
+    return this.call('getLimits');
+  }
+
   health(options?: CallOptions): Promise<Output<'health'>> {
     return this.call('health', {}, options);
   }

@@ -62,6 +62,7 @@ export const endpoints = {
   listKeys: { method: 'GET', path: '/keys' },
   rotateKey: { method: 'POST', path: '/keys/{key_id}/rotate' },
   revokeKey: { method: 'DELETE', path: '/keys/{key_id}' },
+  getLimits: { method: 'GET', path: '/limits' },
   createWebhook: { method: 'POST', path: '/webhooks' },
   listWebhooks: { method: 'GET', path: '/webhooks' },
   getWebhook: { method: 'GET', path: '/webhooks/{webhook_id}' },

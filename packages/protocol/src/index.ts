@@ -38,6 +38,9 @@ export {
   type InterruptReason,
   type InterruptScope,
   isTurnEnd,
+  LIMITS,
+  type LimitHolder,
+  type LimitName,
   SETTING_SOURCES,
   type TurnEndEvent,
   type TurnOutcome,
@@ -73,6 +76,7 @@ export {
 } from './schemas/common.ts';
 export { AnthropicError, Problem } from './schemas/error.ts';
 export { CreateKey, type Key, TenantName } from './schemas/key.ts';
+export { type LimitState, Limits } from './schemas/limits.ts';
 export {
   AnswerItem,
   ContentBlock,

@@ -1,5 +1,6 @@
 import { accessProblems } from './problems/access.ts';
 import type { ProblemSpec } from './problems/define.ts';
+import { limitProblems } from './problems/limits.ts';
 import { requestProblems } from './problems/requests.ts';
 import { serverProblems } from './problems/server.ts';
 import { sessionProblems } from './problems/sessions.ts';
@@ -10,7 +11,13 @@ export type { FieldError, ProblemSpec } from './problems/define.ts';
  * Every failure that the server can answer with, by its code. Statuses and sentences stand here and nowhere else.
  * `/v1/*` answers with Anthropic's error types instead (`anthropic-errors.ts`).
  */
-export const problems = { ...requestProblems, ...accessProblems, ...sessionProblems, ...serverProblems };
+export const problems = {
+  ...requestProblems,
+  ...accessProblems,
+  ...limitProblems,
+  ...sessionProblems,
+  ...serverProblems,
+};
 
 /** The code of a problem: what a program decides by. */
 export type ProblemCode = keyof typeof problems;

@@ -180,3 +180,11 @@ export const WEBHOOK_STATUSES = ['enabled', 'disabled'] as const;
 
 /** `failed`: after the last attempt, or because the webhook is disabled. */
 export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;
+
+/** What a key and a tenant may use. */
+export const LIMITS = ['requests_per_minute'] as const;
+export type LimitName = (typeof LIMITS)[number];
+
+/** Whose a limit is: a key (or a subject of the identity provider), or a tenant. */
+export const LIMIT_HOLDERS = ['key', 'tenant'] as const;
+export type LimitHolder = (typeof LIMIT_HOLDERS)[number];

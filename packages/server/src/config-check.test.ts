@@ -116,6 +116,9 @@ describe('every setting', () => {
     if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
+    if (name === 'limits_per_key' || name === 'limits_per_tenant')
+      return [{ requests_per_minute: 60 }, '{"requests_per_minute":60}'];
+    if (name === 'trusted_proxies') return [['10.0.0.0/8', '::1'], '10.0.0.0/8,::1'];
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
     if (name === 'push_contact') return ['mailto:a@b.example', 'mailto:a@b.example'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];

@@ -15,13 +15,11 @@ import {
   isLoopback,
   MAX_PERMISSION_TIMEOUT_SECONDS,
   PermissionMode,
-  type Role,
 } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { ACCESS_FIELDS, type AccessConfig, readAccess } from './access/access-config.ts';
-import { ApiKeys } from './access/config-keys.ts';
+import { type ApiKey, ApiKeys } from './access/config-keys.ts';
 import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from './access/policies.ts';
-import type { ToolPolicy } from './access/tool-policy.ts';
 import { agentsThatFit } from './agent/agents-that-fit.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
@@ -84,18 +82,6 @@ const ConfigFile = z.strictObject({
 });
 
 type Settings = z.infer<typeof ConfigFile>;
-
-/** A key that opens this server. */
-export interface ApiKey {
-  /** Identifies the key in accounts and budgets; the key itself is never shown. */
-  id: string;
-  key: string;
-  /** Total budget in dollars for model calls through the gateway. */
-  budgetUsd?: number | undefined;
-  tenant: string;
-  role: Role;
-  policy?: ToolPolicy | undefined;
-}
 
 /** All settings, read once at the start and frozen. */
 export interface Config extends NodeConfig, PolicyConfig, AccessConfig, OutboundConfig {
@@ -343,14 +329,18 @@ function distinct(keys: ApiKey[]): ApiKey[] {
 }
 
 function readKeys(env: NodeJS.ProcessEnv, file: Settings): ApiKey[] {
-  const keys: ApiKey[] = (file.api_keys ?? []).map(({ id, key, budget_usd, tenant, role, policy }) => ({
-    id,
-    key,
-    budgetUsd: budget_usd,
-    tenant,
-    role,
-    policy: policy && withRealRoots(policy, (root) => readRoot(resolve(env.INIT_CWD ?? process.cwd(), root))),
-  }));
+  const keys: ApiKey[] = (file.api_keys ?? []).map(
+    ({ id, key, budget_usd, limits, tenant, role, policy }) => ({
+      id,
+      key,
+      budgetUsd: budget_usd,
+      limits,
+      tenant,
+      role,
+      policy:
+        policy && withRealRoots(policy, (root) => readRoot(resolve(env.INIT_CWD ?? process.cwd(), root))),
+    }),
+  );
   if (env.AGENT_SERVER_API_KEY)
     keys.push({ id: 'environment', key: env.AGENT_SERVER_API_KEY, tenant: DEFAULT_TENANT, role: 'operator' });
   const path = file.api_keys_file;

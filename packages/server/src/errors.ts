@@ -11,6 +11,8 @@ interface ProblemDetails {
   errors?: readonly FieldError[];
   params?: Readonly<Record<string, number>>;
   kept?: boolean;
+  /** Seconds after which the same request may succeed. */
+  retryAfterSeconds?: number;
 }
 
 /** A failure that a caller caused or can act upon: its status and sentence come from the problem catalogue. */
@@ -21,6 +23,7 @@ export class AppError extends Error {
   readonly params: Readonly<Record<string, number>> | undefined;
   /** False when nothing of the request was kept because its session goes to another server: it may be sent there. */
   readonly kept: boolean | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ProblemCode, detail: string, more: ProblemDetails = {}) {
     super(detail);
@@ -30,10 +33,11 @@ export class AppError extends Error {
     this.errors = more.errors;
     this.params = more.params;
     this.kept = more.kept;
+    this.retryAfterSeconds = more.retryAfterSeconds;
   }
 }
 
-/** The failure `code` with its sentence. Parameters named `errors` (field by field) and `params` are sent along, `kept` is not. */
+/** The failure `code` with its sentence. Of its parameters `errors` (field by field), `params` and `retryAfterSeconds` are sent along. */
 export function problem<C extends ProblemCode>(code: C, ...params: ProblemParams<C>): AppError {
   const [given] = params as [ProblemDetails?];
   return new AppError(code, sentenceOf(code, ...params), given);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CreateKey, type Key } from 'claude-agent-protocol';
+import { CreateKey, type Key, LIMITS } from 'claude-agent-protocol';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { z } from 'zod';
 import { createKeys, keyView } from './access/keys.ts';
@@ -15,6 +15,7 @@ import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 
 const USAGE = `Usage: claude-agent-server keys create --name NAME [--role ROLE] [--tenant NAME] [--expires-in-days N] [--budget-usd N]
+                                        [--limit NAME=N]...
        claude-agent-server keys list [--tenant NAME]
        claude-agent-server keys rotate ID [--keep-seconds N]
        claude-agent-server keys revoke ID
@@ -23,6 +24,7 @@ Makes and revokes the keys that open the server. The secret of a key is printed 
 
   --role ROLE         viewer, approver, user (default), admin or operator
   --tenant NAME       whose sessions it may see (default: default)
+  --limit NAME=N      what it may use, repeatable: ${LIMITS.join(', ')}
   --keep-seconds N    so long the old secret works too (default 0)
 
 Where: a server that runs on this home is asked, as the key in AGENT_SERVER_API_KEY; otherwise the database is opened.
@@ -36,6 +38,7 @@ const OPTIONS = {
   tenant: { type: 'string' },
   'expires-in-days': { type: 'string' },
   'budget-usd': { type: 'string' },
+  limit: { type: 'string', multiple: true },
   'keep-seconds': { type: 'string' },
   url: { type: 'string' },
   home: { type: 'string' },
@@ -86,6 +89,7 @@ export async function keys(argv: string[], env: Env): Promise<string> {
               tenant: values.tenant,
               expires_in_days: number('expires-in-days'),
               budget_usd: number('budget-usd'),
+              limits: limitsIn(values.limit),
             }),
           );
     // The secret alone on standard output's last line: scripts read it.
@@ -108,6 +112,18 @@ function readArguments(argv: string[]) {
   } catch (error) {
     throw new ConfigError(`${messageOf(error)}\n\n${USAGE}`);
   }
+}
+
+/** Limits from the flags, each as `name=number`. Names and ranges are checked with the rest of the key. */
+function limitsIn(given: readonly string[] | undefined): Record<string, number> | undefined {
+  if (given === undefined) return undefined;
+  const pairs = given.map((text) => {
+    const [, name, number] = /^(\w+)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+    if (name === undefined)
+      throw new ConfigError(`--limit takes NAME=NUMBER, not "${text}". Names: ${LIMITS.join(', ')}.`);
+    return [name, Number(number)] as const;
+  });
+  return Object.fromEntries(pairs);
 }
 
 function check(given: unknown): z.output<typeof CreateKey> {

@@ -112,8 +112,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const access = createAccess({ ...config, store, onError });
-  const { tokens, keys, openResponses, identify, signIn } = access;
+  const access = createAccess({ ...config, store, onRefused: metrics.onLimit, onError });
+  const { tokens, keys, openResponses } = access;
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
@@ -126,7 +126,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onFailure: (subject, failure) => reasons.note(subject, failure),
     demo: createDemoModel({ wordDelayMs: DEMO_WORD_DELAY_MS }).fetch,
     // The request has passed `auth.ts`; only its principal matters here.
-    authorize: async (headers) => ({ ok: true, subject: subjectOf(await identify(headers)) }),
+    authorize: async (headers) => ({ ok: true, subject: subjectOf(await access.identify(headers)) }),
     budget: accounts,
     ...(refuseModel && { refuseModel }),
     onUsage(record) {
@@ -263,6 +263,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const peers = createPeers(home.instance);
   const runtimeSessions = createRuntimeSessions();
   const app = createApp({
+    ...access,
     store,
     feed,
     agent,
@@ -279,10 +280,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       defaultModel,
     }),
     workspaces,
-    identify,
-    signIn,
-    keys,
-    openResponses,
+    trustedProxies: config.trustedProxies,
     peers,
     runtimeSessions,
     host: config.host,

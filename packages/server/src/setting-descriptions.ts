@@ -29,6 +29,10 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'jwt.tenant_claim': 'the claim with the tenant (default tenant; without it, default)',
   'jwt.role_claim': 'the claim with the role, or with a list that has it (default role)',
   'jwt.default_role': 'the role of tokens that name none (default: they are refused)',
+  limits: 'what each key and each tenant may use that has no limits of its own',
+  'limits.per_key': 'of each key and each subject of the identity provider: requests_per_minute',
+  'limits.per_tenant': 'of each tenant',
+  trusted_proxies: 'proxies whose X-Forwarded-For says where a request comes from (default none)',
   allowed_origins: 'origins whose web pages may call the server, as https://app.example.com (default none)',
   allowed_hosts:
     'names that the server is reached under, besides localhost (default: any, where keys are needed)',
@@ -68,7 +72,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   lease_seconds: 'so long after the last word its sessions go on elsewhere (default: three heartbeats)',
   shared_folders: 'false: servers on this database have folders of their own (default true)',
   pass_env: 'further variables for agent processes',
-  api_keys: 'keys that open the server: id, key, budget_usd, tenant, role',
+  api_keys: 'keys that open the server: id, key, budget_usd, limits, tenant, role',
   policy: 'what the agents of all sessions may do',
   'policy.allow': 'rules of tools that need no question',
   'policy.ask': 'rules of tools that are asked for',
@@ -79,7 +83,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'policy.roots': 'the folders that sessions may work in, inside "roots"',
   'policy.network': 'what the agents of sessions reach at most: {"mode": "limited" or "none", "hosts"}',
   'policy.trust_project': 'whether sessions may trust their folder',
-  tenants: 'settings of tenants by their name: policy',
+  tenants: 'settings of tenants by their name: policy, limits',
   gateway: 'providers and models of the gateway',
   log_level: 'what is logged (default info)',
 };

@@ -9,6 +9,7 @@ import {
   TenantName,
   TokenCreated,
 } from '../schemas/key.ts';
+import { LimitStates } from '../schemas/limits.ts';
 import { page, pageQuery } from '../schemas/page.ts';
 import { route } from './route.ts';
 import { session } from './shared.ts';
@@ -59,6 +60,15 @@ export const keyRoutes = {
     ...key,
     responses: { 200: { description: 'Revoked, within a second on every node', schema: Key } },
     problems: ['key_not_found', 'key_beyond_own'],
+  }),
+  getLimits: route({
+    ...endpoints.getLimits,
+    access: { may: 'read', of: 'tenant' },
+    tag: 'keys',
+    summary:
+      'The limits that apply to the caller, what is used of them, and when they are counted from 0 again',
+    responses: { 200: { description: "The caller's own, then those of its tenant", schema: LimitStates } },
+    problems: [],
   }),
   createToken: route({
     ...endpoints.createToken,

@@ -63,6 +63,8 @@ const WITH_KEY: readonly ProblemCode[] = [
   'forbidden',
   'role_insufficient',
   'token_of_one_session',
+  'too_many_failures',
+  'request_limit',
 ];
 const WITH_CHANGE: readonly ProblemCode[] = ['agent_not_allowed', 'peer_gone'];
 const OF_A_SESSION: readonly ProblemCode[] = ['owner_unreachable', 'folder_elsewhere'];

@@ -42,7 +42,7 @@ export const signInRoutes = {
         },
       },
     },
-    problems: ['sign_in_failed'],
+    problems: ['sign_in_failed', 'too_many_failures'],
   }),
   signOut: route({
     ...endpoints.signOut,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_TENANT, ROLES } from '../access.ts';
 import { SessionId, Timestamp } from './common.ts';
+import { Limits } from './limits.ts';
 
 /** The name of a tenant. */
 export const TenantName = z
@@ -29,6 +30,7 @@ export const Key = z
     revoked_at: Timestamp.nullable(),
     last_used_at: Timestamp.nullable().meta({ description: 'To the minute' }),
     budget_usd: z.number().nullable(),
+    limits: Limits,
   })
   .meta({ id: 'Key' });
 export type Key = z.infer<typeof Key>;
@@ -46,6 +48,9 @@ export const CreateKey = z
       .meta({ description: 'Default: it does not expire' }),
     budget_usd: z.number().positive().optional().meta({
       description: 'Dollars that model calls with it, and in sessions that it makes, may cost in all',
+    }),
+    limits: Limits.optional().meta({
+      description: 'What it may use; what is left out is as the configuration says of all keys',
     }),
   })
   .meta({ id: 'CreateKey' });

@@ -1,17 +1,27 @@
 import type { z } from 'zod';
 import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './browser-config.ts';
 import { JWT_FIELDS, type JwtConfig, readJwtConfig } from './jwt.ts';
+import { LIMIT_FIELDS, type LimitConfig, readLimits } from './limit-config.ts';
 
 /** What the configuration says of callers, besides keys and policies. */
-export const ACCESS_FIELDS = { ...BROWSER_FIELDS, ...JWT_FIELDS };
+export const ACCESS_FIELDS = { ...BROWSER_FIELDS, ...JWT_FIELDS, ...LIMIT_FIELDS };
 
 export interface AccessConfig {
   browsers: BrowserConfig;
   /** The identity provider whose tokens are taken. */
   jwt: JwtConfig | undefined;
+  limits: LimitConfig;
+  /** Addresses and networks of proxies whose word counts on where a request comes from. */
+  trustedProxies: readonly string[];
 }
 
-export const readAccess = (settings: z.output<z.ZodObject<typeof ACCESS_FIELDS>>): AccessConfig => ({
+type AccessFields = z.output<z.ZodObject<typeof ACCESS_FIELDS>> & {
+  tenants?: Parameters<typeof readLimits>[1] | undefined;
+};
+
+export const readAccess = (settings: AccessFields): AccessConfig => ({
   browsers: readBrowsers(settings),
   jwt: readJwtConfig(settings.jwt),
+  limits: readLimits(settings, settings.tenants),
+  trustedProxies: settings.trusted_proxies ?? [],
 });

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { allows, type Key, type Role } from 'claude-agent-protocol';
+import { allows, type Key, type Limits, type Role } from 'claude-agent-protocol';
 import { problem } from '../errors.ts';
 import type { KeyRecord, KeyTable } from '../store/keys.ts';
 import type { Scope } from '../store/store.ts';
@@ -8,6 +8,8 @@ import type { Caller, Principal } from './principal.ts';
 /** How our secrets begin: a key, and a token of one session. Scanners of repositories find them by it. */
 const KEY_PREFIX = 'cak_';
 const TOKEN_PREFIX = 'cat_';
+/** How the ids of keys begin that are made here. */
+const KEY_ID = 'key_';
 const SECRET = /^ca[kt]_[\w-]{43}$/;
 /** `last_used_at` is to the minute: a write for each request would cost more than the request. */
 const USED_EVERY_MS = 60_000;
@@ -20,6 +22,7 @@ interface KeyRequest {
   tenant?: string | undefined;
   expires_in_days?: number | undefined;
   budget_usd?: number | undefined;
+  limits?: Limits | undefined;
 }
 
 /** The keys that were made here, beside those of the configuration. */
@@ -51,6 +54,8 @@ export interface Keys {
   nameOf(id: string): Promise<string | undefined>;
   /** Dollars that a key may spend in all, by its id; undefined without a limit. */
   budget(id: string): Promise<number | undefined>;
+  /** What a key may use by its own limits. */
+  limits(id: string): Promise<Limits>;
   /** Ids of the callers among these that are not good any more. */
   ended(ids: readonly string[]): Promise<string[]>;
 }
@@ -58,7 +63,12 @@ export interface Keys {
 export interface KeysDeps {
   table: KeyTable;
   /** Those of the configuration. */
-  configured: readonly { id: string; tenant: string; budgetUsd?: number | undefined }[];
+  configured: readonly {
+    id: string;
+    tenant: string;
+    budgetUsd?: number | undefined;
+    limits?: Limits | undefined;
+  }[];
   /**
    * How long what was read is good for: 0 where reading is free. On other nodes a revoked key works so much longer.
    */
@@ -72,6 +82,7 @@ const hashOf = (secret: string): string => createHash('sha256').update(secret).d
 export function createKeys({ table, configured, cacheMs, onError, now = Date.now }: KeysDeps): Keys {
   const cache = new Map<string, { until: number; record: KeyRecord | undefined }>();
   const used = new Map<string, number>();
+  const limits = new Map<string, { until: number; limits: Limits }>();
   let [anyUntil, hasAny, tokens] = [0, false, 0];
   const at = (ms = now()): string => new Date(ms).toISOString();
 
@@ -121,7 +132,7 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
       const { id, name, tenant, role, sessionId } = record;
       const expiresAt = record.expiresAt === null ? undefined : Date.parse(record.expiresAt);
       if (expiresAt !== undefined && expiresAt <= now()) return undefined;
-      const session = sessionId !== null && { sessionId };
+      const session = sessionId !== null && { sessionId, parent: record.parent ?? undefined };
       return { kind: 'key', id, name, tenant, role, stored: true, ...session };
     },
 
@@ -132,14 +143,14 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
       return hasAny;
     },
 
-    async create(maker, { name, role, tenant, expires_in_days: days, budget_usd: budgetUsd }) {
+    async create(maker, { name, role, tenant, expires_in_days: days, budget_usd: budgetUsd, limits: given }) {
       requireWithin(maker, role);
       const home = maker.kind === 'session' ? '' : maker.tenant;
       const whose = tenant ?? home;
       if (whose !== home) requireWithin(maker, 'operator', `access to the tenant "${whose}"`);
       const made = await insert(
         {
-          id: `key_${randomBytes(9).toString('hex')}`,
+          id: `${KEY_ID}${randomBytes(9).toString('hex')}`,
           tenant: whose,
           name,
           role,
@@ -151,6 +162,7 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
           revokedAt: null,
           lastUsedAt: null,
           budgetUsd: budgetUsd ?? null,
+          limits: given ?? {},
         },
         KEY_PREFIX,
       );
@@ -197,6 +209,7 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
           revokedAt: null,
           lastUsedAt: null,
           budgetUsd: null,
+          limits: {},
         },
         TOKEN_PREFIX,
       );
@@ -218,6 +231,20 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
     async budget(id) {
       const known = configured.find((key) => key.id === id);
       return known ? known.budgetUsd : ((await table.get(id))?.budgetUsd ?? undefined);
+    },
+
+    async limits(id) {
+      const configuredKey = configured.find((key) => key.id === id);
+      if (configuredKey) return configuredKey.limits ?? {};
+      // Others are subjects of the identity provider, or the machine.
+      if (!id.startsWith(KEY_ID)) return {};
+      const known = limits.get(id);
+      if (known && known.until > now()) return known.limits;
+      const until = now() + cacheMs;
+      const read = (await table.get(id))?.limits ?? {};
+      if (limits.size >= 10_000) limits.clear();
+      if (cacheMs > 0) limits.set(id, { until, limits: read });
+      return read;
     },
 
     ended: (ids) => table.ended(ids, at()),
@@ -242,4 +269,5 @@ export const keyView = (record: KeyRecord): Key => ({
   revoked_at: record.revokedAt,
   last_used_at: record.lastUsedAt,
   budget_usd: record.budgetUsd,
+  limits: record.limits,
 });

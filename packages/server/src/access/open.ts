@@ -1,8 +1,11 @@
 import { ConfigError } from 'claude-agent-gateway';
 import type { Store } from '../store/store.ts';
+import { type IdentifyFrom, slowFailures } from './failed-attempts.ts';
 import { createIdentify, type Identify, type IdentifyDeps } from './identify.ts';
 import { createReadJwt, type JwtConfig } from './jwt.ts';
 import { createKeys, type Keys } from './keys.ts';
+import type { LimitConfig } from './limit-config.ts';
+import { createLimitKeeper, type LimitKeeper, type LimitKeeperDeps } from './limits.ts';
 import { createOpenResponses, type OpenResponses } from './open-responses.ts';
 import { createSessionTokens, type SessionTokens } from './session-tokens.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
@@ -17,19 +20,24 @@ export interface Access {
   tokens: SessionTokens;
   keys: Keys;
   openResponses: OpenResponses;
+  /** For the gateway, whose callers were looked at before. */
   identify: Identify;
+  identifyFrom: IdentifyFrom;
   /** Of the server's own pages. */
   signIn: SignIn;
   standing: Standing;
+  limits: LimitKeeper;
 }
 
 interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   jwt: JwtConfig | undefined;
-  store: Pick<Store, 'keys' | 'orderedFeed' | 'secret'>;
+  limits: LimitConfig;
+  store: Pick<Store, 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose'>;
+  onRefused: LimitKeeperDeps['onRefused'];
   onError(error: unknown, what: string): void;
 }
 
-export function createAccess({ store, apiKeys, jwt, onError }: AccessDeps): Access {
+export function createAccess({ store, apiKeys, jwt, limits, onRefused, onError }: AccessDeps): Access {
   const tokens = createSessionTokens();
   const keys = createKeys({
     table: store.keys,
@@ -38,13 +46,16 @@ export function createAccess({ store, apiKeys, jwt, onError }: AccessDeps): Acce
     cacheMs: store.orderedFeed ? 0 : KEY_CACHE_MS,
     onError,
   });
+  const identify = createIdentify({ apiKeys, tokens, keys, readJwt: jwt && createReadJwt(jwt, onError) });
   return {
     tokens,
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
     signIn: createSignIn(store),
     standing: createStanding({ apiKeys, jwt, keys, table: store.keys }),
-    identify: createIdentify({ apiKeys, tokens, keys, readJwt: jwt && createReadJwt(jwt, onError) }),
+    limits: createLimitKeeper({ config: limits, keys, store, rates: store.rates, onRefused }),
+    identify,
+    identifyFrom: slowFailures(identify, { hasIssuer: jwt !== undefined }),
   };
 }
 

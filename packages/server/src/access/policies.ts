@@ -1,4 +1,4 @@
-import { TenantName } from 'claude-agent-protocol';
+import { Limits, TenantName } from 'claude-agent-protocol';
 import { z } from 'zod';
 import type { Owned } from '../store/store.ts';
 
@@ -8,7 +8,9 @@ import { combine, type Restrictions, ToolPolicy } from './tool-policy.ts';
 export const POLICY_FIELDS = {
   /** For every session of the server. */
   policy: ToolPolicy.optional(),
-  tenants: z.record(TenantName, z.strictObject({ policy: ToolPolicy.optional() })).optional(),
+  tenants: z
+    .record(TenantName, z.strictObject({ policy: ToolPolicy.optional(), limits: Limits.optional() }))
+    .optional(),
 };
 
 export interface PolicyConfig {

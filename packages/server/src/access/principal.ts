@@ -17,6 +17,8 @@ export interface Caller {
   expiresAt?: number | undefined;
   /** A token of one session opens nothing else. */
   sessionId?: string | undefined;
+  /** The key that made the token: what it uses counts there. */
+  parent?: string | undefined;
 }
 
 /** Who makes a request. */

@@ -5,6 +5,7 @@ import { createAccessRule } from '../access/rule.ts';
 import { problem } from '../errors.ts';
 import { type HttpEnv, lock } from './auth.ts';
 import { answerBrowsers } from './browsers.ts';
+import { createAddressOf } from './client-address.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
@@ -50,11 +51,13 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.use(answerBrowsers(deps.browsers));
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.access === 'open').map((spec) => spec.path));
+  const addressOf = createAddressOf(deps.trustedProxies);
   app.use(
     lock({
       host: deps.host,
       browsers: deps.browsers,
-      identify: deps.identify,
+      identify: deps.identifyFrom,
+      addressOf,
       peers: deps.peers,
       openResponses: deps.openResponses,
       isOpen: (path) => openPaths.has(path) || path === CONSOLE || path.startsWith(`${CONSOLE}/`),
@@ -68,6 +71,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   if (tracing) app.use(traceRequests(tracing));
   app.use((c, next) => {
     c.set('rule', rule);
+    c.set('limits', deps.limits);
     const { nodes } = deps;
     if (nodes)
       c.set('forward', async (...[, id, ...more]) =>
@@ -100,7 +104,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   webhookRoutes(app, deps);
   pushRoutes(app, deps);
   gatewayRoutes(app, deps);
-  signInRoutes(app, deps);
+  signInRoutes(app, deps, addressOf);
   docRoutes(app, deps);
   consoleRoutes(app);
   invocationRoutes(app, deps);

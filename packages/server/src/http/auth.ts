@@ -2,7 +2,8 @@ import type { HttpBindings } from '@hono/node-server';
 import { foreignPage, isLoopback, type RouteSpec } from 'claude-agent-protocol';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { BrowserConfig } from '../access/browser-config.ts';
-import type { Identify } from '../access/identify.ts';
+import type { IdentifyFrom } from '../access/failed-attempts.ts';
+import type { LimitKeeper } from '../access/limits.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import { LOCAL, type Principal } from '../access/principal.ts';
 import type { AccessRule } from '../access/rule.ts';
@@ -10,6 +11,7 @@ import type { SignIn } from '../access/sign-in.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import { problem } from '../errors.ts';
 import type { RequestTrace } from '../observe/trace/tracing.ts';
+import type { AddressOf } from './client-address.ts';
 
 /**
  * The answer of the node that owns the session; undefined when this node is to answer.
@@ -35,6 +37,8 @@ export interface HttpEnv {
     principal: Principal;
     /** Whether the principal may call the route; asked by `mount.ts`. */
     rule: AccessRule;
+    /** Counts the requests of each caller; asked there too. */
+    limits: Pick<LimitKeeper, 'countRequest'>;
     /** Names the request in logs, in traces and in its response. */
     requestId: string;
     /** Its span, where traces are configured. */
@@ -53,7 +57,8 @@ export interface HttpEnv {
 export interface LockOptions {
   host: string;
   browsers: BrowserConfig;
-  identify: Identify;
+  identify: IdentifyFrom;
+  addressOf: AddressOf;
   peers: Peers;
   openResponses: OpenResponses;
   /** Whether a path needs no authentication. */
@@ -70,6 +75,7 @@ export function lock({
   host,
   browsers,
   identify,
+  addressOf,
   peers,
   openResponses,
   isOpen,
@@ -86,10 +92,13 @@ export function lock({
       c.set('passedOn', true);
       return next();
     }
-    const known = await identify({
+    const path = c.req.path;
+    const credentials = {
       authorization: c.req.header('authorization') ?? tokenInUrl(c) ?? (await signedIn(c, signIn)),
       'x-api-key': c.req.header('x-api-key'),
-    });
+    };
+    // What everybody may call tells nothing of a key.
+    const known = await identify(credentials, isOpen(path) ? undefined : addressOf(c));
     const isPlatform = c.env?.platform || platformPaths.has(c.req.path.replace(/\/$/, ''));
     const principal = known ?? (isPlatform ? LOCAL : undefined);
     // After DNS rebinding a page has no key: only where none is needed does the name in Host matter.
@@ -101,7 +110,7 @@ export function lock({
     if (principal?.kind === 'session' && !c.req.path.startsWith('/v1/')) {
       throw problem('forbidden');
     }
-    if (!principal && !isOpen(c.req.path)) {
+    if (!principal && !isOpen(path)) {
       throw problem('unauthorized');
     }
     const socket = c.env?.incoming?.socket;

@@ -24,7 +24,15 @@ export function answerBrowsers({ origins, credentials }: BrowserConfig): Middlew
       'traceparent',
       'x-request-id',
     ],
-    exposeHeaders: ['location', 'message-id', 'idempotent-replayed', 'retry-after', 'x-request-id'],
+    exposeHeaders: [
+      'location',
+      'message-id',
+      'idempotent-replayed',
+      'retry-after',
+      'ratelimit',
+      'ratelimit-policy',
+      'x-request-id',
+    ],
   });
   return (c, next) => (origins.includes(c.req.header('origin') ?? '') ? allow(c, next) : next());
 }

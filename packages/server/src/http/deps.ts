@@ -1,8 +1,9 @@
 import type { Gateway } from 'claude-agent-gateway';
 import type { BackgroundTask, SessionState } from 'claude-agent-protocol';
 import type { BrowserConfig } from '../access/browser-config.ts';
-import type { Identify } from '../access/identify.ts';
+import type { IdentifyFrom } from '../access/failed-attempts.ts';
 import type { Keys } from '../access/keys.ts';
+import type { LimitKeeper } from '../access/limits.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import type { Principal } from '../access/principal.ts';
 import type { SignIn } from '../access/sign-in.ts';
@@ -31,10 +32,12 @@ export interface AppDeps {
   rootsOf(owned: Owned): readonly string[];
   choices: Choices;
   workspaces: Pick<Workspaces, 'removeSnapshot'>;
-  identify: Identify;
+  identifyFrom: IdentifyFrom;
   signIn: SignIn;
   keys: Keys;
   openResponses: OpenResponses;
+  limits: LimitKeeper;
+  trustedProxies: readonly string[];
   peers: Peers;
   host: string;
   browsers: BrowserConfig;

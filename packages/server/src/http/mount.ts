@@ -117,8 +117,22 @@ async function answerHere<R extends RouteSpec>(
 }
 
 /** Asks whether the principal may call the route. The only place, but for the gateway's routes, which call this too. */
-export const enter = (c: Context<HttpEnv>, spec: RouteSpec): Promise<void> =>
-  c.get('rule').admit(c.get('principal'), spec.access, c.req.param('session_id'));
+export async function enter(c: Context<HttpEnv>, spec: RouteSpec): Promise<void> {
+  if (spec.access !== 'open') await count(c);
+  await c.get('rule').admit(c.get('principal'), spec.access, c.req.param('session_id'));
+}
+
+/** Counts a request of a caller with limits, once: not when another node or a route of ours passed it on. */
+async function count(c: Context<HttpEnv>): Promise<void> {
+  const { outgoing } = c.env ?? {};
+  if (!outgoing || c.get('passedOn')) return;
+  const allowance = await c.get('limits').countRequest(c.get('principal'));
+  if (!allowance) return;
+  const { of, limit, left, resetSeconds } = allowance;
+  // draft-ietf-httpapi-ratelimit-headers. Set on the response of node:http: streams and the gateway write theirs themselves.
+  outgoing.setHeader('ratelimit-policy', `"${of}";q=${limit};w=60`);
+  outgoing.setHeader('ratelimit', `"${of}";r=${left};t=${resetSeconds}`);
+}
 
 /** Parses a body or query: unknown fields are errors, and null counts as absent where a field is optional. */
 function checkForm(schema: z.ZodType, given: unknown, where: string): unknown {

@@ -13,7 +13,9 @@ const RETRY_AFTER_SECONDS = 2;
 export function problemResponse(error: AppError, path: string): Response {
   const { status } = error;
   const headers: Record<string, string> =
-    status === 503 && problems[error.code].retryable ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
+    error.retryAfterSeconds !== undefined || (status === 503 && problems[error.code].retryable)
+      ? { 'retry-after': String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS) }
+      : {};
   if (path.startsWith('/v1/')) {
     const requestId = `req_${randomUUID().replaceAll('-', '')}`;
     return new Response(errorBody({ type: errorType(status), message: error.message }, requestId), {

@@ -65,7 +65,7 @@ export interface TargetColumn {
 }
 
 /** Tables about nodes and the database itself. */
-const OF_NODES = new Set(['cluster', 'migrations', 'moved_home', 'nodes', 'writers']);
+const OF_NODES = new Set(['cluster', 'migrations', 'moved_home', 'nodes', 'rates', 'writers']);
 
 /** Tables that have rows only where there were sessions or keys: those whose rows have ids. Others count something. */
 export const dataTables = (columns: readonly TargetColumn[]): string[] => [

@@ -1,4 +1,5 @@
 import type { UsageRecord } from 'claude-agent-gateway';
+import type { LimitHolder, LimitName } from 'claude-agent-protocol';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { LiveMessage } from '../events/frames.ts';
 import type { Change } from '../store/store.ts';
@@ -15,6 +16,8 @@ export interface Metrics extends WriteObserver, LiveObserver {
   onModelCall(record: UsageRecord): void;
   /** An attempt to send to a webhook has ended. */
   onWebhook(state: 'delivered' | 'pending' | 'failed'): void;
+  /** Something was refused, because a limit is reached. */
+  onLimit(limit: LimitName, of: LimitHolder): void;
   /** From now on these are asked at each scrape. */
   watch(sources: Sources): void;
   /** All of them in Prometheus' text format. */
@@ -105,6 +108,11 @@ export function createMetrics(version: string): Metrics {
     'state',
   ]);
 
+  const refused = counter('limit_refusals_total', 'What was refused because a limit was reached', [
+    'limit',
+    'of',
+  ]);
+
   const modelLabel = createLabel();
   const providerLabel = createLabel();
   const codeLabel = createLabel();
@@ -165,6 +173,7 @@ export function createMetrics(version: string): Metrics {
       if (ttft_ms !== undefined) callFirst.observe({ provider }, ttft_ms / 1000);
     },
     onWebhook: (state) => sent.inc({ state }),
+    onLimit: (limit, of) => refused.inc({ limit, of }),
     watch(sources) {
       createGauges(maker, sources);
     },

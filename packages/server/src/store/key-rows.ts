@@ -1,4 +1,4 @@
-import type { Role } from 'claude-agent-protocol';
+import type { Limits, Role } from 'claude-agent-protocol';
 import type { KeyRecord } from './keys.ts';
 import type { ReadRow } from './rows.ts';
 
@@ -20,6 +20,7 @@ export const keyFromRow = (row: ReadRow): KeyRecord => ({
   revokedAt: textOrNull(row.revoked_at),
   lastUsedAt: textOrNull(row.last_used_at),
   budgetUsd: typeof row.budget_usd === 'number' ? row.budget_usd : null,
+  limits: typeof row.limits === 'string' ? (JSON.parse(row.limits) as Limits) : {},
 });
 
 /** The values of a new key, in the order of the columns below. */
@@ -37,10 +38,11 @@ export const valuesOf = (key: KeyRecord): (string | number | null)[] => [
   key.revokedAt,
   key.lastUsedAt,
   key.budgetUsd,
+  JSON.stringify(key.limits),
 ];
 
 export const KEY_COLUMNS = `id, tenant, name, role, hash, session_id, parent, created_at, created_by, expires_at,
-  revoked_at, last_used_at, budget_usd`;
+  revoked_at, last_used_at, budget_usd, limits`;
 
 /** The condition that a key is good, by the mark of the present time. */
 export const isGood = (table: string, now: string): string =>

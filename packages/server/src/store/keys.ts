@@ -1,4 +1,4 @@
-import type { Role } from 'claude-agent-protocol';
+import type { Limits, Role } from 'claude-agent-protocol';
 
 /** A key that opens the server, or a token of one session. */
 export interface KeyRecord {
@@ -18,6 +18,7 @@ export interface KeyRecord {
   revokedAt: string | null;
   lastUsedAt: string | null;
   budgetUsd: number | null;
+  limits: Limits;
 }
 
 /** Keys and tokens. Beside the log: they belong to no session. Times are ISO 8601 UTC. */

@@ -6,6 +6,7 @@ import { openWorkRead } from './postgres/open-work.ts';
 import { permissionReads } from './postgres/permissions.ts';
 import { createPostgresPool, type PostgresOptions, type PostgresPool } from './postgres/pool.ts';
 import { pushStore } from './postgres/push.ts';
+import { sharedRates } from './postgres/rates.ts';
 import { secretRead } from './postgres/secrets.ts';
 import { sessionReads } from './postgres/sessions.ts';
 import { checkTextIndex } from './postgres/text-index.ts';
@@ -58,6 +59,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     transcripts: transcriptStore(pool),
     write: writer.write,
     keys: keyTable(pool),
+    rates: sharedRates(pool),
     orderedFeed: false,
     watch: listener.watch,
 

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from './migrate.ts';
+import { createOwnRates } from './rates.ts';
 import { ownedFromRow } from './rows.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
@@ -55,6 +56,7 @@ export function openSqliteStore(path: string): Store {
   return {
     write: writer.write,
     keys: keyTable(sql),
+    rates: createOwnRates(),
     orderedFeed: true,
     watch: () => () => {},
     ownedNow(sessionId) {

@@ -5,6 +5,7 @@ import { describeEvents } from './conformance/events.conformance.ts';
 import { describeKeys } from './conformance/keys.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
 import { describePush } from './conformance/push.conformance.ts';
+import { describeRates } from './conformance/rates.conformance.ts';
 import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
 import { createSubject } from './conformance/subject.conformance.ts';
@@ -28,6 +29,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeRemoval(subject);
     describeTenants(subject);
     describeKeys(subject);
+    describeRates(subject);
     describeWebhooks(subject);
     describePush(subject);
 

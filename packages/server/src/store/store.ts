@@ -10,6 +10,7 @@ import type {
 } from 'claude-agent-protocol';
 import type { KeyTable } from './keys.ts';
 import type { PushStore } from './push.ts';
+import type { Rates } from './rates.ts';
 import type {
   CallRecord,
   ConversationRecord,
@@ -257,6 +258,7 @@ export interface SessionQuery {
 export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>;
   readonly keys: KeyTable;
+  readonly rates: Rates;
   /** Whether events of all sessions are published here in the order of their cursors: one server writes alone. */
   readonly orderedFeed: boolean;
   /** Where they are: whose a session is, at once. Elsewhere the events that are read say it. */

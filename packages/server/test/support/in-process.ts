@@ -6,6 +6,7 @@ import { createDemoModel } from 'claude-agent-demo-model';
 import { createConfig, createGateway } from 'claude-agent-gateway';
 import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
+import { createLimitKeeper } from '../../src/access/limits.ts';
 import { createOpenResponses } from '../../src/access/open-responses.ts';
 import { createSessionTokens } from '../../src/access/session-tokens.ts';
 import { createSignIn } from '../../src/access/sign-in.ts';
@@ -141,10 +142,18 @@ export function createInProcess({
     folders,
     rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
-    identify: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
+    identifyFrom: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
     signIn: createSignIn(store),
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
+    limits: createLimitKeeper({
+      config: { perKey: {}, perTenant: {}, tenants: new Map() },
+      keys,
+      store,
+      rates: store.rates,
+      onRefused() {},
+    }),
+    trustedProxies: [],
     peers: createPeers('in-process'),
     host: '127.0.0.1',
     browsers: { origins: [], hosts: [], credentials: false },

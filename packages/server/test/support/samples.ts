@@ -103,6 +103,7 @@ export const sampleKey = (set: Partial<KeyRecord> = {}): KeyRecord => ({
   revokedAt: null,
   lastUsedAt: null,
   budgetUsd: null,
+  limits: {},
   ...set,
 });
 

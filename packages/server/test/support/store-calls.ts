@@ -35,7 +35,7 @@ const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
 const questions: Record<
   Exclude<
     keyof Store,
-    'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'watch' | 'webhooks' | 'push' | 'close'
+    'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'rates' | 'watch' | 'webhooks' | 'push' | 'close'
   >,
   (store: Store, id: string) => Promise<unknown>[]
 > = {

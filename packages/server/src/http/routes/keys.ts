@@ -8,7 +8,7 @@ import { mount } from '../mount.ts';
 import { pageOf } from '../page.ts';
 
 /** Keys, and tokens of one session. */
-export function keyRoutes(app: Hono<HttpEnv>, { keys, store }: AppDeps): void {
+export function keyRoutes(app: Hono<HttpEnv>, { keys, limits, store }: AppDeps): void {
   mount(app, routes.createKey, async ({ body }, c) => {
     const { record, secret } = await keys.create(c.get('principal'), body);
     return { ...keyView(record), key: secret };
@@ -27,6 +27,8 @@ export function keyRoutes(app: Hono<HttpEnv>, { keys, store }: AppDeps): void {
   mount(app, routes.revokeKey, async ({ params }, c) =>
     keyView(await keys.revoke(c.get('principal'), params.key_id)),
   );
+
+  mount(app, routes.getLimits, async (_, c) => ({ limits: await limits.show(c.get('principal')) }));
 
   mount(app, routes.createToken, async ({ params, body }, c) => {
     const session = await store.whose(params.session_id);

@@ -3,11 +3,16 @@ import type { Hono } from 'hono';
 import type { Principal } from '../../access/principal.ts';
 import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
+import type { AddressOf } from '../client-address.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount, reply } from '../mount.ts';
 
 /** Who calls, and the cookie of the server's own pages. */
-export function signInRoutes(app: Hono<HttpEnv>, { identify, signIn, keys }: AppDeps): void {
+export function signInRoutes(
+  app: Hono<HttpEnv>,
+  { identifyFrom, signIn, keys }: AppDeps,
+  addressOf: AddressOf,
+): void {
   const describe = async (principal: Principal): Promise<Output<'me'>> => {
     if (principal.kind === 'session') throw problem('forbidden');
     const { kind, id, tenant, role, expiresAt } = principal;
@@ -19,7 +24,7 @@ export function signInRoutes(app: Hono<HttpEnv>, { identify, signIn, keys }: App
   mount(app, routes.me, (_, c) => describe(c.get('principal')));
 
   mount(app, routes.signIn, async ({ body }, c) => {
-    const principal = await identify({ authorization: `Bearer ${body.key}` });
+    const principal = await identifyFrom({ authorization: `Bearer ${body.key}` }, addressOf(c));
     // A token of one session is for a page that follows that session.
     if (principal?.kind !== 'key' || principal.sessionId !== undefined) throw problem('sign_in_failed');
     const isSecure = c.req.header('origin')?.startsWith('https:') ?? false;

@@ -8,7 +8,13 @@ export function describeKeys(subject: Subject): void {
   describe('keys', () => {
     test('are found by the hash of their secret, until they end or are revoked', async () => {
       const { keys } = subject.store;
-      const key = sampleKey({ role: 'admin', tenant: 'them', budgetUsd: 1.5, createdBy: 'k' });
+      const key = sampleKey({
+        role: 'admin',
+        tenant: 'them',
+        budgetUsd: 1.5,
+        createdBy: 'k',
+        limits: { requests_per_minute: 5 },
+      });
       const short = sampleKey({ expiresAt: at(1) });
       expect(await keys.any()).toBe(false);
       for (const each of [key, short]) await keys.insert(each);
