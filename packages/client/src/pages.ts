@@ -22,6 +22,7 @@ const ITEMS = {
   listOfferedModels: 'models',
   listKeys: 'keys',
   listWebhooks: 'webhooks',
+  listAudit: 'entries',
   listDeliveries: 'deliveries',
   listPushSubscriptions: 'subscriptions',
 } as const satisfies { [N in Paged]: keyof Output<N> };

@@ -28,6 +28,19 @@ export const allows = (role: Role, action: Action): boolean => ALLOWED[role].inc
 /** The roles that allow an action, from the least on. */
 export const rolesFor = (action: Action): Role[] => ROLES.filter((role) => allows(role, action));
 
+/** Who an entry of the audit log can be about. */
+export const AUDIT_ACTORS = [
+  'local',
+  'key',
+  'token',
+  'jwt',
+  'agent',
+  'platform',
+  'command',
+  'unknown',
+] as const;
+export type AuditActor = (typeof AUDIT_ACTORS)[number];
+
 /** The tenant of everything that nobody has given another one. */
 export const DEFAULT_TENANT = 'default';
 

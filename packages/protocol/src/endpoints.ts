@@ -63,6 +63,8 @@ export const endpoints = {
   rotateKey: { method: 'POST', path: '/keys/{key_id}/rotate' },
   revokeKey: { method: 'DELETE', path: '/keys/{key_id}' },
   getLimits: { method: 'GET', path: '/limits' },
+  listAudit: { method: 'GET', path: '/audit' },
+  exportAudit: { method: 'GET', path: '/audit/export' },
   createWebhook: { method: 'POST', path: '/webhooks' },
   listWebhooks: { method: 'GET', path: '/webhooks' },
   getWebhook: { method: 'GET', path: '/webhooks/{webhook_id}' },

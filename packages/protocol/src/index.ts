@@ -3,6 +3,8 @@
 export {
   ACTIONS,
   type Action,
+  AUDIT_ACTORS,
+  type AuditActor,
   allows,
   DEFAULT_TENANT,
   ROLES,
@@ -47,6 +49,7 @@ export {
 } from './reasons.ts';
 export { type Input, type Output, routes } from './routes/index.ts';
 export {
+  isAudited,
   needsOwner,
   problemsOf,
   type ResponseSpec,
@@ -55,6 +58,7 @@ export {
   type RouteSpec,
 } from './routes/route.ts';
 export { foreignPage, isLoopback } from './same-machine.ts';
+export { AuditEntry } from './schemas/audit.ts';
 export {
   CallReason,
   CustomTool,

@@ -1,15 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CreateKey, type Key, LIMITS } from 'claude-agent-protocol';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { z } from 'zod';
+import { createAuditIds } from './access/audit-ids.ts';
 import { createKeys, keyView } from './access/keys.ts';
 import { LOCAL } from './access/principal.ts';
 import { ConfigError, homeOf } from './config.ts';
 import { readDatabase } from './database-config.ts';
 import { AppError, messageOf } from './errors.ts';
 import { takeHome } from './lock.ts';
+import type { KeyRecord } from './store/keys.ts';
 import { openPostgresStore } from './store/postgres.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
@@ -188,16 +191,65 @@ async function using(store: Store, run: (commands: Commands) => Promise<string>)
     ...keyView(record),
     key: secret,
   });
+  /** Before its user hears of it, as when a server does it. */
+  const note = async (
+    action: 'createKey' | 'rotateKey' | 'revokeKey',
+    { id, tenant, role }: KeyRecord,
+  ): Promise<void> => {
+    const now = new Date();
+    await store.audit.append([
+      {
+        id: createAuditIds()(now.getTime()),
+        at: now.toISOString(),
+        tenant,
+        actorKind: 'command',
+        actor: userName(),
+        role: LOCAL.role,
+        actorTenant: LOCAL.tenant,
+        address: null,
+        userAgent: null,
+        requestId: null,
+        action,
+        method: endpoints[action].method,
+        sessionId: null,
+        params: { key_id: id, ...(action === 'createKey' && { role }) },
+        status: 200,
+        problem: null,
+        count: 1,
+      },
+    ]);
+  };
   try {
     return await run({
-      create: async (request) => shown(await made.create(LOCAL, CreateKey.parse(request))),
+      async create(request) {
+        const created = await made.create(LOCAL, CreateKey.parse(request));
+        await note('createKey', created.record);
+        return shown(created);
+      },
       list: async (tenant) =>
         (await made.list(LOCAL, { tenant, limit: Number.MAX_SAFE_INTEGER })).map(keyView),
-      rotate: async (id, keepSeconds) => shown(await made.rotate(LOCAL, id, keepSeconds)),
-      revoke: async (id) => keyView(await made.revoke(LOCAL, id)),
+      async rotate(id, keepSeconds) {
+        const rotated = await made.rotate(LOCAL, id, keepSeconds);
+        await note('rotateKey', rotated.record);
+        return shown(rotated);
+      },
+      async revoke(id) {
+        const record = await made.revoke(LOCAL, id);
+        await note('revokeKey', record);
+        return keyView(record);
+      },
     });
   } finally {
     await store.close();
+  }
+}
+
+/** Who runs this; a container's user may have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
   }
 }
 

@@ -27,6 +27,7 @@ import { createFailureReasons } from './gateway/failure-reasons.ts';
 import { createRuntimeSessions } from './http/agentcore/sessions.ts';
 import { createSockets } from './http/agentcore/sockets.ts';
 import { createApp } from './http/app.ts';
+import { createAddressOf } from './http/client-address.ts';
 import { closeHttp, listen } from './http/listen.ts';
 import { isStorageError } from './http/problems.ts';
 import { createHttpServer } from './http/target.ts';
@@ -112,8 +113,10 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const base = await openBase(home, config, onError, observation);
   const { store, feed, ownership } = base;
   const log = watchLog(createLog({ ownership, feed }), metrics);
-  const access = createAccess({ ...config, store, onRefused: metrics.onLimit, onError });
-  const { tokens, keys, openResponses } = access;
+  const { isFirst } = base;
+  const access = createAccess({ ...config, store, isFirst, onRefused: metrics.onLimit, onError });
+  const { tokens, keys, openResponses, audit } = access;
+  const addressOf = createAddressOf(config.trustedProxies);
   const restrictionsOf = createRestrictions(config);
   const accounts = createAccounts({
     store,
@@ -280,7 +283,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       defaultModel,
     }),
     workspaces,
-    trustedProxies: config.trustedProxies,
+    addressOf,
     peers,
     runtimeSessions,
     host: config.host,
@@ -299,7 +302,16 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   });
 
   const { host, browsers, bodyLimitBytes } = config;
-  const sockets = createSockets({ app, runtimeSessions, peers, host, browsers, bodyLimitBytes, onError });
+  const sockets = createSockets({
+    app,
+    runtimeSessions,
+    peers,
+    addressOf,
+    host,
+    browsers,
+    bodyLimitBytes,
+    onError,
+  });
   try {
     await requireKey(config, keys);
     await sessions.recover();
@@ -351,6 +363,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => openResponses.stop(),
         () => sockets.close(),
         () => closeHttp(http),
+        () => audit.stop(),
         () => gateway.close(),
         () => callbacks.close(),
         () => webhooks.stop(),

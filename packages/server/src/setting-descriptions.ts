@@ -36,6 +36,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   allowed_origins: 'origins whose web pages may call the server, as https://app.example.com (default none)',
   allowed_hosts:
     'names that the server is reached under, besides localhost (default: any, where keys are needed)',
+  audit: 'the log of who changed what',
+  'audit.max_age_days': 'older entries go; 1 at least (default: none goes)',
   cors_credentials: 'pages of those origins may send cookies along (default false)',
   default_permission_mode: 'the permission mode of sessions that name none (default default)',
   permission_timeout_seconds: 'an unanswered request is denied after this; 0: never (default 300)',

@@ -1,5 +1,6 @@
 import type { EndpointName } from '../endpoints.ts';
 import { agentRoutes } from './agent.ts';
+import { auditRoutes } from './audit.ts';
 import { choiceRoutes } from './choices.ts';
 import { eventRoutes } from './events.ts';
 import { gatewayRoutes } from './gateway.ts';
@@ -23,6 +24,7 @@ export const routes = {
   ...permissionRoutes,
   ...signInRoutes,
   ...keyRoutes,
+  ...auditRoutes,
   ...webhookRoutes,
   ...pushRoutes,
   ...serverRoutes,

@@ -90,6 +90,12 @@ export function problemsOf(spec: RouteSpec): ReadonlySet<ProblemCode> {
 export const needsOwner = ({ params, reads }: RouteSpec): boolean =>
   params !== undefined && 'session_id' in params.shape && reads !== 'store';
 
+/**
+ * Whether requests for a route stand in the audit log: all that change something. Model calls change nothing here; what they cost
+ * is in the accounts.
+ */
+export const isAudited = ({ method, tag }: RouteSpec): boolean => method !== 'GET' && tag !== 'gateway';
+
 /** What a caller gives for a route: only the parts that the route has. */
 export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }
   ? { params: z.input<P> }

@@ -1,10 +1,15 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './browser-config.ts';
 import { JWT_FIELDS, type JwtConfig, readJwtConfig } from './jwt.ts';
 import { LIMIT_FIELDS, type LimitConfig, readLimits } from './limit-config.ts';
 
 /** What the configuration says of callers, besides keys and policies. */
-export const ACCESS_FIELDS = { ...BROWSER_FIELDS, ...JWT_FIELDS, ...LIMIT_FIELDS };
+export const ACCESS_FIELDS = {
+  ...BROWSER_FIELDS,
+  ...JWT_FIELDS,
+  ...LIMIT_FIELDS,
+  audit: z.strictObject({ max_age_days: z.number().min(1).optional() }).optional(),
+};
 
 export interface AccessConfig {
   browsers: BrowserConfig;
@@ -13,6 +18,8 @@ export interface AccessConfig {
   limits: LimitConfig;
   /** Addresses and networks of proxies whose word counts on where a request comes from. */
   trustedProxies: readonly string[];
+  /** Older entries of the audit log go; undefined: none. */
+  auditMaxAgeDays: number | undefined;
 }
 
 type AccessFields = z.output<z.ZodObject<typeof ACCESS_FIELDS>> & {
@@ -24,4 +31,5 @@ export const readAccess = (settings: AccessFields): AccessConfig => ({
   jwt: readJwtConfig(settings.jwt),
   limits: readLimits(settings, settings.tenants),
   trustedProxies: settings.trusted_proxies ?? [],
+  auditMaxAgeDays: settings.audit?.max_age_days,
 });

@@ -2,7 +2,7 @@ import { ConfigError } from 'claude-agent-gateway';
 import { DEFAULT_TENANT, ROLES, type Role, TenantName } from 'claude-agent-protocol';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
-import type { Caller } from './principal.ts';
+import { type Caller, JWT_PREFIX } from './principal.ts';
 
 /** Signatures that only the issuer can make. Those with a shared secret are left out: whoever can check them can forge them. */
 const ALGORITHMS = [
@@ -114,7 +114,7 @@ function callerOf(
   if (!tenant.success || role === undefined || payload.exp === undefined) return undefined;
   return {
     kind: 'key',
-    id: `jwt:${payload.sub}`,
+    id: JWT_PREFIX + payload.sub,
     name: nameIn(payload),
     tenant: tenant.data,
     role,

@@ -1,5 +1,6 @@
 import { ConfigError } from 'claude-agent-gateway';
 import type { Store } from '../store/store.ts';
+import { type AuditLog, createAuditLog } from './audit-log.ts';
 import { type IdentifyFrom, slowFailures } from './failed-attempts.ts';
 import { createIdentify, type Identify, type IdentifyDeps } from './identify.ts';
 import { createReadJwt, type JwtConfig } from './jwt.ts';
@@ -27,17 +28,21 @@ export interface Access {
   signIn: SignIn;
   standing: Standing;
   limits: LimitKeeper;
+  audit: AuditLog;
 }
 
 interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   jwt: JwtConfig | undefined;
   limits: LimitConfig;
-  store: Pick<Store, 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose'>;
+  auditMaxAgeDays: number | undefined;
+  store: Pick<Store, 'audit' | 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose'>;
+  isFirst(): boolean;
   onRefused: LimitKeeperDeps['onRefused'];
   onError(error: unknown, what: string): void;
 }
 
-export function createAccess({ store, apiKeys, jwt, limits, onRefused, onError }: AccessDeps): Access {
+export function createAccess(deps: AccessDeps): Access {
+  const { store, apiKeys, jwt, limits, auditMaxAgeDays: maxAgeDays, isFirst, onRefused, onError } = deps;
   const tokens = createSessionTokens();
   const keys = createKeys({
     table: store.keys,
@@ -56,6 +61,7 @@ export function createAccess({ store, apiKeys, jwt, limits, onRefused, onError }
     limits: createLimitKeeper({ config: limits, keys, store, rates: store.rates, onRefused }),
     identify,
     identifyFrom: slowFailures(identify, { hasIssuer: jwt !== undefined }),
+    audit: createAuditLog({ store: store.audit, maxAgeDays, isFirst, onError }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, type ResolvedBy, type Role } from 'claude-agent-protocol';
+import { type AuditActor, DEFAULT_TENANT, type ResolvedBy, type Role } from 'claude-agent-protocol';
 import type { Owned, Scope } from '../store/store.ts';
 
 /** A person or program that calls the API. */
@@ -20,6 +20,10 @@ export interface Caller {
   /** The key that made the token: what it uses counts there. */
   parent?: string | undefined;
 }
+
+/** How the ids of callers with a token of an identity provider begin. */
+export const JWT_PREFIX = 'jwt:';
+const isJwt = (id: string): boolean => id.startsWith(JWT_PREFIX);
 
 /** Who makes a request. */
 export type Principal =
@@ -63,3 +67,17 @@ export const answerer = (principal: Principal): ResolvedBy =>
   principal.kind === 'key'
     ? { kind: 'key', id: principal.id, ...(principal.name !== undefined && { name: principal.name }) }
     : { kind: 'local' };
+
+/** A principal as the audit log names it. */
+export function actorOf(
+  principal: Principal | undefined,
+  isPlatform: boolean,
+): { kind: AuditActor; id: string | null; role: Role | null; tenant: string | null } {
+  if (!principal) return { kind: 'unknown', id: null, role: null, tenant: null };
+  if (principal.kind === 'session') {
+    return { kind: 'agent', id: principal.sessionId, role: null, tenant: null };
+  }
+  const { id, role, tenant, sessionId } = principal;
+  if (principal.kind === 'local') return { kind: isPlatform ? 'platform' : 'local', id, role, tenant };
+  return { kind: sessionId !== undefined ? 'token' : isJwt(id) ? 'jwt' : 'key', id, role, tenant };
+}

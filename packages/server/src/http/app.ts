@@ -3,15 +3,16 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { createAccessRule } from '../access/rule.ts';
 import { problem } from '../errors.ts';
+import { auditRequests } from './audit.ts';
 import { type HttpEnv, lock } from './auth.ts';
 import { answerBrowsers } from './browsers.ts';
-import { createAddressOf } from './client-address.ts';
 import type { AppDeps } from './deps.ts';
 import { unpackBody } from './encoding.ts';
 import { answerUnrouted } from './methods.ts';
 import { observeRequests, traceRequests } from './observe.ts';
 import { asAppError, problemResponse } from './problems.ts';
 import { agentRoutes } from './routes/agent.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { choiceRoutes } from './routes/choices.ts';
 import { CONSOLE, consoleRoutes } from './routes/console.ts';
 import { docRoutes } from './routes/docs.ts';
@@ -39,6 +40,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
       (unforeseen) => deps.onError(unforeseen, `${c.req.method} ${c.req.path}`),
       c.req.raw.signal.aborted,
     );
+    c.set('problem', error.code);
     const route = c.get('route');
     if (route && !problemsOf(route).has(error.code))
       deps.onError(undeclared(route, error.code), 'keep the contract');
@@ -47,11 +49,12 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   app.notFound((c) => answerUnrouted(app, c));
 
   app.use(observeRequests(deps.observation.onRequest));
+  app.use(auditRequests(deps));
   app.use(skipUnreadBody());
   app.use(answerBrowsers(deps.browsers));
   const all: RouteSpec[] = Object.values(routes);
   const openPaths = new Set(all.filter((spec) => spec.access === 'open').map((spec) => spec.path));
-  const addressOf = createAddressOf(deps.trustedProxies);
+  const { addressOf } = deps;
   app.use(
     lock({
       host: deps.host,
@@ -101,6 +104,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   eventRoutes(app, deps);
   permissionRoutes(app, deps);
   keyRoutes(app, deps);
+  auditRoutes(app, deps);
   webhookRoutes(app, deps);
   pushRoutes(app, deps);
   gatewayRoutes(app, deps);

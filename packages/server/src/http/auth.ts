@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { foreignPage, isLoopback, type RouteSpec } from 'claude-agent-protocol';
+import type { ProblemCode } from 'claude-agent-protocol/problems';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { BrowserConfig } from '../access/browser-config.ts';
 import type { IdentifyFrom } from '../access/failed-attempts.ts';
@@ -11,6 +12,7 @@ import type { SignIn } from '../access/sign-in.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import { problem } from '../errors.ts';
 import type { RequestTrace } from '../observe/trace/tracing.ts';
+import type { Audited } from './audited.ts';
 import type { AddressOf } from './client-address.ts';
 
 /**
@@ -32,6 +34,8 @@ export interface HttpEnv {
   Bindings: Partial<HttpBindings> & {
     /** Part of a request that the platform has authenticated. */
     platform?: boolean;
+    /** Where that one came from. */
+    address?: string | null;
   };
   Variables: {
     principal: Principal;
@@ -45,6 +49,12 @@ export interface HttpEnv {
     span?: RequestTrace;
     /** The route that answers; not set before one is found. */
     route?: RouteSpec;
+    /** Where it came from; null when nobody knows. */
+    address: string | null;
+    /** What the audit log says about it, if it is to change something. */
+    audited?: Audited;
+    /** What it failed with. */
+    problem?: ProblemCode;
     /** Its handler has begun to read the body, and has not reached the end. */
     unread?: boolean;
     /** Another node passed the request on. */
@@ -101,6 +111,8 @@ export function lock({
     const known = await identify(credentials, isOpen(path) ? undefined : addressOf(c));
     const isPlatform = c.env?.platform || platformPaths.has(c.req.path.replace(/\/$/, ''));
     const principal = known ?? (isPlatform ? LOCAL : undefined);
+    // Also for the record of what is refused below.
+    if (principal) c.set('principal', principal);
     // After DNS rebinding a page has no key: only where none is needed does the name in Host matter.
     checkOrigin(
       { host: c.req.header('host'), origin: c.req.header('origin') },

@@ -1,5 +1,6 @@
 import type { Gateway } from 'claude-agent-gateway';
 import type { BackgroundTask, SessionState } from 'claude-agent-protocol';
+import type { AuditLog } from '../access/audit-log.ts';
 import type { BrowserConfig } from '../access/browser-config.ts';
 import type { IdentifyFrom } from '../access/failed-attempts.ts';
 import type { Keys } from '../access/keys.ts';
@@ -20,6 +21,7 @@ import type { WebhookSender } from '../webhooks/sender.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import type { RuntimeSessions } from './agentcore/sessions.ts';
 import type { Forward } from './auth.ts';
+import type { AddressOf } from './client-address.ts';
 
 /** What the routes need; made in server.ts. */
 export interface AppDeps {
@@ -35,9 +37,10 @@ export interface AppDeps {
   identifyFrom: IdentifyFrom;
   signIn: SignIn;
   keys: Keys;
+  audit: AuditLog;
   openResponses: OpenResponses;
   limits: LimitKeeper;
-  trustedProxies: readonly string[];
+  addressOf: AddressOf;
   peers: Peers;
   host: string;
   browsers: BrowserConfig;

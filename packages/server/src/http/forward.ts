@@ -7,6 +7,7 @@ import { createDispatcher } from '../cluster/dispatcher.ts';
 import type { Ownership } from '../cluster/ownership.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
+import { AUDITED_HEADER, CALLER_ADDRESS_HEADER } from './audited.ts';
 import { type Forward, type HttpEnv, NODE_HEADER, NOT_HERE } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
 import { linkHeaders } from './observe.ts';
@@ -96,12 +97,15 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
         const headers = new Headers(request.headers);
         for (const name of OWN_HEADERS) headers.delete(name);
         headers.set(NODE_HEADER, proof.sign(c.get('principal')));
+        headers.set(CALLER_ADDRESS_HEADER, c.get('address') ?? '');
         for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
         const { pathname, search } = new URL(request.url);
         const response = await pass(new URL(pathname + search, node.address), node.id, {
           ...request,
           headers,
         });
+        if (response?.headers.has(AUDITED_HEADER)) c.get('audited')?.elsewhere();
+        response?.headers.delete(AUDITED_HEADER);
         if (response) return response;
         if (Date.now() > until) throw problem('owner_unreachable');
         await delay(LOOK_AGAIN_MS, undefined, { signal: request.signal });

@@ -120,6 +120,7 @@ async function answerHere<R extends RouteSpec>(
 export async function enter(c: Context<HttpEnv>, spec: RouteSpec): Promise<void> {
   if (spec.access !== 'open') await count(c);
   await c.get('rule').admit(c.get('principal'), spec.access, c.req.param('session_id'));
+  await c.get('audited')?.admitted();
 }
 
 /** Counts a request of a caller with limits, once: not when another node or a route of ours passed it on. */

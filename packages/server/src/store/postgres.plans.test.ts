@@ -130,6 +130,9 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['and (tenant, status) >= ($1, $2) order by', 'sessions_by_tenant_and_status'],
   ['and (tenant, created_by) >= ($1, $2)', 'sessions_by_maker'],
   ['where e.tenant = $3 and s.tenant = $3 and', 'events_of_tenant'],
+  ['from audit where tenant is not null and', 'audit_by_tenant'],
+  ['from audit where actor is not null and', 'audit_by_actor'],
+  ['from audit where session_id is not null and', 'audit_by_session'],
   ["state = 'pending' and position > $1 order by", 'permissions_pending'],
   ["session_id = any($1::text[]) and state = 'pending'", 'permissions_open'],
   ['where session_id = $1 and tool_use_id = $2', 'permissions_of_call'],
@@ -177,6 +180,9 @@ const SEED = `
   insert into api_keys (id, tenant, name, role, hash, parent, created_at, session_id, expires_at)
     select md5(n::text), 't' || n % 20, '', 'user', md5('h' || n), case when n % 2 = 0 then md5((n - 1)::text) end, '',
       case when n % 2 = 0 then md5(n::text) end, md5('e' || n)
+    from generate_series(1, 5000) n;
+  insert into audit (id, at, tenant, actor_kind, actor, action, method, session_id, params, status, count)
+    select md5(n::text), '', 't' || n % 20, 'key', 'k' || n % 50, 'sendMessage', 'POST', md5((n % 1000)::text), '{}', 200, 1
     from generate_series(1, 5000) n;
   analyze`;
 

@@ -1,3 +1,4 @@
+import { auditStore } from './postgres/audit.ts';
 import { eventReads } from './postgres/events.ts';
 import { keyTable } from './postgres/keys.ts';
 import { createListener } from './postgres/listen.ts';
@@ -79,6 +80,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     webhooks: webhookStore(pool),
     ...secretRead(pool),
     push: pushStore(pool),
+    audit: auditStore(pool),
 
     async close() {
       if (closed) throw new StorageError('The store is closed.');

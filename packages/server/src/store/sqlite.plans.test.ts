@@ -142,6 +142,9 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['and tenant = ? and created_by = ? order by last_activity', 'sessions_by_maker'],
   ['where e.tenant = ? and e.cursor > ?', 'events_of_tenant'],
   ["from events where cursor > ? and type <> 'agent.message' and session_id not in", 'events_control'],
+  ['from audit where tenant = ?', 'audit_by_tenant'],
+  ['from audit where actor = ?', 'audit_by_actor'],
+  ['from audit where session_id = ?', 'audit_by_session'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
 ];
 

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { migrate } from './migrate.ts';
 import { createOwnRates } from './rates.ts';
 import { ownedFromRow } from './rows.ts';
+import { auditStore } from './sqlite/audit.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
 import { keyTable } from './sqlite/keys.ts';
@@ -87,6 +88,7 @@ export function openSqliteStore(path: string): Store {
     webhooks: webhookStore(sql, together),
     ...secretRead(sql),
     push: pushStore(sql, together),
+    audit: auditStore(sql, together),
 
     async close() {
       writer.flush();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { commands, createModel, runCommand } from '../../test/support/store-model.ts';
+import { describeAudit } from './conformance/audit.conformance.ts';
 import { describeEvents } from './conformance/events.conformance.ts';
 import { describeKeys } from './conformance/keys.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
@@ -32,6 +33,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeRates(subject);
     describeWebhooks(subject);
     describePush(subject);
+    describeAudit(subject);
 
     test('behaves like a simple model in memory, for random writes in random order', async () => {
       await fc.assert(

@@ -8,6 +8,7 @@ import type {
   TurnState,
   UserInput,
 } from 'claude-agent-protocol';
+import type { AuditStore } from './audit.ts';
 import type { KeyTable } from './keys.ts';
 import type { PushStore } from './push.ts';
 import type { Rates } from './rates.ts';
@@ -378,6 +379,7 @@ export interface Store {
 
   readonly webhooks: WebhookStore;
   readonly push: PushStore;
+  readonly audit: AuditStore;
 
   close(): Promise<void>;
 }

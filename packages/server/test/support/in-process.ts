@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { createConfig, createGateway } from 'claude-agent-gateway';
+import { createAuditLog } from '../../src/access/audit-log.ts';
 import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
 import { createLimitKeeper } from '../../src/access/limits.ts';
@@ -134,6 +135,7 @@ export function createInProcess({
   });
   const gateway = createGateway({ config: createConfig(), demo: createDemoModel().fetch });
   const keys = createKeys({ table: store.keys, configured: [], cacheMs: 0, onError });
+  const audit = createAuditLog({ store: store.audit, maxAgeDays: undefined, isFirst: () => true, onError });
   const app = createApp({
     store,
     feed,
@@ -145,6 +147,7 @@ export function createInProcess({
     identifyFrom: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
     signIn: createSignIn(store),
     keys,
+    audit,
     openResponses: createOpenResponses(keys.ended, onError),
     limits: createLimitKeeper({
       config: { perKey: {}, perTenant: {}, tenants: new Map() },
@@ -153,7 +156,7 @@ export function createInProcess({
       rates: store.rates,
       onRefused() {},
     }),
-    trustedProxies: [],
+    addressOf: () => undefined,
     peers: createPeers('in-process'),
     host: '127.0.0.1',
     browsers: { origins: [], hosts: [], credentials: false },
@@ -188,6 +191,7 @@ export function createInProcess({
     async close() {
       await sessions.shutdown(0);
       feed.end();
+      await audit.stop();
       await store.close();
       for (const folder of [root, `${root}-import`]) rmSync(folder, { recursive: true, force: true });
     },

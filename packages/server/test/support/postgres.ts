@@ -274,6 +274,8 @@ export async function emptyDatabase(url: string): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     "select tablename as name from pg_tables where schemaname = 'public' and tablename not in ('migrations', 'cluster')",
   );
+  // Without triggers: the audit log lets nothing of the last day go.
+  await client.query('set session_replication_role = replica');
   await client.query(rows.map(({ name }) => `delete from ${name}`).join(';'));
   await client.end();
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { AuditRecord } from '../../src/store/audit.ts';
 import type { KeyRecord } from '../../src/store/keys.ts';
 import type { PushSubscriptionRecord } from '../../src/store/push.ts';
 import type {
@@ -190,5 +191,26 @@ export const sampleDelivery = (set: Partial<NewDelivery> = {}): NewDelivery => (
   sessionId: null,
   body: '{}',
   createdAt: AT,
+  ...set,
+});
+
+export const sampleAudit = (set: Partial<AuditRecord> = {}): AuditRecord => ({
+  id: `${Date.parse(AT).toString(16).padStart(12, '0')}000000000000`,
+  at: AT,
+  tenant: 'default',
+  actorKind: 'key',
+  actor: 'a-key',
+  role: 'user',
+  actorTenant: 'default',
+  address: '127.0.0.1',
+  userAgent: 'test/1.0',
+  requestId: 'r-1',
+  action: 'respondPermission',
+  method: 'POST',
+  sessionId: randomUUID(),
+  params: { request_id: 'p', allowed: 'true' },
+  status: 200,
+  problem: null,
+  count: 1,
   ...set,
 });

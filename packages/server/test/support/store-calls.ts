@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { event } from '../../src/events/log.ts';
+import type { AuditStore } from '../../src/store/audit.ts';
 import type { PushStore } from '../../src/store/push.ts';
 import type { Change, SessionQuery, Store } from '../../src/store/store.ts';
 import type { TranscriptStore } from '../../src/store/transcripts.ts';
@@ -7,6 +8,7 @@ import type { WebhookStore } from '../../src/store/webhooks.ts';
 import {
   AT,
   importOf,
+  sampleAudit,
   sampleDelivery,
   sampleEvent,
   sampleImport,
@@ -35,7 +37,16 @@ const scopes = [{ tenant: 'them' }, { tenant: 'them', createdBy: 'a-key' }];
 const questions: Record<
   Exclude<
     keyof Store,
-    'write' | 'orderedFeed' | 'ownedNow' | 'keys' | 'rates' | 'watch' | 'webhooks' | 'push' | 'close'
+    | 'write'
+    | 'orderedFeed'
+    | 'ownedNow'
+    | 'keys'
+    | 'rates'
+    | 'watch'
+    | 'webhooks'
+    | 'push'
+    | 'audit'
+    | 'close'
   >,
   (store: Store, id: string) => Promise<unknown>[]
 > = {
@@ -181,6 +192,7 @@ export async function callEverything(store: Store): Promise<void> {
   await callKeys(store, id);
   await callPush(store.push);
   await callWebhooks(store.webhooks);
+  await callAudit(store.audit, id);
 }
 
 /** The same of the conversations' files. */
@@ -210,6 +222,15 @@ async function callPush(push: PushStore): Promise<void> {
   await push.list(tenant, owner);
   await push.all();
   await push.remove(tenant, id);
+}
+
+async function callAudit(audit: AuditStore, sessionId: string): Promise<void> {
+  const record = sampleAudit({ sessionId });
+  await audit.append([record, sampleAudit({ sessionId, id: `${record.id.slice(0, -1)}1` })]);
+  const filters = [{}, { tenant: 'them' }, { actor: 'a-key' }, { sessionId }, { action: 'createKey' }];
+  for (const filter of [...filters, { tenant: 'them', actor: 'a-key', sessionId, action: 'createKey' }])
+    for (const newestFirst of [true, false]) await audit.list({ ...filter, newestFirst, limit: 50 });
+  await audit.prune('1', 50);
 }
 
 async function callWebhooks(webhooks: WebhookStore): Promise<void> {

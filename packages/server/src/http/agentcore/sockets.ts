@@ -8,6 +8,7 @@ import type { BrowserConfig } from '../../access/browser-config.ts';
 import type { Peers } from '../../agent/peers.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import { checkOrigin, checkPeer, type HttpEnv } from '../auth.ts';
+import type { AddressOf } from '../client-address.ts';
 import { framesOf } from './frames.ts';
 import { type Call, callOf, type RuntimeSessions, SESSION_HEADER } from './sessions.ts';
 
@@ -15,6 +16,7 @@ export interface SocketsDeps {
   app: Hono<HttpEnv>;
   runtimeSessions: RuntimeSessions;
   peers: Peers;
+  addressOf: AddressOf;
   /** The address that the server listens on. */
   host: string;
   browsers: BrowserConfig;
@@ -43,6 +45,7 @@ export function createSockets({
   app,
   runtimeSessions,
   peers,
+  addressOf,
   host,
   browsers,
   bodyLimitBytes,
@@ -80,7 +83,9 @@ export function createSockets({
       return;
     }
     server.handleUpgrade(request, socket, head, (ws) => {
-      const call = callOf(app, { platform: true }, headersOf(request), url.origin);
+      const header = (name: string): string | undefined => [request.headers[name]].flat()[0];
+      const address = addressOf({ env: { incoming: request }, req: { header } }) ?? null;
+      const call = callOf(app, { platform: true, address }, headersOf(request), url.origin);
       serve(ws, call, runtimeId, query.get('after') ?? END).catch((error: unknown) => {
         onError(error, 'serve a WebSocket');
         ws.close(SERVER_ERROR);
@@ -183,7 +188,7 @@ async function handle(call: Call, session: string, data: RawData): Promise<objec
 
 /** What the caller sends with each request of its session. */
 function headersOf({ headers }: IncomingMessage): Headers {
-  const kept = ['authorization', 'x-api-key', 'host', 'traceparent', 'tracestate', 'baggage'];
+  const kept = ['authorization', 'x-api-key', 'host', 'traceparent', 'tracestate', 'baggage', 'user-agent'];
   return new Headers(
     kept.flatMap((name): [string, string][] => {
       const value = headers[name];

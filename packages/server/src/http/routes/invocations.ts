@@ -16,16 +16,19 @@ export function invocationRoutes(
   app: Hono<HttpEnv>,
   { agentcore, runtimeSessions }: Pick<AppDeps, 'agentcore' | 'runtimeSessions'>,
 ): void {
-  const env = { platform: agentcore };
-
   mount(app, routes.invoke, ({ body }, c) => {
     const inherited = headersOf(c);
+    const env = { platform: agentcore, address: c.get('address') };
     if (!body.path && isPlain(body)) {
+      const call = callOf(app, env, inherited, new URL(c.req.url).origin);
       return invoke(runtimeSessions, {
         payload: body,
         runtimeId: c.req.header(SESSION_HEADER),
         streams: c.req.header('accept')?.includes('text/event-stream') ?? false,
-        call: callOf(app, env, inherited, new URL(c.req.url).origin),
+        call: (...request) => {
+          c.get('audited')?.elsewhere();
+          return call(...request);
+        },
         signal: c.req.raw.signal,
       });
     }
@@ -52,6 +55,7 @@ export function invocationRoutes(
     } catch {
       throw problem('method_invalid', { method: body.method });
     }
+    c.get('audited')?.elsewhere();
     return app.fetch(request, env);
   });
 }

@@ -11,6 +11,7 @@ import { pageOf } from '../page.ts';
 export function keyRoutes(app: Hono<HttpEnv>, { keys, limits, store }: AppDeps): void {
   mount(app, routes.createKey, async ({ body }, c) => {
     const { record, secret } = await keys.create(c.get('principal'), body);
+    c.get('audited')?.note({ key_id: record.id, role: record.role, tenant: record.tenant });
     return { ...keyView(record), key: secret };
   });
 
@@ -21,12 +22,15 @@ export function keyRoutes(app: Hono<HttpEnv>, { keys, limits, store }: AppDeps):
 
   mount(app, routes.rotateKey, async ({ params, body }, c) => {
     const { record, secret } = await keys.rotate(c.get('principal'), params.key_id, body.keep_seconds);
+    c.get('audited')?.note({ tenant: record.tenant });
     return { ...keyView(record), key: secret };
   });
 
-  mount(app, routes.revokeKey, async ({ params }, c) =>
-    keyView(await keys.revoke(c.get('principal'), params.key_id)),
-  );
+  mount(app, routes.revokeKey, async ({ params }, c) => {
+    const record = await keys.revoke(c.get('principal'), params.key_id);
+    c.get('audited')?.note({ tenant: record.tenant });
+    return keyView(record);
+  });
 
   mount(app, routes.getLimits, async (_, c) => ({ limits: await limits.show(c.get('principal')) }));
 
@@ -37,6 +41,7 @@ export function keyRoutes(app: Hono<HttpEnv>, { keys, limits, store }: AppDeps):
       throw problem('session_not_found', { id: params.session_id });
     }
     const { record, secret } = await keys.createToken(c.get('principal'), session, body);
+    c.get('audited')?.note({ token_id: record.id, scope: body.scope });
     return {
       token_id: record.id,
       session_id: session.id,

@@ -45,6 +45,7 @@ export function permissionRoutes(app: Hono<HttpEnv>, { sessions, store }: AppDep
 
   mount(app, routes.respondPermission, async ({ params, body }, c) => {
     const session = await sessions.get(params.session_id);
+    c.get('audited')?.note({ request_id: body.request_id, allowed: body.allowed });
     await session.broker.respond(body, answerer(c.get('principal')));
     return { status: 'ok' };
   });

@@ -43,7 +43,10 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     const { resume_session_id: source, fork } = body;
     if (source !== undefined) await c.get('rule').admitSource(c.get('principal'), source, { fork });
     const elsewhere = await c.get('forward')?.(c, source, undefined, body.workspace !== undefined);
-    return elsewhere ?? sessions.create(body, makerOf(c.get('principal')));
+    if (elsewhere) return elsewhere;
+    const created = await sessions.create(body, makerOf(c.get('principal')));
+    c.get('audited')?.note({ session_id: created.session_id, permission_mode: body.permission_mode });
+    return created;
   });
 
   mount(app, routes.listSessions, async ({ query }, c) => {
@@ -103,8 +106,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return detail(session.id);
   });
 
-  mount(app, routes.closeSession, async ({ params, query }) => {
+  mount(app, routes.closeSession, async ({ params, query }, c) => {
     if (query.erase) {
+      c.get('audited')?.note({ erase: true });
       await sessions.erase(params.session_id);
       return { status: 'erased' };
     }
@@ -112,8 +116,9 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'closed' };
   });
 
-  mount(app, routes.snapshotSession, async ({ params }) => {
+  mount(app, routes.snapshotSession, async ({ params }, c) => {
     const { id, bytes } = await sessions.snapshot(params.session_id);
+    c.get('audited')?.note({ snapshot_id: id });
     return { snapshot_id: id, bytes };
   });
 
@@ -138,34 +143,41 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     try {
       const imported = await sessions.import(lines, query.cwd, makerOf(c.get('principal')));
       c.set('unread', false);
+      c.get('audited')?.note({ session_id: imported.session_id });
       return imported;
     } finally {
       await lines.return();
     }
   });
 
-  mount(app, routes.forkSession, ({ params, body }, c) =>
-    sessions.fork(params.session_id, body, makerOf(c.get('principal'))),
-  );
+  mount(app, routes.forkSession, async ({ params, body }, c) => {
+    const forked = await sessions.fork(params.session_id, body, makerOf(c.get('principal')));
+    c.get('audited')?.note({ forked_session_id: forked.session_id });
+    return forked;
+  });
 
-  mount(app, routes.rewindSession, async ({ params, body }) => {
+  mount(app, routes.rewindSession, async ({ params, body }, c) => {
+    c.get('audited')?.note({ message_id: body.message_id, dry_run: body.dry_run });
     const session = await sessions.getOpen(params.session_id);
     return session.rewind(body.message_id, body.dry_run);
   });
 
-  mount(app, routes.setModel, async ({ params, body }) => {
+  mount(app, routes.setModel, async ({ params, body }, c) => {
+    c.get('audited')?.note({ model: body.model ?? undefined });
     const session = await sessions.getOpen(params.session_id);
     await session.setModel(body.model);
     return { status: 'ok', model: body.model };
   });
 
-  mount(app, routes.setPermissionMode, async ({ params, body }) => {
+  mount(app, routes.setPermissionMode, async ({ params, body }, c) => {
+    c.get('audited')?.note({ mode: body.mode });
     const session = await sessions.getOpen(params.session_id);
     await session.setPermissionMode(body.mode);
     return { status: 'ok', mode: body.mode };
   });
 
-  mount(app, routes.interrupt, async ({ params, body }) => {
+  mount(app, routes.interrupt, async ({ params, body }, c) => {
+    c.get('audited')?.note({ scope: body.scope });
     const session = await sessions.getOpen(params.session_id);
     await session.interrupt(body.scope);
     return { status: 'interrupted' };
@@ -181,13 +193,15 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { status: 'stopped' };
   });
 
-  mount(app, routes.respondHook, async ({ params, body: { request_id, output } }) => {
+  mount(app, routes.respondHook, async ({ params, body: { request_id, output } }, c) => {
+    c.get('audited')?.note({ request_id });
     const session = await sessions.get(params.session_id);
     await session.respond('hook', request_id, output);
     return { status: 'ok' };
   });
 
-  mount(app, routes.respondTool, async ({ params, body: { request_id, ...answer } }) => {
+  mount(app, routes.respondTool, async ({ params, body: { request_id, ...answer } }, c) => {
+    c.get('audited')?.note({ request_id });
     const session = await sessions.get(params.session_id);
     await session.respond('tool', request_id, answer);
     return { status: 'ok' };

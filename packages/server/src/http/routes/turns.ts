@@ -26,6 +26,8 @@ export function turnRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agent }:
       force: body.force,
       origin: originOf(c),
     });
+    c.get('audited')?.note({ turn_id: turn.id });
+    c.get('audited')?.accepted();
     // Given to a running turn, the message's answer is that turn's.
     const answeredBy = turn.steers ?? turn.id;
     const more: Record<string, string> = {

@@ -48,6 +48,7 @@ export function webhookRoutes(app: Hono<HttpEnv>, { store, webhooks: { reach, ki
       since,
     };
     await webhooks.insert(hook, since);
+    c.get('audited')?.note({ webhook_id: hook.id });
     kick();
     return { ...hookView(hook), secret: hook.secret };
   });
