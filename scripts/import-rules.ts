@@ -142,7 +142,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['base.ts'],
       ['node.ts'],
       ['config-check.ts'],
-      ['server.ts', 'open-sandbox.ts', 'backup.ts', 'keys-command.ts'],
+      ['server.ts', 'open-sandbox.ts', 'start-error.ts', 'backup.ts', 'keys-command.ts'],
       ['main.ts', 'index.ts'],
       ['bin.ts'],
     ],

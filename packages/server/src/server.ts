@@ -29,7 +29,6 @@ import { createSockets } from './http/agentcore/sockets.ts';
 import { createApp } from './http/app.ts';
 import { createAddressOf } from './http/client-address.ts';
 import { closeHttp, listen } from './http/listen.ts';
-import { isStorageError } from './http/problems.ts';
 import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
@@ -46,9 +45,8 @@ import { createFolders } from './sessions/folders.ts';
 import { createPolicy } from './sessions/policy.ts';
 import { createSessions } from './sessions/registry.ts';
 import { createRetention } from './sessions/retention.ts';
-import { ForeignDatabase } from './store/migrate.ts';
+import { asStartError } from './start-error.ts';
 import { redactUrl } from './store/redact-url.ts';
-import { StorageError } from './store/storage-error.ts';
 import { VERSION } from './version.ts';
 import { createWebhookSender } from './webhooks/sender.ts';
 import type { WorkspaceConfig } from './workspace-config.ts';
@@ -60,10 +58,6 @@ import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
 const DEMO_WORD_DELAY_MS = 15;
-
-/** SQLite's codes for a damaged file, and for one that is not a database. */
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 
 /** A running server. */
 export interface Server {
@@ -392,20 +386,4 @@ function makeFolder(path: string): string {
       `The folder for workspaces ${path} cannot be made: ${messageOf(error)}. Name another with --workspaces.`,
     );
   }
-}
-
-/** Turns a database failure at the start into a sentence; other errors stay as they are. */
-function asStartError(error: unknown, database: string): unknown {
-  if (error instanceof ForeignDatabase) return new ConfigError(`${database}: ${error.message}`);
-  if (!isStorageError(error)) return error;
-  if (error instanceof StorageError) {
-    return new ConfigError(
-      `The database ${database} cannot be used: ${error.message}. Check --database-url, and that the database runs and lets this user create tables.`,
-    );
-  }
-  const isBroken = 'errcode' in error && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(Number(error.errcode));
-  const remedy = isBroken
-    ? 'Replace it with a backup, or choose another folder with --home.'
-    : 'Check that the disk has room and that this user can write there, or choose another folder with --home.';
-  return new ConfigError(`The database ${database} cannot be used: ${error.message}. ${remedy}`);
 }
