@@ -170,6 +170,16 @@ test.each(['turn.completed', 'turn.failed', 'turn.interrupted'] as const)(
   },
 );
 
+test('a queued message that is taken back leaves what the running turn has unfinished', () => {
+  const feed = createFeed();
+  feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));
+  for (const frame of [messageStart, blockStart, word('half')]) feed.publish(S, frame);
+  feed.publish(S, durable(2, 'turn.interrupted', { turnId: 'turn-2' }));
+  expect(listen(feed, S).subscription.blocks).toMatchObject([{ text: 'half' }]);
+  feed.publish(S, durable(3, 'turn.continued', { turnId: 'turn-1' }));
+  expect(listen(feed, S).subscription.blocks).toEqual([]);
+});
+
 test('a turn starts without unfinished blocks, even if the end of the one before is missing', () => {
   const feed = createFeed();
   feed.publish(S, durable(1, 'turn.started', { turnId: 'turn-1' }));

@@ -222,14 +222,22 @@ function followLive(channel: Channel, frame: Frame & { durable: false }): void {
 }
 
 function followDurable(channel: Channel, event: StoredEvent): void {
+  const { turnId } = event;
   channel.head = event.seq;
   if (isEvent(event, 'agent.message')) {
     // Only an assistant's message completes a block; its JSON starts with its type, as the SDK writes it.
     if (!event.json.startsWith('{"type":"assistant"')) return;
     const { parent_tool_use_id: parent } = dataOf(event);
     channel.partials.complete(typeof parent === 'string' ? parent : null);
-  } else if (event.type === 'turn.started' || isTurnEnd(event)) {
-    channel.turnId = event.type === 'turn.started' ? event.turnId : null;
+  } else if (event.type === 'turn.started') {
+    channel.turnId = turnId;
+    channel.partials.clear();
+  } else if (event.type === 'turn.continued') {
+    // Another process begins its answer again.
+    channel.partials.clear();
+  } else if (isTurnEnd(event) && (channel.turnId ?? turnId) === turnId) {
+    // A queued message that is taken back ends its turn while another one is writing.
+    channel.turnId = null;
     channel.partials.clear();
   }
 }
