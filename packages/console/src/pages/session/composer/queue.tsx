@@ -1,0 +1,63 @@
+import { Pencil, X } from 'lucide-react';
+import type { ReactNode } from 'react';
+import { sessionTexts } from '../../../text/session.ts';
+import { IconButton } from '../../../ui/button.tsx';
+import { useToasts } from '../../../ui/toasts.tsx';
+import type { QueuedMessage } from '../model/facts.ts';
+import { wordsOf } from '../rows/words.ts';
+import { useSessionPage } from '../session-context.ts';
+
+const texts = sessionTexts.queue;
+
+/** Messages that wait for their turn, in the order in which they will be sent. */
+export function Queue({
+  queue,
+  onEdit,
+}: {
+  queue: readonly QueuedMessage[];
+  onEdit(text: string): void;
+}): ReactNode {
+  const { session, mayUse } = useSessionPage();
+  const { fail } = useToasts();
+  if (queue.length === 0) return null;
+  const takeBack = async (message: QueuedMessage, edit: boolean): Promise<void> => {
+    try {
+      await session.cancel(message.turnId);
+      if (edit) onEdit(wordsOf(message.message));
+    } catch (problem) {
+      // It may just have begun.
+      fail(problem);
+    }
+  };
+  return (
+    <section aria-label={texts.label} className="rounded-lg border bg-sunken p-2">
+      <h2 className="px-1 text-xs text-muted">{texts.waits(queue.length)}</h2>
+      <ol className="max-h-40 overflow-y-auto">
+        {queue.map((message) => (
+          <li key={message.turnId} className="flex items-center gap-1 pl-1">
+            <span className="min-w-0 grow truncate">{wordsOf(message.message)}</span>
+            {message.steers !== undefined && (
+              <span className="shrink-0 text-xs text-muted">{texts.steering}</span>
+            )}
+            {mayUse && (
+              <>
+                {typeof message.message === 'string' && (
+                  <IconButton
+                    label={texts.edit}
+                    icon={<Pencil aria-hidden size={14} />}
+                    onClick={() => void takeBack(message, true)}
+                  />
+                )}
+                <IconButton
+                  label={texts.withdraw}
+                  icon={<X aria-hidden size={14} />}
+                  onClick={() => void takeBack(message, false)}
+                />
+              </>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,12 @@
+import { lazy, type ReactNode, Suspense } from 'react';
+
+const Markdown = lazy(() => import('../../ui/markdown/markdown.tsx'));
+
+/** Markdown of an agent; plain until its reader is loaded. */
+export function RichText({ text }: { text: string }): ReactNode {
+  return (
+    <Suspense fallback={<p className="whitespace-pre-wrap">{text}</p>}>
+      <Markdown text={text} />
+    </Suspense>
+  );
+}
