@@ -173,6 +173,26 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox', () => {
     await server.call('DELETE', `/sessions/${other.session_id}`);
   });
 
+  test('is not read another transcript through a link in the place of its own', async () => {
+    const [victim, linker] = [await start('victim'), await start('linker')];
+    await server.send(victim.id, 'say HYACINTH');
+    await server.call('DELETE', `/sessions/${victim.id}`);
+    const folder = (of: { cwd: string }): string => of.cwd.replaceAll(/[^a-zA-Z0-9]/g, '-');
+    const projects = join(server.userHome, '.claude', 'projects');
+    const [theirs, own] = [victim, linker].map((each) => join(projects, folder(each), `${each.id}.jsonl`));
+    expect(readFileSync(theirs ?? '', 'utf8')).toContain('HYACINTH');
+    await bash(linker.id, `ln -sf ${theirs} ${own}; ls -l ${own}`);
+    const seen = [
+      await server.call('GET', `/sessions/${linker.id}/export`),
+      await server.call('POST', `/sessions/${linker.id}/fork`, {}),
+      await server.call('DELETE', `/sessions/${linker.id}`),
+      await server.call('POST', '/sessions', { resume_session_id: linker.id }),
+      await server.call('GET', `/sessions/${linker.id}/export`),
+    ];
+    expect(JSON.stringify(seen)).not.toContain('HYACINTH');
+    expect(JSON.stringify(await server.send(linker.id, 'what did I say'))).not.toContain('HYACINTH');
+  });
+
   test('keeps its context, its home and its temporary files over a sleep, where everybody finds its transcript', async () => {
     const sleeper = await start('sleeper');
     await bash(sleeper.id, 'echo kept > ~/note; echo kept > /tmp/note');

@@ -1,9 +1,10 @@
-import { constants, createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, lstat, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { isObject } from '../../is-object.ts';
 import type { ConversationFile } from '../agent.ts';
+import { READ_PLAIN } from '../plain-file.ts';
 import { projectFolder } from './rebuild.ts';
 import { findTranscript } from './transcript-file.ts';
 
@@ -27,7 +28,7 @@ export async function listConversation(projects: string, conversationId: string)
   const more = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return Promise.all(
     [transcript, ...more].map(async (place) => {
-      const { size } = await stat(place);
+      const { size } = await lstat(place);
       return { conversationId, path: place.slice(folder.length + 1), place, size };
     }),
   );
@@ -36,7 +37,7 @@ export async function listConversation(projects: string, conversationId: string)
 /** The content of a file up to its size when it was listed; of JSON Lines, the whole lines of that. */
 export async function readListed({ place, path, size }: ListedFile): Promise<string> {
   if (size === 0) return '';
-  const text = await textOf(createReadStream(place, { end: size - 1 }));
+  const text = await textOf(await openStream(place, { end: size - 1 }));
   return path.endsWith('.jsonl') ? text.slice(0, text.lastIndexOf('\n') + 1) : text;
 }
 
@@ -48,20 +49,23 @@ export async function* conversationFiles(
   for (const { path, place, size } of await listConversation(projects, conversationId)) {
     let part = 0;
     const length = path.endsWith('.jsonl') ? await wholeLines(place, size) : size;
-    const text = createReadStream(place, {
-      start: 0,
-      end: length - 1,
-      encoding: 'utf8',
-      highWaterMark: PART,
-    });
-    if (length > 0) for await (const chunk of text) yield { conversationId, path, part: part++, text: chunk };
+    const options = { start: 0, end: length - 1, encoding: 'utf8', highWaterMark: PART } as const;
+    if (length > 0)
+      for await (const chunk of await openStream(place, options))
+        yield { conversationId, path, part: part++, text: chunk };
     if (part === 0) yield { conversationId, path, part, text: '' };
   }
 }
 
+/** Closes the file at its end. */
+const openStream = async (
+  place: string,
+  options: { start?: number; end: number; encoding?: 'utf8'; highWaterMark?: number },
+) => (await open(place, READ_PLAIN)).createReadStream(options);
+
 /** How much of the first `size` bytes of a file is whole lines. */
 async function wholeLines(place: string, size: number): Promise<number> {
-  const file = await open(place);
+  const file = await open(place, READ_PLAIN);
   try {
     const block = Buffer.alloc(BLOCK);
     for (let end = size; end > 0; end -= BLOCK) {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { appendFile, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PermissionMode } from 'claude-agent-protocol';
 import { z } from 'zod';
 import type { ParkedCall, TranscriptMessage } from '../agent.ts';
+import { APPEND_PLAIN, READ_PLAIN, WRITE_PLAIN } from '../plain-file.ts';
 import { linesFromEnd } from './transcript-file.ts';
 
 /**
@@ -111,7 +112,9 @@ export async function markDeferred(
   if (toolUseId !== undefined) append(randomUUID(), deferral(toolUseId, said, conversation.permissionMode));
   // A process killed while writing may have left half a line.
   const start = tail.endsInLine ? '' : '\n';
-  await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  await appendFile(path, start + entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''), {
+    flag: APPEND_PLAIN,
+  });
 }
 
 /** The entry that makes the agent ask again. */
@@ -140,10 +143,16 @@ function deferral(
  * ("stream closed"), and even asks its model to go on, for the 0.3 s until it is ended. None of that is in the log.
  */
 async function cutBehind(path: string, uuid: string): Promise<void> {
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(path, { encoding: 'utf8', flag: READ_PLAIN });
   const at = text.lastIndexOf(`"uuid":"${uuid}"`);
   const end = text.indexOf('\n', at);
-  if (at >= 0 && end >= 0) await truncate(path, Buffer.byteLength(text.slice(0, end + 1)));
+  if (at < 0 || end < 0) return;
+  const file = await open(path, WRITE_PLAIN);
+  try {
+    await file.truncate(Buffer.byteLength(text.slice(0, end + 1)));
+  } finally {
+    await file.close();
+  }
 }
 
 const NEWLINE = 10;
@@ -159,7 +168,7 @@ async function readTail(
 ): Promise<Tail> {
   const turn = new Set(said.map(({ uuid }) => uuid));
   const [prompt, call] = [said[0]?.uuid, said.at(-1)?.uuid ?? ''];
-  const file = await open(path);
+  const file = await open(path, READ_PLAIN);
   try {
     const { size } = await file.stat();
     const { buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
@@ -198,17 +207,19 @@ const isSpoken = ({ type }: z.output<typeof Entry>): boolean => type === 'user' 
 export async function unmark(path: string): Promise<void> {
   const mark = await lastMark(path);
   if (mark === undefined) return;
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(path, { encoding: 'utf8', flag: READ_PLAIN });
   const at = text.lastIndexOf(mark);
   // Renamed, so that a crash in between loses nothing.
   const next = `${path}.tmp`;
-  await writeFile(next, text.slice(0, at) + text.slice(at + mark.length + 1), { mode: 0o600 });
+  await rm(next, { force: true });
+  const kept = text.slice(0, at) + text.slice(at + mark.length + 1);
+  await writeFile(next, kept, { flag: 'wx', mode: 0o600 });
   await rename(next, path);
 }
 
 /** The line of a mark with nothing behind it. */
 async function lastMark(path: string): Promise<string | undefined> {
-  const file = await open(path);
+  const file = await open(path, READ_PLAIN);
   try {
     for await (const line of linesFromEnd(file)) {
       const { data: entry } = Entry.safeParse(parse(line));

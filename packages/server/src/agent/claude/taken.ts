@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
+import { READ_PLAIN } from '../plain-file.ts';
 import { findTranscript, linesFromEnd } from './transcript-file.ts';
 
 /**
@@ -25,7 +26,7 @@ export async function takenFrom(
   const path = await findTranscript(projects, conversationId);
   if (path === undefined) return [];
   const wanted = new Set(messageIds);
-  const file = await open(path);
+  const file = await open(path, READ_PLAIN);
   try {
     for await (const line of linesFromEnd(file)) {
       const id = messageOf(line, wanted);

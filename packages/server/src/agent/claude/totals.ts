@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { READ_PLAIN } from '../plain-file.ts';
 import { findTranscript, linesFromEnd } from './transcript-file.ts';
 
 const count = z.number().catch(0);
@@ -30,7 +31,7 @@ const MARK = '"type":"cost-state"';
 export async function savedTotals(configDir: string, conversationId: string): Promise<ModelUsage> {
   const path = await findTranscript(join(configDir, 'projects'), conversationId);
   if (path === undefined) return {};
-  const file = await open(path);
+  const file = await open(path, READ_PLAIN);
   try {
     return await lastTotals(file);
   } finally {

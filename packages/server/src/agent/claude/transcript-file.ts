@@ -1,5 +1,6 @@
-import { type FileHandle, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byTrust } from '../sandbox/live-folders.ts';
 import { summarize } from './library/read.ts';
 
 const CHUNK = 256 * 1024;
@@ -38,8 +39,7 @@ export async function* linesFromEnd(file: FileHandle): AsyncGenerator<string, vo
 }
 
 /**
- * The path of a conversation's transcript: the newest file of that name, because a conversation that moved to another
- * folder may have left one behind.
+ * The path of a conversation's transcript.
  * @param projects the agent's folder of transcript folders
  */
 export async function findTranscript(projects: string, conversationId: string): Promise<string | undefined> {
@@ -47,11 +47,11 @@ export async function findTranscript(projects: string, conversationId: string): 
   const found = await Promise.all(
     folders.map(async (folder) => {
       const path = join(projects, folder, `${conversationId}.jsonl`);
-      const info = await stat(path).catch(() => undefined);
-      return info ? [{ path, modified: info.mtimeMs }] : [];
+      const info = await lstat(path).catch(() => undefined);
+      return info?.isFile() ? [{ path, folder, modified: info.mtimeMs, born: info.birthtimeMs }] : [];
     }),
   );
-  return found.flat().sort((a, b) => b.modified - a.modified)[0]?.path;
+  return found.flat().sort(byTrust(conversationId))[0]?.path;
 }
 
 /**

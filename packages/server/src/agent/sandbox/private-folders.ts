@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isObject } from '../../is-object.ts';
 import { readProc } from '../proc.ts';
+import { byTrust, isLive, liveFolder } from './live-folders.ts';
 import type { Mount } from './mounts.ts';
 
 /** Whose sandbox it is. */
@@ -58,8 +59,8 @@ const LOGIN = '.credentials.json';
 const CHECKPOINTS = 'file-history';
 /** The agent's register of its processes. */
 const REGISTER = 'sessions';
-/** Folders of transcripts of sessions that have an agent in a sandbox; their names differ from those of all projects. */
-const LIVE = 'sandbox-';
+/** Folders of the agent with files or folders that are named after a conversation, by which it finds them again. */
+const BESIDE = [CHECKPOINTS, 'tasks', 'todos', 'plans', 'session-env', 'debug'];
 
 /**
  * Without a sandbox, a conversation's files are in `projects/<folder's name>/`, among those of other sessions in that
@@ -73,7 +74,7 @@ export async function openPrivateFolders(
   const own = join(folder, sessionId);
   const at = { home: join(own, 'home'), tmp: join(own, 'tmp'), config: join(own, 'config') };
   const projects = join(config, 'projects');
-  const live = join(projects, `${LIVE}${sessionId}`);
+  const live = join(projects, liveFolder(sessionId));
   const checkpoints = join(CHECKPOINTS, conversationId);
   const memory = join(projects, project, 'memory');
   await makeFolders([...Object.values(at), live, join(config, checkpoints)]);
@@ -83,7 +84,9 @@ export async function openPrivateFolders(
     stateFile.startsWith(`${config}/`) ? at.config : at.home,
     stateFile.split('/').at(-1) ?? '',
   );
-  await writeFile(state, await keptState(stateFile), { mode: 0o600 });
+  // The agent could have put a link there, to have another file overwritten.
+  await writeFile(join(own, 'state'), await keptState(stateFile), { mode: 0o600 });
+  await rename(join(own, 'state'), state);
   // Once: the agent may have set another name since.
   await writeFile(join(at.home, '.gitconfig'), await gitIdentity(), { flag: 'wx', mode: 0o600 }).catch(
     ifThere,
@@ -118,21 +121,58 @@ export async function openPrivateFolders(
     },
     async leave() {
       if (entry !== undefined) await rm(entry, { force: true });
+      const taken = new Set([conversationId]);
+      const take = (from: string, to: string): Promise<void> =>
+        takeConversations(from, to, taken, (id) => isElsewhere(projects, live, id));
       // What the agent wrote under other names: another project's, and the conversation after a /clear.
       for (const name of await foldersIn(join(at.config, 'projects'))) {
-        if (name !== project) await moveInto(join(at.config, 'projects', name), join(projects, name));
+        if (name !== project && !isLive(name))
+          await take(join(at.config, 'projects', name), join(projects, name));
       }
-      await moveInto(live, join(projects, project));
-      for (const name of await foldersIn(at.config)) {
-        if (name === 'projects') continue;
-        for (const entry of await readdir(join(at.config, name))) {
-          const isMounted = bound.includes(join(name, entry));
-          if (isConversation(entry) && !isMounted)
-            await move(join(at.config, name, entry), join(config, name, entry));
+      // Notes on the project, if this session is the first to make some.
+      const notes = join(live, 'memory');
+      if ((await isThere(notes)) && !(await isThere(memory))) await move(notes, memory);
+      await take(live, join(projects, project));
+      for (const name of BESIDE) {
+        for (const entry of await readdir(join(at.config, name)).catch(() => [])) {
+          const id = CONVERSATION.exec(entry)?.[0];
+          if (id === undefined || !taken.has(id) || bound.includes(join(name, entry))) continue;
+          await move(join(at.config, name, entry), join(config, name, entry));
         }
       }
     },
   };
+}
+
+/**
+ * Moves the conversations of a session from a folder that its agent writes to. The agent can write anything there, under the
+ * names of other sessions' conversations too: those that are elsewhere are not touched, and nothing but conversations is
+ * taken, because all sessions of a project find its other files.
+ * @param taken the session's conversations; those that are found to be new are added
+ */
+async function takeConversations(
+  from: string,
+  to: string,
+  taken: Set<string>,
+  isThereAlready: (id: string) => Promise<boolean>,
+): Promise<void> {
+  for (const name of await readdir(from).catch(() => [])) {
+    const id = CONVERSATION.exec(name)?.[0];
+    if (id === undefined || (name !== id && name !== `${id}.jsonl`)) continue;
+    if (!taken.has(id) && (await isThereAlready(id))) continue;
+    taken.add(id);
+    await move(join(from, name), join(to, name));
+  }
+  await rm(from, { recursive: true, force: true });
+}
+
+/** Whether a conversation has a transcript in another folder than the one that the agent writes to. */
+async function isElsewhere(projects: string, live: string, id: string): Promise<boolean> {
+  const folders = (await foldersIn(projects)).map((name) => join(projects, name));
+  const found = await existing(
+    folders.filter((folder) => folder !== live).map((folder) => join(folder, `${id}.jsonl`)),
+  );
+  return found.length > 0;
 }
 
 /** Removes what a session had for itself. */
@@ -145,20 +185,46 @@ async function makeFolders(paths: readonly string[]): Promise<void> {
 
 /** Moves a conversation's transcript, and the folder of the same name, to where only its session sees them. */
 async function bringTranscript(projects: string, live: string, conversationId: string): Promise<void> {
-  const names = [`${conversationId}.jsonl`, conversationId];
-  for (const folder of await foldersIn(projects)) {
-    const from = join(projects, folder);
-    if (from === live) continue;
-    for (const name of names) {
-      if (await isThere(join(from, name))) await moveNewer(join(from, name), join(live, name));
+  const folders = await foldersIn(projects);
+  for (const name of [`${conversationId}.jsonl`, conversationId]) {
+    const copies = await Promise.all(
+      folders.map(async (folder) => {
+        const info = await lstat(join(projects, folder, name)).catch(() => undefined);
+        if (!info || info.isSymbolicLink()) return [];
+        return [{ folder, modified: info.mtimeMs, born: info.birthtimeMs }];
+      }),
+    );
+    const [first, ...others] = copies.flat().sort(byTrust(conversationId));
+    const target = join(live, name);
+    if (first && first.folder !== basename(live)) await move(join(projects, first.folder, name), target);
+    for (const { folder } of others) {
+      // Another session's agent wrote it under this one's name.
+      if (isLive(folder)) continue;
+      // Two folders become one. An older transcript that was left behind would count later.
+      if (name === conversationId) await move(join(projects, folder, name), target);
+      else await rm(join(projects, folder, name));
     }
   }
 }
 
-/** A conversation that moved to another folder may have left an older transcript behind: the newest counts. */
-async function moveNewer(from: string, to: string): Promise<void> {
-  const [source, target] = await Promise.all([stat(from), stat(to).catch(() => undefined)]);
-  if (!target || source.isDirectory() || source.mtimeMs > target.mtimeMs) await move(from, to);
+/**
+ * An agent owns its home and could leave a link there where its next sandbox mounts something: the mount would be made where
+ * the link leads, and with it a folder or an empty file outside.
+ */
+export async function clearMountPoints(mounts: readonly Mount[]): Promise<void> {
+  for (const root of mounts) {
+    if (root.kind !== 'write' || root.source === undefined || root.source === root.path) continue;
+    for (const { path } of mounts) {
+      if (!path.startsWith(`${root.path}/`)) continue;
+      let at = root.source;
+      for (const part of path.slice(root.path.length + 1).split('/')) {
+        at = join(at, part);
+        const info = await lstat(at).catch(() => undefined);
+        if (info?.isSymbolicLink()) await rm(at);
+        if (!info?.isDirectory()) break;
+      }
+    }
+  }
 }
 
 /** Folders named after a conversation, where the agent keeps more than its transcript; the names differ by version. */
@@ -168,8 +234,8 @@ async function foldersOf(config: string, conversationId: string): Promise<string
   return found.map((path) => path.slice(config.length + 1));
 }
 
-/** `<uuid>`, `<uuid>.json`, `<uuid>-agent-<uuid>.json`. */
-const isConversation = (name: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.test(name);
+/** Begins names such as `<uuid>.jsonl`, `<uuid>-agent-<uuid>.json`. */
+const CONVERSATION = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
 /** Moves all that is in a folder into another, and removes the folder. */
 async function moveInto(from: string, to: string): Promise<void> {
@@ -180,6 +246,8 @@ async function moveInto(from: string, to: string): Promise<void> {
 
 /** Moves a file or folder; two folders become one. */
 async function move(from: string, to: string): Promise<void> {
+  // Only a sandbox could read through a link in the way that was meant.
+  if ((await lstat(from)).isSymbolicLink()) return rm(from);
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   try {
     await rename(from, to);

@@ -9,7 +9,7 @@ import type { Egress, Origin } from './egress.ts';
 import { EGRESS_PORT, type Engine, type SandboxCommand, type SandboxStart } from './engine.ts';
 import type { SandboxLimits } from './limits.ts';
 import type { Mount } from './mounts.ts';
-import { openPrivateFolders, removePrivateFolders } from './private-folders.ts';
+import { clearMountPoints, openPrivateFolders, removePrivateFolders } from './private-folders.ts';
 
 const run = promisify(execFile);
 
@@ -136,14 +136,16 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         { sessionId, conversationId, project: deps.projectOf(cwd), usesLogin: deps.usesLogin(guest) },
       );
       const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
+      const mounts: Mount[] = [
+        ...machine,
+        ...own.mounts,
+        ...writable.map((path): Mount => ({ kind: 'work', path })),
+        ...(startsIn === undefined ? [] : [{ kind: 'folder', path: startsIn } as const]),
+      ];
+      await clearMountPoints(mounts);
       const room = await deps.engine.open({
         sessionId,
-        mounts: [
-          ...machine,
-          ...own.mounts,
-          ...writable.map((path): Mount => ({ kind: 'work', path })),
-          ...(startsIn === undefined ? [] : [{ kind: 'folder', path: startsIn } as const]),
-        ],
+        mounts,
         cwd: startsIn ?? cwd,
         limits: deps.limits,
         accept: way && ((socket) => way.egress.accept(socket, way.origin)),

@@ -1,7 +1,8 @@
-import { type Dirent, readdirSync, rmSync, statSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TranscriptQuery } from '../../agent.ts';
+import { byTrust, type Copy } from '../../sandbox/live-folders.ts';
 import { type Summary, summarize } from './read.ts';
 
 /** A conversation on disk. */
@@ -124,7 +125,7 @@ export function openCatalog(projects: string, file: string): Catalog {
             const id = TRANSCRIPT.exec(name)?.[1];
             if (id === undefined) continue;
             const path = join(projects, folder.name, name);
-            const stat = statSync(path, { throwIfNoEntry: false });
+            const stat = lstatSync(path, { throwIfNoEntry: false });
             if (!stat?.isFile()) continue;
             seen.add(path);
             const before = files.get(path);
@@ -173,43 +174,46 @@ export function openCatalog(projects: string, file: string): Catalog {
     },
 
     find(id) {
-      let newest: Found | undefined;
-      for (const folder of entries(projects)) {
-        const path = join(projects, folder.name, `${id}.jsonl`);
-        const stat = statSync(path, { throwIfNoEntry: false });
-        if (!stat?.isFile() || stat.mtimeMs < (newest?.modified ?? 0)) continue;
-        const summary = read(path, stat.size);
+      for (const { path, size, modified } of copiesOf(projects, id)) {
+        const summary = read(path, size);
         if (!summary.isConversation) continue;
-        newest = {
+        return {
           id,
           path,
-          size: stat.size,
-          modified: stat.mtimeMs,
+          size,
+          modified,
           preview: previewOf(summary),
           title: summary.title,
           cwd: summary.cwd,
         };
       }
-      return newest;
+      return undefined;
     },
 
     locate(id) {
       const path = places.get(id);
-      const stat = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
-      if (path !== undefined && stat) return { path, size: stat.size };
-      for (const folder of entries(projects)) {
-        const place = join(projects, folder.name, `${id}.jsonl`);
-        const there = statSync(place, { throwIfNoEntry: false });
-        if (!there?.isFile()) continue;
-        places.set(id, place);
-        return { path: place, size: there.size };
-      }
-      return undefined;
+      const stat = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+      if (path !== undefined && stat?.isFile()) return { path, size: stat.size };
+      const [found] = copiesOf(projects, id);
+      if (!found) return undefined;
+      places.set(id, found.path);
+      return { path: found.path, size: found.size };
     },
 
     close: () => db.close(),
   };
 }
+
+/** The files of a conversation, the one that counts first. */
+const copiesOf = (projects: string, id: string): (Copy & { path: string; size: number })[] =>
+  entries(projects)
+    .flatMap(({ name: folder }) => {
+      const path = join(projects, folder, `${id}.jsonl`);
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (!stat?.isFile()) return [];
+      return [{ path, folder, size: stat.size, modified: stat.mtimeMs, born: stat.birthtimeMs }];
+    })
+    .sort(byTrust(id));
 
 const previewOf = ({ named, title, prompt }: Summary): string =>
   (named ? title : prompt) || prompt || title || '';

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TranscriptLook } from '../../agent.ts';
+import { READ_PLAIN } from '../../plain-file.ts';
 
 const CHUNK = 1024 * 1024;
 /** Sources of human prompts: programs over the SDK, and the terminal. */
@@ -13,7 +14,7 @@ const OF_THE_AGENT = /notification|wakeup|continuation/;
  * ended) do not count, nor do tool results and notes on commands, which name no source.
  */
 export function promptsIn(path: string, from: number, size: number): string[] {
-  const file = openSync(path, 'r');
+  const file = openSync(path, READ_PLAIN);
   const prompts: string[] = [];
   const take = (line: Buffer): void => {
     if (line.includes('"promptSource":"')) prompts.push(...promptOf(line.toString('utf8')));
@@ -49,8 +50,9 @@ const QUICK_BYTES = 512 * 1024;
  */
 export function quickLook(path: string, from: number): Omit<TranscriptLook, 'holder'> | undefined {
   try {
-    const { size } = statSync(path);
-    if (size <= from || size - from > QUICK_BYTES) return undefined;
+    const stat = lstatSync(path);
+    const { size } = stat;
+    if (!stat.isFile() || size <= from || size - from > QUICK_BYTES) return undefined;
     return { size, prompts: promptsIn(path, from, size) };
   } catch {
     return undefined;

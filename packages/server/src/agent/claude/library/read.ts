@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { READ_PLAIN } from '../../plain-file.ts';
 
 /** The summary of a transcript file, from its two ends. */
 export interface Summary {
@@ -36,7 +37,7 @@ interface Entry {
 
 /** Reads the ends of a transcript: at most 1.2 MB, whatever its size. @throws when it cannot be read */
 export function summarize(path: string): Summary {
-  const file = openSync(path, 'r');
+  const file = openSync(path, READ_PLAIN);
   try {
     const { size } = fstatSync(file);
     let head = readAt(file, 0, Math.min(size, HEAD));

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type { KeptFile, KeptPart } from '../../../store/transcripts.ts';
+import { READ_PLAIN } from '../../plain-file.ts';
 import { projectFolder } from '../rebuild.ts';
 import { findTranscript } from '../transcript-file.ts';
 
@@ -48,8 +49,8 @@ export async function localFiles(
 }
 
 async function isLonger({ place, size }: Pick<LocalFile, 'place' | 'size'>): Promise<boolean> {
-  const info = await stat(place).catch(() => undefined);
-  return info !== undefined && info.size > size;
+  const info = await lstat(place).catch(() => undefined);
+  return info?.isFile() === true && info.size > size;
 }
 
 async function below(root: string, path: string): Promise<Promise<LocalFile | undefined>[]> {
@@ -62,8 +63,8 @@ async function below(root: string, path: string): Promise<Promise<LocalFile | un
 /** undefined for one that has gone meanwhile. */
 async function describe(path: string, root: string): Promise<LocalFile | undefined> {
   const place = join(root, path);
-  const info = await stat(place).catch(() => undefined);
-  return info && { path, place, size: info.size, modified: info.mtimeMs };
+  const info = await lstat(place).catch(() => undefined);
+  return info?.isFile() ? { path, place, size: info.size, modified: info.mtimeMs } : undefined;
 }
 
 /** Where a stored file of a conversation belongs here: where its transcript is, or would be for this folder. */
@@ -106,7 +107,7 @@ async function readFully(file: FileHandle, into: Buffer, from: number): Promise<
 
 /** Whether a file here is the stored one, perhaps with more behind it. */
 export async function isAsStored(place: string, kept: KeptFile): Promise<boolean> {
-  const file = await open(place).catch(() => undefined);
+  const file = await open(place, READ_PLAIN).catch(() => undefined);
   if (!file) return false;
   try {
     return (await sameUpTo(file, kept)) !== undefined;
@@ -123,7 +124,7 @@ export async function* newParts(
   { path, place, size }: LocalFile,
   kept: KeptFile | undefined,
 ): AsyncGenerator<KeptPart, void, void> {
-  const file = await open(place);
+  const file = await open(place, READ_PLAIN);
   try {
     const same = kept && size >= kept.size ? await sameUpTo(file, kept) : undefined;
     const length = path.endsWith('.jsonl') ? await wholeLines(file, size) : size;
