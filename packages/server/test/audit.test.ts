@@ -1,5 +1,10 @@
 /** The audit log: who changed what, from where, and what became of it. */
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import { type AuditEntry, isAudited } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALL_ROUTES, bodyFor } from './support/all-routes.ts';
@@ -7,6 +12,7 @@ import { type Answer, script } from './support/api.ts';
 import { UNKNOWN } from './support/calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const AUDITED = ALL_ROUTES.filter(isAudited);
 const ROOT = 'key-of-the-operator';
 const ADMIN = 'key-of-the-admin';
@@ -244,5 +250,89 @@ describe('the log', () => {
       all.filter(({ at }) => at >= from && at < to),
     );
     expect((await server.call('GET', '/audit?cursor=x', undefined, as(ROOT))).status).toBe(422);
+  });
+});
+
+describe('an entry is kept', () => {
+  const started: TestServer[] = [];
+  /** Another server, on a home of its own. */
+  const start = async (name: string, args: string[] = []): Promise<TestServer> => {
+    const home = join(server.home, name);
+    mkdirSync(home, { recursive: true });
+    const config = { trusted_proxies: ['127.0.0.1'] };
+    const options = { on: { ...server, home }, args: ['--demo', ...args], config };
+    const other = await startTestServer({ ...options, env: { AGENT_SERVER_API_KEY: ROOT } });
+    started.push(other);
+    return other;
+  };
+  afterAll(() => Promise.all(started.map((other) => other.stop())));
+  const export_ = async (on: TestServer): Promise<AuditEntry[]> => {
+    const { body } = await on.call<string>('GET', '/audit/export', undefined, as(ROOT));
+    return body.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as AuditEntry]));
+  };
+
+  test('of everything that was answered before kill -9, once', async () => {
+    const victim = await start('killed');
+    const answered: string[] = [];
+    const ask = async (): Promise<void> => {
+      for (;;) {
+        const id = randomUUID();
+        const headers = as(ROOT, { 'x-request-id': id });
+        const { status } = await victim.call('POST', '/keys', { name: 'x' }, headers);
+        if (status === 200) answered.push(id);
+      }
+    };
+    const asking = [1, 2, 3, 4].map(() => ask().catch(() => {}));
+    await expect.poll(() => answered.length, { interval: 5 }).toBeGreaterThan(100);
+    await victim.kill();
+    await Promise.all(asking);
+    const found = (await export_(await start('killed'))).map(({ request_id: id }) => id);
+    expect(answered.filter((id) => !found.includes(id))).toEqual([]);
+    expect(new Set(found).size).toBe(found.length);
+  });
+
+  test('of refusals, of which many become one; a shutdown loses none', async () => {
+    const flooded = await start('flooded');
+    const send = (from: string) =>
+      flooded.call('DELETE', `/sessions/${UNKNOWN}`, undefined, { headers: { 'x-forwarded-for': from } });
+    for (let n = 0; n < 100; n++) expect((await send('203.0.113.1')).status).toBe(401);
+    await send('203.0.113.2');
+    await flooded.stop();
+    const found = await export_(await start('flooded'));
+    expect(found.every(({ actor, problem }) => actor.kind === 'unknown' && problem === 'unauthorized')).toBe(
+      true,
+    );
+    const counts = (address: string) =>
+      found.filter((entry) => entry.address === address).map(({ count }) => count);
+    expect(counts('203.0.113.1')).toEqual([...Array<number>(20).fill(1), 80].toSorted());
+    expect(counts('203.0.113.2')).toEqual([1]);
+  });
+
+  test('of keys that a command makes on the database, in a backup, and against changes', async () => {
+    const home = join(server.home, 'command');
+    const run = (...args: string[]): string =>
+      execFileSync(process.execPath, ['--conditions=claude-agent-source', MAIN, ...args, '--home', home], {
+        env: { PATH: process.env.PATH ?? '', HOME: server.userHome },
+        encoding: 'utf8',
+      });
+    const id = /key_\w+/.exec(run('keys', 'create', '--name', 'first', '--role', 'operator'))?.[0];
+    run('keys', 'revoke', id ?? '');
+    const saved = join(server.home, 'saved');
+    run('backup', saved);
+    for (const file of [join(home, 'server.db'), saved]) {
+      const db = new DatabaseSync(file);
+      const rows = db.prepare('select action, actor_kind, params from audit order by id').all();
+      expect(rows).toMatchObject([
+        {
+          action: 'createKey',
+          actor_kind: 'command',
+          params: JSON.stringify({ key_id: id, role: 'operator' }),
+        },
+        { action: 'revokeKey', actor_kind: 'command' },
+      ]);
+      for (const change of ["update audit set actor = 'other'", 'delete from audit'])
+        expect(() => db.exec(change)).toThrow('append-only');
+      db.close();
+    }
   });
 });
