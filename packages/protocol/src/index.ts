@@ -79,7 +79,7 @@ export {
   MetadataFilter,
 } from './schemas/common.ts';
 export { AnthropicError, Problem } from './schemas/error.ts';
-export { CreateKey, type Key, TenantName } from './schemas/key.ts';
+export { CreateKey, type Key, PolicyName, TenantName } from './schemas/key.ts';
 export { type LimitState, Limits } from './schemas/limits.ts';
 export {
   AnswerItem,
@@ -130,5 +130,6 @@ export {
   Usage,
 } from './schemas/session.ts';
 export { BackgroundTask } from './schemas/task.ts';
+export { CreateWebhook } from './schemas/webhook.ts';
 export { Workspace, WorkspaceSource } from './schemas/workspace.ts';
 export { ExportLine } from './transfer.ts';

@@ -118,11 +118,23 @@ describe('every setting', () => {
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
     if (name === 'limits_per_key' || name === 'limits_per_tenant')
       return [{ requests_per_minute: 60 }, '{"requests_per_minute":60}'];
+    if (name === 'trust_project_roles') return [['admin', 'operator'], 'admin,operator'];
     if (name === 'trusted_proxies') return [['10.0.0.0/8', '::1'], '10.0.0.0/8,::1'];
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
     if (name === 'push_contact') return ['mailto:a@b.example', 'mailto:a@b.example'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
     if (name === 'policy_network') return [{ mode: 'none' }, '{"mode":"none"}'];
+    if (name === 'policies') return [{ a: { deny: ['Bash'] } }, '{"a":{"deny":["Bash"]}}'];
+    if (name === 'webhooks') {
+      const hook = {
+        name: 'a',
+        url: 'https://a/',
+        secret: `whsec_${'A'.repeat(32)}`,
+        tenant: 't',
+        events: ['turn.failed'],
+      };
+      return [[hook], JSON.stringify([hook])];
+    }
     if (name === 'tenants') return [{ a: { policy: {} } }, '{"a":{"policy":{}}}'];
     if (name === 'gateway') return [{ retries: 1 }, '{"retries":1}'];
     if (name === 'api_keys') {
@@ -154,7 +166,7 @@ describe('every setting', () => {
       expect(fromFile).toMatchObject(nested as object);
       expect(read([], { [`AGENT_SERVER_${name.toUpperCase()}`]: text })).toEqual(fromFile);
       const flag = name.replaceAll('_', '-');
-      const isSecret = name === 'api_keys' || name === 'gateway';
+      const isSecret = ['api_keys', 'gateway', 'webhooks'].includes(name);
       expect(Object.hasOwn(flags, flag)).toBe(!isSecret);
       if (isSecret) return;
       const given =

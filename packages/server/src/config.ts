@@ -28,6 +28,7 @@ import { OUTBOUND_FIELDS, type OutboundConfig, readOutbound } from './outbound-c
 import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
 import { createSettingNames, type Mistake, type Sources } from './setting-sources.ts';
 import type { RetentionLimits } from './store/store.ts';
+import { type ConfiguredWebhooks, WEBHOOK_FIELDS } from './webhooks/configured.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
 
 export { ConfigError } from 'claude-agent-gateway';
@@ -58,6 +59,7 @@ const ConfigFile = z.strictObject({
   allow_unasked_tools: z.union([z.literal(true), z.array(z.string().min(1))]).optional(),
   allow_commands: z.boolean().optional(),
   ...OUTBOUND_FIELDS,
+  ...WEBHOOK_FIELDS,
   ...ACCESS_FIELDS,
   default_permission_mode: PermissionMode.optional(),
   permission_timeout_seconds: z.number().min(0).max(MAX_PERMISSION_TIMEOUT_SECONDS).optional(),
@@ -112,6 +114,7 @@ export interface Config extends NodeConfig, PolicyConfig, AccessConfig, Outbound
   allowUnaskedTools: true | readonly string[];
   /** Whether callers may start commands as MCP servers. */
   allowCommands: boolean;
+  webhooks: ConfiguredWebhooks;
   defaultPermissionMode: PermissionMode;
   permissionTimeoutSeconds: number;
   /** So long does an agent process wait for a permission that can do without it. */
@@ -169,7 +172,7 @@ export const USAGE = `Usage: claude-agent-server [options]
 
 Every setting of the file is also a flag and a variable: max_sessions, --max-sessions, AGENT_SERVER_MAX_SESSIONS; a part
 of one as retention.max_events, --retention-max-events, AGENT_SERVER_RETENTION_MAX_EVENTS. Lists: repeat the flag, or commas in the
-variable. --no-NAME turns off what is on. And api_keys and gateway have no flag, because everybody sees the list of processes.
+variable. --no-NAME turns off what is on. api_keys, gateway and webhooks have no flag, because everybody sees the list of processes.
 Environment: also AGENT_SERVER_API_KEY (one key), ANTHROPIC_MODEL, and the agent's credentials (ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN, ...).`;
 
 /** Where AgentCore expects an agent. */
@@ -235,6 +238,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     // With leave to bypass every question, anything may run.
     allowUnaskedTools: settings.allow_unasked_tools ?? (settings.allow_bypass_permissions || []),
     ...readOutbound(settings),
+    webhooks: settings.webhooks ?? [],
     ...readAccess(settings),
     allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
     defaultPermissionMode: settings.default_permission_mode ?? 'default',

@@ -18,6 +18,7 @@ import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 
 const USAGE = `Usage: claude-agent-server keys create --name NAME [--role ROLE] [--tenant NAME] [--expires-in-days N] [--budget-usd N]
+                                        [--policy NAME]
                                         [--limit NAME=N]...
        claude-agent-server keys list [--tenant NAME]
        claude-agent-server keys rotate ID [--keep-seconds N]
@@ -28,6 +29,7 @@ Makes and revokes the keys that open the server. The secret of a key is printed 
   --role ROLE         viewer, approver, user (default), admin or operator
   --tenant NAME       whose sessions it may see (default: default)
   --limit NAME=N      what it may use, repeatable: ${LIMITS.join(', ')}
+  --policy NAME       what its sessions may do: one of "policies" in the configuration
   --keep-seconds N    so long the old secret works too (default 0)
 
 Where: a server that runs on this home is asked, as the key in AGENT_SERVER_API_KEY; otherwise the database is opened.
@@ -42,6 +44,7 @@ const OPTIONS = {
   'expires-in-days': { type: 'string' },
   'budget-usd': { type: 'string' },
   limit: { type: 'string', multiple: true },
+  policy: { type: 'string' },
   'keep-seconds': { type: 'string' },
   url: { type: 'string' },
   home: { type: 'string' },
@@ -90,6 +93,7 @@ export async function keys(argv: string[], env: Env): Promise<string> {
               name: values.name,
               role: values.role,
               tenant: values.tenant,
+              policy: values.policy,
               expires_in_days: number('expires-in-days'),
               budget_usd: number('budget-usd'),
               limits: limitsIn(values.limit),

@@ -48,6 +48,7 @@ import { createRetention } from './sessions/retention.ts';
 import { asStartError } from './start-error.ts';
 import { redactUrl } from './store/redact-url.ts';
 import { VERSION } from './version.ts';
+import { applyConfigured } from './webhooks/configured.ts';
 import { createWebhookSender } from './webhooks/sender.ts';
 import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
@@ -278,6 +279,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     }),
     workspaces,
     addressOf,
+    trustProjectRoles: config.trustProjectRoles,
     peers,
     runtimeSessions,
     host: config.host,
@@ -308,6 +310,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   });
   try {
     await requireKey(config, keys);
+    await applyConfigured(store, config.webhooks, config.allowWebhookUrls);
     await sessions.recover();
     http = createHttpServer(getRequestListener(app.fetch));
     if (config.agentcore) http.on('upgrade', sockets.upgrade);

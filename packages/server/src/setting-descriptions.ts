@@ -14,6 +14,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   database_connections: 'the most connections for reading (default 8)',
   allow_bypass_permissions: 'sessions may use bypassPermissions (default false)',
   allow_trust_project: 'sessions may run what their folder brings (default false)',
+  trust_project_roles:
+    'roles that may create such sessions, where they are allowed (default all that create any)',
   allow_unasked_tools: 'tools and rules that callers may let run without asking; true: all (default none)',
   allow_commands: 'sessions may bring programs that start unasked (default false)',
   allow_callback_urls: 'where the server may call hooks and tools of callers (default none)',
@@ -21,6 +23,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   push_contact:
     'switches Web Push on: who runs this server, for push services, as mailto:ops@example.org (default off)',
   allow_push_urls: 'which addresses push subscriptions may have (default public)',
+  webhooks: 'webhooks that always are there: name, url, secret, events, tenant, description',
   jwt: 'tokens of an identity provider, besides keys; issuer, audience and jwks_url belong together',
   'jwt.issuer': 'the issuer of tokens that are taken (OpenID Connect), as in their `iss`',
   'jwt.audience': 'what their `aud` must name',
@@ -85,6 +88,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'policy.roots': 'the folders that sessions may work in, inside "roots"',
   'policy.network': 'what the agents of sessions reach at most: {"mode": "limited" or "none", "hosts"}',
   'policy.trust_project': 'whether sessions may trust their folder',
+  policies: 'policies by their name, for keys that are made while the server runs',
   tenants: 'settings of tenants by their name: policy, limits',
   gateway: 'providers and models of the gateway',
   log_level: 'what is logged (default info)',

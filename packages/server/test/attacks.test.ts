@@ -1,6 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { mkdirSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
 import { routes } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -231,3 +233,57 @@ function walk(
   for (const next of [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])])
     into(next, '');
 }
+
+describe('a web page of another site', () => {
+  test('opens no WebSocket, though browsers ask nobody before they do', async () => {
+    const home = join(server.home, 'agentcore');
+    mkdirSync(home);
+    const platform = await startTestServer({
+      on: { ...server, home },
+      args: ['--demo', '--agentcore', '--port', '0', '--host', '127.0.0.1'],
+      config: { allowed_origins: ['https://app.example.com'] },
+      env: { AGENT_SERVER_API_KEY: KEY },
+    });
+    const { host, hostname, port } = new URL(platform.url);
+    const open = (origin: string | undefined, name = host) =>
+      new Promise<number>((resolve, reject) => {
+        const asked = request({
+          hostname,
+          port,
+          path: '/ws?session_id=of-a-page',
+          headers: {
+            ...(origin !== undefined && { origin }),
+            host: name,
+            connection: 'upgrade',
+            upgrade: 'websocket',
+            'sec-websocket-version': '13',
+            'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+          },
+        });
+        asked.on('response', (response) => resolve(response.statusCode ?? 0));
+        asked.on('upgrade', (_, socket) => {
+          socket.destroy();
+          resolve(101);
+        });
+        asked.on('error', reject).end();
+      });
+    const foreign = [
+      'https://evil.example',
+      'null',
+      `http://${hostname}:1`,
+      `http://${host}.evil.example`,
+      'https://app.example.com.evil.example',
+      'http://app.example.com',
+    ];
+    for (const origin of foreign) expect([origin, await open(origin)]).toEqual([origin, 403]);
+    // After DNS rebinding the page is of the same origin, under a name of its own.
+    expect(await open('http://evil.example', 'evil.example')).toBe(403);
+    const sessions = async () =>
+      (await platform.call<{ sessions: unknown[] }>('GET', '/sessions', undefined, { headers })).body
+        .sessions;
+    expect(await sessions()).toEqual([]);
+    expect(await open('https://app.example.com')).toBe(101);
+    expect(await open(`http://${host}`)).toBe(101);
+    await platform.stop();
+  });
+});

@@ -55,7 +55,10 @@ const create = async (maker: Key): Promise<string> => {
 };
 
 beforeAll(async () => {
-  server = await startTestServer({ args: ['--demo'], config: { api_keys: KEYS } });
+  server = await startTestServer({
+    args: ['--demo'],
+    config: { api_keys: KEYS, allow_trust_project: true, trust_project_roles: ['admin', 'operator'] },
+  });
   // Closed: what is admitted answers that the session is closed, and no agent starts.
   for (const [name, maker] of [
     ['own', MAKER],
@@ -188,6 +191,64 @@ describe('what goes over sessions', () => {
       as(key('a', 'admin')),
     );
     expect(resumed.status).toBe(200);
+  });
+
+  test('a snapshot of others can be neither used nor removed', async () => {
+    const id = await create(MAKER);
+    const taken = await server.call<{ snapshot_id: string }>(
+      'POST',
+      `/sessions/${id}/snapshot`,
+      {},
+      as(MAKER),
+    );
+    expect(taken.status).toBe(200);
+    const { snapshot_id: snapshot } = taken.body;
+    const use = (caller: Key, of = snapshot) =>
+      server.call<{ session_id: string }>(
+        'POST',
+        '/sessions',
+        { workspace: { snapshot: of }, start: 'lazy' },
+        as(caller),
+      );
+    const remove = (caller: Key) => server.call('DELETE', `/snapshots/${snapshot}`, undefined, as(caller));
+    for (const caller of [OTHER, FOREIGN, key('b', 'admin')]) {
+      const [foreign, absent] = [await use(caller), await use(caller, UNKNOWN)];
+      expect([foreign.status, JSON.stringify(foreign.body).replaceAll(snapshot, UNKNOWN)]).toEqual([
+        404,
+        JSON.stringify(absent.body),
+      ]);
+      expect(await remove(caller)).toMatchObject({ status: 404, body: { code: 'snapshot_not_found' } });
+    }
+    const made: string[] = [];
+    for (const caller of [MAKER, key('a', 'admin'), ROOT]) {
+      const { status, body } = await use(caller);
+      expect(status).toBe(200);
+      made.push(body.session_id);
+    }
+    expect((await remove(key('a', 'admin'))).status).toBe(200);
+    for (const each of [...made, id]) await server.call('DELETE', `/sessions/${each}`, undefined, as(ROOT));
+  });
+
+  test('only the roles of the configuration may trust a folder, also by an import', async () => {
+    const ask = (caller: Key) =>
+      server.call<{ session_id: string }>(
+        'POST',
+        '/sessions',
+        { trust_project: true, start: 'lazy' },
+        as(caller),
+      );
+    const refused = { status: 403, body: { code: 'role_insufficient' } };
+    expect(await ask(MAKER)).toMatchObject(refused);
+    const { status, body } = await ask(key('a', 'admin'));
+    expect(status).toBe(200);
+    const path = `/sessions/${body.session_id}`;
+    const lines = (await server.call<string>('GET', `${path}/export`, undefined, as(ROOT))).body;
+    await server.call('DELETE', path, undefined, as(ROOT));
+    await server.call('DELETE', `${path}?erase=true`, undefined, as(ROOT));
+    const take = (caller: Key) => server.call('POST', '/sessions/import', lines, as(caller));
+    expect(await take(MAKER)).toMatchObject(refused);
+    expect((await take(key('a', 'admin'))).status).toBe(200);
+    await server.call('DELETE', `${path}?erase=true`, undefined, as(ROOT));
   });
 
   test('GET /usage shows the keys of the own tenant', async () => {

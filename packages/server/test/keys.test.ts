@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -197,70 +196,44 @@ describe('a token of one session', () => {
     expect(await statusWith(secret, `/sessions/${id}`)).toBe(401);
   });
 
+  test('ends when the configuration does not name the key any more that made it', async () => {
+    const home = join(server.home, 'removed');
+    mkdirSync(home);
+    const start = (ids: string[]) =>
+      startTestServer({
+        on: { ...server, home },
+        args: ['--demo'],
+        config: { api_keys: ids.map((id) => ({ id, key: `key-of-${id}-000`, tenant: 'a' })) },
+        env: { AGENT_SERVER_API_KEY: ROOT },
+      });
+    const before = await start(['left', 'kept']);
+    const tokens: string[] = [];
+    let path = '';
+    for (const id of ['left', 'kept']) {
+      const maker = as(`key-of-${id}-000`);
+      const { body } = await before.call<{ session_id: string }>(
+        'POST',
+        '/sessions',
+        { start: 'lazy' },
+        maker,
+      );
+      path = `/sessions/${body.session_id}`;
+      tokens.push((await before.call<{ token: string }>('POST', `${path}/tokens`, {}, maker)).body.token);
+    }
+    await before.stop();
+    const after = await start(['kept']);
+    const statuses = tokens.map(
+      async (token) => (await after.call('GET', path, undefined, as(token))).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([401, 200]);
+    await after.stop();
+  });
+
   test('ends in time, and its stream with it', async () => {
     const id = await newSession(ADMIN);
     const secret = await token(id, { expires_in_seconds: 1 });
     await ended(await server.openStream(`/sessions/${id}/events?access_token=${secret}`));
     expect(await statusWith(secret, `/sessions/${id}`)).toBe(401);
-  });
-});
-
-describe('web pages', () => {
-  const app = 'https://app.example.com';
-  let open: TestServer;
-  beforeAll(async () => {
-    mkdirSync(join(server.home, 'open'));
-    open = await startTestServer({
-      args: ['--demo'],
-      on: { ...server, home: join(server.home, 'open') },
-      config: { allowed_origins: [app] },
-      env: { AGENT_SERVER_API_KEY: ROOT },
-    });
-  });
-  afterAll(() => open?.stop());
-
-  test('of an allowed origin may call, and read what is refused too; no cookies', async () => {
-    const preflight = await open.call('OPTIONS', '/sessions', undefined, {
-      headers: {
-        origin: app,
-        'access-control-request-method': 'POST',
-        'access-control-request-headers': 'authorization,content-type',
-      },
-    });
-    expect(preflight.status).toBe(204);
-    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
-    for (const headers of [{ origin: app }, { origin: app, ...as(ROOT).headers }]) {
-      const answer = await open.call('GET', '/sessions', undefined, { headers });
-      expect(answer.status).toBe('authorization' in headers ? 200 : 401);
-      expect(answer.headers.get('access-control-allow-origin')).toBe(app);
-      expect(answer.headers.has('access-control-allow-credentials')).toBe(false);
-      expect(answer.headers.get('vary')).toMatch(/origin/i);
-    }
-  });
-
-  test('of other origins may not, whatever key they have', async () => {
-    for (const origin of ['https://evil.example', 'http://app.example.com', `${app}.evil.example`, 'null']) {
-      const headers = { origin, ...as(ROOT).headers };
-      const answer = await open.call('GET', '/sessions', undefined, { headers });
-      expect(answer).toMatchObject({ status: 403, body: { code: 'origin_not_allowed' } });
-      expect(answer.headers.has('access-control-allow-origin')).toBe(false);
-    }
-  });
-
-  test('of the server itself work behind a TLS proxy on the same machine that keeps Host', async () => {
-    const status = (headers: Record<string, string>) =>
-      new Promise<number>((resolve, reject) => {
-        request(`${open.url}/sessions`, { headers }, (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        })
-          .on('error', reject)
-          .end();
-      });
-    const host = 'agents.example.com';
-    expect(await status({ host, origin: `https://${host}`, ...as(ROOT).headers })).toBe(200);
-    expect(await status({ host, ...as(ROOT).headers })).toBe(200);
-    expect(await status({ host })).toBe(401);
   });
 });
 

@@ -30,8 +30,10 @@ beforeAll(async () => {
           role: 'user',
           policy: { deny: ['Write'] },
         },
+        { id: 'root', key: 'key-of-the-operator-1', role: 'operator' },
         { id: 'free', key: 'key-of-free-12345', tenant: 'free', role: 'user' },
       ],
+      policies: { careful: { deny: ['Write'], models: ['demo'], max_permission_mode: 'default' } },
       tenants: {
         acme: {
           policy: {
@@ -208,4 +210,38 @@ describe('the models that calls through the gateway ask for', () => {
     expect((await ask(token, 'demo')).status).toBe(200);
     expect((await ask(token, 'demo-2')).status).toBe(403);
   });
+});
+
+test('a key that was made over HTTP has the policy that it names, on its sessions and its model calls', async () => {
+  const root = { authorization: 'Bearer key-of-the-operator-1' };
+  const make = (policy: string) =>
+    server.call<{ key: string; key_id: string; policy: string }>(
+      'POST',
+      '/keys',
+      { name: 'x', tenant: 'free', policy },
+      { headers: root },
+    );
+  expect(await make('unknown')).toMatchObject({ status: 422, body: { code: 'policy_unknown' } });
+  const { body: made } = await make('careful');
+  expect(made).toMatchObject({ policy: 'careful', key_id: expect.stringMatching(/^key_\w+@careful$/) });
+  const headers = { authorization: `Bearer ${made.key}` };
+  const forbidden = { status: 403, body: { code: 'policy_forbids' } };
+  for (const body of [{ permission_mode: 'acceptEdits' }, { model: 'claude-haiku' }])
+    expect(await server.call('POST', '/sessions', body, { headers })).toMatchObject(forbidden);
+  const call = (model: string) => ({ model, max_tokens: 9, messages: [{ role: 'user', content: 'say hi' }] });
+  expect((await server.call('POST', '/v1/messages', call('claude-haiku'), { headers })).status).toBe(403);
+  expect((await server.call('POST', '/v1/messages', call('demo'), { headers })).status).toBe(200);
+  const session = await server.call<{ session_id: string }>(
+    'POST',
+    '/sessions',
+    { start: 'lazy' },
+    { headers },
+  );
+  expect(session.status).toBe(200);
+  const path = `/sessions/${session.body.session_id}`;
+  expect(await server.call('POST', `${path}/model`, { model: 'other' }, { headers: root })).toMatchObject(
+    forbidden,
+  );
+  const key = `/keys/${encodeURIComponent(made.key_id)}`;
+  expect(await server.call('DELETE', key, undefined, { headers: root })).toMatchObject({ status: 200 });
 });

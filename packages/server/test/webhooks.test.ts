@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { firstFrame, script } from './support/api.ts';
 import { WAIT } from './support/processes.ts';
@@ -225,4 +227,39 @@ describe('addresses', () => {
     expect({ status, code: body.code }).toEqual({ status: 409, code: 'too_many_webhooks' });
     await Promise.all(hooks.map(remove));
   });
+});
+
+test('of the configuration are there after each start, are changed only there, and go with it', async () => {
+  const home = join(server.home, 'configured');
+  mkdirSync(home);
+  const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+  const hook = { name: 'pager', url: receiver.url, events: ['session.created'], secret };
+  const start = (webhooks: object[]) =>
+    startTestServer({ on: { ...server, home }, args: ['--demo'], config: { ...config, webhooks } });
+  const ask = <T = { code?: string }>(on: TestServer, method: string, path: string, body?: unknown) =>
+    on.call<T>(method, path, body, { headers: { authorization: `Bearer ${KEYS.admin}` } });
+  const listed = async (on: TestServer) =>
+    (await ask<{ webhooks: (Hook & { events: string[] })[] }>(on, 'GET', '/webhooks')).body.webhooks;
+
+  const first = await start([hook]);
+  const [made] = await listed(first);
+  receiver.all.length = 0;
+  await ask(first, 'POST', `/webhooks/${made?.id}/test`);
+  await vi.waitFor(() => expect(receiver.of('webhook.test')).toHaveLength(1), WAIT);
+  for (const each of receiver.all) expect(verify(secret, each)).toEqual(each.message);
+  for (const [method, body] of [['PATCH', { status: 'disabled' }], ['DELETE']] as const)
+    expect(await ask(first, method, `/webhooks/${made?.id}`, body)).toMatchObject({
+      status: 409,
+      body: { code: 'webhook_configured' },
+    });
+  await first.stop();
+
+  const second = await start([{ ...hook, events: ['turn.failed'] }]);
+  expect(await listed(second)).toEqual([{ ...made, events: ['turn.failed'] }]);
+  await second.stop();
+
+  const third = await start([]);
+  expect(await listed(third)).toEqual([]);
+  await third.stop();
+  await expect(start([{ ...hook, url: 'https://example.org/' }])).rejects.toThrow('"allow_webhook_urls"');
 });

@@ -62,6 +62,12 @@ export const accessProblems = {
     ({ id }: { id: string }) =>
       `There is no key ${id} here that could be changed. GET /keys lists them; those of the configuration are changed there.`,
   ),
+  policy_unknown: define(
+    422,
+    'The configuration has no such policy',
+    ({ name }: { name: string }) =>
+      `There is no policy "${name}" in "policies" of the configuration. Add it there, or name another.`,
+  ),
   key_beyond_own: define(
     403,
     'A key cannot give more than it has',

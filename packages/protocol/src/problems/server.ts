@@ -51,6 +51,12 @@ export const serverProblems = {
     ({ id }: { id: string }) =>
       `There is no delivery ${id} of this webhook. GET /webhooks/{webhook_id}/deliveries lists those of the last seven days.`,
   ),
+  webhook_configured: define(
+    409,
+    'The webhook stands in the configuration',
+    ({ id }: { id: string }) =>
+      `The webhook ${id} stands in "webhooks" of the server's configuration. Change it there, and start the server again.`,
+  ),
   webhook_url_not_allowed: define(
     403,
     'The configuration does not allow this address of a webhook',

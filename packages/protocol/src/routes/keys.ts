@@ -25,7 +25,7 @@ export const keyRoutes = {
     summary: 'Make a key; its secret is shown this once',
     body: CreateKey,
     responses: { 200: { description: 'The key, with its secret', schema: KeyCreated } },
-    problems: ['key_beyond_own'],
+    problems: ['key_beyond_own', 'policy_unknown'],
   }),
   listKeys: route({
     ...endpoints.listKeys,

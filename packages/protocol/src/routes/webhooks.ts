@@ -50,7 +50,7 @@ export const webhookRoutes = {
     ...one,
     body: PatchWebhook,
     responses: { 200: { description: 'The webhook', schema: Webhook } },
-    problems: ['webhook_not_found', 'webhook_url_not_allowed'],
+    problems: ['webhook_not_found', 'webhook_url_not_allowed', 'webhook_configured'],
   }),
   deleteWebhook: route({
     ...endpoints.deleteWebhook,
@@ -61,7 +61,7 @@ export const webhookRoutes = {
     responses: {
       200: { description: 'It is gone', schema: z.object({ status: z.literal('deleted') }) },
     },
-    problems: ['webhook_not_found'],
+    problems: ['webhook_not_found', 'webhook_configured'],
   }),
   testWebhook: route({
     ...endpoints.testWebhook,

@@ -14,6 +14,11 @@ const Secret = z
   .string()
   .meta({ description: 'The secret, shown this once: send it as `Authorization: Bearer …`' });
 
+/** The name of a policy of the configuration. */
+export const PolicyName = z
+  .string()
+  .regex(/^[\w-]{1,32}$/, 'must be 1 to 32 letters, digits, hyphens and underscores');
+
 /** A key as it is listed: its secret is never shown again. */
 export const Key = z
   .object({
@@ -30,6 +35,9 @@ export const Key = z
     revoked_at: Timestamp.nullable(),
     last_used_at: Timestamp.nullable().meta({ description: 'To the minute' }),
     budget_usd: z.number().nullable(),
+    policy: PolicyName.nullable().meta({
+      description: 'The policy of the configuration that holds for sessions of the key; part of its id',
+    }),
     limits: Limits,
   })
   .meta({ id: 'Key' });
@@ -46,6 +54,9 @@ export const CreateKey = z
       .max(3650)
       .optional()
       .meta({ description: 'Default: it does not expire' }),
+    policy: PolicyName.optional().meta({
+      description: 'What its sessions may do: the name of one of `policies` in the configuration',
+    }),
     budget_usd: z.number().positive().optional().meta({
       description: 'Dollars that model calls with it, and in sessions that it makes, may cost in all',
     }),

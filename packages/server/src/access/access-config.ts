@@ -1,3 +1,4 @@
+import { ROLES, type Role } from 'claude-agent-protocol';
 import { z } from 'zod';
 import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './browser-config.ts';
 import { JWT_FIELDS, type JwtConfig, readJwtConfig } from './jwt.ts';
@@ -8,6 +9,7 @@ export const ACCESS_FIELDS = {
   ...BROWSER_FIELDS,
   ...JWT_FIELDS,
   ...LIMIT_FIELDS,
+  trust_project_roles: z.array(z.enum(ROLES)).optional(),
   audit: z.strictObject({ max_age_days: z.number().min(1).optional() }).optional(),
 };
 
@@ -16,6 +18,8 @@ export interface AccessConfig {
   /** The identity provider whose tokens are taken. */
   jwt: JwtConfig | undefined;
   limits: LimitConfig;
+  /** Roles that may make sessions with `trust_project`, where these are allowed. */
+  trustProjectRoles: readonly Role[];
   /** Addresses and networks of proxies whose word counts on where a request comes from. */
   trustedProxies: readonly string[];
   /** Older entries of the audit log go; undefined: none. */
@@ -30,6 +34,7 @@ export const readAccess = (settings: AccessFields): AccessConfig => ({
   browsers: readBrowsers(settings),
   jwt: readJwtConfig(settings.jwt),
   limits: readLimits(settings, settings.tenants),
+  trustProjectRoles: settings.trust_project_roles ?? ROLES,
   trustedProxies: settings.trusted_proxies ?? [],
   auditMaxAgeDays: settings.audit?.max_age_days,
 });

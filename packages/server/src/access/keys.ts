@@ -3,13 +3,12 @@ import { allows, type Key, type Limits, type Role } from 'claude-agent-protocol'
 import { problem } from '../errors.ts';
 import type { KeyRecord, KeyTable } from '../store/keys.ts';
 import type { Scope } from '../store/store.ts';
-import type { Caller, Principal } from './principal.ts';
+import { KEY_ID, keyIdWith, policyNameIn } from './policies.ts';
+import { type Caller, JWT_PREFIX, type Principal } from './principal.ts';
 
 /** How our secrets begin: a key, and a token of one session. Scanners of repositories find them by it. */
 const KEY_PREFIX = 'cak_';
 const TOKEN_PREFIX = 'cat_';
-/** How the ids of keys begin that are made here. */
-const KEY_ID = 'key_';
 const SECRET = /^ca[kt]_[\w-]{43}$/;
 /** `last_used_at` is to the minute: a write for each request would cost more than the request. */
 const USED_EVERY_MS = 60_000;
@@ -22,6 +21,7 @@ interface KeyRequest {
   tenant?: string | undefined;
   expires_in_days?: number | undefined;
   budget_usd?: number | undefined;
+  policy?: string | undefined;
   limits?: Limits | undefined;
 }
 
@@ -73,24 +73,44 @@ export interface KeysDeps {
    * How long what was read is good for: 0 where reading is free. On other nodes a revoked key works so much longer.
    */
   cacheMs: number;
+  /** The names that keys may give as their policy; any where the configuration is not known. */
+  policies?: ReadonlyMap<string, unknown>;
+  /** Whether tokens of an identity provider are taken: their callers make tokens, too. */
+  takesJwt?: boolean;
   onError(error: unknown, what: string): void;
   now?: () => number;
 }
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-export function createKeys({ table, configured, cacheMs, onError, now = Date.now }: KeysDeps): Keys {
+export function createKeys({
+  table,
+  configured,
+  cacheMs,
+  policies,
+  takesJwt = false,
+  onError,
+  now = Date.now,
+}: KeysDeps): Keys {
   const cache = new Map<string, { until: number; record: KeyRecord | undefined }>();
   const used = new Map<string, number>();
   const limits = new Map<string, { until: number; limits: Limits }>();
   let [anyUntil, hasAny, tokens] = [0, false, 0];
   const at = (ms = now()): string => new Date(ms).toISOString();
 
+  /** Whether the key that made a token is there: one of the configuration is gone when that does not name it any more. */
+  const hasParent = async ({ parent }: KeyRecord): Promise<boolean> =>
+    parent === null ||
+    configured.some(({ id }) => id === parent) ||
+    (takesJwt && parent.startsWith(JWT_PREFIX)) ||
+    (await table.get(parent)) !== undefined;
+
   const read = async (hash: string): Promise<KeyRecord | undefined> => {
     const known = cache.get(hash);
     if (known && known.until > now()) return known.record;
     const until = now() + cacheMs;
-    const record = await table.byHash(hash, at());
+    const found = await table.byHash(hash, at());
+    const record = found && (await hasParent(found)) ? found : undefined;
     // Also of secrets that nobody has: they cost one question each.
     if (cache.size >= 10_000) cache.clear();
     if (cacheMs > 0) cache.set(hash, { until, record });
@@ -143,14 +163,19 @@ export function createKeys({ table, configured, cacheMs, onError, now = Date.now
       return hasAny;
     },
 
-    async create(maker, { name, role, tenant, expires_in_days: days, budget_usd: budgetUsd, limits: given }) {
+    async create(
+      maker,
+      { name, role, tenant, expires_in_days: days, budget_usd: budgetUsd, limits: given, policy },
+    ) {
       requireWithin(maker, role);
       const home = maker.kind === 'session' ? '' : maker.tenant;
       const whose = tenant ?? home;
       if (whose !== home) requireWithin(maker, 'operator', `access to the tenant "${whose}"`);
+      if (policy !== undefined && policies && !policies.has(policy))
+        throw problem('policy_unknown', { name: policy });
       const made = await insert(
         {
-          id: `${KEY_ID}${randomBytes(9).toString('hex')}`,
+          id: keyIdWith(randomBytes(9).toString('hex'), policy),
           tenant: whose,
           name,
           role,
@@ -269,5 +294,6 @@ export const keyView = (record: KeyRecord): Key => ({
   revoked_at: record.revokedAt,
   last_used_at: record.lastUsedAt,
   budget_usd: record.budgetUsd,
+  policy: policyNameIn(record.id) ?? null,
   limits: record.limits,
 });

@@ -36,17 +36,30 @@ interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   limits: LimitConfig;
   auditMaxAgeDays: number | undefined;
   store: Pick<Store, 'audit' | 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose'>;
+  namedPolicies: ReadonlyMap<string, unknown>;
   isFirst(): boolean;
   onRefused: LimitKeeperDeps['onRefused'];
   onError(error: unknown, what: string): void;
 }
 
 export function createAccess(deps: AccessDeps): Access {
-  const { store, apiKeys, jwt, limits, auditMaxAgeDays: maxAgeDays, isFirst, onRefused, onError } = deps;
+  const {
+    store,
+    apiKeys,
+    jwt,
+    limits,
+    namedPolicies,
+    auditMaxAgeDays: maxAgeDays,
+    isFirst,
+    onRefused,
+    onError,
+  } = deps;
   const tokens = createSessionTokens();
   const keys = createKeys({
     table: store.keys,
     configured: apiKeys,
+    policies: namedPolicies,
+    takesJwt: jwt !== undefined,
     // Reading is free where the store is embedded.
     cacheMs: store.orderedFeed ? 0 : KEY_CACHE_MS,
     onError,

@@ -108,6 +108,7 @@ test('a further policy never allows more, and their order does not count', () =>
 test("a session has the policies of the server, its tenant and its maker's key, and of no other", () => {
   const restrictionsOf = createRestrictions({
     policy: { deny: ['WebFetch'] },
+    namedPolicies: new Map([['careful', { deny: ['Edit'] }]]),
     tenantPolicies: new Map([['acme', { deny: ['Bash'] }]]),
     apiKeys: [{ id: 'ci', policy: { deny: ['Write'] } }, { id: 'free' }],
   });
@@ -118,4 +119,9 @@ test("a session has the policies of the server, its tenant and its maker's key, 
   expect(denied('acme', null)).toEqual(['WebFetch', 'Bash']);
   expect(denied('other', 'ci')).toEqual(['WebFetch', 'Write']);
   expect(denied('__proto__', 'constructor')).toEqual(['WebFetch']);
+  expect(denied('acme', 'key_0a@careful')).toEqual(['WebFetch', 'Bash', 'Edit']);
+  expect(denied('other', 'key_0b@careful')).toEqual(['WebFetch', 'Edit']);
+  expect(denied('other', 'key_0b')).toEqual(['WebFetch']);
+  // One that is not there any more forbids everything, instead of nothing.
+  expect(() => denied('other', 'key_0b@gone')).toThrow('"gone" is not in "policies"');
 });

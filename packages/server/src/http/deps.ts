@@ -1,5 +1,5 @@
 import type { Gateway } from 'claude-agent-gateway';
-import type { BackgroundTask, SessionState } from 'claude-agent-protocol';
+import type { BackgroundTask, Role, SessionState } from 'claude-agent-protocol';
 import type { AuditLog } from '../access/audit-log.ts';
 import type { BrowserConfig } from '../access/browser-config.ts';
 import type { IdentifyFrom } from '../access/failed-attempts.ts';
@@ -33,10 +33,11 @@ export interface AppDeps {
   /** Folders that sessions of this owner may work in. */
   rootsOf(owned: Owned): readonly string[];
   choices: Choices;
-  workspaces: Pick<Workspaces, 'removeSnapshot'>;
+  workspaces: Pick<Workspaces, 'removeSnapshot' | 'checkSnapshot'>;
   identifyFrom: IdentifyFrom;
   signIn: SignIn;
   keys: Keys;
+  trustProjectRoles: readonly Role[];
   audit: AuditLog;
   openResponses: OpenResponses;
   limits: LimitKeeper;

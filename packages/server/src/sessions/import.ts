@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ExportLine, Output } from 'claude-agent-protocol';
+import type { ExportLine, Output, SessionOptions } from 'claude-agent-protocol';
 import type { Agent } from '../agent/agent.ts';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem, storageFailed } from '../errors.ts';
@@ -75,9 +75,15 @@ export function createImporter(deps: ImportDeps, eraser: Pick<Eraser, 'drop' | '
     /**
      * @param cwd the session's folder here, if that has another path
      * @param maker whose it is from now on
+     * @param checkOptions throws for options that the caller may not ask for
      * @throws AppError 400 or 422 for a first line that is no session, 403 for one that may not be here
      */
-    async open(given: AsyncIterable<string>, cwd: string | undefined, maker: Owned): Promise<Arriving> {
+    async open(
+      given: AsyncIterable<string>,
+      cwd: string | undefined,
+      maker: Owned,
+      checkOptions: (options: SessionOptions) => void,
+    ): Promise<Arriving> {
       const lines = given[Symbol.asyncIterator]();
       const first = await lines.next();
       if (first.done) throw problem('body_missing');
@@ -85,6 +91,7 @@ export function createImporter(deps: ImportDeps, eraser: Pick<Eraser, 'drop' | '
       if (head.kind !== 'session') throw invalid(0, 'kind', 'the first line must be the session');
       const folder = await folders.check(cwd ?? head.cwd);
       const session = { ...sessionOf(head, maker), cwd: folder };
+      checkOptions(session.options);
       await policy.checkStart(session);
       const { id } = session;
       return {

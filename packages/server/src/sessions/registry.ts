@@ -1,4 +1,4 @@
-import type { ExportLine, ForkSession, Output, SessionCreated } from 'claude-agent-protocol';
+import type { ExportLine, ForkSession, Output, SessionCreated, SessionOptions } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
 import { AppError, problem } from '../errors.ts';
 import type { Owned, SessionQuery, SessionRecord } from '../store/store.ts';
@@ -53,6 +53,8 @@ export interface Sessions extends AtWork {
     lines: AsyncIterable<string>,
     cwd: string | undefined,
     maker: Owned,
+    /** Throws for options that the caller may not ask for. */
+    checkOptions: (options: SessionOptions) => void,
   ): Promise<Output<'importSession'>>;
   /** Closes a session and removes all there is of it, the agent's files included. @throws AppError 404, 503 */
   erase(sessionId: string): Promise<void>;
@@ -324,9 +326,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return exportSession(deps, (await store.getSession(id)) ?? session.record());
     },
 
-    async import(lines, cwd, maker) {
+    async import(lines, cwd, maker, checkOptions) {
       requireRunning();
-      const { id, take } = await importer.open(lines, cwd, maker);
+      const { id, take } = await importer.open(lines, cwd, maker, checkOptions);
       return serialize(id, take);
     },
 

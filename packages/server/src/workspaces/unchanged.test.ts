@@ -126,7 +126,7 @@ describe('a workspace with any change is saved', () => {
     const folder = join(world.base, 'plain');
     mkdirSync(join(folder, 'sub'), { recursive: true });
     writeFileSync(join(folder, 'sub/file'), 'one');
-    const { id: snapshot } = await workspaces.snapshot({ id: randomUUID(), cwd: folder, workspace: null });
+    const { id: snapshot } = await workspaces.snapshot(sampleSession({ cwd: folder }));
     const id = randomUUID();
     const prepared = await workspaces.prepare(id, { snapshot });
     const plain = sampleSession({ id, cwd: prepared.cwd, workspace: prepared.record });

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { WorkspaceSource } from 'claude-agent-protocol';
 import { type AppError, problem } from '../errors.ts';
 import type { Log } from '../events/log.ts';
-import type { SessionRecord } from '../store/store.ts';
+import type { Scope, SessionRecord, Owned as Whose } from '../store/store.ts';
 import { capture, fingerprint, restore } from './capture.ts';
 import { readState, remove, writeState } from './local.ts';
 import { describeFile, fetchObject } from './objects.ts';
@@ -37,9 +37,11 @@ export interface Workspaces {
    * @returns its id and size
    * @throws AppError 409 when it is too large or cannot be saved
    */
-  snapshot(session: Owned): Promise<{ id: string; bytes: number }>;
+  snapshot(session: Owned & Whose): Promise<{ id: string; bytes: number }>;
   /** @throws AppError 404 */
-  removeSnapshot(id: string): Promise<void>;
+  removeSnapshot(id: string, scope?: Scope): Promise<void>;
+  /** @throws AppError 404 when there is no such snapshot in scope */
+  checkSnapshot(id: string, scope: Scope): Promise<void>;
   /**
    * Before an agent starts: brings the folder back if it is gone, or older than its newest saved state.
    * @throws AppError 409 when that is impossible now
@@ -204,7 +206,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       );
       const id = randomUUID();
       const described = await describeFile(id, made.file);
-      await objects.put({ ...described, key: snapshotKey(id, described) }, made.file);
+      await objects.put({ ...described, key: snapshotKey(id, described, session) }, made.file);
       return { id, bytes: described.bytes };
     }).catch((error: unknown) => {
       throw saving.failureOf(error);
@@ -222,8 +224,12 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
 
     snapshot: takeSnapshot,
 
-    async removeSnapshot(id) {
-      await objects.remove((await findSnapshot(objects, id)).key);
+    async checkSnapshot(id, scope) {
+      await findSnapshot(objects, id, scope);
+    },
+
+    async removeSnapshot(id, scope) {
+      await objects.remove((await findSnapshot(objects, id, scope)).key);
     },
 
     ready,

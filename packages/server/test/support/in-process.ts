@@ -65,6 +65,7 @@ const NO_WORKSPACES: Workspaces = {
   copy: () => Promise.reject(problem('workspace_unavailable', { why: 'There are none.', creating: true })),
   snapshot: async () => ({ id: randomUUID(), bytes: 1 }),
   removeSnapshot: async () => {},
+  checkSnapshot: async () => {},
   ready: async () => {},
   begin: async () => () => {},
   isSaved: () => true,
@@ -148,6 +149,7 @@ export function createInProcess({
     signIn: createSignIn(store),
     keys,
     audit,
+    trustProjectRoles: [],
     openResponses: createOpenResponses(keys.ended, onError),
     limits: createLimitKeeper({
       config: { perKey: {}, perTenant: {}, tenants: new Map() },

@@ -1,6 +1,7 @@
 import { routes, type SessionState } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { makerOf, OF_THE_MACHINE, scopeOf } from '../../access/principal.ts';
+import { makerOf, OF_THE_MACHINE, type Principal, scopeOf } from '../../access/principal.ts';
+import { problem } from '../../errors.ts';
 import { readLeftOpen } from '../../sessions/left-open.ts';
 import type { Session } from '../../sessions/session.ts';
 import { sessionView, usageView } from '../../sessions/views.ts';
@@ -39,7 +40,17 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     };
   };
 
+  /** @throws AppError 403 */
+  const checkTrust = (principal: Principal, isAsked: boolean | undefined): void => {
+    const roles = deps.trustProjectRoles;
+    if (!isAsked || principal.kind === 'session' || roles.includes(principal.role)) return;
+    throw problem('role_insufficient', { role: principal.role, roles });
+  };
+
   mount(app, routes.createSession, async ({ body }, c) => {
+    checkTrust(c.get('principal'), body.trust_project);
+    if (body.workspace && 'snapshot' in body.workspace)
+      await workspaces.checkSnapshot(body.workspace.snapshot, scopeOf(c.get('principal')));
     const { resume_session_id: source, fork } = body;
     if (source !== undefined) await c.get('rule').admitSource(c.get('principal'), source, { fork });
     const elsewhere = await c.get('forward')?.(c, source, undefined, body.workspace !== undefined);
@@ -122,8 +133,8 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return { snapshot_id: id, bytes };
   });
 
-  mount(app, routes.deleteSnapshot, async ({ params }) => {
-    await workspaces.removeSnapshot(params.snapshot_id);
+  mount(app, routes.deleteSnapshot, async ({ params }, c) => {
+    await workspaces.removeSnapshot(params.snapshot_id, scopeOf(c.get('principal')));
     return { status: 'removed' };
   });
 
@@ -141,7 +152,10 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     c.set('unread', true);
     const lines = linesOf(c.req.raw, deps.importLimitBytes);
     try {
-      const imported = await sessions.import(lines, query.cwd, makerOf(c.get('principal')));
+      const principal = c.get('principal');
+      const imported = await sessions.import(lines, query.cwd, makerOf(principal), (options) =>
+        checkTrust(principal, options.trust_project),
+      );
       c.set('unread', false);
       c.get('audited')?.note({ session_id: imported.session_id });
       return imported;

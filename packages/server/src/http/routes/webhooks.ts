@@ -5,6 +5,7 @@ import { makerOf } from '../../access/principal.ts';
 import { problem } from '../../errors.ts';
 import { mayLeadTo } from '../../outbound/addresses.ts';
 import type { DeliveryRecord, WebhookRecord } from '../../store/webhooks.ts';
+import { isConfigured } from '../../webhooks/configured.ts';
 import { testDelivery } from '../../webhooks/messages.ts';
 import { newSecret } from '../../webhooks/sign.ts';
 import type { HttpEnv } from '../auth.ts';
@@ -27,6 +28,11 @@ export function webhookRoutes(app: Hono<HttpEnv>, { store, webhooks: { reach, ki
     const hook = await webhooks.get(tenant, id);
     if (!hook) throw problem('webhook_not_found', { id });
     return hook;
+  };
+
+  /** @throws AppError 404, 409 */
+  const findOwn = async (tenant: string, id: string): Promise<void> => {
+    if (isConfigured(await find(tenant, id))) throw problem('webhook_configured', { id });
   };
 
   mount(app, routes.createWebhook, async ({ body }, c) => {
@@ -66,7 +72,7 @@ export function webhookRoutes(app: Hono<HttpEnv>, { store, webhooks: { reach, ki
   mount(app, routes.patchWebhook, async ({ params, body }, c) => {
     const tenant = tenantOf(c);
     if (body.url !== undefined) checkUrl(body.url);
-    await find(tenant, params.webhook_id);
+    await findOwn(tenant, params.webhook_id);
     await webhooks.update(tenant, params.webhook_id, {
       ...(body.url !== undefined && { url: body.url }),
       ...(body.events !== undefined && { events: body.events }),
@@ -79,6 +85,7 @@ export function webhookRoutes(app: Hono<HttpEnv>, { store, webhooks: { reach, ki
 
   mount(app, routes.deleteWebhook, async ({ params }, c) => {
     const { webhook_id: id } = params;
+    await findOwn(tenantOf(c), id);
     if (!(await webhooks.remove(tenantOf(c), id))) throw problem('webhook_not_found', { id });
     return { status: 'deleted' as const };
   });
