@@ -10,6 +10,7 @@ import {
 } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { consoleUrl } from '../api/client.ts';
+import { parseSearch } from '../pages/sessions/search.ts';
 import { common } from '../text/common.ts';
 import { Empty, Failure, Loading } from '../ui/states.tsx';
 import { Gate } from './gate.tsx';
@@ -28,6 +29,7 @@ const index = createRoute({
 const sessions = createRoute({
   getParentRoute: () => root,
   path: '/sessions',
+  validateSearch: parseSearch,
   component: lazyRouteComponent(() => import('../pages/sessions/sessions-page.tsx'), 'SessionsPage'),
 });
 

@@ -1,0 +1,93 @@
+import { useMutation } from '@tanstack/react-query';
+import { type FormEvent, type ReactNode, useId, useState } from 'react';
+import { client } from '../../../api/client.ts';
+import { common } from '../../../text/common.ts';
+import { sessionsTexts } from '../../../text/sessions.ts';
+import { Button } from '../../../ui/button.tsx';
+import { Confirm, Dialog } from '../../../ui/dialog.tsx';
+import { TextField } from '../../../ui/field.tsx';
+import { Failure } from '../../../ui/states.tsx';
+import { useToasts } from '../../../ui/toasts.tsx';
+import { titleOf } from '../list-state.ts';
+import { useListUpdates } from '../use-session-list.ts';
+import type { SessionDialogProps } from './props.ts';
+
+/** Ends a session's agent; the session can be resumed. */
+export function CloseDialog({ session, close }: SessionDialogProps): ReactNode {
+  const texts = sessionsTexts.close;
+  const { say } = useToasts();
+  const { put } = useListUpdates();
+  const end = useMutation({
+    mutationFn: () => client.session(session.session_id).close(),
+    onSuccess: () => {
+      put({ ...session, state: 'closed', status: 'closed', tasks: [] });
+      say(texts.done);
+      close();
+    },
+  });
+  return (
+    <Confirm
+      open
+      onOpenChange={close}
+      title={texts.title}
+      action={texts.action}
+      busy={end.isPending}
+      onConfirm={() => end.mutate()}
+    >
+      <p className="font-medium">{titleOf(session)}</p>
+      <p className="text-muted">{texts.text}</p>
+      {end.error && <Failure problem={end.error} />}
+    </Confirm>
+  );
+}
+
+/** Removes a session for good, after a word was typed. */
+export function EraseDialog({ session, close }: SessionDialogProps): ReactNode {
+  const texts = sessionsTexts.erase;
+  const form = useId();
+  const { say } = useToasts();
+  const { remove } = useListUpdates();
+  const [typed, setTyped] = useState('');
+  const isSure = typed.trim().toLowerCase() === texts.word;
+  const erase = useMutation({
+    mutationFn: () => client.session(session.session_id).erase(),
+    onSuccess: () => {
+      remove(session.session_id);
+      say(texts.done);
+      close();
+    },
+  });
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (isSure) erase.mutate();
+  };
+  return (
+    <Dialog
+      open
+      onOpenChange={close}
+      title={texts.title}
+      description={texts.text}
+      actions={
+        <>
+          <Button onClick={close}>{common.cancel}</Button>
+          <Button type="submit" form={form} look="danger" disabled={!isSure} busy={erase.isPending}>
+            {texts.action}
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-3">
+        <p className="font-medium">{titleOf(session)}</p>
+        <TextField
+          label={texts.label(texts.word)}
+          value={typed}
+          autoFocus
+          autoComplete="off"
+          autoCapitalize="none"
+          onChange={(event) => setTyped(event.target.value)}
+        />
+        {erase.error && <Failure problem={erase.error} />}
+      </form>
+    </Dialog>
+  );
+}
