@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { policiesOf } from './access/policies.ts';
 import type { SessionTokens } from './access/session-tokens.ts';
 import { projectFolder } from './agent/claude/rebuild.ts';
-import { configDir, refusesBypass, usesGateway } from './agent/environment.ts';
+import { configDir, LOGIN, refusesBypass, usesGateway } from './agent/environment.ts';
 import { findBubblewrap } from './agent/sandbox/bubblewrap.ts';
 import { createBubblewrapEngine } from './agent/sandbox/bubblewrap-engine.ts';
 import { openContainerEngine } from './agent/sandbox/container-engine.ts';
@@ -13,6 +13,7 @@ import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egre
 import type { Engine } from './agent/sandbox/engine.ts';
 import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
+import { openSeatbeltEngine } from './agent/sandbox/seatbelt-engine.ts';
 import { systemMounts } from './agent/sandbox/system.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
@@ -45,7 +46,7 @@ export async function openSandbox(
   }
   let engine: Engine;
   try {
-    engine = await (container ? openContainers(container, config, home) : openBubblewrap(limits, logger));
+    engine = await (container ? openContainers(container, config, home) : openOwn(config, logger));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const why = messageOf(error);
@@ -61,6 +62,11 @@ export async function openSandbox(
     }
     logger.warn(`agents run without a sandbox, with the rights of this server: ${why}`);
     return undefined;
+  }
+  if (byPolicy && !engine.isolatesNetwork) {
+    throw new ConfigError(
+      `A policy limits the network of agents, and ${engine.version} cannot. Use Linux or containers, or remove "network" from the policy.`,
+    );
   }
   logger.info({ sandbox: engine.version, network: network.mode }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
@@ -90,8 +96,24 @@ export async function openSandbox(
   });
 }
 
-async function openBubblewrap(limits: SandboxLimits, logger: Logger): Promise<Engine> {
-  if (process.platform !== 'linux') throw new Error('a sandbox needs Linux');
+async function openOwn(
+  { env, credential, sandbox: { limits, network } }: Config,
+  logger: Logger,
+): Promise<Engine> {
+  if (process.platform === 'darwin') {
+    if (limits.memoryBytes !== undefined)
+      throw new ConfigError('"sandbox.limits.memory_bytes" needs Linux or containers. Remove the limit.');
+    if (network.mode !== 'open')
+      throw new ConfigError(
+        `"sandbox.network": "${network.mode}" needs Linux or containers (--sandbox docker:IMAGE). Remove "network".`,
+      );
+    if (credential === LOGIN)
+      throw new Error(
+        'the login of Claude Code is in the keychain, which a sandbox does not show; set ANTHROPIC_API_KEY',
+      );
+    return openSeatbeltEngine({ home: env.HOME || homedir(), config: configDir(env) });
+  }
+  if (process.platform !== 'linux') throw new Error('a sandbox needs Linux or macOS');
   const bubblewrap = await findBubblewrap();
   const groups = findControlGroups();
   checkLimits(limits, groups, logger);
@@ -128,11 +150,14 @@ const canLimit = ({ demo }: Config, hasProviders: boolean): boolean => hasProvid
 /** What agents reach, for the policy: or why no session can have less. */
 export function networkOfAgents(
   config: Config,
-  inSandbox: boolean,
+  sandbox: Sandbox | undefined,
   hasProviders: boolean,
 ): Allowed['network'] {
-  if (!inSandbox) {
+  if (!sandbox) {
     return { mode: 'fixed', why: 'its agents run without a sandbox (--sandbox required makes one).' };
+  }
+  if (!sandbox.isolatesNetwork) {
+    return { mode: 'fixed', why: 'the sandbox of its system has no network of its own (containers have).' };
   }
   if (canLimit(config, hasProviders)) return config.sandbox.network;
   return {

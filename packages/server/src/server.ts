@@ -220,7 +220,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
       unaskedTools: config.allowUnaskedTools,
       callbackUrls: config.allowCallbackUrls,
       commands: config.allowCommands,
-      network: networkOfAgents(config, sandbox !== undefined, providers.length > 0),
+      network: networkOfAgents(config, sandbox, providers.length > 0),
       defaultModel,
     },
     folders,

@@ -99,6 +99,9 @@ export function configDir(env: Env): string {
   return env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');
 }
 
+/** A login, as the source of a credential. */
+export const LOGIN = 'a logged-in Claude Code';
+
 /**
  * Finds a credential that the agent can use.
  * @returns its source (a name, never a value), or undefined
@@ -107,7 +110,7 @@ export function findCredential(env: Env): string | undefined {
   const named = findNamed(env);
   if (named !== undefined) return named;
   const folder = configDir(env);
-  if (existsSync(join(folder, '.credentials.json'))) return 'a logged-in Claude Code';
+  if (existsSync(join(folder, '.credentials.json'))) return LOGIN;
   // Claude Code prefers the user's settings to the environment.
   const { apiKeyHelper, env: inSettings } = readJson(join(folder, 'settings.json'));
   if (typeof apiKeyHelper === 'string' && apiKeyHelper !== '') return 'apiKeyHelper';
@@ -117,7 +120,7 @@ export function findCredential(env: Env): string | undefined {
   const account = readJson(
     env.CLAUDE_CONFIG_DIR ? join(folder, '.claude.json') : `${folder}.json`,
   ).oauthAccount;
-  return account ? 'a logged-in Claude Code' : undefined;
+  return account ? LOGIN : undefined;
 }
 
 /** The variable that holds a credential, or selects a cloud that has one. */

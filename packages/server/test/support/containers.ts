@@ -25,10 +25,15 @@ export interface ContainerEngine {
   stop(): Promise<void>;
 }
 
+/** Debian has the engines where not every user looks. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+
 /** Why there is no engine here; undefined where there is one. Continuous integration says that there must be. */
 function whyNot(program: string, needs: readonly string[]): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return `${program} needs root on Linux here`;
-  const missing = needs.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0);
+  const missing = needs.filter(
+    (name) => spawnSync('sh', ['-c', `command -v ${name}`], { env: { PATH } }).status !== 0,
+  );
   return missing.length === 0 ? undefined : `${missing.join(', ')} is missing`;
 }
 
@@ -72,7 +77,7 @@ export async function startEngine(program: 'docker' | 'podman'): Promise<Contain
   makeRoot(root);
   execFileSync('tar', ['-C', root, '-cf', join(base, 'image.tar'), '.']);
   const started = await (program === 'docker' ? startDocker(base) : setUpPodman(base));
-  const env = { PATH: process.env.PATH ?? '', HOME: base, ...started.env };
+  const env = { PATH, HOME: base, ...started.env };
   const call = (...args: string[]): string =>
     execFileSync(program, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
   try {
@@ -108,7 +113,7 @@ async function startDocker(base: string): Promise<Started> {
       // No container of these tests has a network.
       ...['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-forward=false'],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    { env: { ...process.env, PATH }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let words = '';
   engine.stderr.on('data', (chunk: Buffer) => {

@@ -34,7 +34,8 @@ const WITH_LIMITS =
 /** The unit of `ulimit -f`. */
 const BLOCK_BYTES = 512;
 
-const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
+/** What sets them before the program that follows. */
+export const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
   ...['/bin/sh', '-c', WITH_LIMITS],
   fileBytes === undefined ? '-' : String(Math.ceil(fileBytes / BLOCK_BYTES)),
   processes === undefined ? '-' : String(processes),
@@ -49,6 +50,7 @@ const doorwayCommand = (channel: number): string[] => [
 export function createBubblewrapEngine({ bubblewrap, groups, system }: BubblewrapEngineDeps): Engine {
   return {
     version: bubblewrap.version,
+    isolatesNetwork: true,
     async open({ sessionId, mounts, cwd, limits, accept }) {
       const open: number[] = [];
       const doorway = Promise.withResolvers<void>();

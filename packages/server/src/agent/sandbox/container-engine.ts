@@ -76,6 +76,7 @@ export async function openContainerEngine({
 
   return {
     version,
+    isolatesNetwork: true,
     async open({ sessionId, mounts, cwd, limits, accept }) {
       const name = `claude-agent-${sessionId}-${randomBytes(4).toString('hex')}`;
       const doorway = Promise.withResolvers<void>();

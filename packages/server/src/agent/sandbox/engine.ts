@@ -53,6 +53,8 @@ export interface Room {
 export interface Engine {
   /** For the log: its name and version. */
   version: string;
+  /** Its sandboxes can have a network of their own. */
+  isolatesNetwork: boolean;
   open(spec: SandboxSpec): Promise<Room>;
   /** Closes what it keeps for all sandboxes. */
   close(): Promise<void>;

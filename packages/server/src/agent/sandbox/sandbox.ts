@@ -39,6 +39,8 @@ export interface Confinement {
 
 /** Makes sandboxes for agents. */
 export interface Sandbox {
+  /** Agents can have less network than the machine. */
+  isolatesNetwork: boolean;
   /** Variables that an agent in a sandbox gets. */
   environment(guest: Pick<Guest, 'options'>): Record<string, string>;
   enter(guest: Guest): Promise<Confinement>;
@@ -97,6 +99,8 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
   const wayOut = (sessionId: string, network: Network): { egress: Egress; origin: Origin } | undefined => {
     if (network.mode === 'open') return undefined;
     const { egress } = deps;
+    if (!deps.engine.isolatesNetwork)
+      throw new Error(`The network of a session cannot be limited: ${deps.engine.version} has no way to.`);
     if (!egress)
       throw new Error('The network of a session cannot be limited: the gateway has no credential.');
     const hosts = network.mode === 'limited' ? network.hosts : [];
@@ -112,6 +116,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
   };
 
   return {
+    isolatesNetwork: deps.engine.isolatesNetwork,
     environment(guest) {
       const { mode } = networkOf(guest);
       return {
