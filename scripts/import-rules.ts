@@ -128,11 +128,12 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
         'database-config.ts',
         'outbound-config.ts',
         'sandbox-config.ts',
+        'secrets-config.ts',
         'workspace-config.ts',
         'lock.ts',
         'banner.ts',
       ],
-      ['workspaces/'],
+      ['workspaces/', 'secrets/'],
       // The machine is pure: it knows nothing of the actor and the process around it.
       ['sessions/usage.ts', 'sessions/views.ts'],
       ['sessions/machine/', 'sessions/machine.ts'],

@@ -112,6 +112,7 @@ export {
   ResolvedBy,
   RespondPermission,
 } from './schemas/permission.ts';
+export { SecretHosts, Secrets, SecretValue } from './schemas/secrets.ts';
 export {
   AvailableSession,
   CreateSession,

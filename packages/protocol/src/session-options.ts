@@ -257,6 +257,10 @@ const OWN = {
     description:
       'Instead of `cwd`: a folder of its own, made from a git repository or a snapshot. It is saved whenever the agent process ends, and restored where the session continues',
   },
+  secrets: {
+    description:
+      'Variable → value and hosts. The agent gets a placeholder, and the proxy of the sandbox puts the value into requests to these hosts. Needs a limited `network`',
+  },
   title: { sdk: 'title', handed: 'own', live: true },
   metadata: { live: true },
   permission_mode: {

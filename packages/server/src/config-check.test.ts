@@ -123,6 +123,11 @@ describe('every setting', () => {
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
     if (name === 'push_contact') return ['mailto:a@b.example', 'mailto:a@b.example'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
+    if (name === 'secrets') {
+      const secrets = { a: { value: 'a-secret', hosts: ['a.example'] } };
+      return [secrets, JSON.stringify(secrets)];
+    }
+    if (name === 'secrets_key') return ['k'.repeat(32), 'k'.repeat(32)];
     if (name === 'policy_network') return [{ mode: 'none' }, '{"mode":"none"}'];
     if (name === 'policies') return [{ a: { deny: ['Bash'] } }, '{"a":{"deny":["Bash"]}}'];
     if (name === 'webhooks') {
@@ -166,7 +171,7 @@ describe('every setting', () => {
       expect(fromFile).toMatchObject(nested as object);
       expect(read([], { [`AGENT_SERVER_${name.toUpperCase()}`]: text })).toEqual(fromFile);
       const flag = name.replaceAll('_', '-');
-      const isSecret = ['api_keys', 'gateway', 'webhooks'].includes(name);
+      const isSecret = ['api_keys', 'gateway', 'webhooks', 'secrets', 'secrets_key'].includes(name);
       expect(Object.hasOwn(flags, flag)).toBe(!isSecret);
       if (isSecret) return;
       const given =

@@ -13,7 +13,14 @@ import {
 const CHECK_USAGE = 'Usage: claude-agent-server config check [options of the server]';
 
 /** Settings whose values are not shown. */
-const SECRETS: ReadonlySet<string> = new Set(['api_keys', 'gateway', 'database_url', 'webhooks']);
+const SECRETS: ReadonlySet<string> = new Set([
+  'api_keys',
+  'gateway',
+  'database_url',
+  'webhooks',
+  'secrets',
+  'secrets_key',
+]);
 
 /** The gateway's part of the file: its keys are the server's. */
 const GatewaySettings = configFileSchema.omit({ keys: true, $schema: true });

@@ -26,6 +26,7 @@ import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-c
 import { NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
 import { OUTBOUND_FIELDS, type OutboundConfig, readOutbound } from './outbound-config.ts';
 import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
+import { readSecrets, type SecretsConfig, secretFiles } from './secrets-config.ts';
 import { createSettingNames, type Mistake, type Sources } from './setting-sources.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { type ConfiguredWebhooks, WEBHOOK_FIELDS } from './webhooks/configured.ts';
@@ -86,7 +87,7 @@ const ConfigFile = z.strictObject({
 type Settings = z.infer<typeof ConfigFile>;
 
 /** All settings, read once at the start and frozen. */
-export interface Config extends NodeConfig, PolicyConfig, AccessConfig, OutboundConfig {
+export interface Config extends NodeConfig, PolicyConfig, AccessConfig, OutboundConfig, SecretsConfig {
   /** Amazon Bedrock AgentCore calls /invocations, /ping and /ws, and authenticates its callers. */
   agentcore: boolean;
   host: string;
@@ -240,6 +241,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     ...readOutbound(settings),
     webhooks: settings.webhooks ?? [],
     ...readAccess(settings),
+    ...read.secrets(),
     allowCommands: settings.allow_commands ?? settings.allow_bypass_permissions ?? false,
     defaultPermissionMode: settings.default_permission_mode ?? 'default',
     permissionTimeoutSeconds: settings.permission_timeout_seconds ?? 300,
@@ -290,7 +292,8 @@ function createReaders(
         workspaces && resolve(typedIn, workspaces),
         env,
       ),
-    sandbox: () => readSandbox(settings.sandbox, [file, settings.api_keys_file]),
+    sandbox: () => readSandbox(settings.sandbox, [file, settings.api_keys_file, ...secretFiles(settings)]),
+    secrets: () => readSecrets(settings),
     lease_seconds: () => readNode(settings),
     policy: () => readPolicies(settings, (root) => readRoot(resolve(typedIn, root))),
   };

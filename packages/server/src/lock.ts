@@ -28,7 +28,7 @@ export interface Home {
 /** The files that the server writes into its home; they hold conversations and prompts. */
 const FILES = [
   ...['server.db', 'transcripts.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]),
-  ...['lock.db', 'instance', 'server.pid', 'server.url', 'server.log', 'moved.json'],
+  ...['lock.db', 'instance', 'server.pid', 'server.url', 'server.log', 'moved.json', 'secrets.key'],
 ];
 /** SQLite's code for a locked database. */
 const SQLITE_BUSY = 5;

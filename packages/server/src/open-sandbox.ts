@@ -11,14 +11,16 @@ import { createBubblewrapEngine } from './agent/sandbox/bubblewrap-engine.ts';
 import { openContainerEngine } from './agent/sandbox/container-engine.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
 import type { Engine } from './agent/sandbox/engine.ts';
+import { createInterceptor } from './agent/sandbox/interceptor.ts';
 import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { openSeatbeltEngine } from './agent/sandbox/seatbelt-engine.ts';
 import { systemMounts } from './agent/sandbox/system.ts';
+import { createTrust, type Trust } from './agent/secrets/trust.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import type { Home } from './lock.ts';
-import type { Allowed } from './sessions/policy.ts';
+import type { AgentNetwork } from './sessions/network-policy.ts';
 
 /**
  * The sandbox of this server's agents, as the configuration says; undefined when they see the machine.
@@ -71,6 +73,7 @@ export async function openSandbox(
   logger.info({ sandbox: engine.version, network: network.mode }, 'agents run in a sandbox');
   const { env, credential, workspaces } = config;
   const agents = configDir(env);
+  const trust = createTrust(env, join(home.folder, 'certificates.pem'));
   return createSandbox({
     engine,
     folder: join(home.folder, 'sandboxes'),
@@ -89,7 +92,8 @@ export async function openSandbox(
       files: ownFiles,
     },
     network,
-    egress: mayLimit ? egressTo(gateway) : undefined,
+    trust,
+    egress: mayLimit ? egressTo(gateway, trust, logger) : undefined,
     projectOf: (cwd) => projectFolder('', cwd),
     onError: (error) => logger.error({ err: error }, 'the disk of a session cannot be measured'),
     usesLogin: (session) => !usesGateway({ credential }, session),
@@ -152,7 +156,7 @@ export function networkOfAgents(
   config: Config,
   sandbox: Sandbox | undefined,
   hasProviders: boolean,
-): Allowed['network'] {
+): AgentNetwork {
   if (!sandbox) {
     return { mode: 'fixed', why: 'its agents run without a sandbox (--sandbox required makes one).' };
   }
@@ -166,8 +170,16 @@ export function networkOfAgents(
   };
 }
 
-function egressTo({ answer, tokens }: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens }): Egress {
+function egressTo(
+  { answer, tokens }: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens },
+  trust: Trust,
+  logger: Logger,
+): Egress {
   return createEgress({
+    interceptor: createInterceptor({
+      trust,
+      onRefused: (session, why) => logger.warn({ session }, why),
+    }),
     sessionOf(headers) {
       const key = headers['x-api-key'];
       const given = credentialOf({

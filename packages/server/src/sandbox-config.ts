@@ -6,6 +6,7 @@ import type { ContainerProgram } from './agent/sandbox/container-arguments.ts';
 import type { SandboxLimits } from './agent/sandbox/limits.ts';
 import { parseAllowedHost } from './outbound/allowed-hosts.ts';
 import { hostsOf, type Network } from './outbound/network.ts';
+import { SECRETS_FIELDS } from './secrets-config.ts';
 
 /** How agents are confined, or an engine for containers and the image that they run in. */
 const SandboxMode = z
@@ -55,8 +56,8 @@ const SandboxSettings = z.strictObject({
     .optional(),
 });
 
-/** The field of the configuration file. */
-export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional() };
+/** The fields of the configuration file. */
+export const SANDBOX_FIELDS = { sandbox: SandboxSettings.optional(), ...SECRETS_FIELDS };
 
 export interface SandboxConfig {
   /** `auto`: where this machine can; `required`: the server does not start where it cannot. */

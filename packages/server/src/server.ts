@@ -39,6 +39,7 @@ import type { WriteObserver } from './observe/watched-store.ts';
 import { mayBypass, networkOfAgents, openSandbox } from './open-sandbox.ts';
 import { createGuardedFetch } from './outbound/guarded-fetch.ts';
 import { createPush } from './push/push.ts';
+import { openVault } from './secrets/open.ts';
 import { createPostCallback } from './sessions/callback-url.ts';
 import { createChoices } from './sessions/choices.ts';
 import { createFolders } from './sessions/folders.ts';
@@ -50,11 +51,9 @@ import { redactUrl } from './store/redact-url.ts';
 import { VERSION } from './version.ts';
 import { applyConfigured } from './webhooks/configured.ts';
 import { createWebhookSender } from './webhooks/sender.ts';
-import type { WorkspaceConfig } from './workspace-config.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
+import { createObjects } from './workspaces/create-objects.ts';
 import { createPlaces } from './workspaces/local.ts';
-import { createDirectoryObjects, type ObjectStore } from './workspaces/objects.ts';
-import { createS3Objects } from './workspaces/s3.ts';
 import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
@@ -212,6 +211,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     onError,
   });
   const agent = inWorkspaces(claude, workspaces);
+  const vault = openVault(config, home);
   const policy = createPolicy(
     {
       bypass,
@@ -226,6 +226,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     folders,
     workspaces,
     restrictionsOf,
+    vault,
   );
   const callbacks = createGuardedFetch(config.allowCallbackUrls);
   const sessions = createSessions({
@@ -237,6 +238,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     agent,
     folders,
     workspaces,
+    vault,
     defaultModel,
     defaultPermissionMode: config.defaultPermissionMode,
     policy,
@@ -371,12 +373,6 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => observation.close(),
       ]),
   };
-}
-
-function createObjects({ objects, timeoutSeconds }: WorkspaceConfig): ObjectStore {
-  return 'folder' in objects
-    ? createDirectoryObjects(objects.folder)
-    : createS3Objects({ ...objects, timeoutSeconds });
 }
 
 /** @throws ConfigError when the folder for workspaces cannot be made */

@@ -72,6 +72,9 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'sandbox.write': 'further absolute paths that agents may write',
   'sandbox.limits':
     'what one agent may use with all that it starts: memory_bytes, processes (default 4096), file_bytes',
+  secrets: 'secrets that sessions may name: value or value_file, and hosts',
+  secrets_key: 'encrypts the secrets that callers give, 32 characters or more (default: a file in the home)',
+  secrets_key_file: 'the same in a file: one key per line, of which the first encrypts',
   node_address: 'where the other servers reach this one (default: where it listens)',
   heartbeat_seconds: 'how often the other servers hear that this one is alive (default 2)',
   lease_seconds: 'so long after the last word its sessions go on elsewhere (default: three heartbeats)',
@@ -87,6 +90,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'policy.mcp_servers': 'the MCP servers that sessions may use',
   'policy.roots': 'the folders that sessions may work in, inside "roots"',
   'policy.network': 'what the agents of sessions reach at most: {"mode": "limited" or "none", "hosts"}',
+  'policy.secrets': 'the secrets of the configuration that sessions may use, by name',
   'policy.trust_project': 'whether sessions may trust their folder',
   policies: 'policies by their name, for keys that are made while the server runs',
   tenants: 'settings of tenants by their name: policy, limits',

@@ -42,7 +42,14 @@ interface JsonSchema {
 }
 
 /** Secrets have no flag: everybody on the machine sees the list of processes. */
-const NO_FLAG: ReadonlySet<string> = new Set(['api_keys', 'gateway', 'webhooks', '$schema']);
+const NO_FLAG: ReadonlySet<string> = new Set([
+  'api_keys',
+  'gateway',
+  'webhooks',
+  'secrets',
+  'secrets_key',
+  '$schema',
+]);
 const NO_VARIABLE: ReadonlySet<string> = new Set(['$schema']);
 /** Variables and flags that have other names, or mean a part. */
 const ALIASES: Readonly<Record<string, string>> = {

@@ -51,6 +51,7 @@ const SAMPLES: { [O in SessionOption]: NonNullable<CreateSession[O]> } = {
   prompt_suggestions: true,
   resume_session_id: '00000000-0000-4000-8000-000000000001',
   sandbox: { enabled: true },
+  secrets: { TOKEN: { value: 'a-long-value', hosts: ['a.example'] } },
   setting_sources: ['user'],
   settings: { language: 'en' },
   skills: 'all',

@@ -136,6 +136,23 @@ export const accessProblems = {
     ({ why }: { why: string }) =>
       `This server cannot limit what the agent of a session reaches: ${why} Leave "network" out, or ask the operator of the server.`,
   ),
+  secrets_not_possible: define(
+    422,
+    'The session cannot have secrets',
+    ({ why }: { why: string }) => `The session cannot have "secrets": ${why}`,
+  ),
+  secret_not_found: define(
+    422,
+    'The configuration has no such secret',
+    ({ name }: { name: string }) =>
+      `The configuration has no secret "${name}". Give a "value" with its "hosts", or ask the operator of the server to name it in "secrets".`,
+  ),
+  secret_unavailable: define(
+    409,
+    'A secret of the session cannot be had',
+    ({ name, why }: { name: string; why: string }) =>
+      `The session's agent cannot start, because its secret ${name} cannot be had: ${why} Or give the secrets again: POST /sessions with "resume_session_id" and "secrets".`,
+  ),
   callback_not_allowed: define(
     403,
     'The configuration does not allow this callback URL',

@@ -22,6 +22,9 @@ export const STARTING = [
   'policy_forbids',
   'callback_not_allowed',
   'network_not_limitable',
+  'secrets_not_possible',
+  'secret_not_found',
+  'secret_unavailable',
   'validation_failed',
   'agent_start_failed',
 ] as const satisfies readonly ProblemCode[];

@@ -15,6 +15,7 @@ import {
 } from '../session-options.ts';
 import { CustomTool, Hooks } from './call.ts';
 import { ArgumentText, JsonObject, ModelName } from './common.ts';
+import { HostPattern } from './secrets.ts';
 
 export const PermissionMode = z.enum(PERMISSION_MODES);
 export type PermissionMode = z.infer<typeof PermissionMode>;
@@ -118,19 +119,10 @@ const Plugin = z.object({
   skipMcpDiscovery: z.boolean().optional(),
 });
 
-const AllowedHost = z
-  .string()
-  .max(300)
-  .regex(
-    /^(\*\.)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:([1-9]\d{0,4}))?$/i,
-    'must be a host, such as example.org, *.example.org or example.org:8443',
-  )
-  .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 0) <= 65_535, 'has a port above 65535');
-
 /** What an agent reaches, as a session or a policy says. */
 export const SessionNetwork = z.strictObject({
   mode: z.enum(['limited', 'none']),
-  hosts: z.array(AllowedHost).max(1_000).optional(),
+  hosts: z.array(HostPattern).max(1_000).optional(),
 });
 
 /** The form of every option that is kept for the life of a session; the rest of it stands in the table. */

@@ -5,6 +5,7 @@ import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
 import { described, PermissionMode, SessionOptions } from './options.ts';
 import { PermissionRequest } from './permission.ts';
+import { Secrets, SessionSecrets } from './secrets.ts';
 import { BackgroundTask } from './task.ts';
 import { Workspace, WorkspaceSource } from './workspace.ts';
 
@@ -24,6 +25,7 @@ const GIVEN = {
   model: ModelName.optional(),
   cwd: ArgumentText.optional(),
   workspace: described('workspace', WorkspaceSource.optional()),
+  secrets: described('secrets', Secrets.optional()),
   title: z.string().min(1).max(500).optional(),
   metadata: Metadata.optional(),
   permission_mode: PermissionMode.optional(),
@@ -88,6 +90,7 @@ export const SessionDetail = Session.extend({
     .meta({ description: 'Hook and custom tool calls that wait for an answer' }),
   current_turn_id: TurnId.nullable(),
   queued_turns: z.int(),
+  secrets: SessionSecrets,
   last_seq: z.int(),
 }).meta({ id: 'SessionDetail' });
 export type SessionDetail = z.infer<typeof SessionDetail>;

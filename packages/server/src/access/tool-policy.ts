@@ -41,6 +41,8 @@ export const ToolPolicy = z.strictObject({
   trust_project: z.boolean().optional(),
   /** What agents reach at most. Needs the sandbox. */
   network: SessionNetwork.optional(),
+  /** Secrets of the configuration that sessions may use; `*` stands for any characters. */
+  secrets: z.array(z.string().min(1)).optional(),
 });
 export type ToolPolicy = z.output<typeof ToolPolicy>;
 
@@ -63,6 +65,8 @@ export interface Restrictions {
   trustProject: boolean;
   /** Networks, within each of which a session must stay. */
   networks: readonly NetworkSetting[];
+  /** @param name of a secret of the configuration */
+  allowsSecret(name: string): boolean;
 }
 
 /** From the mode that leaves least to the agent to the one that leaves everything. */
@@ -85,6 +89,7 @@ export function combine(policies: readonly ToolPolicy[]): Restrictions {
     });
   const highest = given('max_permission_mode').toSorted((a, b) => freedom(a) - freedom(b))[0];
   const models = given('models').map((names) => ({ names, patterns: names.map(patternOf) }));
+  const secrets = given('secrets').map((names) => names.map(patternOf));
   const servers = given('mcp_servers');
   const allowsMode = (mode: PermissionMode): boolean =>
     highest === undefined || freedom(mode) <= freedom(highest);
@@ -102,6 +107,7 @@ export function combine(policies: readonly ToolPolicy[]): Restrictions {
     roots: given('roots'),
     trustProject: !given('trust_project').includes(false),
     networks: given('network'),
+    allowsSecret: (name) => secrets.every((patterns) => patterns.some((pattern) => pattern.test(name))),
   };
 }
 

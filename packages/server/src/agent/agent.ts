@@ -10,6 +10,7 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import type { Decision, PermissionRecord, Scope, SessionRecord, UsageRow } from '../store/store.ts';
+import type { SessionSecret } from './secrets/placeholders.ts';
 
 /** What a new agent process is started with. */
 export interface StartOptions {
@@ -22,6 +23,8 @@ export interface StartOptions {
   permissionMode: PermissionMode;
   title: string | null;
   options: SessionOptions;
+  /** What it has placeholders for. They are values: never shown. */
+  secrets?: readonly SessionSecret[] | undefined;
   /** True: resume the conversation's transcript on disk. */
   resume: boolean;
   /** Dollars that the session has spent so far, if it has a budget: the process gets the rest. */

@@ -34,7 +34,7 @@ export function beyond(network: Network, { mode, hosts = [] }: NetworkSetting): 
 }
 
 /** Whether every name and port of a host is among others. */
-const isWithin = (hosts: readonly AllowedHost[], { name, isWild, ports }: AllowedHost): boolean =>
+export const isWithin = (hosts: readonly AllowedHost[], { name, isWild, ports }: AllowedHost): boolean =>
   ports.every((port) =>
     isWild
       ? hosts.some((host) => host.isWild && host.ports.includes(port) && isBelow(host.name, name))

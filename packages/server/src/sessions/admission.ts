@@ -9,7 +9,8 @@ import type { z } from 'zod';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
-import type { Owned, SessionRecord, Store } from '../store/store.ts';
+import type { Vault } from '../secrets/vault.ts';
+import type { Owned, SecretRecords, SessionRecord, Store } from '../store/store.ts';
 import type { Prepared, Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
 import { moveConversation } from './move-conversation.ts';
@@ -37,6 +38,7 @@ export interface AdmissionDeps {
   folders: Folders;
   policy: Policy;
   workspaces: Pick<Workspaces, 'prepare' | 'copy' | 'settleForSaved'>;
+  vault: Vault;
   defaultModel: string | undefined;
   defaultPermissionMode: PermissionMode;
   onError(error: unknown, what: string): void;
@@ -58,13 +60,18 @@ export function createAdmission(
   deps: AdmissionDeps,
   { find, connect, wake, created, requireRoom }: Registry,
 ): Admission {
-  const { store, log, agent, folders, policy, workspaces } = deps;
+  const { store, log, agent, folders, policy, workspaces, vault } = deps;
 
   /** Checks a request against the configuration. */
   const admit = async (
     request: Create,
     owned: Owned,
-  ): Promise<{ cwd: string; mode: PermissionMode; options: SessionOptions }> => {
+  ): Promise<{
+    cwd: string;
+    mode: PermissionMode;
+    options: SessionOptions;
+    secrets: SecretRecords | null;
+  }> => {
     requireRoom();
     const mode = request.permission_mode ?? policy.modeFor(deps.defaultPermissionMode, owned);
     policy.checkMode(mode, owned);
@@ -72,7 +79,15 @@ export function createAdmission(
     policy.checkOptions(request, owned);
     await checkFolders(request, owned);
     const options = policy.handed(SessionOptions.parse(request), owned);
-    return { cwd: await policy.checkFolder(request.cwd, owned), mode, options };
+    const secrets = takeSecrets(request, owned);
+    return { cwd: await policy.checkFolder(request.cwd, owned), mode, options, secrets };
+  };
+
+  const takeSecrets = (request: Create, owned: Owned, before?: SessionRecord): SecretRecords | null => {
+    const { secrets: given = {} } = request;
+    if (Object.keys(given).length === 0) return null;
+    policy.checkSecrets(given, { ...before?.options, ...SessionOptions.parse(request) }, owned);
+    return vault.take(given, owned, before?.secrets);
   };
 
   const checkFolders = async (request: Create, owned: Owned): Promise<void> => {
@@ -147,6 +162,8 @@ export function createAdmission(
     const before = known.record();
     await requireFolder(before.cwd, request.cwd);
     const changes = changesOf(before, request);
+    if (request.secrets && !vault.has(before, request.secrets))
+      changes.secrets = takeSecrets(request, before, before);
     if (request.force) await workspaces.settleForSaved(id);
     if (before.status !== 'closed') {
       await known.change(changes);
@@ -171,8 +188,8 @@ export function createAdmission(
       return await connect(record, { resumed: true, start: request.start });
     } catch (error) {
       // The agent cannot start with the new options, so the old ones are restored.
-      const { options, model, permissionMode } = before;
-      await log.write(id, [{ kind: 'update-session', id, set: { options, model, permissionMode } }]);
+      const { options, model, permissionMode, secrets } = before;
+      await log.write(id, [{ kind: 'update-session', id, set: { options, model, permissionMode, secrets } }]);
       throw error;
     }
   };
@@ -184,9 +201,9 @@ export function createAdmission(
     if (!transcript) {
       throw problem('session_not_found', { id, resuming: true });
     }
-    const { cwd, mode } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd }, maker);
+    const { cwd, mode, secrets } = await admit({ ...request, cwd: transcript.cwd ?? request.cwd }, maker);
     await requireFolder(cwd, request.cwd);
-    const record = newRecord(request, { id, cwd, mode, maker, hasTranscript: true });
+    const record = newRecord(request, { id, cwd, mode, maker, secrets, hasTranscript: true });
     await inspectTranscript(deps, record, { isLive: false, force: request.force });
     await insert(record);
     return connectKept(record, { resumed: true, start: request.start });
@@ -206,7 +223,7 @@ export function createAdmission(
     const from = parent?.workspace ? undefined : (parent?.cwd ?? transcript.cwd ?? request.cwd);
     // A branch stays with the conversation's tenant, whoever makes it.
     const owned = { ...maker, tenant: parent?.tenant ?? maker.tenant };
-    const { cwd, mode } = await admit({ ...request, cwd: from }, owned);
+    const { cwd, mode, secrets } = await admit({ ...request, cwd: from }, owned);
     await requireFolder(parent?.cwd ?? cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
@@ -220,6 +237,8 @@ export function createAdmission(
       cwd: prepared?.cwd ?? cwd,
       mode,
       maker: owned,
+      // A placeholder belongs to one session.
+      secrets: secrets ?? vault.copy(parent?.secrets ?? null),
       hasTranscript: true,
       forkedFrom,
       workspace: prepared?.record ?? null,
@@ -265,13 +284,14 @@ export function createAdmission(
   return {
     async create(request, maker) {
       requireOneFolder(request);
-      const { cwd, mode, options } = await admit(request, maker);
+      const { cwd, mode, options, secrets } = await admit(request, maker);
       const kind = { model: request.model ?? deps.defaultModel, options, cwd };
-      const reservation = request.start === 'now' ? agent.reserve(kind) : undefined;
+      // What was started ahead has no placeholders.
+      const reservation = request.start === 'now' && !secrets ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();
         const prepared = await prepare(id, request);
-        const given = { id, cwd: prepared?.cwd ?? cwd, mode, maker, hasTranscript: false };
+        const given = { id, cwd: prepared?.cwd ?? cwd, mode, maker, secrets, hasTranscript: false };
         const record = newRecord(request, { ...given, workspace: prepared?.record ?? null });
         await insertPrepared(record, prepared);
         return await connect(record, { resumed: false, start: request.start });
@@ -291,6 +311,7 @@ function newRecord(
   given: Pick<SessionRecord, 'id' | 'cwd' | 'hasTranscript'> & {
     maker: Owned;
     mode: PermissionMode;
+    secrets: SessionRecord['secrets'];
     forkedFrom?: string;
     workspace?: SessionRecord['workspace'];
   },
@@ -317,6 +338,7 @@ function newRecord(
     createdBy: given.maker.createdBy,
     tenant: given.maker.tenant,
     workspace: given.workspace ?? null,
+    secrets: given.secrets,
     lastSeq: 0,
   };
 }

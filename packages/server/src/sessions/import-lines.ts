@@ -61,6 +61,8 @@ export const sessionOf = (line: Line<'session'>, { createdBy, tenant }: Owned): 
   createdBy,
   tenant,
   workspace: null,
+  // Values stay where they were given.
+  secrets: null,
   lastSeq: line.last_seq,
 });
 

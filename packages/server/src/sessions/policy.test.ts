@@ -126,6 +126,7 @@ test('at the start of an agent its further folders must be there, and inside the
           id: 'a',
           cwd: base,
           workspace: null,
+          secrets: null,
           permissionMode: 'default',
           model: null,
           ...OWNED,

@@ -1,4 +1,4 @@
-import { PermissionMode, type SessionOptions } from 'claude-agent-protocol';
+import { PermissionMode, type Secrets, type SessionOptions } from 'claude-agent-protocol';
 import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-options';
 import { z } from 'zod';
 import type { RestrictionsOf } from '../access/policies.ts';
@@ -6,10 +6,12 @@ import { combine, type Restrictions } from '../access/tool-policy.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import { mayLeadTo, type Reach } from '../outbound/addresses.ts';
-import { beyond, hostTexts, type Network, narrow, settingOf } from '../outbound/network.ts';
+import { beyond, hostTexts, narrow } from '../outbound/network.ts';
+import type { Vault } from '../secrets/vault.ts';
 import type { Owned, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import { type Folders, isInside } from './folders.ts';
+import { type AgentNetwork, createNetworkPolicy } from './network-policy.ts';
 
 /** What the configuration allows callers to do. */
 export interface Allowed {
@@ -25,8 +27,7 @@ export interface Allowed {
   callbackUrls: Reach;
   /** Whether callers may have commands started as MCP servers. */
   commands: boolean;
-  /** What agents reach, or why that cannot be limited for a session. */
-  network: Network | { mode: 'fixed'; why: string };
+  network: AgentNetwork;
   /** The model of sessions that name none; undefined: the agent's own choice. */
   defaultModel?: string | undefined;
 }
@@ -71,6 +72,13 @@ export interface Policy {
   checkFolder(folder: string | undefined, owned: Owned): Promise<string>;
   /** Folders that the owner's sessions may work in or below. */
   roots(owned: Owned): readonly string[];
+  /**
+   * Checks where the secrets of a session may go, and which of the configuration it may have.
+   * @throws AppError 422, 403
+   */
+  checkSecrets(secrets: Secrets, options: SessionOptions, owned: Owned): void;
+  /** The secrets of a session with their values. @throws AppError 409 */
+  secretsOf: Vault['open'];
   /** The options with the rules of the policies, as the agent gets them. */
   handed(options: SessionOptions, owned: Owned): SessionOptions;
   /**
@@ -81,7 +89,7 @@ export interface Policy {
   checkStart(
     session: Pick<
       SessionRecord,
-      'id' | 'cwd' | 'workspace' | 'permissionMode' | 'options' | 'model' | 'tenant' | 'createdBy'
+      'id' | 'cwd' | 'workspace' | 'permissionMode' | 'options' | 'model' | 'tenant' | 'createdBy' | 'secrets'
     >,
   ): Promise<void>;
 }
@@ -250,6 +258,7 @@ export function createPolicy(
   folders: Folders,
   workspaces: Pick<Workspaces, 'ready'>,
   restrictionsOf: RestrictionsOf = () => NO_RESTRICTIONS,
+  vault: Pick<Vault, 'open'> = NO_VAULT,
 ): Policy {
   const known = new WeakMap<Restrictions, Checks>();
   const checksOf = (owned: Owned): Checks => {
@@ -266,6 +275,8 @@ export function createPolicy(
       }
     }
   };
+
+  const network = createNetworkPolicy(allowed.network, restrictionsOf, vault);
 
   const policy: Policy = {
     checkMode: (mode, owned) => checksOf(owned).mode(mode),
@@ -292,11 +303,12 @@ export function createPolicy(
 
     roots: (owned) => restrictionsOf(owned).roots.at(-1) ?? folders.roots,
 
+    checkSecrets: network.checkSecrets,
+    secretsOf: vault.open,
+
     handed(options, owned) {
-      const { rules, networks } = restrictionsOf(owned);
-      const { network: most } = allowed;
-      const network = most.mode !== 'fixed' && [...networks, options.network].reduce(narrow, most);
-      const within = network && network !== most ? { ...options, network: settingOf(network) } : options;
+      const { rules } = restrictionsOf(owned);
+      const within = network.within(options, owned);
       if (Object.values(rules).every((list) => list.length === 0)) return within;
       const { settings = {} } = options;
       const own = z.looseObject(PERMISSION_SETTINGS).parse(settings.permissions ?? {});
@@ -314,6 +326,7 @@ export function createPolicy(
       policy.checkMode(permissionMode, session);
       policy.checkModel(session.model, session);
       policy.checkOptions(options, session);
+      network.checkKept(session);
       if (session.workspace) await workspaces.ready(session);
       else {
         await folders.recheck(session.cwd);
@@ -332,6 +345,7 @@ export function createPolicy(
 }
 
 const NO_RESTRICTIONS = combine([]);
+const NO_VAULT: Pick<Vault, 'open'> = { open: () => [] };
 
 /** The models that a session's options name. */
 const modelsIn = ({ fallback_model, background_model, agents = {} }: SessionOptions): string[] =>

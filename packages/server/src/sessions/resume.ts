@@ -6,7 +6,10 @@ import { problem } from '../errors.ts';
 import type { SessionRecord } from '../store/store.ts';
 
 /** The parts of a session that a resume may change. */
-export type Settable = Pick<SessionRecord, 'title' | 'metadata' | 'model' | 'permissionMode' | 'options'>;
+export type Settable = Pick<
+  SessionRecord,
+  'title' | 'metadata' | 'model' | 'permissionMode' | 'options' | 'secrets'
+>;
 
 /** The settings of a resume that differ from the session's. */
 export function changesOf(record: SessionRecord, request: z.output<typeof CreateSession>): Partial<Settable> {
@@ -29,12 +32,13 @@ export function changesOf(record: SessionRecord, request: z.output<typeof Create
  */
 export function requireLive(
   { id, options: before }: SessionRecord,
-  { options: asked }: Partial<Settable>,
+  { options: asked, secrets }: Partial<Settable>,
 ): void {
   const fields = Object.keys(asked ?? {}) as (keyof SessionOptions)[];
-  const held = fields.filter(
+  const held: string[] = fields.filter(
     (field) => !('live' in SESSION_OPTIONS[field]) && !isDeepStrictEqual(asked?.[field], before[field]),
   );
+  if (secrets !== undefined) held.push('secrets');
   if (held.length === 0) return;
   held.sort();
   throw problem('options_need_restart', {

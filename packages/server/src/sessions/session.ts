@@ -260,6 +260,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
         permissionMode: record.permissionMode,
         title: record.title,
         options: policy.handed(record.options, record),
+        secrets: policy.secretsOf(record),
         spentUsd: record.options.max_budget_usd === undefined ? 0 : await store.sessionCost(id),
         resume,
         ...(parked && {

@@ -18,7 +18,7 @@ export interface SettingsDeps {
 export interface Settings {
   setModel(model: string | null): Promise<void>;
   setPermissionMode(mode: PermissionMode): Promise<void>;
-  patch(set: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void>;
+  patch(set: Partial<Pick<Settable, 'title' | 'metadata' | 'options' | 'secrets'>>): Promise<void>;
   /**
    * Applies the settings of a resume: at once, or at the agent's next start.
    * @throws AppError 409 for settings that a running agent cannot take; nothing has changed then
@@ -57,7 +57,9 @@ export function createSettings(deps: SettingsDeps): Settings {
     await call({ kind: 'set-permission-mode', mode });
   };
 
-  const patch = async (set: Partial<Pick<Settable, 'title' | 'metadata' | 'options'>>): Promise<void> => {
+  const patch = async (
+    set: Partial<Pick<Settable, 'title' | 'metadata' | 'options' | 'secrets'>>,
+  ): Promise<void> => {
     await call({ kind: 'patch', set });
   };
 
@@ -69,6 +71,7 @@ export function createSettings(deps: SettingsDeps): Settings {
       ...record,
       permissionMode: permissionMode ?? record.permissionMode,
       options: others.options ?? record.options,
+      secrets: others.secrets ?? record.secrets,
     });
     await changing;
     // The agent is told before they are stored, because it may refuse.

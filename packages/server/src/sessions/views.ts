@@ -1,7 +1,8 @@
-import type { Session, SessionState, Turn, Usage, Workspace } from 'claude-agent-protocol';
+import type { Session, SessionDetail, SessionState, Turn, Usage, Workspace } from 'claude-agent-protocol';
 import { event } from '../events/log.ts';
 import type {
   Change,
+  SecretRecords,
   SessionRecord,
   SessionSums,
   TurnRecord,
@@ -72,6 +73,15 @@ export function sessionView(
     tasks: [...tasks],
   };
 }
+
+/** What may be known of a session's secrets. */
+export const secretsView = (secrets: SecretRecords | null): SessionDetail['secrets'] =>
+  Object.fromEntries(
+    Object.entries(secrets ?? {}).map(([name, secret]) => [
+      name,
+      { from: 'from' in secret ? secret.from : null, hosts: [...secret.hosts] },
+    ]),
+  );
 
 function workspaceView({ source, saved, problem }: WorkspaceRecord): Workspace {
   return {

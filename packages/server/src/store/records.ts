@@ -44,9 +44,21 @@ export interface SessionRecord {
   tenant: string;
   /** The folder that the server made for it; null for one that was there before. */
   workspace: WorkspaceRecord | null;
+  /** What its agent has placeholders for, by the name of the variable; null for none. */
+  secrets: SecretRecords | null;
   /** Number of the newest event. */
   lastSeq: number;
 }
+
+export type SecretRecords = Readonly<Record<string, SecretRecord>>;
+
+/** A secret of a session. Its value is not in it, but for one that only the server's key opens. */
+export type SecretRecord = {
+  /** What the agent sees. */
+  placeholder: string;
+  /** Where the value may go. */
+  hosts: readonly string[];
+} & ({ sealed: string } | { from: string });
 
 /** A folder that the server made for a session, and what is saved of it. */
 export interface WorkspaceRecord {

@@ -40,6 +40,7 @@ const SESSION: Columns<SessionRecord> = {
   createdBy: 'text',
   tenant: 'text',
   workspace: 'json',
+  secrets: 'json',
   lastSeq: 'number',
 };
 

@@ -28,6 +28,8 @@ export type {
   Decision,
   PermissionRecord,
   SavedObject,
+  SecretRecord,
+  SecretRecords,
   SessionRecord,
   TurnRecord,
   WorkspaceRecord,

@@ -23,6 +23,8 @@ import { createApp } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
 import { makeVapidKeys } from '../../src/push/encode.ts';
+import { createSeal } from '../../src/secrets/seal.ts';
+import { createVault } from '../../src/secrets/vault.ts';
 import { createChoices } from '../../src/sessions/choices.ts';
 import { createFolders } from '../../src/sessions/folders.ts';
 import { createPolicy } from '../../src/sessions/policy.ts';
@@ -96,6 +98,7 @@ export function createInProcess({
   const agent = watch(createFakeAgent());
   const folders = createFolders([root]);
   const onError = (error: unknown, what: string): void => void errors.push({ what, error });
+  const vault = createVault({ named: new Map(), seal: () => createSeal(['a key of the tests']) });
   const policy = createPolicy(
     {
       bypass: 'forbidden',
@@ -108,6 +111,8 @@ export function createInProcess({
     },
     folders,
     NO_WORKSPACES,
+    undefined,
+    vault,
   );
   const sessions = createSessions({
     store,
@@ -120,6 +125,7 @@ export function createInProcess({
     defaultModel: 'fake',
     defaultPermissionMode: 'default',
     policy,
+    vault,
     workspaces: NO_WORKSPACES,
     postCallback: () => Promise.reject(new Error('the fake agent asks nobody')),
     permissionTimeoutSeconds: 300,

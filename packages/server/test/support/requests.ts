@@ -65,6 +65,15 @@ const HINTS: Hints = {
   /** Of an MCP server: the one that the agent of these tests has. */
   name: fc.constant('box'),
   cwd: fc.oneof({ weight: 4, arbitrary: fc.constant('.') }, oddText),
+  // Without a limited network most are refused, and a session needs to be made now and then.
+  secrets: fc.oneof(
+    { weight: 8, arbitrary: fc.constant({}) },
+    fc.constantFrom(
+      { A: { from: 'x' } },
+      { A: { value: 'a long value', hosts: ['a.example'] } },
+      { PATH: {} },
+    ),
+  ),
   additional_directories: fc.oneof({ weight: 4, arbitrary: fc.constant(['.']) }, fc.array(oddText)),
   model: fc.oneof(fc.constant('demo'), fc.string({ minLength: 1, maxLength: 20 })),
 };

@@ -37,6 +37,7 @@ export const sampleSession = ({ id = randomUUID(), ...set }: Partial<SessionReco
   createdBy: null,
   tenant: 'default',
   workspace: null,
+  secrets: null,
   lastSeq: 0,
   ...set,
 });

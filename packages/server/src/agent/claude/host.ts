@@ -4,6 +4,7 @@ import type { StartOptions } from '../agent.ts';
 import type { ReadGit } from '../git.ts';
 import type { OwnedProcess, Processes } from '../processes.ts';
 import type { Confinement, Guest, Sandbox } from '../sandbox/sandbox.ts';
+import { withPlaceholders } from '../secrets/placeholders.ts';
 import { type AnswerWatch, createAnswerWatch } from './answers.ts';
 import type { Asked } from './asked.ts';
 import { hookOptions, recordFirst, toolServers } from './callbacks.ts';
@@ -58,7 +59,7 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
   const link = deps.link(start);
   const guarded: Host['guarded'] = (session) => guardedEnvironment(session, link.env, deps.readGit);
   const env = await guarded(start);
-  const given = sdkOptions(start, deps.allowBypassPermissions);
+  const given = sdkOptions(withSecrets(start), deps.allowBypassPermissions);
   const { max_budget_usd: budget } = start.options;
   const abort = new AbortController();
   const answers = createAnswerWatch();
@@ -112,6 +113,21 @@ export async function prepareHost(deps: HostDeps, start: StartOptions, asked: As
         // Its streams are pipes, and the SDK documents ChildProcess as acceptable.
         return owned.child as unknown as ReturnType<NonNullable<Options['spawnClaudeCodeProcess']>>;
       },
+    },
+  };
+}
+
+/** MCP servers get placeholders too: in their variables and headers, by the names of the secrets. */
+function withSecrets(start: StartOptions): StartOptions {
+  const { secrets = [], options } = start;
+  const { mcp_servers, agents } = options;
+  if (secrets.length === 0) return start;
+  return {
+    ...start,
+    options: {
+      ...options,
+      ...(mcp_servers && { mcp_servers: withPlaceholders(mcp_servers, secrets) }),
+      ...(agents && { agents: withPlaceholders(agents, secrets) }),
     },
   };
 }

@@ -1,12 +1,16 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type LookupFunction, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type SessionSecret, secretsFor } from '../secrets/placeholders.ts';
+import type { Interceptor } from './interceptor.ts';
+import { bare, ESTABLISHED, endWith, refuse, relay } from './relay.ts';
 
 /** Where a connection comes from, and what that sandbox reaches. */
 export interface Origin {
   sessionId: string;
   /** How a host may be reached; undefined if it may not. */
   admit(host: string, port: number): LookupFunction | undefined;
+  /** What its agent has placeholders for. */
+  secrets: readonly SessionSecret[];
 }
 
 /** All that sandboxes without a network of their own can reach: this server's gateway, and an HTTP proxy. */
@@ -21,17 +25,15 @@ export interface EgressDeps {
   sessionOf(headers: IncomingMessage['headers']): string | undefined;
   /** Answers a request to the gateway. */
   answer(request: IncomingMessage, response: ServerResponse): void;
+  interceptor: Interceptor;
 }
-
-/** Headers that are between the agent and the proxy. */
-const HOP = /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade)$/i;
 
 /**
  * A request for a path is for the gateway: only model calls, and only with the token of the session whose sandbox it
  * comes from, so that a token that got into another sandbox is of no use there. One for a URL, or CONNECT, is for the
  * proxy. What is in a tunnel is not looked at.
  */
-export function createEgress({ sessionOf, answer }: EgressDeps): Egress {
+export function createEgress({ sessionOf, answer, interceptor }: EgressDeps): Egress {
   const origins = new WeakMap<object, Origin>();
   const open = new Set<Socket>();
 
@@ -44,53 +46,30 @@ export function createEgress({ sessionOf, answer }: EgressDeps): Egress {
     }
     answer(incoming, response);
   });
-  server.on('connect', (incoming: IncomingMessage, client: Duplex, head: Buffer) => {
-    const { hostname, port } = targetOf(`http://${incoming.url}`) ?? {};
-    const find =
-      hostname === undefined ? undefined : origins.get(client)?.admit(hostname, Number(port || 443));
-    if (hostname === undefined || !find) return endWith(client, '403 Forbidden', notAllowed(incoming.url));
-    const target = connect({
-      host: hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: Number(port || 443),
-      lookup: find,
-    });
-    target.once('connect', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      target.write(head);
-      target.pipe(client).pipe(target);
-    });
-    target.on('error', (error) => endWith(client, '502 Bad Gateway', error.message));
-    client.on('close', () => target.destroy());
-    target.on('close', () => client.destroy());
+  server.on('connect', (incoming: IncomingMessage, client: Socket, head: Buffer) => {
+    const origin = origins.get(client);
+    const { hostname, port } = targetOf(`https://${incoming.url}`) ?? {};
+    const target = { host: bare(hostname), port: Number(port || 443) };
+    const lookup = origin?.admit(target.host, target.port);
+    if (!origin || !lookup) return endWith(client, '403 Forbidden', notAllowed(incoming.url));
+    const { sessionId, secrets } = origin;
+    const pass = (): void => tunnel(client, { ...target, lookup }, 'is told');
+    if (interceptor.take({ ...target, sessionId, client, lookup, secrets, pass }, head)) return;
+    if (head.length > 0) client.unshift(head);
+    tunnel(client, { ...target, lookup }, 'waits');
   });
 
   function forward(incoming: IncomingMessage, response: ServerResponse): void {
-    const target = targetOf(incoming.url ?? '');
-    const find =
-      target?.protocol === 'http:'
-        ? origins.get(incoming.socket)?.admit(target.hostname, Number(target.port || 80))
-        : undefined;
-    if (!target || !find) {
-      refuse(response, 403, notAllowed(target?.host ?? incoming.url));
+    const url = targetOf(incoming.url ?? '');
+    const origin = origins.get(incoming.socket);
+    const target = { host: bare(url?.hostname), port: Number(url?.port || 80) };
+    const lookup = url?.protocol === 'http:' ? origin?.admit(target.host, target.port) : undefined;
+    if (!url || !origin || !lookup) {
+      refuse(response, 403, notAllowed(url?.host ?? incoming.url));
       return;
     }
-    const headers = Object.entries(incoming.headers).filter(([name]) => !HOP.test(name));
-    const outgoing = request(
-      target,
-      {
-        method: incoming.method,
-        headers: { ...Object.fromEntries(headers), host: target.host },
-        lookup: find,
-      },
-      (answered) => {
-        const back = Object.entries(answered.headers).filter(([name]) => !HOP.test(name));
-        response.writeHead(answered.statusCode ?? 502, Object.fromEntries(back));
-        answered.pipe(response);
-      },
-    );
-    outgoing.on('error', (error) => refuse(response, 502, error.message));
-    response.on('close', () => outgoing.destroy());
-    incoming.pipe(outgoing);
+    const secrets = secretsFor(origin.secrets, { ...target, isPlain: true });
+    relay(incoming, response, url.pathname + url.search, { ...target, lookup, isPlain: true, secrets });
   }
 
   return {
@@ -108,20 +87,29 @@ export function createEgress({ sessionOf, answer }: EgressDeps): Egress {
   };
 }
 
+/**
+ * Connects an agent with a host; what they say is not looked at.
+ * @param agent `waits` to hear that it is connected, or `is told` already
+ */
+function tunnel(
+  client: Socket,
+  target: { host: string; port: number; lookup: LookupFunction },
+  agent: 'waits' | 'is told',
+): void {
+  const server = connect(target);
+  server.once('connect', () => {
+    if (agent === 'waits') client.write(ESTABLISHED);
+    server.pipe(client).pipe(server);
+  });
+  server.on('error', (error) => {
+    if (agent === 'waits' && server.connecting) endWith(client, '502 Bad Gateway', error.message);
+    else client.destroy();
+  });
+  client.on('close', () => server.destroy());
+  server.on('close', () => client.destroySoon());
+}
+
 const targetOf = (url: string): URL | undefined => URL.parse(url) ?? undefined;
 
 const notAllowed = (host: string | undefined): string =>
   `This sandbox may not reach ${host ?? 'that host'}. The operator of the server names the hosts in "sandbox.allowed_hosts", and a session may have fewer ("network").`;
-
-function refuse(response: ServerResponse, status: number, words: string): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  response.writeHead(status, { 'content-type': 'text/plain' }).end(`${words}\n`);
-}
-
-function endWith(client: Duplex, status: string, words: string): void {
-  if (!client.destroyed)
-    client.end(`HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${words}\n`);
-}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionOptions } from 'claude-agent-protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createTrust } from '../secrets/trust.ts';
 import { createBubblewrapEngine } from './bubblewrap-engine.ts';
 import { createSandbox, type Sandbox } from './sandbox.ts';
 
@@ -32,6 +33,7 @@ beforeEach(() => {
     write: [],
     hidden: { folders: [folder('server'), '/nowhere'], files: [folder('work/config.json')] },
     network: { mode: 'open' },
+    trust: createTrust({}, folder('server/certificates.pem')),
     limits: {},
     projectOf: (cwd) => cwd.replaceAll('/', '-'),
     usesLogin: () => false,

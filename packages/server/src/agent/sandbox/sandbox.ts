@@ -4,6 +4,8 @@ import { promisify } from 'node:util';
 import { admit, covers } from '../../outbound/allowed-hosts.ts';
 import { type Network, narrow } from '../../outbound/network.ts';
 import type { StartOptions } from '../agent.ts';
+import { placeholdersOf } from '../secrets/placeholders.ts';
+import type { Trust } from '../secrets/trust.ts';
 import { type DiskWatch, watchDisk } from './disk.ts';
 import type { Egress, Origin } from './egress.ts';
 import { EGRESS_PORT, type Engine, type SandboxCommand, type SandboxStart } from './engine.ts';
@@ -14,7 +16,10 @@ import { clearMountPoints, openPrivateFolders, removePrivateFolders } from './pr
 const run = promisify(execFile);
 
 /** Whose agent starts, and where. */
-export type Guest = Pick<StartOptions, 'sessionId' | 'conversationId' | 'cwd' | 'options' | 'model'> & {
+export type Guest = Pick<
+  StartOptions,
+  'sessionId' | 'conversationId' | 'cwd' | 'options' | 'model' | 'secrets'
+> & {
   /** Where the process starts, if it comes to its folder later: an empty folder. */
   startsIn?: string;
 };
@@ -42,7 +47,7 @@ export interface Sandbox {
   /** Agents can have less network than the machine. */
   isolatesNetwork: boolean;
   /** Variables that an agent in a sandbox gets. */
-  environment(guest: Pick<Guest, 'options'>): Record<string, string>;
+  environment(guest: Pick<Guest, 'options' | 'secrets'>): Record<string, string>;
   enter(guest: Guest): Promise<Confinement>;
   /** Removes what a session's sandboxes have left. */
   erase(sessionId: string): Promise<void>;
@@ -68,6 +73,8 @@ export interface SandboxDeps {
   network: Network;
   /** The way out of sandboxes that do not share the machine's network; without one, all of them do. */
   egress?: Egress | undefined;
+  /** What programs of agents with secrets trust. */
+  trust: Trust;
   limits: SandboxLimits;
   /** The name of a folder among the agent's folders of transcripts. */
   projectOf(cwd: string): string;
@@ -96,8 +103,13 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
   const networkOf = ({ options }: Pick<Guest, 'options'>): Network => narrow(deps.network, options.network);
 
   /** The way out of a sandbox with that network, if it has one of its own. */
-  const wayOut = (sessionId: string, network: Network): { egress: Egress; origin: Origin } | undefined => {
-    if (network.mode === 'open') return undefined;
+  const wayOut = (guest: Guest): { egress: Egress; origin: Origin } | undefined => {
+    const { sessionId, secrets = [] } = guest;
+    const network = networkOf(guest);
+    if (network.mode === 'open') {
+      if (secrets.length === 0) return undefined;
+      throw new Error('A session with secrets needs a limited network.');
+    }
     const { egress } = deps;
     if (!deps.engine.isolatesNetwork)
       throw new Error(`The network of a session cannot be limited: ${deps.engine.version} has no way to.`);
@@ -110,6 +122,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
       egress,
       origin: {
         sessionId,
+        secrets,
         admit: (host, port) => (covers(hosts, host, port) ? admit(most, host, port) : undefined),
       },
     };
@@ -119,16 +132,21 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
     isolatesNetwork: deps.engine.isolatesNetwork,
     environment(guest) {
       const { mode } = networkOf(guest);
+      const { secrets = [] } = guest;
       return {
         // The agent refuses to run as root without questions unless it is told that it is in a sandbox.
         IS_SANDBOX: '1',
         TMPDIR: '/tmp',
         ...(mode !== 'open' && environmentOfEgress(mode === 'limited')),
+        ...placeholdersOf(secrets),
+        ...(secrets.length > 0 && deps.trust.environment),
       };
     },
     async enter(guest) {
       const { sessionId, conversationId, cwd, options, startsIn } = guest;
-      const way = wayOut(sessionId, networkOf(guest));
+      const way = wayOut(guest);
+      const hasSecrets = (guest.secrets ?? []).length > 0;
+      const certificates = hasSecrets ? (await deps.trust.open()).file : undefined;
       const own = await openPrivateFolders(
         {
           ...deps,
@@ -145,6 +163,9 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
         ...machine,
         ...own.mounts,
         ...writable.map((path): Mount => ({ kind: 'work', path })),
+        ...(certificates === undefined
+          ? []
+          : [{ kind: 'read', path: deps.trust.path, source: certificates } as const]),
         ...(startsIn === undefined ? [] : [{ kind: 'folder', path: startsIn } as const]),
       ];
       await clearMountPoints(mounts);

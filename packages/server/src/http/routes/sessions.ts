@@ -4,7 +4,7 @@ import { makerOf, OF_THE_MACHINE, type Principal, scopeOf } from '../../access/p
 import { problem } from '../../errors.ts';
 import { readLeftOpen } from '../../sessions/left-open.ts';
 import type { Session } from '../../sessions/session.ts';
-import { sessionView, usageView } from '../../sessions/views.ts';
+import { secretsView, sessionView, usageView } from '../../sessions/views.ts';
 import { isInScope } from '../../store/scope.ts';
 import type { SessionRecord } from '../../store/store.ts';
 import type { HttpEnv } from '../auth.ts';
@@ -36,6 +36,7 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
       current_turn_id: session?.currentTurnId() ?? left?.currentTurnId ?? null,
       queued_turns: session?.queuedTurns() ?? left?.queuedTurns ?? 0,
       pending_calls: session?.pendingCalls() ?? [],
+      secrets: secretsView(record.secrets),
       last_seq: record.lastSeq,
     };
   };

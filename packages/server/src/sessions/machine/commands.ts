@@ -27,7 +27,7 @@ type CallerCommand =
   | { kind: 'cancel'; turnId: string; withdrawn?: boolean }
   | { kind: 'set-model'; model: string | null }
   | { kind: 'set-permission-mode'; mode: PermissionMode }
-  | { kind: 'patch'; set: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'options'>> }
+  | { kind: 'patch'; set: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'options' | 'secrets'>> }
   /** Closes the session and settles everything open. `cut`: the running turn's usage so far. */
   | { kind: 'close'; cut: Spent | undefined }
   /** Ends queued turns, and stops waiting for background work. */

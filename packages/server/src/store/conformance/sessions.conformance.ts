@@ -32,6 +32,7 @@ export function describeSessions(subject: Subject): void {
           },
           problem: { code: 'workspace_not_saved', message: 'm', at: '2026-01-02T03:04:05.678Z' },
         },
+        secrets: { A: { placeholder: 'p', hosts: ['a.example'], sealed: 's' } },
       });
       const empty = await subject.newSession();
       expect(await subject.store.getSession(full.id)).toEqual(full);
@@ -104,9 +105,10 @@ export function describeSessions(subject: Subject): void {
         },
         problem: null,
       };
+      const secrets = { A: { placeholder: 'p', hosts: ['a.example', '*.b.example:1'], from: 'a' } };
       const other = await subject.newSession({ title: 'other' });
       await subject.store.write([
-        { kind: 'update-session', id: session.id, set: { title: null, metadata: {}, workspace } },
+        { kind: 'update-session', id: session.id, set: { title: null, metadata: {}, workspace, secrets } },
       ]);
       await subject.store.write([{ kind: 'update-session', id: session.id, set: { hasTranscript: true } }]);
       await subject.store.write([{ kind: 'update-session', id: session.id, set: {} }]);
@@ -115,6 +117,7 @@ export function describeSessions(subject: Subject): void {
         title: null,
         metadata: {},
         workspace,
+        secrets,
         hasTranscript: true,
       });
       expect(await subject.store.getSession(other.id)).toEqual(other);
