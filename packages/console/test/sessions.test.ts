@@ -114,14 +114,21 @@ describe('the list', () => {
   test('of 5,000 sessions has few rows at a time, and is scrolled to its end', async () => {
     const page = await open('sessions?status=closed');
     await row(page, 'Old session 4999').waitFor();
+    const cpu = await page.context().newCDPSession(page);
+    await cpu.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const spent = async (): Promise<number> =>
+      (await cpu.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration')?.value ??
+      0;
+    const before = await spent();
     const scrolled = await page.evaluate(scrollToEnd);
+    const cpuMsPerFrame = Math.round((((await spent()) - before) * 1e4) / scrolled.frames) / 10;
     await screenshot(page, 'sessions-5000');
     expect(await page.getByText('Old session 0', { exact: true }).count()).toBe(1);
     expect(scrolled.mostRows).toBeLessThan(80);
     const last = rows(page).last();
     expect(Number(await last.getAttribute('aria-setsize'))).toBeGreaterThanOrEqual(MANY);
     // A measurement, not a condition: the machine is shared.
-    process.stdout.write(`scrolling ${MANY} sessions: ${JSON.stringify(scrolled)}\n`);
+    process.stdout.write(`scrolling ${MANY} sessions: ${JSON.stringify({ ...scrolled, cpuMsPerFrame })}\n`);
   }, 60_000);
 
   test('is gone through with keys', async () => {

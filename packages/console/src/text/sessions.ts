@@ -87,7 +87,7 @@ export const sessionsTexts = {
     none: 'Nothing was sent to this session yet.',
     preview: 'Files that change',
     nothing: 'No file changes.',
-    lines: (added: number, removed: number): string => `${added} lines come back, ${removed} go`,
+    lines: (added: number, removed: number): string => `Lines: +${added} −${removed}`,
     action: 'Rewind files',
     done: (count: number): string => (count === 1 ? '1 file rewound' : `${count} files rewound`),
   },
@@ -98,7 +98,7 @@ export const sessionsTexts = {
     action: 'Resume',
     force: 'Resume although another program uses it',
     more: 'Show more',
-    total: (count: string): string => `${count} conversations`,
+    total: (count: string): string => `Conversations: ${count}`,
   },
   importing: {
     title: 'Import a session',

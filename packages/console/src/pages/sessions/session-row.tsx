@@ -15,7 +15,7 @@ export const ROW_HEIGHT = { wide: 54, phone: 80 } as const;
 
 /** Columns of a wide screen; the header of the list has the same. */
 export const COLUMNS =
-  'md:grid md:grid-cols-[8.5rem_minmax(0,1fr)_minmax(6rem,12rem)_5rem_7.5rem_2.25rem] md:items-center md:gap-3';
+  'md:grid md:grid-cols-[8.5rem_minmax(0,1fr)_minmax(6rem,12rem)_6rem_7.5rem_2.25rem] md:items-center md:gap-3';
 
 /** One session: a line on a wide screen, a card on a phone. The title's link covers all of it but the menu. */
 export const SessionRow = memo(function SessionRow({
@@ -54,7 +54,7 @@ export const SessionRow = memo(function SessionRow({
         <span className="sr-only">{texts.columns.model}: </span>
         {model}
       </span>
-      <span className="hidden text-right tabular-nums md:block">
+      <span className="hidden text-right whitespace-nowrap tabular-nums md:block">
         <span className="sr-only">{texts.columns.cost}: </span>
         {formatCost(session.cost_usd)}
       </span>
