@@ -57,7 +57,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['pages/inbox/'],
       ['pages/'],
       ['app/'],
-      ['main.tsx'],
+      ['main.tsx', 'sw.ts'],
     ],
   },
   'packages/cli': {

@@ -3,6 +3,7 @@ import { CircleUser } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
 import { client } from '../api/client.ts';
 import { useMe } from '../api/me.ts';
+import { leavePush } from '../api/push.ts';
 import { common } from '../text/common.ts';
 import { Button } from '../ui/button.tsx';
 import { Menu } from '../ui/menu.tsx';
@@ -18,7 +19,11 @@ export function AccountMenu(): ReactNode {
   const queries = useQueryClient();
   const [theme, setTheme] = useState(readTheme);
   const signOut = useMutation({
-    mutationFn: () => client.call('signOut'),
+    mutationFn: async () => {
+      // The next reader of this browser is not told what waits for this one.
+      await leavePush();
+      await client.call('signOut');
+    },
     onSuccess: () => {
       // Nothing of the one who leaves stays in the page.
       queries.clear();

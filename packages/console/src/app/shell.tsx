@@ -5,6 +5,7 @@ import { type ReactNode, Suspense, useMemo } from 'react';
 import { inboxQuery } from '../api/inbox.ts';
 import { useConnection } from '../api/live-context.tsx';
 import { useMe } from '../api/me.ts';
+import { Notifier } from '../pages/inbox/notifier.tsx';
 import { common } from '../text/common.ts';
 import { IconButton } from '../ui/button.tsx';
 import { type Command, useCommandList, useCommands } from '../ui/commands.tsx';
@@ -69,6 +70,7 @@ export function Shell(): ReactNode {
         </main>
       </div>
       <Palette />
+      <Notifier />
     </div>
   );
 }

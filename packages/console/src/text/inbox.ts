@@ -97,8 +97,6 @@ export const inboxTexts = {
     input: 'Input',
     plan: 'Plan',
     content: 'Content',
-    before: 'Removed',
-    after: 'Added',
     everywhere: 'Every place in the file',
     server: (name: string): string => `of the MCP server ${name}`,
   },

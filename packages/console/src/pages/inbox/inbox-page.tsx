@@ -11,6 +11,7 @@ import { Page } from '../../ui/page.tsx';
 import { Empty, Failure, Loading } from '../../ui/states.tsx';
 import type { Answer, RequestActions } from './answer.ts';
 import { type Entry, step } from './entries.ts';
+import { Notifications } from './notifications-dialog.tsx';
 import { RequestCard } from './request-card.tsx';
 import { RequestHeading } from './request-heading.tsx';
 import { SettledRow } from './settled-row.tsx';
@@ -29,11 +30,14 @@ export function InboxPage(): ReactNode {
     <Page
       title={texts.title}
       actions={
-        waiting < entries.length && (
-          <Button look="ghost" onClick={inbox.clear}>
-            {texts.clear}
-          </Button>
-        )
+        <>
+          {waiting < entries.length && (
+            <Button look="ghost" onClick={inbox.clear}>
+              {texts.clear}
+            </Button>
+          )}
+          <Notifications />
+        </>
       }
     >
       <div className="mx-auto flex max-w-4xl flex-col gap-4">

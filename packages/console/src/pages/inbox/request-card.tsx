@@ -9,7 +9,7 @@ import type { Answer, RequestActions } from './answer.ts';
 import { Always, AnswerBar, Denial, Edit } from './answer-bar.tsx';
 import { ElicitationForm } from './elicitation-form.tsx';
 import { QuestionForm } from './question-form.tsx';
-import { CodeText, RequestParts } from './request-parts.tsx';
+import { Plan, RequestParts } from './request-parts.tsx';
 import { type Settlement, sentenceOf } from './settlement.ts';
 import { headlineOf } from './subject.ts';
 
@@ -146,7 +146,7 @@ interface SubjectProps {
 function Subject({ request, isAnswerable, children }: SubjectProps): ReactNode {
   const { kind, tool_name: tool, tool_input: input } = request;
   if (kind === 'plan') {
-    return <CodeText label={texts.fields.plan} text={String(input.plan ?? '')} />;
+    return <Plan text={String(input.plan ?? '')} />;
   }
   if (kind !== 'tool') return isAnswerable ? children : <Asked request={request} />;
   return (

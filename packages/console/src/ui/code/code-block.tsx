@@ -47,7 +47,7 @@ export function Code({
   );
 }
 
-function ColouredLine({ line }: { line: readonly ColouredText[] }): ReactNode {
+export function ColouredLine({ line }: { line: readonly ColouredText[] }): ReactNode {
   return line.map(({ text, color }, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name
     <span key={index} style={{ color }}>
