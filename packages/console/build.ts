@@ -2,8 +2,8 @@
  * Builds the console into `dist`, with compressed copies beside each file: the server sends those as they are.
  * With `--if-needed`, only when a source is newer than what is there.
  */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
@@ -11,6 +11,7 @@ const PACKAGE = import.meta.dirname;
 const DIST = join(PACKAGE, 'dist');
 /** Written last: a build that was broken off is made again. */
 const STAMP = join(DIST, 'built');
+const LOCK = join(PACKAGE, 'node_modules/.cache/building');
 const SOURCES = ['src', 'public', '../client/src', '../protocol/src'];
 const FILES = ['index.html', 'vite.config.ts', 'build.ts', 'package.json'];
 const COMPRESSIBLE = /\.(js|css|html|svg|json|webmanifest)$/;
@@ -31,7 +32,34 @@ function isCurrent(): boolean {
   );
 }
 
-if (!process.argv.includes('--if-needed') || !isCurrent()) {
+/** Longer than any build takes: what is older was left by one that was killed. */
+const STALE_MS = 5 * 60_000;
+
+/** Test files start together, and two builds in one folder would remove each other's files. */
+async function alone(work: () => Promise<void>): Promise<void> {
+  mkdirSync(dirname(LOCK), { recursive: true });
+  for (;;) {
+    try {
+      mkdirSync(LOCK);
+      break;
+    } catch {
+      const since = statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+      if (Date.now() - since > STALE_MS) rmSync(LOCK, { recursive: true, force: true });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  try {
+    await work();
+  } finally {
+    rmSync(LOCK, { recursive: true, force: true });
+  }
+}
+
+const isNeeded = (): boolean => !process.argv.includes('--if-needed') || !isCurrent();
+
+async function buildAll(): Promise<void> {
+  // Another one may have built it meanwhile.
+  if (!isNeeded()) return;
   // React's own checks are for development; a test runner sets this to "test".
   process.env.NODE_ENV = 'production';
   await build({ configFile: join(PACKAGE, 'vite.config.ts'), logLevel: 'warn' });
@@ -43,3 +71,5 @@ if (!process.argv.includes('--if-needed') || !isCurrent()) {
   }
   writeFileSync(STAMP, '');
 }
+
+if (isNeeded()) await alone(buildAll);
