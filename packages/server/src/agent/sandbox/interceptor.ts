@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, Agent as PlainAgent } from 'node:ht
 import { Agent as TlsAgent } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { messageOf } from '../../errors.ts';
 import { type SessionSecret, secretsFor } from '../secrets/placeholders.ts';
 import type { Trust } from '../secrets/trust.ts';
 import { bare, ESTABLISHED, endWith, refuse, relay, relayUpgrade, type Upstream } from './relay.ts';
@@ -104,14 +105,21 @@ export function createInterceptor({ trust, onRefused }: InterceptorDeps): Interc
           serve(client, tunnel, { secrets: plain, isPlain: true, agent: new PlainAgent(KEPT) });
         } else pass();
       };
+      // One that says nothing is not connected with anything yet.
+      const gone = (): void => void client.destroy();
+      client.once('end', gone);
       const look = (): void => {
         const chunk: Buffer | null = client.read();
         if (chunk === null) {
           client.once('readable', look);
           return;
         }
+        client.off('end', gone);
         client.unshift(chunk);
-        begin(chunk[0]).catch(() => client.destroy());
+        begin(chunk[0]).catch((error: unknown) => {
+          onRefused(tunnel.sessionId, `The tunnel to ${host} could not be opened: ${messageOf(error)}`);
+          client.destroy();
+        });
       };
       client.write(ESTABLISHED);
       if (head.length > 0) client.unshift(head);
