@@ -182,7 +182,13 @@ export const WEBHOOK_STATUSES = ['enabled', 'disabled'] as const;
 export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;
 
 /** What a key and a tenant may use. */
-export const LIMITS = ['requests_per_minute'] as const;
+export const LIMITS = [
+  'requests_per_minute',
+  'live_sessions',
+  'queued_turns',
+  'tokens_per_day',
+  'usd_per_day',
+] as const;
 export type LimitName = (typeof LIMITS)[number];
 
 /** Whose a limit is: a key (or a subject of the identity provider), or a tenant. */

@@ -112,11 +112,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const { tokens, keys, openResponses, audit } = access;
   const addressOf = createAddressOf(config.trustedProxies);
   const restrictionsOf = createRestrictions(config);
-  const accounts = createAccounts({
-    store,
-    keyBudget: keys.budget,
-    onError,
-  });
+  const accounts = createAccounts({ store, keyBudget: keys.budget, limits: access.limits, onError });
   const refuseModel = createModelRule(config, restrictionsOf, store);
   const gateway = createGateway({
     config: config.gateway,
@@ -231,6 +227,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   const callbacks = createGuardedFetch(config.allowCallbackUrls);
   const sessions = createSessions({
     store,
+    limits: access.limits,
     ownership,
     origins,
     log,

@@ -33,7 +33,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'jwt.role_claim': 'the claim with the role, or with a list that has it (default role)',
   'jwt.default_role': 'the role of tokens that name none (default: they are refused)',
   limits: 'what each key and each tenant may use that has no limits of its own',
-  'limits.per_key': 'of each key and each subject of the identity provider: requests_per_minute',
+  'limits.per_key':
+    'of each key and each subject: requests_per_minute, live_sessions, queued_turns, tokens_per_day, usd_per_day',
   'limits.per_tenant': 'of each tenant',
   trusted_proxies: 'proxies whose X-Forwarded-For says where a request comes from (default none)',
   allowed_origins: 'origins whose web pages may call the server, as https://app.example.com (default none)',

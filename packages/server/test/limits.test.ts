@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { script } from './support/api.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 import { hasPostgres } from './support/postgres.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -29,7 +30,6 @@ interface Answer {
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({
-    args: ['--demo'],
     config: {
       api_keys: [
         { id: 'few', key: FEW, tenant: 'small', limits: limitsOf(5) },
@@ -156,6 +156,135 @@ describe('requests in a minute', () => {
   });
 });
 
+describe('open sessions', () => {
+  test('are limited exactly, and one that is closed makes room', async () => {
+    const { key, key_id } = await make({ limits: { live_sessions: 1 } });
+    const open = () => server.call<{ session_id: string }>('POST', '/sessions', { start: 'lazy' }, as(key));
+    const answers = await Promise.all(Array.from({ length: 8 }, open));
+    const [made] = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect([made?.status, refused.length]).toEqual([200, 7]);
+    expect(refused[0]).toMatchObject({
+      body: {
+        code: 'session_limit',
+        detail: expect.stringContaining(`The key "${key_id}" may have 1 open sessions`),
+      },
+    });
+    const path = `/sessions/${made?.body.session_id}`;
+    expect((await get(key, '/limits')).body.limits).toMatchObject([
+      { limit: 'live_sessions', used: 1, max: 1 },
+    ]);
+    await server.call('DELETE', path, undefined, as(key));
+    expect((await open()).status).toBe(200);
+    const resumed = { resume_session_id: made?.body.session_id, start: 'lazy' };
+    expect(await server.call('POST', '/sessions', resumed, as(key))).toMatchObject({ status: 429 });
+    expect(await server.call('GET', path, undefined, as(key))).toMatchObject({ body: { status: 'closed' } });
+  });
+});
+
+describe('messages that wait', () => {
+  test('are limited over all sessions of a key', async () => {
+    const { key } = await make({ limits: { queued_turns: 2 } });
+    const { body } = await server.call<{ session_id: string }>(
+      'POST',
+      '/sessions',
+      { start: 'lazy' },
+      as(key),
+    );
+    const send = (message: string) =>
+      server.call(
+        'POST',
+        `/sessions/${body.session_id}/messages`,
+        { message },
+        as(key, { prefer: 'respond-async' }),
+      );
+    expect((await send(script({ hold: 'limits' }))).status).toBe(202);
+    await server.demo.model.gates.reached('limits');
+    const answers = await Promise.all(['a', 'b', 'c', 'd'].map(send));
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(2);
+    expect(answers.find(({ status }) => status === 429)).toMatchObject({ body: { code: 'queue_limit' } });
+    expect((await get(key, '/limits')).body.limits).toMatchObject([{ limit: 'queued_turns', used: 2 }]);
+    server.demo.model.gates.release('limits');
+  });
+});
+
+describe('tokens of a day', () => {
+  test('are counted in sessions and in calls; then messages are refused, and calls of agents end their turn', async () => {
+    const { key, key_id } = await make({ limits: { tokens_per_day: 1 } });
+    const { body } = await server.call<{ session_id: string }>(
+      'POST',
+      '/sessions',
+      { start: 'lazy' },
+      as(key),
+    );
+    const path = `/sessions/${body.session_id}/messages`;
+    const call = () =>
+      fetch(`${server.url}/v1/messages`, {
+        ...as(key, { 'content-type': 'application/json' }),
+        method: 'POST',
+        body: JSON.stringify({ model: 'demo', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] }),
+      });
+    expect((await call()).status).toBe(200);
+    await expect.poll(async () => (await call()).status).toBe(429);
+    const refused = await call();
+    expect(await refused.json()).toMatchObject({
+      error: {
+        type: 'rate_limit_error',
+        message: expect.stringContaining(`The key "${key_id}" may use 1 tokens a day`),
+      },
+    });
+    expect(refused.headers.get('x-should-retry')).toBe('false');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await server.call('POST', path, { message: 'hello' }, as(key))).toMatchObject({
+      status: 429,
+      body: {
+        code: 'token_limit',
+        detail: expect.stringMatching(/It may again in \d+ s, at \d{4}-\d\d-\d\dT00:00:00/),
+      },
+    });
+    const [state] = (await get(key, '/limits')).body.limits ?? [];
+    expect(state).toMatchObject({
+      limit: 'tokens_per_day',
+      max: 1,
+      resets_at: expect.stringContaining('T00:00:00.000Z'),
+    });
+  });
+
+  test('end a turn that uses more than is left, with the reason', async () => {
+    const { key, key_id } = await make({ limits: { tokens_per_day: 30 } });
+    const { body } = await server.call<{ session_id: string }>(
+      'POST',
+      '/sessions',
+      { enable_proxy: true, model: 'demo' },
+      as(key),
+    );
+    const sent = await server.call<{ is_error: boolean; error: { message: string } | null }>(
+      'POST',
+      `/sessions/${body.session_id}/messages`,
+      { message: script({ tools: [{ name: 'Read', input: { file_path: 'none.txt' } }] }, { say: 'read' }) },
+      as(key),
+    );
+    expect(JSON.stringify(sent.body)).toContain(`The key \\"${key_id}\\" may use 30 tokens a day`);
+  });
+});
+
+describe('dollars of a day', () => {
+  test('refuse the next message when they are spent, also where the agent calls its provider by itself', async () => {
+    const { key, key_id } = await make({ limits: { usd_per_day: 0.01 } });
+    const { body } = await server.call<{ session_id: string }>('POST', '/sessions', {}, as(key));
+    const send = () =>
+      server.call('POST', `/sessions/${body.session_id}/messages`, { message: 'hello' }, as(key));
+    expect(await send()).toMatchObject({ status: 200, body: { is_error: false } });
+    expect(await send()).toMatchObject({
+      status: 402,
+      body: {
+        code: 'spend_limit',
+        detail: expect.stringContaining(`The key "${key_id}" may spend $0.01 a day`),
+      },
+    });
+  });
+});
+
 describe('wrong keys', () => {
   test('slow down their address behind a trusted proxy, and nobody else', async () => {
     const from = (address: string) => ({ 'x-forwarded-for': `203.0.113.1, ${address}` });
@@ -188,6 +317,22 @@ describe.skipIf(!hasPostgres)('in a cluster', () => {
     cluster = await startTestCluster(2, { args: ['--demo'], env: { AGENT_SERVER_API_KEY: ROOT } });
   });
   afterAll(() => cluster?.stop());
+
+  test('N sessions at once, on two nodes, make as many as the limit allows', async () => {
+    const [a, b] = cluster.nodes as [TestServer, TestServer];
+    const { key } = await make({ limits: { live_sessions: 2 } }, a);
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        (n % 2 === 0 ? a : b).call('POST', '/sessions', { start: 'lazy' }, as(key)),
+      ),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([
+      200,
+      200,
+      ...Array<number>(10).fill(429),
+    ]);
+    expect((await get(key, '/limits', {}, b)).body.limits).toMatchObject([{ used: 2 }]);
+  });
 
   test('requests of all nodes count together, exactly, whatever comes at once', async () => {
     const [a, b] = cluster.nodes as [TestServer, TestServer];

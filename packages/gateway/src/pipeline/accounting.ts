@@ -1,5 +1,5 @@
 import { errorType } from 'claude-agent-protocol/anthropic-errors';
-import { GatewayError } from '../messages/errors.ts';
+import { type Failure, failure, GatewayError } from '../messages/errors.ts';
 import { createMeter, type Meter } from '../messages/meter.ts';
 import type { CostOf } from '../models/prices.ts';
 import { TargetError } from '../routing/route.ts';
@@ -18,8 +18,8 @@ interface Outcome {
 
 /** The account of one request: opened when the request was read, closed once. */
 export interface Account {
-  /** Asks the budget; returns the message of a refusal, after which the account is closed. */
-  reserve(): Promise<string | undefined>;
+  /** Asks the budget; returns what is refused, after which the account is closed. */
+  reserve(): Promise<Failure | undefined>;
   /** Notes the time of the first event. */
   begin(): void;
   close(outcome: Outcome): void;
@@ -100,9 +100,11 @@ export function createAccounting(hooks: GatewayHooks, costOf: CostOf) {
           release = budget.release;
           return undefined;
         }
-        close({ status: 402, error: errorType(402) });
-        hooks.onFailure?.(subject, { status: 402, message: budget.message });
-        return budget.message;
+        const { status = 402, retryAfterSeconds } = budget.refused ?? {};
+        const told = failure(status, budget.message, retryAfterSeconds);
+        close({ status, error: told.type });
+        hooks.onFailure?.(subject, told);
+        return budget.refused ? { ...told, final: true } : told;
       },
       begin() {
         firstAt = performance.now();

@@ -82,5 +82,10 @@ export interface GatewayHooks {
 }
 
 export type Authorization = { ok: true; subject: Subject } | { ok: false };
-/** `release` is called when the request has ended, after `onUsage`. */
-export type BudgetAnswer = { ok: true; release?: () => void } | { ok: false; message: string };
+/**
+ * `release` is called when the request has ended, after `onUsage`. A refusal is a 402 that may be tried again, unless it has a
+ * status of its own: then it is final until the time that it names.
+ */
+export type BudgetAnswer =
+  | { ok: true; release?: () => void }
+  | { ok: false; message: string; refused?: { status: number; retryAfterSeconds: number } };

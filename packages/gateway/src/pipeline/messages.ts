@@ -1,4 +1,4 @@
-import { type Failure, refuse } from '../messages/errors.ts';
+import { type Failure, GatewayError } from '../messages/errors.ts';
 import type { createCalibration } from '../messages/estimate.ts';
 import { estimateOutput } from '../messages/meter.ts';
 import type { Resolution } from '../models/resolve.ts';
@@ -90,7 +90,7 @@ export function createMessages(options: MessagesOptions) {
     const { subject, resolution, call } = await options.receive(incoming, requestId);
     const account = options.openAccount(call, subject, started);
     const refusal = await account.reserve();
-    if (refusal !== undefined) refuse(402, refusal);
+    if (refusal) throw new GatewayError(refusal);
     const answer = options.route(withHeaders(call, subject), resolution).then(
       (routed) => toAnswer(call, account, routed),
       (error: unknown) => {

@@ -32,4 +32,32 @@ export const limitProblems = {
       `${holderOf(held)} may send ${held.limit} requests a minute, and has. It may again ${reset(held)}.`,
     RETRYABLE,
   ),
+  session_limit: define(
+    429,
+    'The limit of sessions is reached',
+    (held: Held & { retryAfterSeconds: number }) =>
+      `${holderOf(held)} may have ${held.limit} open sessions, and has. Close one (DELETE /sessions/{session_id}), then try again.`,
+    RETRYABLE,
+  ),
+  queue_limit: define(
+    429,
+    'The limit of waiting messages is reached',
+    (held: Held & { retryAfterSeconds: number }) =>
+      `${holderOf(held)} may have ${held.limit} messages that wait, and has. Send the message again when one of them runs.`,
+    RETRYABLE,
+  ),
+  token_limit: define(
+    429,
+    'The tokens of the day are used',
+    (held: Held & Reset & { used: number }) =>
+      `${holderOf(held)} may use ${held.limit} tokens a day, and has used ${held.used}. It may again ${reset(held)}.`,
+    RETRYABLE,
+  ),
+  spend_limit: define(
+    402,
+    'The dollars of the day are spent',
+    (held: Held & Reset & { used: number }) =>
+      `${holderOf(held)} may spend $${held.limit.toFixed(2)} a day, and has spent $${held.used.toFixed(4)}. It may again ${reset(held)}.`,
+    RETRYABLE,
+  ),
 };

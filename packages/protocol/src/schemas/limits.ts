@@ -8,6 +8,17 @@ export const Limits = z
     requests_per_minute: z.int().min(1).max(1_000_000_000).optional().meta({
       description: 'Requests in a minute that begins with the first one; calls of models count, too',
     }),
+    live_sessions: z.int().min(1).max(1_000_000_000).optional().meta({
+      description: 'Sessions that are not closed',
+    }),
+    queued_turns: z.int().min(1).max(1_000_000_000).optional().meta({
+      description: 'Messages that wait behind others, in all sessions',
+    }),
+    tokens_per_day: z.int().min(1).max(1e15).optional().meta({
+      description:
+        'Input, output and what is written to caches; a day is one of UTC. What is read from caches does not count',
+    }),
+    usd_per_day: z.number().positive().max(1e9).optional().meta({ description: 'A day is one of UTC' }),
   })
   .meta({ id: 'Limits' });
 export type Limits = z.infer<typeof Limits>;

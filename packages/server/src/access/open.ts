@@ -35,7 +35,7 @@ interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   jwt: JwtConfig | undefined;
   limits: LimitConfig;
   auditMaxAgeDays: number | undefined;
-  store: Pick<Store, 'audit' | 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose'>;
+  store: Pick<Store, 'audit' | 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose' | 'countOf' | 'usedOn'>;
   namedPolicies: ReadonlyMap<string, unknown>;
   isFirst(): boolean;
   onRefused: LimitKeeperDeps['onRefused'];

@@ -185,7 +185,8 @@ export function createSharedOwnership({
         if (owner === undefined) throw moved(id);
         const result = await store.write([{ ...first, owner, node: membership.id }, ...rest]);
         // There is such a session: what an import does then, it decides itself.
-        if (!result.ok && first.kind === 'begin-import') return result;
+        // Behind it a limit may have refused.
+        if (!result.ok && (first.kind === 'begin-import' || result.refused > 0)) return result;
         if (!result.ok || !keep(id, owner, { fence: 1, open: false })) throw moved(id);
         return result;
       }

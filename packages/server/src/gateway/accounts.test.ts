@@ -28,6 +28,7 @@ test('calls are kept for the process that is metered, and for no other', async (
   const accounts = createAccounts({
     store: openSqliteStore(':memory:'),
     keyBudget: async () => undefined,
+    limits: { dayBudgets: async () => [], requireTokens: async () => {} },
     onError: (error) => {
       throw error;
     },

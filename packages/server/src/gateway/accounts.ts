@@ -6,7 +6,10 @@ import {
   type Subject,
   type UsageRecord,
 } from 'claude-agent-gateway';
+import { DEFAULT_TENANT } from 'claude-agent-protocol';
 import { sentenceOf } from 'claude-agent-protocol/problems';
+import { dayName, type LimitKeeper, THE_MACHINE } from '../access/limits.ts';
+import { AppError } from '../errors.ts';
 import type { Change, Store, UsageRow } from '../store/store.ts';
 
 /** Books the cost of model calls through the gateway in the store, and enforces budgets. */
@@ -42,10 +45,11 @@ export interface AccountsDeps {
   store: Store;
   /** Total budget of a key in dollars, by its id. */
   keyBudget(id: string): Promise<number | undefined>;
+  limits: Pick<LimitKeeper, 'dayBudgets' | 'requireTokens'>;
   onError(error: unknown, what: string): void;
 }
 
-export function createAccounts({ store, keyBudget, onError }: AccountsDeps): Accounts {
+export function createAccounts({ store, keyBudget, limits, onError }: AccountsDeps): Accounts {
   const held = createBudgets();
   /** The latest booking. */
   let booking: Promise<void> = Promise.resolve();
@@ -79,6 +83,13 @@ export function createAccounts({ store, keyBudget, onError }: AccountsDeps): Acc
       // A session spends from the budget of the key that created it.
       keyId ??= session.createdBy ?? undefined;
     }
+    if (!session) {
+      const { tenant = DEFAULT_TENANT } = subject;
+      changes.push({ kind: 'add-day-usage', tenant, maker: keyId ?? THE_MACHINE, usage: rowOf(record) });
+    }
+    const tenant = session?.tenant ?? subject.tenant ?? DEFAULT_TENANT;
+    held.learn(dayName({ of: 'key', id: keyId ?? THE_MACHINE }), costUsd);
+    held.learn(dayName({ of: 'tenant', id: tenant }), costUsd);
     if (keyId !== undefined && costUsd > 0) {
       changes.push({ kind: 'add-key-usage', keyId, costUsd });
       held.learn(keyName(keyId), costUsd);
@@ -86,10 +97,12 @@ export function createAccounts({ store, keyBudget, onError }: AccountsDeps): Acc
     if (changes.length > 0) await store.write(changes);
   };
 
-  /** The budgets that apply to a call. */
-  const budgetsOf = async ({ sessionId, keyId }: Subject): Promise<Budget[]> => {
-    const budgets: Budget[] = [];
+  /** The budgets that apply to a call. @throws AppError 429 when the tokens of the day are used */
+  const budgetsOf = async ({ sessionId, keyId, tenant }: Subject): Promise<Budget[]> => {
     const session = sessionId === undefined ? undefined : await store.getSession(sessionId);
+    const owned = session ?? { tenant: tenant ?? DEFAULT_TENANT, createdBy: keyId ?? null };
+    await limits.requireTokens(owned);
+    const budgets: Budget[] = await limits.dayBudgets(owned);
     const limit = session?.options.max_budget_usd;
     if (session && limit !== undefined) {
       budgets.push({
@@ -143,6 +156,11 @@ export function createAccounts({ store, keyBudget, onError }: AccountsDeps): Acc
       try {
         return await withinBudget(subject, estimate);
       } catch (error) {
+        // Its record is booked as one that used nothing.
+        if (error instanceof AppError && error.retryAfterSeconds !== undefined) {
+          const { status, message, retryAfterSeconds } = error;
+          return { ok: false, message, refused: { status, retryAfterSeconds } };
+        }
         if (subject.sessionId !== undefined) end(subject.sessionId);
         throw error;
       }

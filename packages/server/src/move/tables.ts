@@ -39,6 +39,7 @@ const OTHERS: Readonly<Record<string, Readonly<Record<string, string | null>>>> 
   events: { bytes: 'octet_length(data)', history: `iif(${IN_HISTORY}, 1, 0)` },
   // One of the rows that nodes add to.
   key_usage: { slot: '0' },
+  usage_days: { slot: '0' },
   erased_usage: { slot: '0' },
   erased_turns: { slot: '0', id: null },
   trimmed: { slot: '0', id: null },

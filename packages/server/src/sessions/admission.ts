@@ -6,11 +6,12 @@ import {
   SessionOptions,
 } from 'claude-agent-protocol';
 import type { z } from 'zod';
+import type { LimitKeeper } from '../access/limits.ts';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import { event, type Log } from '../events/log.ts';
 import type { Vault } from '../secrets/vault.ts';
-import type { Owned, SecretRecords, SessionRecord, Store } from '../store/store.ts';
+import type { Change, Owned, SecretRecords, SessionRecord, Store } from '../store/store.ts';
 import type { Prepared, Workspaces } from '../workspaces/workspaces.ts';
 import type { Folders } from './folders.ts';
 import { moveConversation } from './move-conversation.ts';
@@ -36,6 +37,7 @@ export interface AdmissionDeps {
   log: Log;
   agent: Agent;
   folders: Folders;
+  limits: Omit<LimitKeeper, 'show' | 'countRequest'>;
   policy: Policy;
   workspaces: Pick<Workspaces, 'prepare' | 'copy' | 'settleForSaved'>;
   vault: Vault;
@@ -60,7 +62,7 @@ export function createAdmission(
   deps: AdmissionDeps,
   { find, connect, wake, created, requireRoom }: Registry,
 ): Admission {
-  const { store, log, agent, folders, policy, workspaces, vault } = deps;
+  const { store, log, agent, folders, limits, policy, workspaces, vault } = deps;
 
   /** Checks a request against the configuration. */
   const admit = async (
@@ -73,6 +75,7 @@ export function createAdmission(
     secrets: SecretRecords | null;
   }> => {
     requireRoom();
+    await limits.requireRoom('live_sessions', owned);
     const mode = request.permission_mode ?? policy.modeFor(deps.defaultPermissionMode, owned);
     policy.checkMode(mode, owned);
     policy.checkModel(request.model, owned);
@@ -113,8 +116,15 @@ export function createAdmission(
     throw problem('validation_failed', { errors: [{ path: 'body.workspace', message }] });
   };
 
+  /** Writes that a session is open, unless its maker or tenant has as many as it may. @throws AppError 429 */
+  const writeOpen = async (record: SessionRecord, changes: readonly Change[]): Promise<void> => {
+    const room = await limits.room('live_sessions', record);
+    const { ok } = await log.write(record.id, [...changes, ...room]);
+    if (!ok && room.length > 0) throw await limits.refusal('live_sessions', record);
+  };
+
   const insert = async (record: SessionRecord): Promise<void> => {
-    await log.write(record.id, [
+    await writeOpen(record, [
       { kind: 'insert-session', session: record },
       event(
         record.id,
@@ -174,7 +184,7 @@ export function createAdmission(
     const set = { ...changes, status: 'connected' as const, lastActivity: new Date().toISOString() };
     const record: SessionRecord = { ...before, ...set };
     await policy.checkStart(record);
-    await log.write(id, [
+    await writeOpen(record, [
       { kind: 'update-session', id, set },
       stateEvent(record, 'asleep', deps.defaultModel, set.lastActivity),
     ]);

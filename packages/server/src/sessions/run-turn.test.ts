@@ -19,6 +19,7 @@ async function failToResume(parked: Parked, now: Parked): Promise<unknown[]> {
   await resumeParked(
     {
       store: {} as Store,
+      limits: { requireDay: async () => {} },
       agent: { taken: async () => [] },
       state: () => ({ parked: now, draining: false }) as State,
       process: {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TurnError } from 'claude-agent-protocol';
+import type { LimitKeeper } from '../access/limits.ts';
 import type { Agent } from '../agent/agent.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { Store, TurnRecord } from '../store/store.ts';
@@ -17,6 +18,7 @@ const PARKED_CALL_LOST =
 
 export interface RunTurnDeps {
   store: Store;
+  limits: Pick<LimitKeeper, 'requireDay'>;
   agent: Pick<Agent, 'taken'>;
   state(): State;
   process: ProcessHandle;
@@ -27,7 +29,7 @@ export interface RunTurnDeps {
 
 /** Gets a process for a turn that began, and reports `turn-ready`; also, or instead, `turn-not-started`. */
 export async function runTurn(
-  { store, agent, state, process, isCrowded, fact }: RunTurnDeps,
+  { store, limits, agent, state, process, isCrowded, fact }: RunTurnDeps,
   turn: TurnRecord,
 ): Promise<void> {
   const turnId = turn.id;
@@ -40,6 +42,7 @@ export async function runTurn(
     // It is awaited only later.
     ready.catch(() => {});
     await checkBudget(store, state().record);
+    await limits.requireDay(state().record);
     const begun = continuedTurn(state()) === turnId && (await isBegun(state().record.conversationId));
     fact({ kind: 'turn-ready', turnId, process: number, begun }, 'send a message');
     await ready;

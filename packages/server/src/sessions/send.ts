@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { UserInput, WaitFor, WhenBusy } from 'claude-agent-protocol';
+import type { LimitKeeper } from '../access/limits.ts';
 import type { Agent } from '../agent/agent.ts';
 import { problem } from '../errors.ts';
 import type { Origin, Origins } from '../observe/origins.ts';
-import type { Store, TurnRecord } from '../store/store.ts';
+import type { Change, Store, TurnRecord } from '../store/store.ts';
 import type { Policy } from './policy.ts';
 import type { ProcessHandle } from './process.ts';
 import type { QueueLimit } from './queue-limit.ts';
@@ -37,6 +38,7 @@ export interface SendingDeps {
   actor: SessionActor;
   process: ProcessHandle;
   queueLimit: QueueLimit;
+  limits: Pick<LimitKeeper, 'room' | 'refusal' | 'requireDay'>;
   origins: Pick<Origins, 'note'>;
   /** @throws AppError when the session takes no messages */
   requireOpen(): void;
@@ -53,7 +55,7 @@ export interface Sending {
 
 /** The checks before a message is accepted; accepting it is the machine's decision. */
 export function createSending(deps: SendingDeps): Sending {
-  const { id, store, agent, policy, actor, process, requireOpen, queueLimit, origins } = deps;
+  const { id, store, agent, policy, actor, process, requireOpen, queueLimit, limits, origins } = deps;
   const { state } = actor;
 
   /** What ends the arrival of messages that are not committed yet, by turn. */
@@ -83,6 +85,20 @@ export function createSending(deps: SendingDeps): Sending {
       checking = undefined;
     });
     return checking;
+  };
+
+  let counting: Promise<Change[]> | undefined;
+  /** What keeps the limits of the session's owner; messages that arrive together share this, too. @throws AppError 402, 429 */
+  const checkLimits = (): Promise<Change[]> => {
+    const check = async (): Promise<Change[]> => {
+      const { record } = state();
+      await limits.requireDay(record);
+      return limits.room('queued_turns', record);
+    };
+    counting ??= check().finally(() => {
+      counting = undefined;
+    });
+    return counting;
   };
 
   let looking: Promise<void> | undefined;
@@ -115,6 +131,7 @@ export function createSending(deps: SendingDeps): Sending {
       const known = await replay(idempotencyKey, inputHash);
       if (known) return known;
       requireOpen();
+      const room = await checkLimits();
       if (!process.live()) await checkStartable();
       if (looking || isIdle()) await checkDivergence(force);
       const turnId = randomUUID();
@@ -122,14 +139,17 @@ export function createSending(deps: SendingDeps): Sending {
       const isBusy = !isIdle() || arriving.size > 0;
       const hasProcess = process.isUp() && !process.needsPermit();
       arriving.set(turnId, queueLimit.admit({ isBusy, hasProcess }));
-      const outcome = await actor.call({ kind: 'send', turnId, ...message }).finally(() => accepted(turnId));
+      const outcome = await actor
+        .call({ kind: 'send', turnId, room, ...message })
+        .finally(() => accepted(turnId));
       if (outcome.ok) {
         const accepted = outcome.effects.find((effect) => effect.kind === 'turn-accepted');
         if (accepted) return { turn: accepted.turn, replayed: false };
       }
-      // The store refuses only a duplicate key: the same request arrived twice at once.
+      // The store refuses a duplicate key, when the same request arrived twice at once, and what is beyond a limit.
       const twin = await replay(idempotencyKey, inputHash);
       if (twin) return twin;
+      if (room.length > 0) throw await limits.refusal('queued_turns', state().record);
       throw problem('message_refused');
     },
   };

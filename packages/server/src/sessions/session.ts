@@ -113,6 +113,7 @@ export interface SessionDeps {
   permits: Permits;
   queueLimit: SendingDeps['queueLimit'];
   origins: SendingDeps['origins'];
+  limits: SendingDeps['limits'];
   onError(error: unknown, what: string): void;
 }
 
@@ -123,7 +124,7 @@ type Perform<Kind extends Effect['kind']> = (effect: EffectOf<Kind>) => void;
  * told, a waiting caller is answered) are performed here.
  */
 export function createSession(deps: SessionDeps, initial: SessionRecord): Session {
-  const { store, log, agent, policy, defaultModel, queueLimit, origins } = deps;
+  const { store, log, agent, policy, defaultModel, queueLimit, origins, limits } = deps;
   const { id } = initial;
   const waiters = createWaiters();
   const settling = createWaiters();
@@ -296,7 +297,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     onError: deps.onError,
   });
   const { isCrowded } = deps.permits;
-  const running = { store, agent, state, process, isCrowded, fact };
+  const running = { store, limits, agent, state, process, isCrowded, fact };
   const settings = createSettings({ policy, actor, process, defaultModel, requireOpen, background });
   const sending = createSending({
     id,
@@ -307,6 +308,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     process,
     requireOpen,
     queueLimit,
+    limits,
     origins,
   });
 

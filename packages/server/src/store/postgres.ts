@@ -1,6 +1,7 @@
 import { auditStore } from './postgres/audit.ts';
 import { eventReads } from './postgres/events.ts';
 import { keyTable } from './postgres/keys.ts';
+import { limitReads } from './postgres/limits.ts';
 import { createListener } from './postgres/listen.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openWorkRead } from './postgres/open-work.ts';
@@ -77,6 +78,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     ...events,
     ...openWorkRead(pool, { ...turns, ...permissions, ...events }),
     ...usageReads(pool),
+    ...limitReads(pool),
     webhooks: webhookStore(pool),
     ...secretRead(pool),
     push: pushStore(pool),

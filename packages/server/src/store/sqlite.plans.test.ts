@@ -146,6 +146,9 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['from audit where actor = ?', 'audit_by_actor'],
   ['from audit where session_id = ?', 'audit_by_session'],
   ["where e.type <> 'turn.started' or t.initiator = 'user'", 'events_history'],
+  ["count(*) as n from sessions where coalesce(created_by, 'local') = ?", 'sessions_open_by_maker'],
+  ['count(*) as n from sessions where tenant = ?', 'sessions_open_by_tenant'],
+  ['from usage_days where day = ? and tenant = ?', 'usage_days_by_tenant'],
 ];
 
 const usesTables = (sql: string): boolean => /^\s*(select|insert|update|delete)/i.test(sql);

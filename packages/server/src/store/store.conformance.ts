@@ -4,6 +4,7 @@ import { commands, createModel, runCommand } from '../../test/support/store-mode
 import { describeAudit } from './conformance/audit.conformance.ts';
 import { describeEvents } from './conformance/events.conformance.ts';
 import { describeKeys } from './conformance/keys.conformance.ts';
+import { describeLimits } from './conformance/limits.conformance.ts';
 import { describePermissions } from './conformance/permissions.conformance.ts';
 import { describePush } from './conformance/push.conformance.ts';
 import { describeRates } from './conformance/rates.conformance.ts';
@@ -30,6 +31,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeRemoval(subject);
     describeTenants(subject);
     describeKeys(subject);
+    describeLimits(subject);
     describeRates(subject);
     describeWebhooks(subject);
     describePush(subject);

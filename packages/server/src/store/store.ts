@@ -10,6 +10,7 @@ import type {
 } from 'claude-agent-protocol';
 import type { AuditStore } from './audit.ts';
 import type { KeyTable } from './keys.ts';
+import type { Counted, LimitReads } from './limits.ts';
 import type { PushStore } from './push.ts';
 import type { Rates } from './rates.ts';
 import type {
@@ -22,6 +23,7 @@ import type {
 } from './records.ts';
 import type { WebhookStore } from './webhooks.ts';
 
+export type { Counted, CountedOf } from './limits.ts';
 export type {
   CallRecord,
   ConversationRecord,
@@ -141,6 +143,17 @@ export type Change =
   | { kind: 'insert-call'; call: CallRecord }
   | { kind: 'delete-call'; sessionId: string; id: string }
   | { kind: 'add-usage'; sessionId: string; usage: UsageRow }
+  /** What a model call without a session has used today, beside `add-usage`, which counts for the day by itself. */
+  | { kind: 'add-day-usage'; tenant: string; maker: string; usage: UsageRow }
+  /** Behind what adds one: refused when its tenant or its maker has more than allowed now. */
+  | {
+      kind: 'limit';
+      count: Counted;
+      tenant: string;
+      maker: string;
+      maxOfMaker?: number;
+      maxOfTenant?: number;
+    }
   | { kind: 'add-key-usage'; keyId: string; costUsd: number }
   | { kind: 'event'; event: NewEvent }
   /** A session of another server comes, in several steps, and nobody finds it until the last. Refused when its id is taken. */
@@ -258,7 +271,7 @@ export interface SessionQuery {
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
-export interface Store {
+export interface Store extends LimitReads {
   write(changes: readonly Change[]): Promise<WriteResult>;
   readonly keys: KeyTable;
   readonly rates: Rates;

@@ -46,8 +46,11 @@ function dataText(event: StoredEvent): string {
   return eventJson({ ...event, json: '{"too_large":true}' });
 }
 
+/** The codes of a budget that is spent, also that of a day. */
+const SPENT: ReadonlySet<string> = new Set(['error_max_budget_usd', 'spend_limit']);
+
 /** An event under its own type; a turn that a budget has ended is told of as that too. */
 function typesOf(event: StoredEvent): (WebhookType | StoredEvent['type'])[] {
-  const isBudget = isEvent(event, 'turn.failed') && dataOf(event).error.code === 'error_max_budget_usd';
+  const isBudget = isEvent(event, 'turn.failed') && SPENT.has(dataOf(event).error.code);
   return isBudget ? [event.type, 'budget.spent'] : [event.type];
 }

@@ -114,8 +114,17 @@ export function createInProcess({
     undefined,
     vault,
   );
+  const keys = createKeys({ table: store.keys, configured: [], cacheMs: 0, onError });
+  const limits = createLimitKeeper({
+    config: { perKey: {}, perTenant: {}, tenants: new Map() },
+    keys,
+    store,
+    rates: store.rates,
+    onRefused() {},
+  });
   const sessions = createSessions({
     store,
+    limits,
     ownership,
     origins: createOrigins(),
     log,
@@ -141,7 +150,6 @@ export function createInProcess({
     onError,
   });
   const gateway = createGateway({ config: createConfig(), demo: createDemoModel().fetch });
-  const keys = createKeys({ table: store.keys, configured: [], cacheMs: 0, onError });
   const audit = createAuditLog({ store: store.audit, maxAgeDays: undefined, isFirst: () => true, onError });
   const app = createApp({
     store,
@@ -157,13 +165,7 @@ export function createInProcess({
     audit,
     trustProjectRoles: [],
     openResponses: createOpenResponses(keys.ended, onError),
-    limits: createLimitKeeper({
-      config: { perKey: {}, perTenant: {}, tenants: new Map() },
-      keys,
-      store,
-      rates: store.rates,
-      onRefused() {},
-    }),
+    limits,
     addressOf: () => undefined,
     peers: createPeers('in-process'),
     host: '127.0.0.1',

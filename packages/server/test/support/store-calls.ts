@@ -51,6 +51,11 @@ const questions: Record<
   (store: Store, id: string) => Promise<unknown>[]
 > = {
   probe: (store) => [store.probe()],
+  countOf: (store, id) =>
+    (['live_sessions', 'queued_turns'] as const).flatMap((count) =>
+      (['key', 'tenant'] as const).map((of) => store.countOf(count, { of, id })),
+    ),
+  usedOn: (store, id) => (['key', 'tenant'] as const).map((of) => store.usedOn('2026-01-01', { of, id })),
   secret: (store) => [store.secret('a purpose', 'a value')],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
@@ -165,6 +170,15 @@ function changes(): Change[] {
     ],
     'delete-call': [{ kind: 'delete-call', sessionId: session.id, id: 'c' }],
     'add-usage': [{ kind: 'add-usage', sessionId: session.id, usage }],
+    'add-day-usage': [{ kind: 'add-day-usage', tenant: 't', maker: 'm', usage }],
+    limit: (['live_sessions', 'queued_turns'] as const).map((count) => ({
+      kind: 'limit',
+      count,
+      tenant: 't',
+      maker: 'm',
+      maxOfMaker: 9,
+      maxOfTenant: 9,
+    })),
     'add-key-usage': [{ kind: 'add-key-usage', keyId: 'a-key', costUsd: 1 }],
     // The first one is trimmed, and readers of all sessions would miss it.
     event: [

@@ -335,6 +335,8 @@ function applyToModel(model: Model, each: Change, events: Model['events']): 'ref
     case 'owned':
       return sessionOf(each.sessionId) && each.fence === 0 ? undefined : 'refused';
     case 'add-usage':
+    case 'add-day-usage':
+    case 'limit':
     case 'add-key-usage':
     case 'insert-call':
     case 'delete-call':

@@ -9,7 +9,7 @@ import type {
 } from 'claude-agent-protocol';
 import type { AgentMessage, Call, CallAnswer, Decision, Spent, TurnEnd } from '../../agent/agent.ts';
 import type { PermissionCommand } from '../../permissions/commands.ts';
-import type { PermissionRecord, SessionRecord, TurnRecord } from '../../store/store.ts';
+import type { Change, PermissionRecord, SessionRecord, TurnRecord } from '../../store/store.ts';
 import type { Current, Parked } from './state.ts';
 
 /** Requests of API callers; refused with an AppError when the session's state does not allow them. */
@@ -22,6 +22,8 @@ type CallerCommand =
       idempotencyKey: string | null;
       waitFor: WaitFor;
       whenBusy: WhenBusy;
+      /** What its write must end with when it has to wait. */
+      room?: readonly Change[];
     }
   /** Takes a queued message back. `withdrawn`: the agent had it, and has given it up. */
   | { kind: 'cancel'; turnId: string; withdrawn?: boolean }

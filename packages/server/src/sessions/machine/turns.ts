@@ -44,7 +44,9 @@ export function send(draft: Draft, command: Of<'send'>): void {
     settledAt: null,
     result: null,
   };
-  draft.changes.push({ kind: 'insert-turn', turn }, { kind: 'count-message', id: record.id });
+  draft.changes.push({ kind: 'insert-turn', turn });
+  if (busy) draft.changes.push(...(command.room ?? []));
+  draft.changes.push({ kind: 'count-message', id: record.id });
   if (steers === null)
     draft.changes.push(event(record.id, 'turn.queued', { message: turn.input }, turn.id, at));
   assign(draft, { record: { ...record, messageCount: record.messageCount + 1 } });

@@ -54,6 +54,19 @@ function encode(change: Exclude<Change, { kind: 'event' }>): Step {
     }
     case 'add-usage':
       return { k, s: change.sessionId, r: usageRow(change.usage) };
+    case 'add-day-usage':
+      return { k, tenant: change.tenant, maker: asText(change.maker), r: usageRow(change.usage) };
+    case 'limit': {
+      const { count, tenant, maker, maxOfMaker, maxOfTenant } = change;
+      return {
+        k,
+        count,
+        tenant,
+        maker: asText(maker),
+        ...(maxOfMaker !== undefined && { of_maker: maxOfMaker }),
+        ...(maxOfTenant !== undefined && { of_tenant: maxOfTenant }),
+      };
+    }
     case 'add-key-usage':
       return { k, key: asText(change.keyId), cost: change.costUsd };
     case 'begin-import':

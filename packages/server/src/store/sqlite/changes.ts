@@ -1,6 +1,7 @@
 import { permissionColumns, sessionColumns, turnColumns } from '../rows.ts';
 import type { Change, NewEvent, StoredEvent, TurnRecord } from '../store.ts';
 import { beginImport, endImport, importRows } from './import.ts';
+import { addDayUsage, addDayUsageOf, isWithin } from './limits.ts';
 import { eraseRows, eraseSession, trimEvents } from './removal.ts';
 import type { Statements } from './statements.ts';
 import { addUsage } from './usage.ts';
@@ -59,7 +60,13 @@ export function createApply(sql: Statements): Apply {
         return true;
       case 'add-usage':
         addUsage(sql, change.sessionId, change.usage);
+        addDayUsageOf(sql, change.sessionId, change.usage);
         return true;
+      case 'add-day-usage':
+        addDayUsage(sql, change.tenant, change.maker, change.usage);
+        return true;
+      case 'limit':
+        return isWithin(sql, change);
       case 'add-key-usage':
         sql.run(
           `insert into key_usage values (?, ?)
