@@ -36,6 +36,10 @@ try {
     needsNoServer() || (namedServer() !== undefined && isThere) ? undefined : await runningServer();
   if (running) joinServer(running, address);
   else if (!isThere) users?.started(await startServer(address));
+  // A command that only wants an answer, of a server that was there, gets nothing else.
+  if (!needsNoServer() && (!isThere || clientArgs.length === 0)) {
+    process.stderr.write(`Console: ${new URL('/console/', running ?? address)}\n`);
+  }
   code = await runClient(running);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);

@@ -63,6 +63,7 @@ test('npm run chat -- -p: starts a server, answers from the folder it was typed 
   });
   expect(stdout).toMatch(/^In the working directory:\nhere\.txt\n/);
   expect(stderr).toContain('NOT a real model');
+  expect(stderr).toContain(`Console: ${url}/console/`);
   expect(await isUp(url)).toBe(false);
   expect(readFileSync(join(folder, 'home/server.log'), 'utf8')).toContain('shutting down');
 });

@@ -100,6 +100,8 @@ export interface Config extends NodeConfig, PolicyConfig, AccessConfig, Outbound
   roots: readonly string[];
   /** True: the user wants the built-in demo model to answer every model call. */
   demo: boolean;
+  /** The console is opened in a browser at the start. */
+  open: boolean;
   /** The source of the agent's credential; without one, all model calls go through the gateway. */
   credential: string | undefined;
   /** Default model of new sessions; undefined leaves it to the agent. */
@@ -169,6 +171,7 @@ export const USAGE = `Usage: claude-agent-server [options]
                    or in containers: docker:IMAGE, podman:IMAGE
   --agentcore      serve Amazon Bedrock AgentCore: 0.0.0.0:8080, /invocations, /ping and /ws without a key
   --demo           answer every model call with the built-in demo model
+  --open           open the console in a browser when the server is ready
   --help           show this text
 
 Every setting of the file is also a flag and a variable: max_sessions, --max-sessions, AGENT_SERVER_MAX_SESSIONS; a part
@@ -182,11 +185,16 @@ const AGENTCORE_PORT = 8080;
 /** The configuration file as JSON schema. */
 export const configSchema = () => z.toJSONSchema(ConfigFile, { io: 'input', unrepresentable: 'any' });
 
-const OWN_FLAGS = { config: { type: 'string' }, help: { type: 'boolean' } } as const;
+const OWN_FLAGS = {
+  config: { type: 'string' },
+  help: { type: 'boolean' },
+  open: { type: 'boolean' },
+} as const;
 
 /** Flags, environment and file, as far as they could be read. */
 export interface Examined {
   help: boolean;
+  open: boolean;
   sources: Sources<Settings>;
   /** What settings mean on this machine and together, by setting. Each throws a ConfigError. */
   read: ReturnType<typeof createReaders>;
@@ -203,7 +211,7 @@ export function examine(argv: string[], env: NodeJS.ProcessEnv): Examined {
   const sources = names.merge({ flags, env, file, schema: ConfigFile });
   const folder = flags.workspaces ?? flags['workspaces-folder'];
   const read = createReaders(sources, env, file, typeof folder === 'string' ? folder : undefined);
-  return { help: flags.help === true, sources, read };
+  return { help: flags.help === true, open: flags.open === true, sources, read };
 }
 
 /**
@@ -213,7 +221,7 @@ export function examine(argv: string[], env: NodeJS.ProcessEnv): Examined {
  * @throws ConfigError with a sentence for the user
  */
 export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'help' {
-  const { help, sources, read } = examine(argv, env);
+  const { help, open, sources, read } = examine(argv, env);
   if (help) return 'help';
   if (sources.mistakes.length > 0) throw new ConfigError(sources.mistakes.map(lineOf).join('\n'));
   const { settings } = sources;
@@ -226,6 +234,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     database: read.database_url(),
     roots: read.roots(),
     demo: settings.demo ?? false,
+    open,
     // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
     credential: settings.demo || sandbox.network.mode !== 'open' ? undefined : findCredential(env),
     model: read.model(),

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { banner } from './banner.ts';
 import { ConfigError, readConfig, USAGE } from './config.ts';
 import { createLogStream } from './logging.ts';
@@ -23,6 +23,16 @@ function watchParent(onEnd: () => void): void {
   setInterval(() => {
     if (process.ppid !== parent) onEnd();
   }, PARENT_CHECK_MS).unref();
+}
+
+/** Shows the console to the person who started the server. A machine without a browser goes on without. */
+async function openInBrowser(page: string, logger: Logger): Promise<void> {
+  try {
+    const { default: open } = await import('open');
+    await open(page);
+  } catch (error) {
+    logger.warn({ err: error }, `no browser could be started: open ${page} yourself`);
+  }
 }
 
 async function main(): Promise<void> {
@@ -100,6 +110,9 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => stop('SIGHUP'));
   if (process.env.npm_package_name === REPOSITORY) watchParent(() => stop('the end of npm'));
   console.log(`listening on ${server.url}`);
+  const page = `${server.url}/console/`;
+  console.log(`console at ${page}`);
+  if (config.open) await openInBrowser(page, logger);
 }
 
 /** The operating system refused something: too many open files, no memory, no permission. */
