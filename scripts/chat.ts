@@ -37,7 +37,7 @@ try {
   if (running) joinServer(running, address);
   else if (!isThere) users?.started(await startServer(address));
   // A command that only wants an answer, of a server that was there, gets nothing else.
-  if (!needsNoServer() && (!isThere || clientArgs.length === 0)) {
+  if (!needsNoServer() && (!(isThere || running) || clientArgs.length === 0)) {
     process.stderr.write(`Console: ${new URL('/console/', running ?? address)}\n`);
   }
   code = await runClient(running);

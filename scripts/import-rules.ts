@@ -122,6 +122,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
       ['observe/', 'webhooks/'],
       ['push/'],
       ['nearest.ts', 'config-positions.ts', 'setting-descriptions.ts', 'setting-sources.ts'],
+      ['shown-settings.ts'],
       ['node-config.ts'],
       [
         'config.ts',

@@ -9,18 +9,9 @@ import {
   type SettingNames,
   strayVariables,
 } from './setting-sources.ts';
+import { shownSettings } from './shown-settings.ts';
 
 const CHECK_USAGE = 'Usage: claude-agent-server config check [options of the server]';
-
-/** Settings whose values are not shown. */
-const SECRETS: ReadonlySet<string> = new Set([
-  'api_keys',
-  'gateway',
-  'database_url',
-  'webhooks',
-  'secrets',
-  'secrets_key',
-]);
 
 /** The gateway's part of the file: its keys are the server's. */
 const GatewaySettings = configFileSchema.omit({ keys: true, $schema: true });
@@ -78,19 +69,9 @@ function describe(
   settings: object,
   whereIs: (path: string[]) => string | undefined,
 ): string {
-  const lines = leaves.flatMap(({ path }) => {
-    const value = path.reduce<unknown>(
-      (at, name) =>
-        typeof at === 'object' && at !== null
-          ? Object.entries(at).find(([key]) => key === name)?.[1]
-          : undefined,
-      settings,
-    );
-    if (value === undefined) return [];
-    const shown = SECRETS.has(path[0] ?? '') ? '(not shown)' : JSON.stringify(value);
-    const name = path.join('.');
-    return [`${name} = ${shown}\n    ${whereIs([...path])}: ${DESCRIPTIONS[name] ?? ''}`];
-  });
+  const lines = shownSettings(leaves, settings, whereIs).map(
+    ({ name, value, from }) => `${name} = ${value}\n    ${from}: ${DESCRIPTIONS[name] ?? ''}`,
+  );
   return lines.length === 0
     ? 'The configuration is right: everything has its default.'
     : `The configuration is right. Set is:\n${lines.join('\n')}`;

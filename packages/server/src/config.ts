@@ -28,6 +28,7 @@ import { OUTBOUND_FIELDS, type OutboundConfig, readOutbound } from './outbound-c
 import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
 import { readSecrets, type SecretsConfig, secretFiles } from './secrets-config.ts';
 import { createSettingNames, type Mistake, type Sources } from './setting-sources.ts';
+import { type ShownSetting, shownSettings } from './shown-settings.ts';
 import type { RetentionLimits } from './store/store.ts';
 import { type ConfiguredWebhooks, WEBHOOK_FIELDS } from './webhooks/configured.ts';
 import { readWorkspaces, type WorkspaceConfig, WorkspaceSettings } from './workspace-config.ts';
@@ -102,6 +103,8 @@ export interface Config extends NodeConfig, PolicyConfig, AccessConfig, Outbound
   demo: boolean;
   /** The console is opened in a browser at the start. */
   open: boolean;
+  /** What was set, for operators to see. */
+  shown: readonly ShownSetting[];
   /** The source of the agent's credential; without one, all model calls go through the gateway. */
   credential: string | undefined;
   /** Default model of new sessions; undefined leaves it to the agent. */
@@ -235,6 +238,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     roots: read.roots(),
     demo: settings.demo ?? false,
     open,
+    shown: shownSettings(createSettingNames(configSchema()).leaves, settings, sources.whereIs),
     // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
     credential: settings.demo || sandbox.network.mode !== 'open' ? undefined : findCredential(env),
     model: read.model(),

@@ -63,6 +63,12 @@ export async function openNode(
     onError,
   });
   const { membership, ownership, nodes } = cluster;
+  const list = () =>
+    nodes.live().map(({ id, incarnation, address }) => ({
+      node_id: id,
+      address,
+      is_this: incarnation === membership.incarnation(),
+    }));
   const proof = createNodeProof(String((await pool.get('select secret from cluster'))?.secret));
   const forwarding = createForwarding({
     ownership,
@@ -87,7 +93,7 @@ export async function openNode(
     ownership,
     transcripts: opened.transcripts,
     lease: { shell, leftMs: membership.leftMs },
-    nodes: { forward: forwarding.forward, verify: proof.verify, doing: nodes.doing },
+    nodes: { forward: forwarding.forward, verify: proof.verify, doing: nodes.doing, list },
     isFirst: nodes.isFirst,
     onLease(renew, lost) {
       membership.onBeat(renew);

@@ -289,6 +289,16 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     defaultModel,
     gateway,
     ...(base.nodes && { nodes: base.nodes }),
+    operations: {
+      processes: counts,
+      maxLiveAgents: config.maxLiveAgents,
+      sandbox: {
+        mode: config.sandbox.mode,
+        active: sandbox !== undefined,
+        network: config.sandbox.network.mode,
+      },
+      settings: config.shown,
+    },
     observation,
     webhooks,
     push,

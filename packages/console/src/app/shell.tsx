@@ -23,7 +23,6 @@ const PAGES = [
 
 /** What stands around every page: the way to the others, the state of the connection, the command palette. */
 export function Shell(): ReactNode {
-  const { openPalette } = useCommandList();
   const navigate = useNavigate();
   const commands = useMemo<Command[]>(
     () => PAGES.map(({ to, label, keys }) => ({ id: to, label, keys, run: () => void navigate({ to }) })),
@@ -52,18 +51,16 @@ export function Shell(): ReactNode {
         ))}
         <div className="hidden grow md:block" />
         <div className="hidden items-center md:flex">
-          <AccountMenu />
-          <span className="grow" />
-          <IconButton
-            label={common.palette.open}
-            icon={<Search aria-hidden size={16} className="shrink-0" />}
-            onClick={() => openPalette(true)}
-          />
+          <Tools />
         </div>
       </nav>
       <div className="flex min-h-0 min-w-0 grow flex-col">
         <Connection />
-        <main id="content" tabIndex={-1} className="min-h-0 grow overflow-y-auto outline-none">
+        <div className="flex items-center justify-end border-b bg-sunken px-2 md:hidden">
+          <Tools />
+        </div>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must get there (axe: scrollable-region-focusable) */}
+        <main id="content" tabIndex={0} className="min-h-0 grow overflow-y-auto outline-none">
           <Suspense fallback={<Loading />}>
             <Outlet />
           </Suspense>
@@ -72,6 +69,22 @@ export function Shell(): ReactNode {
       <Palette />
       <Notifier />
     </div>
+  );
+}
+
+/** Who is signed in, and the command palette. */
+function Tools(): ReactNode {
+  const { openPalette } = useCommandList();
+  return (
+    <>
+      <AccountMenu />
+      <span className="grow" />
+      <IconButton
+        label={common.palette.open}
+        icon={<Search aria-hidden size={16} className="shrink-0" />}
+        onClick={() => openPalette(true)}
+      />
+    </>
   );
 }
 

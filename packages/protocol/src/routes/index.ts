@@ -5,6 +5,7 @@ import { choiceRoutes } from './choices.ts';
 import { eventRoutes } from './events.ts';
 import { gatewayRoutes } from './gateway.ts';
 import { keyRoutes } from './keys.ts';
+import { operationsRoutes } from './operations.ts';
 import { permissionRoutes } from './permissions.ts';
 import { pushRoutes } from './push.ts';
 import type { RouteInput, RouteOutput, RouteSpec } from './route.ts';
@@ -27,6 +28,7 @@ export const routes = {
   ...auditRoutes,
   ...webhookRoutes,
   ...pushRoutes,
+  ...operationsRoutes,
   ...serverRoutes,
   ...gatewayRoutes,
 } as const satisfies Record<EndpointName, RouteSpec>;

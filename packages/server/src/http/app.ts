@@ -22,6 +22,7 @@ import { healthRoutes } from './routes/health.ts';
 import { invocationRoutes } from './routes/invocations.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { metricsRoutes } from './routes/metrics.ts';
+import { operationsRoutes } from './routes/operations.ts';
 import { permissionRoutes } from './routes/permissions.ts';
 import { pushRoutes } from './routes/push.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -107,6 +108,7 @@ export function createApp(deps: AppDeps): Hono<HttpEnv> {
   auditRoutes(app, deps);
   webhookRoutes(app, deps);
   pushRoutes(app, deps);
+  operationsRoutes(app, deps);
   gatewayRoutes(app, deps);
   signInRoutes(app, deps, addressOf);
   docRoutes(app, deps);

@@ -12,6 +12,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Observation } from '../observe/observation.ts';
+import type { ProcessCounts } from '../observe/watched-processes.ts';
 import type { Push } from '../push/push.ts';
 import type { Choices } from '../sessions/choices.ts';
 import type { Folders } from '../sessions/folders.ts';
@@ -56,12 +57,21 @@ export interface AppDeps {
   nodes?: {
     forward: Forward;
     verify(header: string): Principal | undefined;
+    /** Those that are alive. */
+    list(): { node_id: string; address: string; is_this: boolean }[];
     /** What sessions do that a live node owns, by id. */
     doing(
       sessionIds: readonly string[],
     ): Promise<ReadonlyMap<string, { state: SessionState; tasks: BackgroundTask[] }>>;
   };
-  observation: Pick<Observation, 'metrics' | 'tracing' | 'onRequest'>;
+  /** For operators to see. */
+  operations: {
+    processes: Pick<ProcessCounts, 'running' | 'memoryBytes'>;
+    maxLiveAgents: number;
+    sandbox: { mode: string; active: boolean; network: string };
+    settings: readonly { name: string; value: string; from: string }[];
+  };
+  observation: Pick<Observation, 'recentCalls' | 'metrics' | 'tracing' | 'onRequest'>;
   webhooks: Pick<WebhookSender, 'reach' | 'kick'>;
   /** Web Push, when it is on. */
   push: Pick<Push, 'publicKey' | 'reach'> | undefined;

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Change } from '../store/store.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrigins, type Origins } from './origins.ts';
+import { createRecentCalls, type RecentCalls } from './recent-calls.ts';
 import { startTracing } from './trace/start.ts';
 import type { Tracing } from './trace/tracing.ts';
 import type { WriteObserver } from './watched-store.ts';
@@ -27,6 +28,7 @@ export interface AnsweredRequest {
 export interface Observation extends WriteObserver {
   metrics: Metrics;
   origins: Origins;
+  recentCalls: RecentCalls;
   /** undefined where traces are not configured. */
   tracing: Tracing | undefined;
   /** Calls back when an event was written that is not a message of the agent. */
@@ -49,11 +51,13 @@ export async function startObservation(
 ): Promise<Observation> {
   const metrics = createMetrics(version);
   const origins = createOrigins();
+  const recentCalls = createRecentCalls();
   const tracing = await startTracing(env, version, origins);
   const listeners: (() => void)[] = [];
   return {
     metrics,
     origins,
+    recentCalls,
     tracing,
     onWrite(changes, outcome, seconds) {
       metrics.onWrite(changes, outcome, seconds);
@@ -74,6 +78,7 @@ export async function startObservation(
     },
     onModelCall(record) {
       metrics.onModelCall(record);
+      recentCalls.add(record);
       tracing?.endModelCall(record);
       const turn = record.session_id === undefined ? undefined : origins.ofSession(record.session_id);
       const cause = turn && { turn_id: turn.turnId, request_id: turn.origin?.requestId };

@@ -22,6 +22,7 @@ import { createRuntimeSessions } from '../../src/http/agentcore/sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createOrigins } from '../../src/observe/origins.ts';
+import { createRecentCalls } from '../../src/observe/recent-calls.ts';
 import { makeVapidKeys } from '../../src/push/encode.ts';
 import { createSeal } from '../../src/secrets/seal.ts';
 import { createVault } from '../../src/secrets/vault.ts';
@@ -185,7 +186,18 @@ export function createInProcess({
       onlyDemo: true,
       defaultModel: 'fake',
     }),
-    observation: { metrics: createMetrics('0.0.0'), tracing: undefined, onRequest() {} },
+    operations: {
+      processes: { running: () => 0, memoryBytes: async () => 0 },
+      maxLiveAgents: 1_000,
+      sandbox: { mode: 'off', active: false, network: 'open' },
+      settings: [],
+    },
+    observation: {
+      metrics: createMetrics('0.0.0'),
+      recentCalls: createRecentCalls(),
+      tracing: undefined,
+      onRequest() {},
+    },
     // Nothing is sent: the routes only note what is to be.
     webhooks: { reach: 'any', kick() {} },
     push: { publicKey: makeVapidKeys().publicKey, reach: 'any' },

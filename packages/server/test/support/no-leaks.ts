@@ -36,7 +36,10 @@ async function marked(mark: string): Promise<{ pid: number; command: string }[]>
         const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
         // Zombies have no environment; what is left here really runs. The test runner's own workers carry
         // the mark too and end after this.
-        return command.includes('vitest') ? [] : [{ pid: Number(pid), command: command.slice(0, 120) }];
+        // Without a command line it is ending already: the kernel has taken its memory.
+        return command === '' || command.includes('vitest')
+          ? []
+          : [{ pid: Number(pid), command: command.slice(0, 120) }];
       } catch {
         return [];
       }

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  expectAccessible,
+  expectNoSidewaysScroll,
+  openConsole,
+  PHONE,
+  screenshot,
+  type TestConsole,
+} from './support/console.ts';
+
+const ROOT = 'key-of-the-operator';
+const as = { headers: { authorization: `Bearer ${ROOT}` } };
+
+let console: TestConsole;
+beforeAll(async () => {
+  console = await openConsole({
+    args: ['--demo'],
+    env: { AGENT_SERVER_API_KEY: ROOT },
+    config: { limits: { per_key: { requests_per_minute: 5000 } } },
+  });
+  const { server } = console;
+  const made = await server.call<{ session_id: string }>(
+    'POST',
+    '/sessions',
+    { title: 'the costly one' },
+    as,
+  );
+  await server.call('POST', `/sessions/${made.body.session_id}/messages`, { message: 'hello' }, as);
+});
+afterAll(() => console.close());
+
+const makeKey = async (role: string, name: string): Promise<string> =>
+  (await console.server.call<{ key: string }>('POST', '/keys', { role, name }, as)).body.key;
+
+describe('the page about usage', () => {
+  test('shows tokens by model, what sessions cost, and the limits of the reader', async () => {
+    const page = await console.open('usage', { key: ROOT });
+    await page.getByRole('row', { name: /^demo/ }).waitFor();
+    await page.getByRole('row', { name: /Requests a minute.*\/ 5,000/ }).waitFor();
+    await screenshot(page, 'usage');
+    await expectAccessible(page);
+  });
+
+  test('fits on a phone in the dark', async () => {
+    const page = await console.open('usage', { ...PHONE, key: ROOT, colorScheme: 'dark' });
+    await page.getByText('Input tokens').first().waitFor();
+    await screenshot(page, 'usage-phone-dark');
+    await expectAccessible(page);
+    await expectNoSidewaysScroll(page);
+  });
+});
+
+describe('the page about the gateway', () => {
+  test('shows the models with prices, and the calls that have ended', async () => {
+    const page = await console.open('gateway', { key: ROOT });
+    const calls = page.getByRole('table', { name: 'Recent calls' });
+    await calls
+      .getByRole('row', { name: /demo.*Done/ })
+      .first()
+      .waitFor();
+    await page
+      .getByRole('table', { name: 'Models of new sessions' })
+      .getByText('Default', { exact: true })
+      .waitFor();
+    await screenshot(page, 'gateway');
+    await expectAccessible(page);
+  });
+});
+
+describe('the page about operations', () => {
+  test('shows the server, its settings without secrets, and who changed what', async () => {
+    const page = await console.open('operations', { key: ROOT });
+    await page
+      .getByText('Sessions that are open', { exact: false })
+      .or(page.getByText('Open sessions'))
+      .first()
+      .waitFor();
+    await page.getByRole('table', { name: 'Configuration' }).getByText('allow_commands').waitFor();
+    await page.getByRole('table', { name: 'Audit log' }).getByText('createSession').first().waitFor();
+    expect(await page.content()).not.toContain(ROOT);
+    await screenshot(page, 'operations');
+    await expectAccessible(page);
+  });
+
+  test('revokes a key, after a question', async () => {
+    const key = await makeKey('user', 'of a robot');
+    const page = await console.open('operations', { key: ROOT });
+    const row = page.getByRole('row', { name: /of a robot/ });
+    await row.getByRole('button', { name: 'Revoke' }).click();
+    const question = page.getByRole('dialog', { name: 'Revoke this key?' });
+    await expectAccessible(page);
+    await question.getByRole('button', { name: 'Revoke' }).click();
+    await row.getByText('Revoked').waitFor();
+    const answer = await console.server.call('GET', '/me', undefined, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(answer.status).toBe(401);
+  });
+
+  test('is not for viewers, and fits on a phone', async () => {
+    const viewer = await makeKey('viewer', 'of a guest');
+    const page = await console.open('operations', { key: viewer });
+    await page.getByText('Your role does not allow this page.').waitFor();
+    const phone = await console.open('operations', { ...PHONE, key: ROOT });
+    await phone.getByText('Open sessions').waitFor();
+    await screenshot(phone, 'operations-phone');
+    await expectNoSidewaysScroll(phone);
+  });
+});
+
+describe('signing in', () => {
+  test('asks for a key, keeps it out of the page, and signs out', async () => {
+    const key = await makeKey('approver', 'the phone');
+    // A browser reports answers of 401 on its console by itself.
+    const page = await console.open('inbox', { allowErrors: /401/ });
+    await page.getByLabel('Key').fill('wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('This key cannot sign in', { exact: false }).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'sign-in');
+    await page.getByLabel('Key').fill(key);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Inbox' }).waitFor();
+    const seen = await page.evaluate(() => [
+      document.cookie,
+      JSON.stringify(localStorage),
+      JSON.stringify(sessionStorage),
+      document.documentElement.outerHTML,
+    ]);
+    expect(seen.join()).not.toContain(key);
+    expect(seen[0]).toBe('');
+    await page.getByRole('button', { name: 'the phone' }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    await page.getByLabel('Key').waitFor();
+  });
+});
