@@ -43,7 +43,7 @@ const FIRST_FLAGS = {
 } as const;
 const MORE_FLAGS = {
   image: { type: 'string', multiple: true, value: 'FILE', help: 'Send an image along (with -p)' },
-  json: { type: 'boolean', help: 'JSON output (sessions, show, events, permissions, usage, doctor)' },
+  json: { type: 'boolean', help: 'JSON output (sessions, show, events, permissions, usage, audit, doctor)' },
   follow: { type: 'boolean', short: 'f', help: 'Keep printing new events (events)' },
   after: { type: 'string', value: 'N', help: 'Start after this event number (events)' },
   limit: { type: 'string', value: 'N', help: 'Maximum number of sessions (sessions)' },
@@ -74,6 +74,7 @@ export const COMMANDS = {
   events: "Print a session's events: events ID [--follow] [--after N]",
   permissions: 'List pending permission requests; answer one: permissions allow ID, permissions deny ID',
   usage: 'Show tokens and cost: usage [ID]',
+  audit: 'Show who changed what, newest first: audit [SESSION] [--limit N]',
   doctor: 'Check the server, the API key and the versions',
   completion: 'Print shell completions: completion bash|zsh|fish',
 } as const;

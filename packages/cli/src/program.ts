@@ -16,6 +16,7 @@ const COMMANDS: Record<Args['command'] | 'print', () => Promise<Command>> = {
   events: async () => (await import('./commands/events.ts')).events,
   permissions: async () => (await import('./commands/permissions.ts')).permissions,
   usage: async () => (await import('./commands/usage.ts')).usage,
+  audit: async () => (await import('./commands/audit.ts')).audit,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   completion: async () => (await import('./commands/completion.ts')).completion,
   help: async () => (await import('./commands/help.ts')).help,

@@ -66,3 +66,16 @@ test('sessions export, erase and import move one, by files and by pipes', async 
   ])
     expect((await run(wrong)).code).toBe(2);
 });
+
+test('audit shows who changed what, of all or of one session, also as JSON Lines', async () => {
+  const session = await server.createSession({ start: 'lazy' });
+  await server.call('PATCH', `/sessions/${session.session_id}`, { title: 'x' });
+  const { stdout } = await run(['audit', session.session_id]);
+  expect(stdout.trim().split('\n')).toEqual([
+    expect.stringMatching(/^\S+Z local \(127\.0\.0\.1\) patchSession 200 /),
+    expect.stringMatching(/ createSession 200 /),
+  ]);
+  const [line = '', ...more] = (await run(['audit', '--limit', '1', '--json'])).stdout.trim().split('\n');
+  expect(more).toEqual([]);
+  expect(JSON.parse(line)).toMatchObject({ action: 'patchSession', session_id: session.session_id });
+});

@@ -21,6 +21,7 @@ const BATCHED: ReadonlySet<RouteSpec> = new Set<RouteSpec>([
   routes.createSession,
   routes.forkSession,
   routes.importSession,
+  routes.patchSession,
   routes.sendMessage,
   routes.respondHook,
   routes.respondTool,
