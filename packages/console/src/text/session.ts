@@ -39,7 +39,6 @@ export const sessionTexts = {
   },
   cost: { session: 'Cost of the session', turn: 'Cost of the turn' },
   you: 'You',
-  agent: 'Agent',
   agentBegan: 'The agent began by itself',
   given: 'Given to the running turn',
   image: 'Attached image',
@@ -76,19 +75,6 @@ export const sessionTexts = {
     picture: 'Picture in the result',
     expand: 'Show the whole text',
     collapse: 'Show less',
-  },
-  permission: {
-    waits: 'Waits for your answer',
-    allow: 'Allow',
-    deny: 'Deny',
-    states: {
-      pending: 'Waits for an answer',
-      allowed: 'Allowed',
-      denied: 'Denied',
-      expired: 'Expired without an answer',
-      cancelled: 'No longer needed',
-    },
-    by: (name: string): string => `by ${name}`,
   },
   end: {
     completed: 'Done',
@@ -139,7 +125,6 @@ export const sessionTexts = {
     steering: 'For the running turn',
     edit: 'Take back to edit',
     withdraw: 'Take back',
-    withdrawn: 'Taken back',
   },
   composer: {
     label: 'Message to the agent',
@@ -164,6 +149,5 @@ export const sessionTexts = {
   commands: {
     stop: 'Stop the agent',
     write: 'Write a message',
-    end: 'Go to the end of the conversation',
   },
 } as const;

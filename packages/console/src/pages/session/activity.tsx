@@ -25,7 +25,7 @@ export function Activity({ view }: { view: View }): ReactNode {
         size={15}
         className="shrink-0 animate-spin text-accent motion-reduce:animate-none"
       />
-      {view.running ? wordsOf(view) : sessionTexts.activity.background(tasks)}
+      <span role="status">{view.running ? wordsOf(view) : sessionTexts.activity.background(tasks)}</span>
       {view.running && (
         <span className="text-xs tabular-nums">{formatDuration(Math.floor(elapsed / 1_000) * 1_000)}</span>
       )}

@@ -12,6 +12,7 @@ import {
 } from 'react';
 import { sessionTexts } from '../../text/session.ts';
 import { Button } from '../../ui/button.tsx';
+import { useToasts } from '../../ui/toasts.tsx';
 import type { Followed, Follower } from './follow.ts';
 import { ScreenRowView } from './screen-row.tsx';
 import { keysOf, mainBlocks, rowsOf, type ScreenRow } from './screen-rows.ts';
@@ -22,8 +23,17 @@ const OVERSCAN = 6;
 const ESTIMATED_PX = 72;
 /** So near to the end a reader follows what is written. */
 const AT_END_PX = 80;
+/** Room for the note above the first row. */
+const TOP_PX = 44;
 /** Older events are loaded before the reader has come to the top. */
 const LOAD_WITHIN_PX = 1_200;
+
+const TOP_NOTES: Readonly<Record<Followed['older'], string>> = {
+  none: sessionTexts.beginning,
+  removed: sessionTexts.olderRemoved,
+  there: sessionTexts.loadingOlder,
+  loading: sessionTexts.loadingOlder,
+};
 
 /** The rows of a conversation, of which only those in sight are drawn: 50,000 events scroll like 50. */
 export function ConversationList({
@@ -37,12 +47,16 @@ export function ConversationList({
   target: string | undefined;
 }): ReactNode {
   const scroller = useRef<HTMLElement>(null);
+  const { fail } = useToasts();
   const { view } = followed;
   const open = mainBlocks(view);
   // While words are only added to a block, no row comes or goes: the list is not measured again.
   const openKeys = keysOf(open);
   const rows = useMemo(() => rowsOf(view.items, openKeys), [view.items, openKeys]);
   const [isAtEnd, setAtEnd] = useState(true);
+  /** The newest event that the reader has seen at the end. */
+  const [seen, setSeen] = useState(view.last);
+  if (isAtEnd && seen !== view.last) setSeen(view.last);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -50,7 +64,7 @@ export function ConversationList({
     estimateSize: () => ESTIMATED_PX,
     overscan: OVERSCAN,
     gap: 12,
-    paddingStart: 16,
+    paddingStart: TOP_PX,
     paddingEnd: 24,
     // Rows that come before keep what is read in its place; at the end what is written is followed.
     anchorTo: 'end',
@@ -61,7 +75,7 @@ export function ConversationList({
   const onScroll = (): void => {
     const element = scroller.current;
     if (!element) return;
-    setAtEnd(virtualizer.isAtEnd(AT_END_PX));
+    setAtEnd(element.scrollHeight - element.scrollTop - element.clientHeight <= AT_END_PX);
     if (element.scrollTop < LOAD_WITHIN_PX) void follower.loadOlder();
   };
   // A page of few rows may not fill the window.
@@ -78,7 +92,7 @@ export function ConversationList({
     if (hasRows && target === undefined) toEnd();
   }, [hasRows, target, toEnd]);
   const showTarget = useEffectEvent(async (turnId: string): Promise<void> => {
-    await follower.loadTurn(turnId);
+    if (!(await follower.loadTurn(turnId))) fail(sessionTexts.turnMissing);
     // The rows are those of the next drawing.
     requestAnimationFrame(() => scrollToTurn(turnId));
   });
@@ -103,6 +117,7 @@ export function ConversationList({
       >
         <h2 className="sr-only">{sessionTexts.conversation}</h2>
         <div className="relative mx-auto w-full max-w-4xl" style={{ height: virtualizer.getTotalSize() }}>
+          <p className="absolute top-3 w-full text-center text-xs text-muted">{TOP_NOTES[followed.older]}</p>
           {virtualizer.getVirtualItems().map(({ index, key, start }) => (
             <div
               key={key}
@@ -123,7 +138,7 @@ export function ConversationList({
           onClick={toEnd}
         >
           <ArrowDown aria-hidden size={15} />
-          {view.running ? sessionTexts.newMessages : sessionTexts.toEnd}
+          {seen === view.last ? sessionTexts.toEnd : sessionTexts.newMessages}
         </Button>
       )}
     </div>

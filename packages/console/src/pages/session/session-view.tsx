@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import {
   type ReactNode,
+  type RefObject,
   useEffect,
   useEffectEvent,
   useMemo,
@@ -49,7 +50,7 @@ export function SessionView({
   const page = usePage(sessionId, followed, showRaw);
   const draft = useDraft(sessionId);
   const field = useRef<HTMLTextAreaElement>(null);
-  const stop = useStop(page, followed);
+  const stop = useStop(page, followed, field);
   useFreshCost(sessionId, view.ended.size);
 
   if (phase === 'gone') return gone;
@@ -118,14 +119,21 @@ function usePage(
   );
 }
 
-/** Escape stops the running turn; what lies over the page has it first. */
-function useStop({ session, mayUse }: SessionPage, { view }: Followed): () => void {
+/** The commands of the page. Escape stops the running turn; what lies over the page has it first. */
+function useStop(
+  { session, mayUse }: SessionPage,
+  { view }: Followed,
+  field: RefObject<HTMLTextAreaElement | null>,
+): () => void {
   const { fail } = useToasts();
   const { mutate } = useMutation({ mutationFn: () => session.interrupt(), onError: fail });
   const isRunning = view.running !== undefined && mayUse;
   const commands = useMemo<Command[]>(
-    () => (isRunning ? [{ id: 'stop', label: sessionTexts.commands.stop, run: () => mutate() }] : []),
-    [isRunning, mutate],
+    () => [
+      { id: 'write', label: sessionTexts.commands.write, keys: 'w', run: () => field.current?.focus() },
+      ...(isRunning ? [{ id: 'stop', label: sessionTexts.commands.stop, run: () => mutate() }] : []),
+    ],
+    [isRunning, mutate, field],
   );
   useCommands(commands);
   const onEscape = useEffectEvent((event: KeyboardEvent): void => {

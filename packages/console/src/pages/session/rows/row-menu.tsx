@@ -1,4 +1,4 @@
-import { Braces, Ellipsis, Link2 } from 'lucide-react';
+import { Braces, Copy, Ellipsis, Link2 } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { common } from '../../../text/common.ts';
 import { sessionTexts } from '../../../text/session.ts';
@@ -13,9 +13,10 @@ export function RowMenu({ item }: { item: Item }): ReactNode {
   const { showRaw, linkTo } = useSessionPage();
   const { say, fail } = useToasts();
   const { turnId, seq } = item;
-  const copyLink = (): void => {
-    if (turnId !== null) navigator.clipboard.writeText(linkTo(turnId)).then(() => say(common.copied), fail);
+  const copy = (words: string): void => {
+    navigator.clipboard.writeText(words).then(() => say(common.copied), fail);
   };
+  const text = item.kind === 'text' ? item.text : item.kind === 'prompt' ? item.message : undefined;
   const seqs = item.kind === 'tool' && item.result ? [seq, item.result.seq] : [seq];
   // The past of a conversation that was made elsewhere has no events.
   if (seq < 1) return null;
@@ -33,6 +34,15 @@ export function RowMenu({ item }: { item: Item }): ReactNode {
         }
         groups={[
           [
+            ...(typeof text === 'string'
+              ? [
+                  {
+                    label: sessionTexts.copyText,
+                    icon: <Copy aria-hidden size={15} />,
+                    onSelect: () => copy(text),
+                  },
+                ]
+              : []),
             {
               label: sessionTexts.raw.open,
               icon: <Braces aria-hidden size={15} />,
@@ -42,7 +52,7 @@ export function RowMenu({ item }: { item: Item }): ReactNode {
               label: sessionTexts.copyLink,
               icon: <Link2 aria-hidden size={15} />,
               disabled: turnId === null,
-              onSelect: copyLink,
+              onSelect: () => turnId !== null && copy(linkTo(turnId)),
             },
           ],
         ]}
