@@ -35,7 +35,10 @@ const makeKey = async (role: string, name: string): Promise<string> =>
 describe('the page about usage', () => {
   test('shows tokens by model, what sessions cost, and the limits of the reader', async () => {
     const page = await console.open('usage', { key: ROOT });
-    await page.getByRole('row', { name: /^demo/ }).waitFor();
+    await page.getByRole('table', { name: 'By model' }).getByRole('row', { name: /^demo/ }).waitFor();
+    await page.getByRole('img', { name: 'Cost of the last 30 days' }).locator('canvas').waitFor();
+    await page.getByLabel('Told apart by').selectOption('Tenant');
+    await page.getByRole('table', { name: 'Cost of the last 30 days' }).getByText('default').waitFor();
     await page.getByRole('row', { name: /Requests a minute.*\/ 5,000/ }).waitFor();
     await screenshot(page, 'usage');
     await expectAccessible(page);

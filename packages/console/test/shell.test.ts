@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   expectAccessible,
   expectNoSidewaysScroll,
@@ -29,6 +31,21 @@ describe('the shell of the console', () => {
     expect(new URL(page.url()).pathname).toBe('/console/sessions');
     await screenshot(page, 'shell-wide');
     await expectAccessible(page);
+  });
+
+  test('offers three things to try where only the demo model is, and shows the first at work', async () => {
+    const page = await console.open();
+    await page.getByRole('heading', { name: 'Three things to try' }).waitFor();
+    await screenshot(page, 'first-run');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'write hello.txt' }).click();
+    await page.waitForURL(/\/console\/sessions\/[0-9a-f-]{36}/);
+    await page.getByRole('button', { name: 'Allow', exact: false }).first().click();
+    await vi.waitFor(
+      () => expect(readFileSync(join(console.server.root, 'hello.txt'), 'utf8')).toContain('Hello from'),
+      30_000,
+    );
+    await screenshot(page, 'first-session');
   });
 
   test('goes to the pages by their links, by keys and by the command palette', async () => {

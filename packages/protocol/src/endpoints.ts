@@ -41,6 +41,7 @@ export const endpoints = {
   toggleMcp: { method: 'POST', path: '/sessions/{session_id}/mcp/{name}/toggle' },
   getContext: { method: 'GET', path: '/sessions/{session_id}/context' },
   getSessionUsage: { method: 'GET', path: '/sessions/{session_id}/usage' },
+  getDailyUsage: { method: 'GET', path: '/usage/days' },
   getUsage: { method: 'GET', path: '/usage' },
   sendMessage: { method: 'POST', path: '/sessions/{session_id}/messages' },
   listMessages: { method: 'GET', path: '/sessions/{session_id}/messages' },

@@ -31,6 +31,7 @@ export const usageTexts = {
   } as Readonly<Record<string, string>>,
   ofKey: 'You',
   ofTenant: (tenant: string): string => `Tenant ${tenant}`,
-  byDay: 'Cost by day',
-  day: 'Day',
+  byDay: 'Cost of the last 30 days',
+  grouping: 'Told apart by',
+  groupings: { model: 'Model', maker: 'Key', tenant: 'Tenant' },
 };

@@ -23,7 +23,8 @@ interface MenuProps {
 /** A menu under a button. */
 export function Menu({ trigger, groups, label }: MenuProps): ReactNode {
   return (
-    <Radix.Root>
+    // A modal one hides the page from screen readers while the focus is still in it (axe: aria-hidden-focus).
+    <Radix.Root modal={false}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content

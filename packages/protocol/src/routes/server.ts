@@ -1,11 +1,28 @@
 import { z } from 'zod';
 import { endpoints } from '../endpoints.ts';
 import { JsonObject, Timestamp } from '../schemas/common.ts';
+import { TenantName } from '../schemas/key.ts';
 import { UserInput } from '../schemas/message.ts';
 import { TotalUsage } from '../schemas/session.ts';
 import { route } from './route.ts';
 
 const page = { 200: { description: 'A page', media: 'text/html' } };
+
+const DayUsage = z
+  .object({
+    day: z.iso.date(),
+    tenant: TenantName,
+    maker: z
+      .string()
+      .meta({ description: 'Id of the key whose sessions and calls these are; `local`: none' }),
+    model: z.string(),
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+    cost_usd: z.number(),
+  })
+  .meta({ id: 'DayUsage' });
 
 /** The server itself: health, usage, documentation. */
 export const serverRoutes = {
@@ -15,6 +32,23 @@ export const serverRoutes = {
     tag: 'server',
     summary: 'Tokens and cost of all sessions',
     responses: { 200: { description: 'Totals so far', schema: TotalUsage } },
+    problems: ['storage_failed'],
+  }),
+  getDailyUsage: route({
+    ...endpoints.getDailyUsage,
+    access: { may: 'read', of: 'tenant' },
+    tag: 'server',
+    summary: 'Tokens and cost of each day (of UTC), by model, maker and tenant',
+    query: z.object({
+      from: z.iso.date().optional().meta({ description: 'First day; default: 29 days before the last' }),
+      to: z.iso.date().optional().meta({ description: 'Last day; default: today' }),
+    }),
+    responses: {
+      200: {
+        description: 'Of what the caller may see, the oldest day first; days without usage are left out',
+        schema: z.object({ from: z.iso.date(), to: z.iso.date(), days: z.array(DayUsage) }),
+      },
+    },
     problems: ['storage_failed'],
   }),
   health: route({
@@ -106,7 +140,7 @@ export const serverRoutes = {
     access: 'open',
     tag: 'server',
     summary: 'The console: sessions, inbox and usage in a browser',
-    responses: { 200: { description: 'A page, after a redirect to its own folder', media: 'text/html' } },
+    responses: { 200: { description: 'A page', media: 'text/html' } },
     problems: ['console_not_built'],
     raw: true,
   }),

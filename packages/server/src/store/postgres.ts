@@ -1,7 +1,7 @@
 import { auditStore } from './postgres/audit.ts';
 import { eventReads } from './postgres/events.ts';
 import { keyTable } from './postgres/keys.ts';
-import { limitReads } from './postgres/limits.ts';
+import { dayReads, limitReads } from './postgres/limits.ts';
 import { createListener } from './postgres/listen.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openWorkRead } from './postgres/open-work.ts';
@@ -79,6 +79,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     ...openWorkRead(pool, { ...turns, ...permissions, ...events }),
     ...usageReads(pool),
     ...limitReads(pool),
+    ...dayReads(pool),
     webhooks: webhookStore(pool),
     ...secretRead(pool),
     push: pushStore(pool),

@@ -6,7 +6,7 @@ import { auditStore } from './sqlite/audit.ts';
 import { createApply } from './sqlite/changes.ts';
 import { eventReads } from './sqlite/events.ts';
 import { keyTable } from './sqlite/keys.ts';
-import { limitReads } from './sqlite/limits.ts';
+import { dayReads, limitReads } from './sqlite/limits.ts';
 import { openWorkRead } from './sqlite/open-work.ts';
 import { permissionReads } from './sqlite/permissions.ts';
 import { pushStore } from './sqlite/push.ts';
@@ -87,6 +87,7 @@ export function openSqliteStore(path: string): Store {
     ...openWorkRead(sql, { ...turns, ...permissions, ...events }),
     ...usageReads(sql),
     ...limitReads(sql),
+    ...dayReads(sql),
     webhooks: webhookStore(sql, together),
     ...secretRead(sql),
     push: pushStore(sql, together),

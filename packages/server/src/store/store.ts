@@ -9,6 +9,7 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import type { AuditStore } from './audit.ts';
+import type { DayReads } from './day-usage.ts';
 import type { KeyTable } from './keys.ts';
 import type { Counted, LimitReads } from './limits.ts';
 import type { PushStore } from './push.ts';
@@ -271,7 +272,7 @@ export interface SessionQuery {
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
-export interface Store extends LimitReads {
+export interface Store extends LimitReads, DayReads {
   write(changes: readonly Change[]): Promise<WriteResult>;
   readonly keys: KeyTable;
   readonly rates: Rates;

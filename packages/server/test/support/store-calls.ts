@@ -55,6 +55,8 @@ const questions: Record<
     (['live_sessions', 'queued_turns'] as const).flatMap((count) =>
       (['key', 'tenant'] as const).map((of) => store.countOf(count, { of, id })),
     ),
+  usageByDay: (store) =>
+    [{}, ...scopes].map((scope) => store.usageByDay({ from: '2026-01-01', to: '2026-01-31', scope })),
   usedOn: (store, id) => (['key', 'tenant'] as const).map((of) => store.usedOn('2026-01-01', { of, id })),
   secret: (store) => [store.secret('a purpose', 'a value')],
   getSession: (store, id) => [store.getSession(id)],

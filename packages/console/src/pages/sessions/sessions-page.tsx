@@ -12,6 +12,7 @@ import { Empty, Failure, Loading } from '../../ui/states.tsx';
 import { useToasts } from '../../ui/toasts.tsx';
 import type { RowActions, SessionDialog } from './actions.ts';
 import { FilterBar } from './filter-bar.tsx';
+import { FirstSteps } from './first-steps.tsx';
 import { filtersOf, formatTag, type SessionsSearch, tagsOf } from './search.ts';
 import { SessionRows } from './session-list.tsx';
 import { useResume } from './use-resume.ts';
@@ -106,6 +107,7 @@ function NoSessions(): ReactNode {
         </Button>
         <Button onClick={() => change({ dialog: 'resume' })}>{texts.resume}</Button>
       </div>
+      <FirstSteps />
     </Empty>
   );
 }

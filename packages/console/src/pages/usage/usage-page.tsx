@@ -9,6 +9,7 @@ import { Page } from '../../ui/page.tsx';
 import { Figures, Section } from '../../ui/section.tsx';
 import { Empty, Failure, Loading } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
+import { Daily } from './daily.tsx';
 
 /** Turns end all the time, and their cost is no event of its own. */
 const REFRESH_MS = 10_000;
@@ -34,6 +35,7 @@ export function UsagePage(): ReactNode {
       ) : (
         <Loading />
       )}
+      <Daily />
       <Sessions />
       <Limits />
     </Page>

@@ -50,8 +50,9 @@ export function consoleRoutes(app: Hono<HttpEnv>): void {
     if (!existsSync(join(folder, 'index.html'))) throw problem('console_not_built');
     index ??= readFile(join(folder, 'index.html'), 'utf8');
     const nonce = randomBytes(16).toString('base64');
-    // "/console/sessions/ID" is two steps below: the page's own files are found from there, whatever stands before.
-    const base = '../'.repeat(pathOf(c).split('/').length - 3) || './';
+    // Relative, so that it stays below the path prefix of a proxy: "/console/sessions/ID" is two steps below the page's own files.
+    const steps = pathOf(c).split('/').length - 3;
+    const base = steps < 0 ? 'console/' : '../'.repeat(steps) || './';
     const html = (await index)
       .replace('<base href="./">', `<base href="${base}">`)
       .replace('<meta name="nonce" content="">', `<meta name="nonce" content="${nonce}">`);
@@ -64,12 +65,7 @@ export function consoleRoutes(app: Hono<HttpEnv>): void {
     });
   };
 
-  // Relative, so that it stays below the path prefix of a proxy.
-  mount(app, routes.console, (_, c) =>
-    pathOf(c).endsWith('/')
-      ? page(c)
-      : new Response(null, { status: 302, headers: { location: 'console/' } }),
-  );
+  mount(app, routes.console, (_, c) => page(c));
   app.get(`${CONSOLE}/*`, (c, next) => (/\.\w+$/.test(pathOf(c)) ? next() : page(c)));
 
   const files = serveStatic<HttpEnv>({

@@ -232,6 +232,12 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     return usageView(await store.sessionUsage(record.id));
   });
 
+  mount(app, routes.getDailyUsage, async ({ query }, c) => {
+    const to = query.to ?? new Date().toISOString().slice(0, 10);
+    const from = query.from ?? new Date(Date.parse(to) - 29 * 86_400_000).toISOString().slice(0, 10);
+    return { from, to, days: await store.usageByDay({ from, to, scope: scopeOf(c.get('principal')) }) };
+  });
+
   mount(app, routes.getUsage, async (_, c) => {
     const principal = c.get('principal');
     const scope = scopeOf(principal);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sampleSession, sampleTurn } from '../../../test/support/samples.ts';
-import type { Change } from '../store.ts';
+import type { Change, Scope } from '../store.ts';
 import type { Subject } from './subject.conformance.ts';
 
 const key = (id: string) => ({ of: 'key', id }) as const;
@@ -87,6 +87,16 @@ export function describeLimits(subject: Subject): void {
       expect(await store.usedOn(day, key('a-key'))).toEqual({ tokens: 2022, costUsd: 1 });
       expect(await store.usedOn(day, tenant('them'))).toEqual({ tokens: 3033, costUsd: 1.5 });
       expect(await store.usedOn('2020-01-01', tenant('them'))).toEqual({ tokens: 0, costUsd: 0 });
+      const costOf = async (scope: Scope, to = day) =>
+        (await store.usageByDay({ from: '2020-01-01', to, scope })).map((each) => [
+          each.day,
+          each.maker,
+          each.cost_usd,
+        ]);
+      expect(await costOf({ tenant: 'them', createdBy: 'a-key' })).toEqual([[day, 'a-key', 1]]);
+      expect((await costOf({ tenant: 'them' })).reduce((sum, [, , cost]) => sum + Number(cost), 0)).toBe(1.5);
+      expect(await costOf({ tenant: 'others' })).toEqual([]);
+      expect(await costOf({}, '2020-01-02')).toEqual([]);
     });
   });
 }

@@ -1,3 +1,4 @@
+import { DAY_SUMS, type DayReads, dayFromRow, ofDays } from '../day-usage.ts';
 import type { LimitReads } from '../limits.ts';
 import type { Sql } from './pool.ts';
 
@@ -28,5 +29,19 @@ export const limitReads = (sql: Sql): LimitReads => ({
       id,
     );
     return { tokens: Number(row?.tokens), costUsd: Number(row?.cost) };
+  },
+});
+
+/** What the store answers about days. */
+export const dayReads = (sql: Sql): DayReads => ({
+  async usageByDay({ from, to, scope }) {
+    const { conditions, values } = ofDays(scope, (n) => `$${n + 3}`);
+    const rows = await sql.all(
+      `${DAY_SUMS} where ${['day >= $1', 'day <= $2', ...conditions].join(' and ')} group by day, tenant, maker, model`,
+      from,
+      to,
+      ...values,
+    );
+    return rows.map(dayFromRow).sort((a, b) => (a.day < b.day ? -1 : 1));
   },
 });

@@ -1,3 +1,4 @@
+import { DAY_SUMS, type DayReads, dayFromRow, ofDays } from '../day-usage.ts';
 import type { LimitReads } from '../limits.ts';
 import type { Change, Counted, UsageRow } from '../store.ts';
 import type { Statements } from './statements.ts';
@@ -35,6 +36,22 @@ export const limitReads = (sql: Statements): LimitReads => ({
   async usedOn(day, { of, id }) {
     const row = sql.get(USED[of], day, id);
     return { tokens: Number(row?.tokens), costUsd: Number(row?.cost) };
+  },
+});
+
+/** What the store answers about days. */
+export const dayReads = (sql: Statements): DayReads => ({
+  async usageByDay({ from, to, scope }) {
+    const { conditions, values } = ofDays(scope, () => '?');
+    return sql
+      .all(
+        `${DAY_SUMS} where ${['day >= ?', 'day <= ?', ...conditions].join(' and ')} group by day, tenant, maker, model`,
+        from,
+        to,
+        ...values,
+      )
+      .map(dayFromRow)
+      .sort((a, b) => (a.day < b.day ? -1 : 1));
   },
 });
 

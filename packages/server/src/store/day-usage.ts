@@ -1,0 +1,53 @@
+import type { Scope } from './store.ts';
+
+/** What was used on one day, of one model, by one maker. */
+export interface DayUsage {
+  day: string;
+  tenant: string;
+  maker: string;
+  model: string;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_input_tokens: number;
+  cache_creation_input_tokens: number;
+  cost_usd: number;
+}
+
+/** Usage by day. */
+export interface DayReads {
+  /** From one day to another (of UTC, both included), the oldest first. */
+  usageByDay(query: { from: string; to: string; scope: Scope }): Promise<DayUsage[]>;
+}
+
+/** The beginning of the query; in PostgreSQL nodes add to different rows of a day. */
+export const DAY_SUMS = `select day, tenant, maker, model, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+  sum(cache_read_input_tokens) as cache_read_input_tokens, sum(cache_creation_input_tokens) as cache_creation_input_tokens,
+  sum(cost_usd) as cost_usd from usage_days`;
+
+/** The conditions for what a caller may see. @param mark the placeholder of the nth value */
+export function ofDays(
+  scope: Scope,
+  mark: (n: number) => string,
+): { conditions: string[]; values: string[] } {
+  const { tenant, createdBy } = scope as { tenant?: string; createdBy?: string };
+  const given = [
+    ['tenant', tenant],
+    ['maker', createdBy],
+  ].filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return {
+    conditions: given.map(([column], n) => `${column} = ${mark(n)}`),
+    values: given.map(([, value]) => value),
+  };
+}
+
+export const dayFromRow = (row: Record<string, unknown>): DayUsage => ({
+  day: String(row.day),
+  tenant: String(row.tenant),
+  maker: String(row.maker),
+  model: String(row.model),
+  input_tokens: Number(row.input_tokens),
+  output_tokens: Number(row.output_tokens),
+  cache_read_input_tokens: Number(row.cache_read_input_tokens),
+  cache_creation_input_tokens: Number(row.cache_creation_input_tokens),
+  cost_usd: Number(row.cost_usd),
+});
