@@ -84,6 +84,7 @@ const BY_CHANCE = new Set<RouteName>([
   'stopTask',
   'respondHook',
   'respondTool',
+  'signIn',
 ]);
 
 /** Reads all of an answer, or of a stream what it says at once. */

@@ -1,23 +1,8 @@
-import type { Scope } from './store.ts';
-
-/** What was used on one day, of one model, by one maker. */
-export interface DayUsage {
-  day: string;
-  tenant: string;
-  maker: string;
-  model: string;
-  input_tokens: number;
-  output_tokens: number;
-  cache_read_input_tokens: number;
-  cache_creation_input_tokens: number;
-  cost_usd: number;
-}
+import type { UsageOfDay } from './limits.ts';
+import type { Scope, Store } from './store.ts';
 
 /** Usage by day. */
-export interface DayReads {
-  /** From one day to another (of UTC, both included), the oldest first. */
-  usageByDay(query: { from: string; to: string; scope: Scope }): Promise<DayUsage[]>;
-}
+export type DayReads = Pick<Store, 'usageByDay'>;
 
 /** The beginning of the query; in PostgreSQL nodes add to different rows of a day. */
 export const DAY_SUMS = `select day, tenant, maker, model, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
@@ -40,7 +25,7 @@ export function ofDays(
   };
 }
 
-export const dayFromRow = (row: Record<string, unknown>): DayUsage => ({
+export const dayFromRow = (row: Record<string, unknown>): UsageOfDay => ({
   day: String(row.day),
   tenant: String(row.tenant),
   maker: String(row.maker),

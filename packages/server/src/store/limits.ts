@@ -20,3 +20,16 @@ export interface LimitReads {
   /** @param day as 2026-11-29 */
   usedOn(day: string, whose: CountedOf): Promise<DayUsage>;
 }
+
+/** What was used on one day, of one model, by one maker. */
+export interface UsageOfDay {
+  day: string;
+  tenant: string;
+  maker: string;
+  model: string;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_input_tokens: number;
+  cache_creation_input_tokens: number;
+  cost_usd: number;
+}

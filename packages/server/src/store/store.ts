@@ -272,7 +272,9 @@ export interface SessionQuery {
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
-export interface Store extends LimitReads, DayReads {
+export interface Store extends LimitReads {
+  /** From one day to another (of UTC, both included), the oldest first. */
+  usageByDay(query: { from: string; to: string; scope: Scope }): Promise<UsageOfDay[]>;
   write(changes: readonly Change[]): Promise<WriteResult>;
   readonly keys: KeyTable;
   readonly rates: Rates;
