@@ -41,7 +41,7 @@ describe('a permission that is answered when', () => {
     expect(detail).toMatchObject({ state: 'waiting', current_turn_id: request.turn_id });
     expect(detail.pending_permissions).toEqual([request]);
     const { body: inbox } = await on.call<{ permissions: PermissionRequest[] }>('GET', '/permissions');
-    expect(inbox.permissions).toEqual([request]);
+    expect(inbox.permissions).toEqual([{ ...request, session: expect.anything() }]);
     // Nothing runs for it.
     expect(processesOf(id)).toEqual([]);
 

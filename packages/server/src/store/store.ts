@@ -9,9 +9,8 @@ import type {
   UserInput,
 } from 'claude-agent-protocol';
 import type { AuditStore } from './audit.ts';
-import type { DayReads } from './day-usage.ts';
 import type { KeyTable } from './keys.ts';
-import type { Counted, LimitReads } from './limits.ts';
+import type { Counted, LimitReads, UsageOfDay } from './limits.ts';
 import type { PushStore } from './push.ts';
 import type { Rates } from './rates.ts';
 import type {
@@ -282,10 +281,7 @@ export interface Store extends LimitReads {
   readonly orderedFeed: boolean;
   /** Where they are: whose a session is, at once. Elsewhere the events that are read say it. */
   ownedNow?(sessionId: string): Owned | undefined;
-  /**
-   * Calls back with the id of a session to which events were written, by any server; may miss some, so poll too.
-   * Returns how to stop.
-   */
+  /** Calls back with the id of a session that any server wrote to; may miss some, so poll too. Returns how to stop. */
   watch(onWrite: (sessionId: string) => void): () => void;
   /** A secret of the server's own, by what it is for: `fresh` where there is none yet. */
   secret(name: string, fresh: string): Promise<string>;
