@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -61,6 +62,7 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent with secrets', () => {
   afterAll(async () => {
     await cleanUp(server);
     for (const each of [site, other, imposter]) each.close();
+    rmSync(file, { force: true });
   });
 
   const create = async (
@@ -323,7 +325,7 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent with secrets', () => {
 
   let file = '';
   function trustFile(certificate: string): string {
-    file = join('/tmp', `secrets-test-ca-${process.pid}.pem`);
+    file = join(tmpdir(), `secrets-test-ca-${process.pid}.pem`);
     writeFileSync(file, certificate);
     return file;
   }

@@ -18,7 +18,7 @@ interface Parts {
 }
 
 /** A label over a control, with a hint and what is wrong with it. */
-export function Field({
+function Field({
   label,
   hint,
   error,
