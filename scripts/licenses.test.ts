@@ -45,6 +45,21 @@ test('a license for tools is not enough for what ships', () => {
   expect(locks('MPL-2.0')).toHaveLength(1);
 });
 
+test('a package that is built into the console ships, with those that it needs; what builds the console does not', () => {
+  const packages = licensedPackages({
+    'packages/console': { version: '1.0.0', devDependencies: { a: '1.0.0', vite: '1.0.0' } },
+    'node_modules/a': { version: '1.0.0', license: 'MIT', dev: true, dependencies: { b: '1.0.0' } },
+    'node_modules/b': { version: '1.0.0', license: 'MPL-2.0', dev: true },
+    'node_modules/vite': { version: '1.0.0', license: 'MIT', dev: true },
+  });
+  expect(packages.map(({ name, tool }) => [name, tool])).toEqual([
+    ['a', false],
+    ['b', false],
+    ['vite', true],
+  ]);
+  expect(licenseProblems(packages)).toEqual([expect.stringContaining('b 1.0.0 has the license "MPL-2.0"')]);
+});
+
 test('a package that ships in one place and builds in another ships', () => {
   const [entry] = licensedPackages({
     'node_modules/a': { version: '2.0.0', license: 'MIT', dev: true },

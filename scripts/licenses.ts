@@ -46,6 +46,8 @@ export interface LockedPackage {
   license?: string;
   link?: boolean;
   dev?: boolean;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
 }
 
 export interface LicensedPackage {
@@ -56,14 +58,37 @@ export interface LicensedPackage {
   tool: boolean;
 }
 
+/** The console ships as built files, with its packages inside: what builds and tests it is not among them. */
+const CONSOLE = 'packages/console';
+const CONSOLE_TOOLS = /^(vite|tailwindcss|axe-core|claude-agent-.*)$|^@(types|tailwindcss|vitejs)\//;
+
+/** The entries of the lockfile that are built into the console. Where a name has several versions, all of them. */
+function builtIn(locked: Readonly<Record<string, LockedPackage>>): ReadonlySet<string> {
+  const byName = Map.groupBy(Object.keys(locked), (path) => path.split('node_modules/').at(-1) ?? '');
+  const found = new Set<string>();
+  const names = Object.keys(locked[CONSOLE]?.devDependencies ?? {}).filter(
+    (name) => !CONSOLE_TOOLS.test(name),
+  );
+  for (const name of names) {
+    for (const path of byName.get(name) ?? []) {
+      if (found.has(path)) continue;
+      found.add(path);
+      // The list grows while it is read.
+      names.push(...Object.keys(locked[path]?.dependencies ?? {}));
+    }
+  }
+  return found;
+}
+
 /** The packages of a lockfile that are not ours, by name and version, each once. */
 export function licensedPackages(locked: Readonly<Record<string, LockedPackage>>): LicensedPackage[] {
   const found = new Map<string, LicensedPackage>();
+  const inConsole = builtIn(locked);
   for (const [path, { version = '', license, link, dev = false }] of Object.entries(locked)) {
     const name = path.split('node_modules/').at(-1) ?? '';
     if (!path.includes('node_modules/') || link) continue;
     const key = `${name}@${version}`;
-    const tool = dev && (found.get(key)?.tool ?? true);
+    const tool = dev && !inConsole.has(path) && (found.get(key)?.tool ?? true);
     found.set(key, { name, version, license: READ[name] ?? license ?? 'none', tool });
   }
   return [...found.values()].sort((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));

@@ -133,6 +133,8 @@ describe('signing in', () => {
     expect(seen.join()).not.toContain(key);
     expect(seen[0]).toBe('');
     await page.getByRole('button', { name: 'the phone' }).click();
+    await page.getByRole('menu').waitFor();
+    await expectAccessible(page);
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByLabel('Key').waitFor();
   });
