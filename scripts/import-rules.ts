@@ -160,6 +160,7 @@ const SDK_HOME = 'packages/server/src/agent/claude/';
  * here reaches it. Types do not count, nor does what is loaded later.
  */
 export const WITHOUT_ZOD: readonly string[] = [
+  'packages/protocol/src/access.ts',
   'packages/protocol/src/anthropic-errors.ts',
   'packages/protocol/src/constants.ts',
   'packages/protocol/src/endpoints.ts',

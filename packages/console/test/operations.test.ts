@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   expectAccessible,
   expectNoSidewaysScroll,
@@ -16,7 +18,7 @@ beforeAll(async () => {
   console = await openConsole({
     args: ['--demo'],
     env: { AGENT_SERVER_API_KEY: ROOT },
-    config: { limits: { per_key: { requests_per_minute: 5000 } } },
+    config: { limits: { per_key: { requests_per_minute: 5000 } }, allow_webhook_urls: 'any' },
   });
   const { server } = console;
   const made = await server.call<{ session_id: string }>(
@@ -98,6 +100,47 @@ describe('the page about operations', () => {
       headers: { authorization: `Bearer ${key}` },
     });
     expect(answer.status).toBe(401);
+  });
+
+  test('makes a key and shows it this once', async () => {
+    const page = await console.open('operations', { key: ROOT });
+    await page.getByRole('button', { name: 'New key' }).click();
+    const dialog = page.getByRole('dialog', { name: 'New key' });
+    await dialog.getByLabel('Name').fill('of the build');
+    await dialog.getByLabel('Role').selectOption('viewer');
+    await dialog.getByRole('button', { name: 'Make it' }).click();
+    const key = (await dialog.getByText(/^cak_/).textContent()) ?? '';
+    await expectAccessible(page);
+    const me = await console.server.call<{ role: string }>('GET', '/me', undefined, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(me.body.role).toBe('viewer');
+    await dialog.getByRole('button', { name: 'Close' }).last().click();
+    await page.getByRole('row', { name: /of the build.*Viewer/ }).waitFor();
+    expect(await page.content()).not.toContain(key);
+  });
+
+  test('shows what webhooks were sent, and sends it again', async () => {
+    const got: string[] = [];
+    const receiver = createServer((request, response) => {
+      got.push(String(request.headers['webhook-id']));
+      request.resume().on('end', () => response.end());
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+    await console.server.call('POST', '/webhooks', { url, events: ['session.created'] }, as);
+    await console.server.call('POST', '/sessions', { start: 'lazy' }, as);
+    await vi.waitFor(() => expect(got).toHaveLength(1), 20_000);
+    const page = await console.open('operations', { key: ROOT });
+    await page.getByRole('row', { name: url }).getByRole('button', { name: 'Deliveries' }).click();
+    const row = page.getByRole('dialog').getByRole('row', { name: /session.created.*Delivered/ });
+    await row.waitFor();
+    await expectAccessible(page);
+    await row.getByRole('button', { name: 'Send again' }).click();
+    await vi.waitFor(() => expect(got).toHaveLength(2), 20_000);
+    expect(got[1]).toBe(got[0]);
+    receiver.closeAllConnections();
+    receiver.close();
   });
 
   test('is not for viewers, and fits on a phone', async () => {

@@ -12,6 +12,7 @@ import { Section } from '../../ui/section.tsx';
 import { Failure, Loading } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { useToasts } from '../../ui/toasts.tsx';
+import { CreateKey } from './create-key.tsx';
 
 type Key = Output<'listKeys'>['keys'][number];
 
@@ -64,6 +65,7 @@ export function Keys(): ReactNode {
           ]}
         />
       )}
+      <CreateKey />
       <Confirm
         open={revoking !== undefined}
         onOpenChange={(open) => !open && setRevoking(undefined)}
