@@ -69,6 +69,22 @@ describe('the log is the truth', () => {
     return page;
   };
 
+  test('a page whose files are loaded in a lost connection is whole when the connection is back', async () => {
+    const { session_id: id } = await console.server.createSession();
+    const context = await console.browser.newContext({ locale: 'en-GB' });
+    const page = await context.newPage();
+    let refused = 0;
+    await page.route(/\/assets\/markdown-.*\.js$/, async (route) => {
+      refused += 1;
+      await (refused <= 2 ? route.abort('connectionreset') : route.continue());
+    });
+    await page.goto(`${console.server.url}/console/sessions/${id}`);
+    await send(page, script({ say: 'some **bold** words' }));
+    await rows(page).locator('strong', { hasText: 'bold' }).waitFor();
+    expect(refused).toBeGreaterThan(1);
+    await context.close();
+  });
+
   test('a lost connection loses nothing and doubles nothing', async () => {
     const proxy = await startCuttableProxy(console.server.url);
     const { session_id: id } = await console.server.createSession();

@@ -1,12 +1,13 @@
-import { lazy, type ReactNode, Suspense } from 'react';
+import { type ReactNode, Suspense } from 'react';
+import { loadLater } from '../../api/load-later.ts';
 import { inboxTexts as texts } from '../../text/inbox.ts';
 import { ColouredLine } from '../../ui/code/code-block.tsx';
 import { useHighlight } from '../../ui/code/use-highlight.ts';
 import { Loading } from '../../ui/states.tsx';
 import { type Part, partsOf } from './subject.ts';
 
-const Change = lazy(() => import('./change.tsx'));
-const Markdown = lazy(() => import('../../ui/markdown/markdown.tsx'));
+const Change = loadLater(() => import('./change.tsx'));
+const Markdown = loadLater(() => import('../../ui/markdown/markdown.tsx'));
 
 /** What a tool call would do: its command, change, file, address or input. */
 export function RequestParts({ tool, input }: { tool: string; input: Record<string, unknown> }): ReactNode {

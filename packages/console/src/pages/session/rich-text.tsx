@@ -1,6 +1,7 @@
-import { lazy, type ReactNode, Suspense } from 'react';
+import { type ReactNode, Suspense } from 'react';
+import { loadLater } from '../../api/load-later.ts';
 
-const Markdown = lazy(() => import('../../ui/markdown/markdown.tsx'));
+const Markdown = loadLater(() => import('../../ui/markdown/markdown.tsx'));
 
 /** Markdown of an agent; plain until its reader is loaded. */
 export function RichText({ text }: { text: string }): ReactNode {

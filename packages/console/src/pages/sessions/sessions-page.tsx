@@ -1,7 +1,8 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { Session } from 'claude-agent-client';
 import { EllipsisVertical, Plus } from 'lucide-react';
-import { lazy, type ReactNode, type RefObject, Suspense, useMemo, useRef, useState } from 'react';
+import { type ReactNode, type RefObject, Suspense, useMemo, useRef, useState } from 'react';
+import { loadLater } from '../../api/load-later.ts';
 import { useMe } from '../../api/me.ts';
 import { sessionsTexts as texts } from '../../text/sessions.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -18,7 +19,7 @@ import { SessionRows } from './session-list.tsx';
 import { useResume } from './use-resume.ts';
 import { type SessionList, useSessionList } from './use-session-list.ts';
 
-const Dialogs = lazy(() => import('./dialogs/dialogs.tsx'));
+const Dialogs = loadLater(() => import('./dialogs/dialogs.tsx'));
 /** So many folders and tags are offered as filters. */
 const OFFERED = 30;
 

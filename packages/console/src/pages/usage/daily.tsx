@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
+import { type ReactNode, Suspense, useMemo, useState } from 'react';
 import { client } from '../../api/client.ts';
+import { loadLater } from '../../api/load-later.ts';
 import { formatCost } from '../../format/format.ts';
 import { usageTexts as texts } from '../../text/usage.ts';
 import { SelectField } from '../../ui/field.tsx';
@@ -9,7 +10,7 @@ import { Failure, Loading } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { dailyCost, type Grouping } from './by-day.ts';
 
-const Chart = lazy(async () => ({ default: (await import('./daily-chart.tsx')).DailyChart }));
+const Chart = loadLater(async () => ({ default: (await import('./daily-chart.tsx')).DailyChart }));
 
 const GROUPINGS: readonly Grouping[] = ['model', 'maker', 'tenant'];
 

@@ -1,5 +1,6 @@
 import { CircleCheck, CircleDashed, CircleDot } from 'lucide-react';
-import { lazy, type ReactNode, Suspense } from 'react';
+import { type ReactNode, Suspense } from 'react';
+import { loadLater } from '../../../api/load-later.ts';
 import { sessionTexts } from '../../../text/session.ts';
 import { classNames } from '../../../ui/class-names.ts';
 import { Code } from '../../../ui/code/code-block.tsx';
@@ -19,7 +20,7 @@ import {
 import { Output } from './output.tsx';
 import { SubagentBody } from './subagent-body.tsx';
 
-const EditBody = lazy(() => import('./edit-body.tsx'));
+const EditBody = loadLater(() => import('./edit-body.tsx'));
 const texts = sessionTexts.tool;
 
 /** What a call was given and what came of it. */
