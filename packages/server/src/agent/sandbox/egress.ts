@@ -97,12 +97,14 @@ function tunnel(
   agent: 'waits' | 'is told',
 ): void {
   const server = connect(target);
+  let isConnected = false;
   server.once('connect', () => {
+    isConnected = true;
     if (agent === 'waits') client.write(ESTABLISHED);
     server.pipe(client).pipe(server);
   });
   server.on('error', (error) => {
-    if (agent === 'waits' && server.connecting) endWith(client, '502 Bad Gateway', error.message);
+    if (agent === 'waits' && !isConnected) endWith(client, '502 Bad Gateway', error.message);
     else client.destroy();
   });
   client.on('close', () => server.destroy());
