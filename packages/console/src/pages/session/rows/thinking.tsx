@@ -1,7 +1,6 @@
-import { ChevronRight } from 'lucide-react';
 import { type ReactNode, useId } from 'react';
 import { sessionTexts } from '../../../text/session.ts';
-import { classNames } from '../../../ui/class-names.ts';
+import { FoldMark } from '../fold-mark.tsx';
 import { RichText } from '../rich-text.tsx';
 import { useFold } from '../session-context.ts';
 
@@ -30,14 +29,7 @@ export function Thinking({
           onClick={() => setUnfolded(!isUnfolded)}
           className="tap flex min-h-6 min-w-0 grow items-center gap-1.5 text-left italic"
         >
-          <ChevronRight
-            aria-hidden
-            size={14}
-            className={classNames(
-              'shrink-0 transition-transform motion-reduce:transition-none',
-              isUnfolded && 'rotate-90',
-            )}
-          />
+          <FoldMark isOpen={isUnfolded} />
           <span className="shrink-0">
             {isBeingWritten ? sessionTexts.thinking.open : sessionTexts.thinking.done}
           </span>

@@ -1,6 +1,5 @@
 import {
   Bot,
-  ChevronRight,
   CircleAlert,
   CircleCheck,
   CircleHelp,
@@ -18,6 +17,7 @@ import {
 import { type ReactNode, useId } from 'react';
 import { sessionTexts } from '../../../text/session.ts';
 import { classNames } from '../../../ui/class-names.ts';
+import { FoldMark } from '../fold-mark.tsx';
 import type { ToolItem } from '../model/items.ts';
 import { RowMenu } from '../rows/row-menu.tsx';
 import { useFold, useSessionPage } from '../session-context.ts';
@@ -66,14 +66,7 @@ export function ToolCard({ call }: { call: ToolItem }): ReactNode {
           onClick={() => setOpen(!isOpen)}
           className="tap flex min-h-8 min-w-0 grow items-center gap-2 px-2 text-left"
         >
-          <ChevronRight
-            aria-hidden
-            size={14}
-            className={classNames(
-              'shrink-0 text-muted transition-transform motion-reduce:transition-none',
-              isOpen && 'rotate-90',
-            )}
-          />
+          <FoldMark isOpen={isOpen} className="text-muted" />
           <Icon aria-hidden size={15} className="shrink-0 text-muted" />
           <span className="shrink-0 font-medium">{toolTitle(call.name)}</span>
           <span className="min-w-0 truncate font-mono text-xs text-muted">
