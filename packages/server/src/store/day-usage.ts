@@ -1,5 +1,5 @@
 import type { UsageOfDay } from './limits.ts';
-import type { Scope, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 /** Usage by day. */
 export type DayReads = Pick<Store, 'usageByDay'>;
@@ -8,22 +8,6 @@ export type DayReads = Pick<Store, 'usageByDay'>;
 export const DAY_SUMS = `select day, tenant, maker, model, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
   sum(cache_read_input_tokens) as cache_read_input_tokens, sum(cache_creation_input_tokens) as cache_creation_input_tokens,
   sum(cost_usd) as cost_usd from usage_days`;
-
-/** The conditions for what a caller may see. @param mark the placeholder of the nth value */
-export function ofDays(
-  scope: Scope,
-  mark: (n: number) => string,
-): { conditions: string[]; values: string[] } {
-  const { tenant, createdBy } = scope as { tenant?: string; createdBy?: string };
-  const given = [
-    ['tenant', tenant],
-    ['maker', createdBy],
-  ].filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return {
-    conditions: given.map(([column], n) => `${column} = ${mark(n)}`),
-    values: given.map(([, value]) => value),
-  };
-}
 
 export const dayFromRow = (row: Record<string, unknown>): UsageOfDay => ({
   day: String(row.day),

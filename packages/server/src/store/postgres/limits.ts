@@ -1,6 +1,7 @@
-import { DAY_SUMS, type DayReads, dayFromRow, ofDays } from '../day-usage.ts';
+import { DAY_SUMS, type DayReads, dayFromRow } from '../day-usage.ts';
 import type { LimitReads } from '../limits.ts';
-import type { Sql } from './pool.ts';
+import type { Sql, Value } from './pool.ts';
+import { inScope } from './sessions.ts';
 
 /** What the store answers about limits. 020-day-usage.sql counts in the same way when it decides. */
 export const limitReads = (sql: Sql): LimitReads => ({
@@ -35,11 +36,10 @@ export const limitReads = (sql: Sql): LimitReads => ({
 /** What the store answers about days. */
 export const dayReads = (sql: Sql): DayReads => ({
   async usageByDay({ from, to, scope }) {
-    const { conditions, values } = ofDays(scope, (n) => `$${n + 3}`);
+    const values: Value[] = [from, to];
+    const conditions = ['day >= $1', 'day <= $2', ...inScope(scope, values, '', 'maker')];
     const rows = await sql.all(
-      `${DAY_SUMS} where ${['day >= $1', 'day <= $2', ...conditions].join(' and ')} group by day, tenant, maker, model`,
-      from,
-      to,
+      `${DAY_SUMS} where ${conditions.join(' and ')} group by day, tenant, maker, model`,
       ...values,
     );
     return rows.map(dayFromRow).sort((a, b) => (a.day < b.day ? -1 : 1));

@@ -88,10 +88,18 @@ export const sessionReads = (sql: Sql): SessionReads => ({
   },
 });
 
-/** The conditions that a session is in scope; adds their values to those of the statement. */
-export function inScope(scope: Scope | undefined, values: Value[], table = ''): string[] {
+/**
+ * The conditions that a session is in scope; adds their values to those of the statement.
+ * @param maker the column of the maker; usage by day calls it otherwise
+ */
+export function inScope(
+  scope: Scope | undefined,
+  values: Value[],
+  table = '',
+  maker = 'created_by',
+): string[] {
   if (scope?.tenant === undefined) return [];
   const conditions = [`${table}tenant = $${values.push(scope.tenant)}`];
-  if (scope.createdBy !== undefined) conditions.push(`${table}created_by = $${values.push(scope.createdBy)}`);
+  if (scope.createdBy !== undefined) conditions.push(`${table}${maker} = $${values.push(scope.createdBy)}`);
   return conditions;
 }

@@ -1,6 +1,7 @@
-import { DAY_SUMS, type DayReads, dayFromRow, ofDays } from '../day-usage.ts';
+import { DAY_SUMS, type DayReads, dayFromRow } from '../day-usage.ts';
 import type { LimitReads } from '../limits.ts';
 import type { Change, Counted, UsageRow } from '../store.ts';
+import { inScope } from './sessions.ts';
 import type { Statements } from './statements.ts';
 
 /** The queries that count, by whose they are. Sessions without a maker are the machine's. */
@@ -42,7 +43,7 @@ export const limitReads = (sql: Statements): LimitReads => ({
 /** What the store answers about days. */
 export const dayReads = (sql: Statements): DayReads => ({
   async usageByDay({ from, to, scope }) {
-    const { conditions, values } = ofDays(scope, () => '?');
+    const { conditions, values } = inScope(scope, 'maker');
     return sql
       .all(
         `${DAY_SUMS} where ${['day >= ?', 'day <= ?', ...conditions].join(' and ')} group by day, tenant, maker, model`,

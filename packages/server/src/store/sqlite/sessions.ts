@@ -104,13 +104,19 @@ export const sessionReads = (sql: Statements): SessionReads => ({
   },
 });
 
-/** The condition that a session is in scope, by names of the table's columns. */
-export function inScope(scope: Scope | undefined): { conditions: string[]; values: string[] } {
+/**
+ * The condition that a session is in scope, by names of the table's columns.
+ * @param maker the column of the maker; usage by day calls it otherwise
+ */
+export function inScope(
+  scope: Scope | undefined,
+  maker = 'created_by',
+): { conditions: string[]; values: string[] } {
   if (scope?.tenant === undefined) return { conditions: [], values: [] };
   const { tenant, createdBy } = scope;
   return createdBy === undefined
     ? { conditions: ['tenant = ?'], values: [tenant] }
-    : { conditions: ['tenant = ?', 'created_by = ?'], values: [tenant, createdBy] };
+    : { conditions: ['tenant = ?', `${maker} = ?`], values: [tenant, createdBy] };
 }
 
 /** The filters of a list. Metadata has no index: it is tested while the list is walked. */
