@@ -2,13 +2,7 @@ import { configFileSchema } from 'claude-agent-gateway';
 import { z } from 'zod';
 import { ConfigError, configSchema, examine, lineOf, USAGE } from './config.ts';
 import { DESCRIPTIONS } from './setting-descriptions.ts';
-import {
-  check,
-  createSettingNames,
-  type Mistake,
-  type SettingNames,
-  strayVariables,
-} from './setting-sources.ts';
+import { check, type Mistake, type SettingNames, strayVariables } from './setting-sources.ts';
 import { shownSettings } from './shown-settings.ts';
 
 const CHECK_USAGE = 'Usage: claude-agent-server config check [options of the server]';
@@ -27,10 +21,9 @@ export function checkConfig(
 ): { text: string; isRight: boolean } {
   if (command === '--help') return { text: CHECK_USAGE, isRight: true };
   if (command !== 'check') throw new ConfigError(CHECK_USAGE);
-  const { help, sources, read } = examine(argv, env);
+  const { help, leaves, sources, read } = examine(argv, env);
   if (help) return { text: USAGE, isRight: true };
   const { settings, whereIs } = sources;
-  const { leaves } = createSettingNames(configSchema());
   const mistakes = [...sources.mistakes, ...strayVariables(env, leaves)];
   const given =
     settings.gateway && 'keys' in settings.gateway

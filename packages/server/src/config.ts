@@ -198,6 +198,7 @@ const OWN_FLAGS = {
 export interface Examined {
   help: boolean;
   open: boolean;
+  leaves: ReturnType<typeof createSettingNames>['leaves'];
   sources: Sources<Settings>;
   /** What settings mean on this machine and together, by setting. Each throws a ConfigError. */
   read: ReturnType<typeof createReaders>;
@@ -214,7 +215,7 @@ export function examine(argv: string[], env: NodeJS.ProcessEnv): Examined {
   const sources = names.merge({ flags, env, file, schema: ConfigFile });
   const folder = flags.workspaces ?? flags['workspaces-folder'];
   const read = createReaders(sources, env, file, typeof folder === 'string' ? folder : undefined);
-  return { help: flags.help === true, open: flags.open === true, sources, read };
+  return { help: flags.help === true, open: flags.open === true, leaves: names.leaves, sources, read };
 }
 
 /**
@@ -224,7 +225,7 @@ export function examine(argv: string[], env: NodeJS.ProcessEnv): Examined {
  * @throws ConfigError with a sentence for the user
  */
 export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'help' {
-  const { help, open, sources, read } = examine(argv, env);
+  const { help, open, leaves, sources, read } = examine(argv, env);
   if (help) return 'help';
   if (sources.mistakes.length > 0) throw new ConfigError(sources.mistakes.map(lineOf).join('\n'));
   const { settings } = sources;
@@ -238,7 +239,7 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     roots: read.roots(),
     demo: settings.demo ?? false,
     open,
-    shown: shownSettings(createSettingNames(configSchema()).leaves, settings, sources.whereIs),
+    shown: shownSettings(leaves, settings, sources.whereIs),
     // Model keys do not enter a sandbox whose network is limited: its agents use the gateway.
     credential: settings.demo || sandbox.network.mode !== 'open' ? undefined : findCredential(env),
     model: read.model(),
@@ -290,7 +291,7 @@ function createReaders(
   workspaces: string | undefined,
 ) {
   const typedIn = env.INIT_CWD ?? process.cwd();
-  const readers = {
+  return {
     host: () => settings.host ?? (settings.agentcore ? '0.0.0.0' : DEFAULT_HOST),
     database_url: () => readDatabase(settings),
     roots: () => (settings.roots ?? [typedIn]).map((root) => readRoot(resolve(typedIn, root))),
@@ -310,7 +311,6 @@ function createReaders(
     lease_seconds: () => readNode(settings),
     policy: () => readPolicies(settings, (root) => readRoot(resolve(typedIn, root))),
   };
-  return readers;
 }
 
 /** As a line of a message. */
