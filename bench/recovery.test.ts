@@ -1,15 +1,18 @@
 /** The short form of bench/recovery.ts: a few kills of a smaller load, and everything that must not be is not. */
 import { expect, test } from 'vitest';
+import { rounds } from '../packages/server/test/support/rounds.ts';
 import type { Role } from './chaos/clients.ts';
 import { runChaos } from './chaos/run.ts';
 
 const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'questioner', 'queuer', 'steerer', 'resumer'];
 
-test('a server that is killed at 7 random moments under load loses nothing, runs nothing twice, and leaves no process', async () => {
+const KILLS = rounds({ quick: 3, long: 7 });
+
+test(`a server that is killed at ${KILLS} random moments under load loses nothing, runs nothing twice, and leaves no process`, async () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   console.log(`recovery: seed ${seed}`);
   const { findings, counts, restarts } = await runChaos({
-    kills: 7,
+    kills: KILLS,
     seed,
     mode: 'server',
     cast: SMALL,
@@ -27,5 +30,5 @@ test('a server that is killed at 7 random moments under load loses nothing, runs
   // There was something to lose.
   expect(counts['turns completed']).toBeGreaterThan(0);
   expect(counts['side effects']).toBeGreaterThan(0);
-  expect(restarts.length).toBe(9);
+  expect(restarts.length).toBe(KILLS + 2);
 }, 300_000);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstFrame, framesUntil, type SseFrame, script, sseFrames } from './support/api.ts';
 import { createLiveCheck } from './support/live-check.ts';
 import { createRandom } from './support/random.ts';
+import { rounds } from './support/rounds.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
@@ -112,15 +113,20 @@ async function readAndCut(
   return frames;
 }
 
-test('a subscriber cut off at 200 random points of a long turn sees every durable event exactly once', async () => {
+const CUTS = rounds({ quick: 60, long: 200 });
+const ANSWERS = CUTS / 20;
+/** Every tenth word waits for the test; the last ten wait until it is done with cutting. */
+const GATES = 12 * ANSWERS - 10;
+
+test(`a subscriber cut off at ${CUTS} random points of a long turn sees every durable event exactly once`, async () => {
   const { session_id } = await server.createSession();
   const path = `/sessions/${session_id}/events`;
   const file = join(server.root, 'note.txt');
   const read = { name: 'Read', input: { file_path: file } };
-  // 10 answers with 120 words and three tool calls each; every tenth word waits for the test.
+  // Answers with 120 words and three tool calls each.
   const say = (n: number) =>
     Array.from({ length: 12 }, (_, m) => `{{hold:go}} ${'word '.repeat(9)}end-${n}-${m} `).join('');
-  const steps = Array.from({ length: 10 }, (_, n) => ({ say: say(n), tools: [read, read, read] }));
+  const steps = Array.from({ length: ANSWERS }, (_, n) => ({ say: say(n), tools: [read, read, read] }));
   const turnId = await start(session_id, script(...steps, { say: 'done' }));
 
   const seen: number[] = [];
@@ -136,9 +142,9 @@ test('a subscriber cut off at 200 random points of a long turn sees every durabl
     live += frames.filter((frame) => frame.id === undefined).length;
   };
   const { gates } = server.demo.model;
-  for (let cuts = 0; cuts < 200; cuts++) {
-    // 110 of the 120 gates open during the cuts, evenly: the turn goes on during all of them.
-    const opensGate = Math.floor(((cuts + 1) * 110) / 200) > Math.floor((cuts * 110) / 200);
+  for (let cuts = 0; cuts < CUTS; cuts++) {
+    // The gates open evenly: the turn goes on during all of the cuts.
+    const opensGate = Math.floor(((cuts + 1) * GATES) / CUTS) > Math.floor((cuts * GATES) / CUTS);
     await connect(random.below(16), opensGate ? () => gates.release('go') : undefined);
   }
   const during = await server.call<Turn>('GET', `/sessions/${session_id}/turns/${turnId}`);
@@ -150,10 +156,10 @@ test('a subscriber cut off at 200 random points of a long turn sees every durabl
   expect(problems, `seed ${random.seed}`).toEqual([]);
   const events = await allEvents(session_id);
   const through = events.findIndex((event) => event.type === 'turn.completed') + 1;
-  expect(through).toBeGreaterThan(70);
+  expect(through).toBeGreaterThan(7 * ANSWERS);
   expect(seen, `seed ${random.seed}`).toEqual(Array.from({ length: through }, (_, n) => n + 1));
   // What is live is shown when it happens and never again; a third of the readers lose some of it with their connection.
-  expect(live).toBeGreaterThan(10);
+  expect(live).toBeGreaterThan(ANSWERS);
   expect(new Set(words).size, `seed ${random.seed}`).toBe(words.length);
 });
 

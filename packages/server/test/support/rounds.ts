@@ -1,0 +1,7 @@
+/**
+ * How often a random or chaos test tries: a few times in `npm test`, where ten kills of a loaded server took
+ * 37 s on each store, and the whole number in `npm run test:long` (before a release, and for a fault that is rare).
+ */
+export function rounds({ quick, long }: { quick: number; long: number }): number {
+  return process.env.CLAUDE_TEST_LONG === '1' ? long : quick;
+}
