@@ -48,7 +48,7 @@ export async function openSandbox(
   }
   let engine: Engine;
   try {
-    engine = await (container ? openContainers(container, config, home) : openOwn(config, logger));
+    engine = await (container ? openContainers(container, config, home, logger) : openOwn(config, logger));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const why = messageOf(error);
@@ -128,10 +128,17 @@ function openContainers(
   container: NonNullable<Config['sandbox']['container']>,
   { env }: Config,
   { instance }: Home,
+  logger: Logger,
 ): Promise<Engine> {
   const [uid, gid] = [process.getuid?.(), process.getgid?.()];
   if (uid === undefined || gid === undefined) throw new Error('containers need Linux or macOS');
-  return openContainerEngine({ ...container, instance, env, user: { uid, gid } });
+  return openContainerEngine({
+    ...container,
+    instance,
+    env,
+    user: { uid, gid },
+    warn: (message) => logger.warn(message),
+  });
 }
 
 /** @throws ConfigError when a limit that was asked for cannot be kept */

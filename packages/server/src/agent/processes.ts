@@ -85,9 +85,10 @@ export function createProcesses(instance: string, lease?: Lease): Processes {
         descriptors: [],
         channel: undefined,
       };
-      const [program, given] = launched
-        ? ['/bin/sh', ['-c', LAUNCH, String(soft), String(hard), line.command, ...line.args]]
-        : [line.command, line.args];
+      const [program, given] =
+        launched && !('marksProgram' in line && line.marksProgram)
+          ? ['/bin/sh', ['-c', LAUNCH, String(soft), String(hard), line.command, ...line.args]]
+          : [line.command, line.args];
       const child = spawn(program, given, {
         ...(cwd !== undefined && { cwd }),
         env: { ...env, ...marks.environment(sessionId), ...('env' in line && line.env) },

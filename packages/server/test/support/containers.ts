@@ -84,6 +84,7 @@ export async function startEngine(program: 'docker' | 'podman'): Promise<Contain
     call('import', join(base, 'image.tar'), image);
   } catch (error) {
     await started.stop();
+    removeFolder(base);
     throw error;
   }
   return {
@@ -93,9 +94,24 @@ export async function startEngine(program: 'docker' | 'podman'): Promise<Contain
     call,
     async stop() {
       await started.stop();
-      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+      removeFolder(base);
     },
   };
+}
+
+/** Removes an engine's folder with the mounts that it has left there. What stays is named, and fails no test. */
+function removeFolder(base: string): void {
+  try {
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .flatMap((line) => line.split(' ')[4] ?? [])
+      .filter((path) => path.startsWith(`${base}/`));
+    // The last is on top.
+    for (const path of mounts.reverse()) execFileSync('umount', ['-l', path], { stdio: 'pipe' });
+    rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    console.warn(`The folder ${base} of a container engine stays: ${String(error)}`);
+  }
 }
 
 interface Started {
@@ -130,7 +146,9 @@ async function startDocker(base: string): Promise<Started> {
     env,
     async stop() {
       engine.kill('SIGTERM');
+      const late = setTimeout(() => engine.kill('SIGKILL'), WAIT.timeout);
       await ended;
+      clearTimeout(late);
     },
   };
 }
@@ -143,11 +161,27 @@ async function setUpPodman(base: string): Promise<Started> {
   const files = /open files +\d+ +(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? '1024';
   writeFileSync(
     config,
-    // Its defaults may be above what this machine allows, and crun does not know both versions of control groups at once.
-    `[containers]\ndefault_ulimits = ["nofile=${files}:${files}", "nproc=4096:4096"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n`,
+    [
+      '[containers]',
+      // Its defaults may be above what this machine allows.
+      `default_ulimits = ["nofile=${files}:${files}", "nproc=4096:4096"]`,
+      '[engine]',
+      // Crun does not know both versions of control groups at once.
+      'runtime = "runc"',
+      'cgroup_manager = "cgroupfs"',
+      'events_logger = "none"',
+      // Otherwise locks and what its helpers leave are shared with all other podmans of the user.
+      `tmp_dir = "${base}/tmp"`,
+      'lock_type = "file"',
+      '',
+    ].join('\n'),
   );
+  const env = { CONTAINERS_CONF: config, CONTAINERS_STORAGE_CONF: storage };
   return {
-    env: { CONTAINERS_CONF: config, CONTAINERS_STORAGE_CONF: storage },
-    async stop() {},
+    env,
+    async stop() {
+      const all = ['rm', '--all', '--force', '--time', '0'];
+      spawnSync('podman', all, { env: { PATH, HOME: base, ...env }, timeout: WAIT.timeout });
+    },
   };
 }

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { readProc } from '../proc.ts';
 import { openFolder } from './bubblewrap-engine.ts';
 import { type ContainerProgram, containerArguments, type User } from './container-arguments.ts';
+import { createContainerRemover } from './container-remover.ts';
 import { EGRESS_PORT, type Engine } from './engine.ts';
 import type { Mount } from './mounts.ts';
 
@@ -21,10 +22,17 @@ export interface ContainerEngineDeps {
   /** Environment of the server: where the engine is, is written there. */
   env: Readonly<Record<string, string | undefined>>;
   user: User;
+  /** Tells the operator what the engine does not do. */
+  warn(message: string): void;
 }
 
 /** An engine answers in 20 to 100 ms, and starts a container in 300; on a busy machine both take longer. */
 const TIMEOUT_MS = 60_000;
+/** Removing takes 0.1 to 0.5 s. A start waits so long for what an earlier run has left, and the end of an agent for its own. */
+const START_WAIT_MS = 10_000;
+const LEAVE_WAIT_MS = 5_000;
+/** How often the list is asked for: engines fail to tell it while a container goes. */
+const LIST_ATTEMPTS = 3;
 const INSTANCE_LABEL = 'claude-agent-server.instance';
 const SESSION_LABEL = 'claude-agent-server.session';
 /** Where the engine is, and how it is set up. */
@@ -55,6 +63,7 @@ export async function openContainerEngine({
   instance,
   env,
   user,
+  warn,
 }: ContainerEngineDeps): Promise<Engine> {
   const own = Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) =>
@@ -67,18 +76,22 @@ export async function openContainerEngine({
     (await run(program, args, { env: own, timeout: TIMEOUT_MS })).stdout.trim();
   const version = await findEngine(program, image, call);
   const isRootless = user.uid !== 0;
-  // What a server that was killed has left: a container outlives the command that started it.
-  const left = await call('ps', '--all', '--quiet', '--filter', `label=${INSTANCE_LABEL}=${instance}`);
-  if (left !== '') await call('rm', '--force', ...left.split('\n'));
+  const remover = createContainerRemover({ program, version, call, warn });
+  // What a server that was killed has left: a container outlives the command that started it, and one that was not yet
+  // started has no process that could end.
+  const left = await list(call, instance);
+  await remover.remove(left, START_WAIT_MS);
   const openFiles =
     Number(/^Max open files +\d+ +(\d+)/m.exec(readProc('/proc/self/limits'))?.[1]) || undefined;
   const sockets = mkdtempSync(join(tmpdir(), 'claude-agent-'));
 
   return {
-    version,
+    version: `${program} ${version}`,
     isolatesNetwork: true,
     async open({ sessionId, mounts, cwd, limits, accept }) {
-      const name = `claude-agent-${sessionId}-${randomBytes(4).toString('hex')}`;
+      const prefix = `claude-agent-${sessionId}-`;
+      await remover.awaitGone(prefix, LEAVE_WAIT_MS);
+      const name = `${prefix}${randomBytes(4).toString('hex')}`;
       const doorway = Promise.withResolvers<void>();
       const entrance = accept && (await listen(join(sockets, name), accept));
       if (entrance) entrance.once('connection', () => doorway.resolve());
@@ -132,6 +145,7 @@ export async function openContainerEngine({
             descriptors: [],
             channel: undefined,
             env: own,
+            marksProgram: true,
           };
         },
         started() {},
@@ -141,17 +155,33 @@ export async function openContainerEngine({
           entrance?.close();
           rmSync(join(sockets, name), { force: true });
           // It is gone already, unless the command that ran it was killed.
-          await call('rm', '--force', name).catch(() => undefined);
+          await remover.remove([name], LEAVE_WAIT_MS);
         },
       };
     },
     async close() {
+      remover.close();
       rmSync(sockets, { recursive: true, force: true });
     },
   };
 }
 
-/** @throws Error with the reason why the engine cannot run the image */
+/** The names of all containers of a server, those that do not run included. */
+async function list(call: (...args: string[]) => Promise<string>, instance: string): Promise<string[]> {
+  const args = ['ps', '--all', '--filter', `label=${INSTANCE_LABEL}=${instance}`, '--format', '{{.Names}}'];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await call(...args)).split('\n').filter(Boolean);
+    } catch (error) {
+      if (attempt === LIST_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/**
+ * The version of the engine.
+ * @throws Error with the reason why the engine cannot run the image
+ */
 async function findEngine(
   program: ContainerProgram,
   image: string,
@@ -172,7 +202,7 @@ async function findEngine(
   await call('run', ...trial, '--entrypoint', '/bin/sh', image, '-c', 'true').catch(
     explain(`${program} cannot run a container of ${image}`),
   );
-  return `${program} ${version}`;
+  return version;
 }
 
 /** Listens at a path that its folder keeps from other users. */

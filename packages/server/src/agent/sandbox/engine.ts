@@ -34,6 +34,11 @@ export interface SandboxCommand {
   channel: number | undefined;
   /** Variables for the command itself. */
   env?: Readonly<Record<string, string>>;
+  /**
+   * The sandbox puts the limits that mark a process on the program. The command itself has its variables only, which its
+   * helpers do not inherit: conmon has to outlive podman and the program to remove the container.
+   */
+  marksProgram?: boolean;
 }
 
 /** One sandbox, around one program. */
