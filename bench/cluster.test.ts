@@ -1,6 +1,7 @@
 /** The short form of bench/cluster.ts: each kind of fault once, and everything that must not be is not. */
 import { expect, test } from 'vitest';
 import { findPostgres } from '../packages/server/test/support/postgres.ts';
+import { chaos } from '../packages/server/test/support/rounds.ts';
 import type { Role } from './chaos/clients.ts';
 import { FAULTS } from './chaos/cluster.ts';
 import { runCluster } from './cluster.ts';
@@ -9,6 +10,7 @@ const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'queuer', 'steerer'
 
 test.skipIf(findPostgres() === undefined)(
   'nodes under load of which one is killed, one frozen, one cut off and one restarted lose nothing, and run nothing twice',
+  chaos(300),
   async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     console.log(`cluster: seed ${seed}`);
@@ -38,5 +40,4 @@ test.skipIf(findPostgres() === undefined)(
     expect(counts['side effects']).toBeGreaterThan(0);
     expect(withoutOwner.length).toBeGreaterThan(0);
   },
-  300_000,
 );

@@ -1,6 +1,6 @@
 /** The short form of bench/recovery.ts: a few kills of a smaller load, and everything that must not be is not. */
 import { expect, test } from 'vitest';
-import { rounds } from '../packages/server/test/support/rounds.ts';
+import { chaos, rounds } from '../packages/server/test/support/rounds.ts';
 import type { Role } from './chaos/clients.ts';
 import { runChaos } from './chaos/run.ts';
 
@@ -8,27 +8,31 @@ const SMALL: readonly Role[] = ['worker', 'asker', 'parker', 'questioner', 'queu
 
 const KILLS = rounds({ quick: 3, long: 7 });
 
-test(`a server that is killed at ${KILLS} random moments under load loses nothing, runs nothing twice, and leaves no process`, async () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  console.log(`recovery: seed ${seed}`);
-  const { findings, counts, restarts } = await runChaos({
-    kills: KILLS,
-    seed,
-    mode: 'server',
-    cast: SMALL,
-    pace: 0.2,
-  });
-  expect(findings).toEqual({
-    lost: [],
-    twice: [],
-    gaps: [],
-    duplicates: [],
-    approvals: [],
-    orphans: [],
-    undocumented: [],
-  });
-  // There was something to lose.
-  expect(counts['turns completed']).toBeGreaterThan(0);
-  expect(counts['side effects']).toBeGreaterThan(0);
-  expect(restarts.length).toBe(KILLS + 2);
-}, 300_000);
+test(
+  `a server that is killed at ${KILLS} random moments under load loses nothing, runs nothing twice, and leaves no process`,
+  chaos(300),
+  async () => {
+    const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+    console.log(`recovery: seed ${seed}`);
+    const { findings, counts, restarts } = await runChaos({
+      kills: KILLS,
+      seed,
+      mode: 'server',
+      cast: SMALL,
+      pace: 0.2,
+    });
+    expect(findings).toEqual({
+      lost: [],
+      twice: [],
+      gaps: [],
+      duplicates: [],
+      approvals: [],
+      orphans: [],
+      undocumented: [],
+    });
+    // There was something to lose.
+    expect(counts['turns completed']).toBeGreaterThan(0);
+    expect(counts['side effects']).toBeGreaterThan(0);
+    expect(restarts.length).toBe(KILLS + 2);
+  },
+);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstFrame, framesUntil, type SseFrame, script, sseFrames } from './support/api.ts';
 import { createLiveCheck } from './support/live-check.ts';
 import { createRandom } from './support/random.ts';
-import { rounds } from './support/rounds.ts';
+import { chaos, rounds } from './support/rounds.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 let server: TestServer;
@@ -118,50 +118,54 @@ const ANSWERS = CUTS / 20;
 /** Every tenth word waits for the test; the last ten wait until it is done with cutting. */
 const GATES = 12 * ANSWERS - 10;
 
-test(`a subscriber cut off at ${CUTS} random points of a long turn sees every durable event exactly once`, async () => {
-  const { session_id } = await server.createSession();
-  const path = `/sessions/${session_id}/events`;
-  const file = join(server.root, 'note.txt');
-  const read = { name: 'Read', input: { file_path: file } };
-  // Answers with 120 words and three tool calls each.
-  const say = (n: number) =>
-    Array.from({ length: 12 }, (_, m) => `{{hold:go}} ${'word '.repeat(9)}end-${n}-${m} `).join('');
-  const steps = Array.from({ length: ANSWERS }, (_, n) => ({ say: say(n), tools: [read, read, read] }));
-  const turnId = await start(session_id, script(...steps, { say: 'done' }));
+test(
+  `a subscriber cut off at ${CUTS} random points of a long turn sees every durable event exactly once`,
+  chaos(60),
+  async () => {
+    const { session_id } = await server.createSession();
+    const path = `/sessions/${session_id}/events`;
+    const file = join(server.root, 'note.txt');
+    const read = { name: 'Read', input: { file_path: file } };
+    // Answers with 120 words and three tool calls each.
+    const say = (n: number) =>
+      Array.from({ length: 12 }, (_, m) => `{{hold:go}} ${'word '.repeat(9)}end-${n}-${m} `).join('');
+    const steps = Array.from({ length: ANSWERS }, (_, n) => ({ say: say(n), tools: [read, read, read] }));
+    const turnId = await start(session_id, script(...steps, { say: 'done' }));
 
-  const seen: number[] = [];
-  const words: string[] = [];
-  const problems: string[] = [];
-  let live = 0;
-  const connect = async (milliseconds: number, causeDelta?: () => void): Promise<void> => {
-    const frames = await readAndCut(path, seen.at(-1) ?? 0, milliseconds, causeDelta);
-    const check = createLiveCheck(problems);
-    for (const frame of frames) check(frame);
-    seen.push(...seqs(frames));
-    words.push(...frames.flatMap((frame) => wordOf(frame)?.match(/end-\S+/) ?? []));
-    live += frames.filter((frame) => frame.id === undefined).length;
-  };
-  const { gates } = server.demo.model;
-  for (let cuts = 0; cuts < CUTS; cuts++) {
-    // The gates open evenly: the turn goes on during all of the cuts.
-    const opensGate = Math.floor(((cuts + 1) * GATES) / CUTS) > Math.floor((cuts * GATES) / CUTS);
-    await connect(random.below(16), opensGate ? () => gates.release('go') : undefined);
-  }
-  const during = await server.call<Turn>('GET', `/sessions/${session_id}/turns/${turnId}`);
-  gates.release('go', 10);
-  const rest = server.stream(path, { headers: { 'last-event-id': String(seen.at(-1) ?? 0) } });
-  seen.push(...seqs(await framesUntil(rest, ended(turnId))));
+    const seen: number[] = [];
+    const words: string[] = [];
+    const problems: string[] = [];
+    let live = 0;
+    const connect = async (milliseconds: number, causeDelta?: () => void): Promise<void> => {
+      const frames = await readAndCut(path, seen.at(-1) ?? 0, milliseconds, causeDelta);
+      const check = createLiveCheck(problems);
+      for (const frame of frames) check(frame);
+      seen.push(...seqs(frames));
+      words.push(...frames.flatMap((frame) => wordOf(frame)?.match(/end-\S+/) ?? []));
+      live += frames.filter((frame) => frame.id === undefined).length;
+    };
+    const { gates } = server.demo.model;
+    for (let cuts = 0; cuts < CUTS; cuts++) {
+      // The gates open evenly: the turn goes on during all of the cuts.
+      const opensGate = Math.floor(((cuts + 1) * GATES) / CUTS) > Math.floor((cuts * GATES) / CUTS);
+      await connect(random.below(16), opensGate ? () => gates.release('go') : undefined);
+    }
+    const during = await server.call<Turn>('GET', `/sessions/${session_id}/turns/${turnId}`);
+    gates.release('go', 10);
+    const rest = server.stream(path, { headers: { 'last-event-id': String(seen.at(-1) ?? 0) } });
+    seen.push(...seqs(await framesUntil(rest, ended(turnId))));
 
-  expect(during.body.state, `seed ${random.seed}`).toBe('running');
-  expect(problems, `seed ${random.seed}`).toEqual([]);
-  const events = await allEvents(session_id);
-  const through = events.findIndex((event) => event.type === 'turn.completed') + 1;
-  expect(through).toBeGreaterThan(7 * ANSWERS);
-  expect(seen, `seed ${random.seed}`).toEqual(Array.from({ length: through }, (_, n) => n + 1));
-  // What is live is shown when it happens and never again; a third of the readers lose some of it with their connection.
-  expect(live).toBeGreaterThan(ANSWERS);
-  expect(new Set(words).size, `seed ${random.seed}`).toBe(words.length);
-});
+    expect(during.body.state, `seed ${random.seed}`).toBe('running');
+    expect(problems, `seed ${random.seed}`).toEqual([]);
+    const events = await allEvents(session_id);
+    const through = events.findIndex((event) => event.type === 'turn.completed') + 1;
+    expect(through).toBeGreaterThan(7 * ANSWERS);
+    expect(seen, `seed ${random.seed}`).toEqual(Array.from({ length: through }, (_, n) => n + 1));
+    // What is live is shown when it happens and never again; a third of the readers lose some of it with their connection.
+    expect(live).toBeGreaterThan(ANSWERS);
+    expect(new Set(words).size, `seed ${random.seed}`).toBe(words.length);
+  },
+);
 
 test('a subscriber that joins in the middle of a block gets one partial frame, and so the whole block; others get none', async () => {
   const { session_id } = shared;

@@ -8,7 +8,7 @@ import { processesOf } from './support/agents.ts';
 import { framesUntil, script } from './support/api.ts';
 import { type Cast, createLedger, type Ledger, load } from './support/load.ts';
 import { createRandom } from './support/random.ts';
-import { rounds } from './support/rounds.ts';
+import { chaos, rounds } from './support/rounds.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
 const ROUNDS = rounds({ quick: 4, long: 10 });
@@ -149,171 +149,188 @@ async function allow(request: PermissionRequest): Promise<Turn> {
   }
 }
 
-test(`a loaded server killed at ${ROUNDS} random moments loses nothing, repeats nothing, and continues`, async () => {
-  console.log(`recovery: seed ${random.seed}`);
-  const create = async (title: string, more = {}): Promise<string> =>
-    (await server.createSession({ title, ...more })).session_id;
-  const cast: Cast = {
-    command: await create('command', { allowed_tools: ['Bash'] }),
-    queue: await create('queue'),
-    permission: await create('permission'),
-    busy: await create('busy'),
-  };
-  const sessions = Object.values(cast);
-  const { gates } = server.demo.model;
+test(
+  `a loaded server killed at ${ROUNDS} random moments loses nothing, repeats nothing, and continues`,
+  chaos(180),
+  async () => {
+    console.log(`recovery: seed ${random.seed}`);
+    const create = async (title: string, more = {}): Promise<string> =>
+      (await server.createSession({ title, ...more })).session_id;
+    const cast: Cast = {
+      command: await create('command', { allowed_tools: ['Bash'] }),
+      queue: await create('queue'),
+      permission: await create('permission'),
+      busy: await create('busy'),
+    };
+    const sessions = Object.values(cast);
+    const { gates } = server.demo.model;
 
-  const other = await neighbour.createSession();
-  await neighbour.send(other.session_id, 'say I was here');
-  const foreign = pidsOf([other.session_id]);
-  bystander = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 1e9)', 'claude', '--resume', cast.busy], {
-    env: { ...process.env, CLAUDE_AGENT_SERVER: server.home },
-    stdio: 'ignore',
-  });
+    const other = await neighbour.createSession();
+    await neighbour.send(other.session_id, 'say I was here');
+    const foreign = pidsOf([other.session_id]);
+    bystander = spawn(
+      process.execPath,
+      ['-e', 'setTimeout(() => {}, 1e9)', 'claude', '--resume', cast.busy],
+      {
+        env: { ...process.env, CLAUDE_AGENT_SERVER: server.home },
+        stdio: 'ignore',
+      },
+    );
 
-  const ledger = createLedger();
-  const total = { interrupted: 0, expired: 0, kept: 0, resumed: 0, processes: 0, again: 0 };
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of ['command', 'queue']) {
-      gates.reached(`${name} ${round}`, 2).then(() => {
-        total.again++;
-      });
-      gates.release(`${name} ${round}`);
+    const ledger = createLedger();
+    const total = { interrupted: 0, expired: 0, kept: 0, resumed: 0, processes: 0, again: 0 };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const name of ['command', 'queue']) {
+        gates.reached(`${name} ${round}`, 2).then(() => {
+          total.again++;
+        });
+        gates.release(`${name} ${round}`);
+      }
+      const loaded = load(server, ledger, cast, round);
+      // Half of the kills meet a server on which everything is under way, the others come at any time before.
+      if (round % 2 === 0) {
+        const permissions = server.stream(`/sessions/${cast.permission}/events`);
+        await Promise.all([
+          // The agent, the shell, and the command in it.
+          vi.waitFor(() => expect(pidsOf([cast.command]).length).toBeGreaterThan(2), 20_000),
+          gates.reached(`queue ${round}`),
+          framesUntil(permissions, ({ event, data }) => {
+            return event === 'permission.requested' && JSON.stringify(data).includes(`${round}-1.txt`);
+          }),
+        ]);
+      }
+      await sleep(random.below(round % 2 === 0 ? 200 : 1_500));
+      const processes = pidsOf(sessions);
+      await server.kill();
+      const diedAt = new Date().toISOString();
+      await loaded;
+      expect(ledger.problems).toEqual([]);
+
+      server = await startTestServer({ on: server });
+      const label = `round ${round}, seed ${random.seed}`;
+      expect(
+        pidsOf(sessions).filter((pid) => processes.includes(pid)),
+        label,
+      ).toEqual([]);
+      const settled = await Promise.all(sessions.map((id) => check(id, ledger, diedAt)));
+      total.processes += processes.length;
+      total.interrupted += settled.flatMap((each) => each.interrupted).length;
+      total.expired += settled.flatMap((each) => each.expired).length;
+
+      // What waited for a permission goes on with the answer.
+      for (const request of settled.flatMap((each) => each.kept)) {
+        expect(await allow(request), label).toMatchObject({
+          state: 'completed',
+          result: { is_error: false },
+        });
+        total.kept++;
+      }
+
+      // What was queued goes on by itself.
+      for (const [n, { resumed }] of settled.entries()) {
+        for (const turn of resumed) {
+          const stream = server.stream(`/sessions/${sessions[n]}/events`);
+          await framesUntil(stream, ({ data }) => isEnd(data) && data.turn_id === turn.turn_id);
+          const { body } = await server.call<Turn>('GET', `/sessions/${sessions[n]}/turns/${turn.turn_id}`);
+          expect(body.state, label).toBe('completed');
+          if (typeof turn.message === 'string')
+            expect(turn.message).toContain(textOf(body.result as TurnResult));
+          total.resumed++;
+        }
+      }
+
+      // The idempotency key holds: of what was accepted, and of what nobody knows about.
+      const keys = await retryAll(
+        ledger,
+        settled.flatMap((each) => each.interrupted),
+      );
+      for (const id of sessions) {
+        const messages = (await turnsOf(id)).map((turn) => turn.message).filter((each) => each !== RECALL);
+        expect(messages, label).toEqual([...new Set(messages)]);
+      }
+      expect(keys.every(Boolean), label).toBe(true);
+
+      // And so does the conversation.
+      const remembered = await server.send(cast.busy, RECALL);
+      const prompts = [...ledger.results.values()]
+        .filter((each) => each.session_id === cast.busy)
+        .map(textOf);
+      for (const prompt of prompts) expect(textOf(remembered), label).toContain(prompt);
     }
-    const loaded = load(server, ledger, cast, round);
-    // Half of the kills meet a server on which everything is under way, the others come at any time before.
-    if (round % 2 === 0) {
-      const permissions = server.stream(`/sessions/${cast.permission}/events`);
-      await Promise.all([
-        // The agent, the shell, and the command in it.
-        vi.waitFor(() => expect(pidsOf([cast.command]).length).toBeGreaterThan(2), 20_000),
-        gates.reached(`queue ${round}`),
-        framesUntil(permissions, ({ event, data }) => {
-          return event === 'permission.requested' && JSON.stringify(data).includes(`${round}-1.txt`);
-        }),
-      ]);
+
+    for (const id of sessions) {
+      const remembered = await server.send(id, RECALL);
+      expect(textOf(remembered)).toContain('1. ');
     }
-    await sleep(random.below(round % 2 === 0 ? 200 : 1_500));
-    const processes = pidsOf(sessions);
+    expect(total.again).toBe(0);
+    expect(total.interrupted).toBeGreaterThanOrEqual(ROUNDS);
+    // On a machine that is too busy a call is not known to be alone in time, and its request is not durable.
+    expect(total.kept + total.expired).toBeGreaterThanOrEqual(ROUNDS / 2);
+    expect(total.kept).toBeGreaterThanOrEqual(Math.floor(ROUNDS / 3));
+    expect(total.resumed).toBeGreaterThanOrEqual(ROUNDS);
+    expect(total.processes).toBeGreaterThanOrEqual(3 * ROUNDS);
+    console.log(
+      'recovery:',
+      JSON.stringify({ ...total, results: ledger.results.size, turns: ledger.turns.size }),
+    );
+
+    // Nobody else's processes were touched.
+    expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+    expect(foreign).not.toEqual([]);
+    expect(pidsOf([other.session_id])).toEqual(foreign);
+    expect(textOf(await neighbour.send(other.session_id, RECALL))).toContain('I was here');
+  },
+);
+
+test(
+  'a server killed during recovery recovers at the next start, and settles everything once',
+  chaos(60),
+  async () => {
+    const { session_id } = await server.createSession();
+    const message = script({ tools: [{ name: 'Bash', input: { command: 'echo once >> once.txt' } }] });
+    const waiting = server.stream(`/sessions/${session_id}/events`);
+    const headers = { prefer: 'respond-async' };
+    await server.call('POST', `/sessions/${session_id}/messages`, { message }, { headers });
+    await framesUntil(waiting, ({ event }) => event === 'permission.requested');
     await server.kill();
     const diedAt = new Date().toISOString();
-    await loaded;
-    expect(ledger.problems).toEqual([]);
 
-    server = await startTestServer({ on: server });
-    const label = `round ${round}, seed ${random.seed}`;
-    expect(
-      pidsOf(sessions).filter((pid) => processes.includes(pid)),
-      label,
-    ).toEqual([]);
-    const settled = await Promise.all(sessions.map((id) => check(id, ledger, diedAt)));
-    total.processes += processes.length;
-    total.interrupted += settled.flatMap((each) => each.interrupted).length;
-    total.expired += settled.flatMap((each) => each.expired).length;
-
-    // What waited for a permission goes on with the answer.
-    for (const request of settled.flatMap((each) => each.kept)) {
-      expect(await allow(request), label).toMatchObject({ state: 'completed', result: { is_error: false } });
-      total.kept++;
-    }
-
-    // What was queued goes on by itself.
-    for (const [n, { resumed }] of settled.entries()) {
-      for (const turn of resumed) {
-        const stream = server.stream(`/sessions/${sessions[n]}/events`);
-        await framesUntil(stream, ({ data }) => isEnd(data) && data.turn_id === turn.turn_id);
-        const { body } = await server.call<Turn>('GET', `/sessions/${sessions[n]}/turns/${turn.turn_id}`);
-        expect(body.state, label).toBe('completed');
-        if (typeof turn.message === 'string')
-          expect(turn.message).toContain(textOf(body.result as TurnResult));
-        total.resumed++;
+    const pid = (): number | undefined => {
+      const [, number] = /^(\d+)\n$/.exec(readFileSync(join(server.home, 'server.pid'), 'utf8')) ?? [];
+      return number === undefined ? undefined : Number(number);
+    };
+    for (let n = 0; n < 3; n++) {
+      const before = pid();
+      const attempt = startTestServer({ on: server }).then(
+        (started) => started.kill(),
+        () => {},
+      );
+      // It says who it is as soon as it has the home, before it looks at what was left there.
+      await vi.waitFor(() => expect([undefined, before]).not.toContain(pid()), {
+        interval: 2,
+        timeout: 20_000,
+      });
+      await sleep(random.below(50));
+      const mine = pid();
+      try {
+        if (mine) process.kill(mine, 'SIGKILL');
+      } catch {
+        // it was ready, and was killed for that
       }
+      await attempt;
     }
-
-    // The idempotency key holds: of what was accepted, and of what nobody knows about.
-    const keys = await retryAll(
-      ledger,
-      settled.flatMap((each) => each.interrupted),
-    );
-    for (const id of sessions) {
-      const messages = (await turnsOf(id)).map((turn) => turn.message).filter((each) => each !== RECALL);
-      expect(messages, label).toEqual([...new Set(messages)]);
-    }
-    expect(keys.every(Boolean), label).toBe(true);
-
-    // And so does the conversation.
-    const remembered = await server.send(cast.busy, RECALL);
-    const prompts = [...ledger.results.values()].filter((each) => each.session_id === cast.busy).map(textOf);
-    for (const prompt of prompts) expect(textOf(remembered), label).toContain(prompt);
-  }
-
-  for (const id of sessions) {
-    const remembered = await server.send(id, RECALL);
-    expect(textOf(remembered)).toContain('1. ');
-  }
-  expect(total.again).toBe(0);
-  expect(total.interrupted).toBeGreaterThanOrEqual(ROUNDS);
-  // On a machine that is too busy a call is not known to be alone in time, and its request is not durable.
-  expect(total.kept + total.expired).toBeGreaterThanOrEqual(ROUNDS / 2);
-  expect(total.kept).toBeGreaterThanOrEqual(Math.floor(ROUNDS / 3));
-  expect(total.resumed).toBeGreaterThanOrEqual(ROUNDS);
-  expect(total.processes).toBeGreaterThanOrEqual(3 * ROUNDS);
-  console.log(
-    'recovery:',
-    JSON.stringify({ ...total, results: ledger.results.size, turns: ledger.turns.size }),
-  );
-
-  // Nobody else's processes were touched.
-  expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
-  expect(foreign).not.toEqual([]);
-  expect(pidsOf([other.session_id])).toEqual(foreign);
-  expect(textOf(await neighbour.send(other.session_id, RECALL))).toContain('I was here');
-}, 180_000);
-
-test('a server killed during recovery recovers at the next start, and settles everything once', async () => {
-  const { session_id } = await server.createSession();
-  const message = script({ tools: [{ name: 'Bash', input: { command: 'echo once >> once.txt' } }] });
-  const waiting = server.stream(`/sessions/${session_id}/events`);
-  const headers = { prefer: 'respond-async' };
-  await server.call('POST', `/sessions/${session_id}/messages`, { message }, { headers });
-  await framesUntil(waiting, ({ event }) => event === 'permission.requested');
-  await server.kill();
-  const diedAt = new Date().toISOString();
-
-  const pid = (): number | undefined => {
-    const [, number] = /^(\d+)\n$/.exec(readFileSync(join(server.home, 'server.pid'), 'utf8')) ?? [];
-    return number === undefined ? undefined : Number(number);
-  };
-  for (let n = 0; n < 3; n++) {
-    const before = pid();
-    const attempt = startTestServer({ on: server }).then(
-      (started) => started.kill(),
-      () => {},
-    );
-    // It says who it is as soon as it has the home, before it looks at what was left there.
-    await vi.waitFor(() => expect([undefined, before]).not.toContain(pid()), {
-      interval: 2,
-      timeout: 20_000,
-    });
-    await sleep(random.below(50));
-    const mine = pid();
-    try {
-      if (mine) process.kill(mine, 'SIGKILL');
-    } catch {
-      // it was ready, and was killed for that
-    }
-    await attempt;
-  }
-  server = await startTestServer({ on: server });
-  const settled = await check(session_id, createLedger(), diedAt);
-  expect(settled).toMatchObject({ interrupted: [], expired: [], resumed: [], kept: [{ durable: true }] });
-  const types = (await eventsOf(session_id)).map(({ type }) => type);
-  expect(types.filter((type) => type === 'turn.parked')).toHaveLength(1);
-  expect(existsSync(join(server.root, 'once.txt'))).toBe(false);
-  for (const request of settled.kept) expect(await allow(request)).toMatchObject({ state: 'completed' });
-  expect(readFileSync(join(server.root, 'once.txt'), 'utf8')).toBe('once\n');
-  const ends = (await eventsOf(session_id)).filter(isEnd);
-  expect(ends).toHaveLength(1);
-}, 60_000);
+    server = await startTestServer({ on: server });
+    const settled = await check(session_id, createLedger(), diedAt);
+    expect(settled).toMatchObject({ interrupted: [], expired: [], resumed: [], kept: [{ durable: true }] });
+    const types = (await eventsOf(session_id)).map(({ type }) => type);
+    expect(types.filter((type) => type === 'turn.parked')).toHaveLength(1);
+    expect(existsSync(join(server.root, 'once.txt'))).toBe(false);
+    for (const request of settled.kept) expect(await allow(request)).toMatchObject({ state: 'completed' });
+    expect(readFileSync(join(server.root, 'once.txt'), 'utf8')).toBe('once\n');
+    const ends = (await eventsOf(session_id)).filter(isEnd);
+    expect(ends).toHaveLength(1);
+  },
+);
 
 /** Sends again what was interrupted and what nobody knows about; tells for each whether the key held. */
 async function retryAll(ledger: Ledger, interrupted: Turn[]): Promise<boolean[]> {

@@ -6,6 +6,7 @@ import type { Session } from '../src/sessions/session.ts';
 import type { Store } from '../src/store/store.ts';
 import { createInProcess, type InProcess } from './support/in-process.ts';
 import { createRandom, type Random } from './support/random.ts';
+import { chaos } from './support/rounds.ts';
 
 const HISTORIES = 30;
 const STEPS = 30;
@@ -212,12 +213,16 @@ async function history(random: Random): Promise<void> {
 }
 
 describe('a store that fails at random', () => {
-  test(`is never behind memory, in ${HISTORIES} random histories; afterwards everything goes on by itself`, async () => {
-    const random = createRandom();
-    console.log(`store failures: seed ${random.seed}`);
-    // Each waits for back-off more than it works, and has a store of its own.
-    await Promise.all(Array.from({ length: HISTORIES }, (_, n) => history(createRandom(random.seed + n))));
-  }, 120_000);
+  test(
+    `is never behind memory, in ${HISTORIES} random histories; afterwards everything goes on by itself`,
+    chaos(120),
+    async () => {
+      const random = createRandom();
+      console.log(`store failures: seed ${random.seed}`);
+      // Each waits for back-off more than it works, and has a store of its own.
+      await Promise.all(Array.from({ length: HISTORIES }, (_, n) => history(createRandom(random.seed + n))));
+    },
+  );
 
   test('keeps a session open if its close cannot be stored, and says so; later the close succeeds', async () => {
     const { server, disk, call } = newWorld();
