@@ -45,11 +45,17 @@ const RAW: readonly string[] = [
   'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ];
 
+/** What was answered with a 5xx, or not at all, and how often: one for each sentence, apart from the ids in it. */
+interface Failure {
+  count: number;
+  first: string;
+  /** It says when to try again: load, and no fault. */
+  isLoad: boolean;
+}
+
 interface Seen {
   answers: Map<number, number>;
-  /** Of the answers 5xx: how many of each code, and the first of them. */
-  failures: Map<string, { count: number; first: string }>;
-  hangs: number;
+  failures: Map<string, Failure>;
 }
 
 export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9): Promise<void> {
@@ -79,7 +85,7 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     env: { HOME: base, IS_SANDBOX: '1', AGENT_SERVER_API_KEY: KEY, AGENT_SERVER_LOG_LEVEL: 'error' },
     built: true,
   });
-  const seen: Seen = { answers: new Map(), failures: new Map(), hangs: 0 };
+  const seen: Seen = { answers: new Map(), failures: new Map() };
   const ids = {
     session: [],
     turn: [],
@@ -111,15 +117,15 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     stop.abort();
     await Promise.all([slow, decent]);
     const half = Math.floor(memory.length / 2);
-    const faults = [...seen.failures].filter(([code]) => code !== BUSY && code !== REFUSED);
+    const all = [...seen.failures.values()];
+    const sum = (some: Failure[]): string => String(some.reduce((total, { count }) => total + count, 0));
+    const faults = all.filter(({ isLoad }) => !isLoad);
     printTable(
       `${requests} hostile requests`,
       ['', ''],
       [
-        ['answers 5xx', String(faults.reduce((sum, [, { count }]) => sum + count, 0))],
-        ['every agent busy (503, Retry-After)', String(seen.failures.get(BUSY)?.count ?? 0)],
-        ['the agent refuses its options (502)', String(seen.failures.get(REFUSED)?.count ?? 0)],
-        ['no answer', String(seen.hangs)],
+        ['failed: 5xx, or no answer', sum(faults)],
+        ['refused for load (503 with Retry-After)', sum(all.filter(({ isLoad }) => isLoad))],
         ['memory, first half (median)', `${median(memory.slice(0, half)).toFixed(0)} MB`],
         ['memory, second half', `${median(memory.slice(half)).toFixed(0)} MB`],
         ['memory, most', `${memoryOf(server.pid).most.toFixed(0)} MB`],
@@ -127,8 +133,8 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
         ['GET /health meanwhile, p99', `${quantile(waits, 0.99).toFixed(1)} ms`],
       ],
     );
-    for (const [code, { count, first }] of faults) console.log(`${code} (${count}): ${first}`);
-    if (faults.length > 0 || seen.hangs > 0) process.exitCode = 1;
+    for (const [what, { count, first }] of seen.failures) console.log(`${count} × ${what}\n    ${first}`);
+    if (faults.length > 0) process.exitCode = 1;
   } finally {
     stop.abort();
     await server.stop();
@@ -136,14 +142,12 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
   }
 }
 
-/** Says when to try again: no fault, but what a full server answers. */
-const BUSY = '503 agents_busy';
-/** The agent does not start with options that only it can judge (a JSON Schema with unknown keywords), in its own words. */
-const REFUSED = '502 agent_start_failed';
+const ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
-function note({ failures }: Seen, code: string, what: string): void {
-  const known = failures.get(code);
-  failures.set(code, { count: (known?.count ?? 0) + 1, first: known?.first ?? what });
+function note({ failures }: Seen, what: string, request: string, isLoad = false): void {
+  const sentence = what.replaceAll(ID, '…').slice(0, 600);
+  const known = failures.get(sentence);
+  failures.set(sentence, { count: (known?.count ?? 0) + 1, first: known?.first ?? request, isLoad });
 }
 
 /** Most callers have the key: what is refused at the door tests only the door. */
@@ -179,6 +183,8 @@ async function send(
   } catch {
     return; // no client can send this
   }
+  const body = withIds(request.body ?? '', ids).slice(0, 1_000);
+  const asked = `${request.method} ${made.url.slice(0, 300)} ${JSON.stringify(request.headers)} ${body}`;
   try {
     const response = await fetch(made);
     count(seen, response.status);
@@ -190,24 +196,32 @@ async function send(
     }
     const text = await response.text();
     if (response.status >= 500) {
-      const code = /"code":"(\w+)"/.exec(text)?.[1] ?? 'unknown';
-      const body = withIds(request.body ?? '', ids).slice(0, 1_000);
-      note(
-        seen,
-        `${response.status} ${code}`,
-        `${request.method} ${made.url.slice(0, 300)} ${body} → ${text.slice(0, 500)}`,
-      );
+      const { code = 'unknown', detail = text.slice(0, 300) } = JSON.parse(text) as Record<string, string>;
+      const isLoad = response.status === 503 && response.headers.has('retry-after');
+      note(seen, `${response.status} ${code}: ${detail}`, asked, isLoad);
     }
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') {
-      seen.hangs++;
-      note(
-        seen,
-        'no answer',
-        `${request.method} ${made.url.slice(0, 300)} ${request.body?.slice(0, 300) ?? ''}`,
-      );
+      const what = `no answer in ${HANG_MS / 1_000} s to ${request.method} ${made.url.slice(url.length, 300)}`;
+      note(seen, what, `${asked} → ${await stateOf(url, asked)}`);
     }
     // A connection that the server closes is an answer too: the request was no HTTP.
+  }
+}
+
+/** What the session of a request does. */
+async function stateOf(url: string, asked: string): Promise<string> {
+  const [, id] = /sessions\/([0-9a-f-]{36})/.exec(asked) ?? [];
+  const read = async (path: string): Promise<string> => {
+    const headers = { authorization: `Bearer ${KEY}` };
+    return (await fetch(url + path, { headers, signal: AbortSignal.timeout(5_000) })).text();
+  };
+  if (id === undefined) return 'no session';
+  try {
+    const turns = await read(`/sessions/${id}/turns?state=running`);
+    return `${await read(`/sessions/${id}/status`)} ${turns.slice(0, 1_000)}`;
+  } catch (error) {
+    return String(error);
   }
 }
 

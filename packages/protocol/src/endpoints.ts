@@ -61,6 +61,7 @@ export const endpoints = {
   signOut: { method: 'POST', path: '/sign-out' },
   createKey: { method: 'POST', path: '/keys' },
   listKeys: { method: 'GET', path: '/keys' },
+  patchKey: { method: 'PATCH', path: '/keys/{key_id}' },
   rotateKey: { method: 'POST', path: '/keys/{key_id}/rotate' },
   revokeKey: { method: 'DELETE', path: '/keys/{key_id}' },
   getLimits: { method: 'GET', path: '/limits' },

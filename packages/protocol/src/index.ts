@@ -79,7 +79,7 @@ export {
   MetadataFilter,
 } from './schemas/common.ts';
 export { AnthropicError, Problem } from './schemas/error.ts';
-export { CreateKey, type Key, PolicyName, TenantName } from './schemas/key.ts';
+export { CreateKey, type Key, PatchKey, PolicyName, TenantName } from './schemas/key.ts';
 export { type LimitState, Limits } from './schemas/limits.ts';
 export {
   AnswerItem,

@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CreateKey, type Key, LIMITS } from 'claude-agent-protocol';
+import { CreateKey, type Key, LIMITS, PatchKey } from 'claude-agent-protocol';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { z } from 'zod';
 import { createAuditIds } from './access/audit-ids.ts';
-import { createKeys, keyView } from './access/keys.ts';
+import { changedFields, createKeys, keyView } from './access/keys.ts';
 import { LOCAL } from './access/principal.ts';
 import { ConfigError, homeOf } from './config.ts';
 import { readDatabase } from './database-config.ts';
@@ -21,10 +21,13 @@ const USAGE = `Usage: claude-agent-server keys create --name NAME [--role ROLE] 
                                         [--policy NAME]
                                         [--limit NAME=N]...
        claude-agent-server keys list [--tenant NAME]
+       claude-agent-server keys update ID [--name NAME] [--expires-in-days N|none] [--budget-usd N|none]
+                                          [--limit NAME=N]... (or --limit none)
        claude-agent-server keys rotate ID [--keep-seconds N]
        claude-agent-server keys revoke ID
 
-Makes and revokes the keys that open the server. The secret of a key is printed once, by create and rotate.
+Makes, changes and revokes the keys that open the server. The secret of a key is printed once, by create and rotate.
+A key keeps its role, tenant and policy. The limits that update gives replace all that the key had.
 
   --role ROLE         viewer, approver, user (default), admin or operator
   --tenant NAME       whose sessions it may see (default: default)
@@ -58,6 +61,7 @@ type Env = NodeJS.ProcessEnv;
 interface Commands {
   create(request: z.input<typeof CreateKey>): Promise<Key & { key: string }>;
   list(tenant: string | undefined): Promise<Key[]>;
+  update(id: string, patch: z.input<typeof PatchKey>): Promise<Key>;
   rotate(id: string, keepSeconds: number): Promise<Key & { key: string }>;
   revoke(id: string): Promise<Key>;
 }
@@ -71,8 +75,8 @@ export async function keys(argv: string[], env: Env): Promise<string> {
   const { values, positionals } = readArguments(argv);
   const [action = '', id] = positionals;
   if (values.help || action === 'help') return USAGE;
-  const needed = action === 'rotate' || action === 'revoke' ? 2 : 1;
-  if (!['create', 'list', 'rotate', 'revoke'].includes(action) || positionals.length !== needed) {
+  const needed = ['update', 'rotate', 'revoke'].includes(action) ? 2 : 1;
+  if (!['create', 'list', 'update', 'rotate', 'revoke'].includes(action) || positionals.length !== needed) {
     throw new ConfigError(USAGE);
   }
   const number = (name: 'expires-in-days' | 'budget-usd' | 'keep-seconds'): number | undefined => {
@@ -82,14 +86,29 @@ export async function keys(argv: string[], env: Env): Promise<string> {
       throw new ConfigError(`--${name} takes a number, not "${text}".`);
     return Number(text);
   };
+  /** The same, or nothing any more. */
+  const numberOrNone = (name: 'expires-in-days' | 'budget-usd'): number | null | undefined =>
+    values[name] === 'none' ? null : number(name);
   const run = async (commands: Commands): Promise<string> => {
     if (action === 'list') return table(await commands.list(values.tenant));
+    if (action === 'update') {
+      const patch = check(PatchKey, 'changed', {
+        name: values.name,
+        role: values.role,
+        tenant: values.tenant,
+        policy: values.policy,
+        expires_in_days: numberOrNone('expires-in-days'),
+        budget_usd: numberOrNone('budget-usd'),
+        limits: values.limit?.join() === 'none' ? {} : limitsIn(values.limit),
+      });
+      return table([await commands.update(id ?? '', patch)]);
+    }
     if (action === 'revoke') return `Revoked ${(await commands.revoke(id ?? '')).key_id}.`;
     const made =
       action === 'rotate'
         ? await commands.rotate(id ?? '', number('keep-seconds') ?? 0)
         : await commands.create(
-            check({
+            check(CreateKey, 'made', {
               name: values.name,
               role: values.role,
               tenant: values.tenant,
@@ -133,9 +152,11 @@ function limitsIn(given: readonly string[] | undefined): Record<string, number> 
   return Object.fromEntries(pairs);
 }
 
-function check(given: unknown): z.output<typeof CreateKey> {
-  const parsed = CreateKey.safeParse(given);
-  if (!parsed.success) throw new ConfigError(`The key cannot be made:\n${z.prettifyError(parsed.error)}`);
+/** @param what cannot be done with the key, if this is wrong */
+function check<T>(schema: z.ZodType<T>, what: string, given: Record<string, unknown>): T {
+  const flags = Object.entries(given).filter(([, value]) => value !== undefined);
+  const parsed = schema.safeParse(Object.fromEntries(flags));
+  if (!parsed.success) throw new ConfigError(`The key cannot be ${what}:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 
@@ -197,8 +218,9 @@ async function using(store: Store, run: (commands: Commands) => Promise<string>)
   });
   /** Before its user hears of it, as when a server does it. */
   const note = async (
-    action: 'createKey' | 'rotateKey' | 'revokeKey',
+    action: 'createKey' | 'patchKey' | 'rotateKey' | 'revokeKey',
     { id, tenant, role }: KeyRecord,
+    changed: Record<string, string> = {},
   ): Promise<void> => {
     const now = new Date();
     await store.audit.append([
@@ -216,7 +238,7 @@ async function using(store: Store, run: (commands: Commands) => Promise<string>)
         action,
         method: endpoints[action].method,
         sessionId: null,
-        params: { key_id: id, ...(action === 'createKey' && { role }) },
+        params: { key_id: id, ...(action === 'createKey' && { role }), ...changed },
         status: 200,
         problem: null,
         count: 1,
@@ -232,6 +254,11 @@ async function using(store: Store, run: (commands: Commands) => Promise<string>)
       },
       list: async (tenant) =>
         (await made.list(LOCAL, { tenant, limit: Number.MAX_SAFE_INTEGER })).map(keyView),
+      async update(id, patch) {
+        const record = await made.patch(LOCAL, id, patch);
+        await note('patchKey', record, changedFields(patch));
+        return keyView(record);
+      },
       async rotate(id, keepSeconds) {
         const rotated = await made.rotate(LOCAL, id, keepSeconds);
         await note('rotateKey', rotated.record);
@@ -301,6 +328,7 @@ function overHttp(url: string, env: Env): Commands {
       }
       return found;
     },
+    update: (id, patch) => call(of(endpoints.patchKey, id), { body: patch }),
     rotate: (id, keepSeconds) => call(of(endpoints.rotateKey, id), { body: { keep_seconds: keepSeconds } }),
     revoke: (id) => call(of(endpoints.revokeKey, id)),
   };

@@ -77,6 +77,7 @@ function complaint(request: FuzzRequest, { status, headers, text }: Seen): strin
 const BY_CHANCE = new Set<RouteName>([
   // The first key closes the server to requests without one, so none is made.
   'createKey',
+  'patchKey',
   'rotateKey',
   'revokeKey',
   'importSession',

@@ -122,6 +122,44 @@ describe('a key that is made over HTTP', () => {
     ]);
   });
 
+  test('changes its name, expiry, budget and limits, which hold at once; its role, tenant and policy stay', async () => {
+    const { key, key_id } = await make({ tenant: 'a', budget_usd: 1, expires_in_days: 9 });
+    const patch = (body: Record<string, unknown>, by = ADMIN) =>
+      server.call<Record<string, unknown>>('PATCH', `/keys/${key_id}`, body, as(by));
+    const limits = { requests_per_minute: 1 };
+    const { body } = await patch({ name: 'renamed', budget_usd: 5, limits });
+    expect(body).toMatchObject({ key_id, name: 'renamed', role: 'user', tenant: 'a', budget_usd: 5, limits });
+    expect(body.expires_at).toEqual(expect.any(String));
+    expect([await statusWith(key), await statusWith(key)]).toEqual([200, 429]);
+    expect((await patch({ expires_in_days: null, budget_usd: null, limits: {} })).body).toMatchObject({
+      name: 'renamed',
+      expires_at: null,
+      budget_usd: null,
+      limits: {},
+    });
+    expect(await statusWith(key)).toBe(200);
+    for (const field of ['role', 'tenant', 'policy'])
+      expect(await patch({ name: 'x', [field]: 'admin' })).toMatchObject({ status: 422 });
+    const { body: audited } = await server.call<{ entries: { status: number; params: unknown }[] }>(
+      'GET',
+      '/audit?action=patchKey',
+      undefined,
+      as(ROOT),
+    );
+    expect(audited.entries.map(({ status, params }) => [status, params])).toEqual(
+      expect.arrayContaining([
+        [200, { key_id, name: 'renamed', budget_usd: '5', limits: '{"requests_per_minute":1}' }],
+        [200, { key_id, expires_in_days: 'none', budget_usd: 'none', limits: '{}' }],
+      ]),
+    );
+    await patch({ expires_in_days: 0.2 / 86_400 });
+    await expect.poll(() => statusWith(key)).toBe(401);
+    const beyond = await make({ tenant: 'a', role: 'operator' });
+    const patchOther = (id: string) => server.call('PATCH', `/keys/${id}`, { name: 'x' }, as(ADMIN));
+    expect(await patchOther(beyond.key_id)).toMatchObject({ status: 403, body: { code: 'key_beyond_own' } });
+    expect(await patchOther((await make({ tenant: 'b' })).key_id)).toMatchObject({ status: 404 });
+  });
+
   test('ends when it expires', async () => {
     const { key } = await make({ expires_in_days: 0.5 / 86_400 });
     await expect.poll(() => statusWith(key)).toBe(401);
@@ -259,6 +297,11 @@ describe('claude-agent-server keys', () => {
     const made = await keysCommand(['create', '--name', 'ci', '--tenant', 'a', ...home], env);
     expect(await statusWith(secretIn(made.said))).toBe(200);
     const id = /key_\w+/.exec(made.said)?.[0] ?? '';
+    const updated = await keysCommand(
+      ['update', id, '--name', 'cd', '--limit', 'live_sessions=2', ...home],
+      env,
+    );
+    expect(updated.said).toMatch(new RegExp(`${id} +a +user +cd +good`));
     const rotated = await keysCommand(['rotate', id, ...home], env);
     expect(await statusWith(secretIn(rotated.said))).toBe(200);
     expect(await keysCommand(['revoke', id, ...home], env)).toEqual({ code: 0, said: `Revoked ${id}.\n` });
@@ -270,6 +313,7 @@ describe('claude-agent-server keys', () => {
     [['list'], {}, 'AGENT_SERVER_API_KEY'],
     [['create'], { AGENT_SERVER_API_KEY: ROOT }, 'name'],
     [['create', '--name', 'x', '--role', 'king'], { AGENT_SERVER_API_KEY: ROOT }, 'role'],
+    [['update', 'nobody', '--role', 'admin'], { AGENT_SERVER_API_KEY: ROOT }, 'role'],
     [['revoke', 'nobody'], { AGENT_SERVER_API_KEY: ROOT }, 'There is no key nobody'],
     [['burn'], {}, 'Usage:'],
   ])('%j is refused with a sentence', async (args, env, sentence) => {
@@ -287,7 +331,7 @@ describe.skipIf(!hasPostgres())('with several nodes', () => {
   });
   afterAll(() => cluster?.stop());
 
-  test('a key works on every node, and is revoked on every node within a second, open streams included', async () => {
+  test('a key works on every node, and is changed and revoked on every node within a second, open streams included', async () => {
     const [one, two] = cluster.nodes as [TestServer, TestServer];
     const made = await one.call<Made>(
       'POST',
@@ -310,10 +354,16 @@ describe.skipIf(!hasPostgres())('with several nodes', () => {
       await two.openStream(`${path}/events`, as(key)),
     ];
     const waiting = Promise.all(streams.map(ended));
+    const onTwo = async () => (await two.call('GET', '/sessions', undefined, as(key))).status;
+    await one.call('PATCH', `/keys/${key_id}`, { limits: { requests_per_minute: 1 } }, as(ROOT));
+    const changedAt = Date.now();
+    await expect.poll(onTwo, { timeout: 5_000 }).toBe(429);
+    // Half a second, and what one poll takes on a busy machine.
+    expect(Date.now() - changedAt).toBeLessThan(2_000);
+    await one.call('PATCH', `/keys/${key_id}`, { limits: {} }, as(ROOT));
+    await expect.poll(onTwo, { timeout: 5_000 }).toBe(200);
     await one.call('DELETE', `/keys/${key_id}`, undefined, as(ROOT));
-    await expect
-      .poll(async () => (await two.call('GET', '/sessions', undefined, as(key))).status, { timeout: 5_000 })
-      .toBe(401);
+    await expect.poll(onTwo, { timeout: 5_000 }).toBe(401);
     await waiting;
     // Straight into the database, while the nodes run.
     const direct = await keysCommand(['create', '--name', 'direct', '--database-url', cluster.database]);

@@ -5,6 +5,7 @@ import {
   CreateToken,
   Key,
   KeyCreated,
+  PatchKey,
   RotateKey,
   TenantName,
   TokenCreated,
@@ -40,6 +41,18 @@ export const keyRoutes = {
       200: { description: 'By id; those of the configuration are not among them', schema: page('keys', Key) },
     },
     problems: [],
+  }),
+  patchKey: route({
+    ...endpoints.patchKey,
+    access: { may: 'manage', of: 'tenant' },
+    tag: 'keys',
+    summary: 'Change the name, expiry, budget or limits of a key',
+    ...key,
+    body: PatchKey,
+    responses: {
+      200: { description: 'The key; its limits hold at once, on other nodes within a second', schema: Key },
+    },
+    problems: ['key_not_found', 'key_beyond_own'],
   }),
   rotateKey: route({
     ...endpoints.rotateKey,

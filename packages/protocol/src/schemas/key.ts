@@ -66,6 +66,30 @@ export const CreateKey = z
   })
   .meta({ id: 'CreateKey' });
 
+const { name, expires_in_days, budget_usd, limits } = CreateKey.shape;
+
+/** Strict: a role that is left as it is without a word would be taken for changed. */
+export const PatchKey = z
+  .strictObject({
+    name: name.optional(),
+    expires_in_days: expires_in_days
+      .unwrap()
+      .nullable()
+      .optional()
+      .meta({ description: 'From now; null: it does not expire' }),
+    budget_usd: budget_usd.unwrap().nullable().optional().meta({
+      description: 'Dollars in all, what was spent before included; null: no budget of its own',
+    }),
+    limits: limits.unwrap().optional().meta({
+      description: 'In place of all that it had; `{}`: as the configuration says of all keys',
+    }),
+  })
+  .meta({
+    id: 'PatchKey',
+    description:
+      'What is left out stays. Role, tenant and policy stay for good: make another key for another one',
+  });
+
 export const KeyCreated = Key.extend({ key: Secret }).meta({ id: 'KeyCreated' });
 
 export const RotateKey = z

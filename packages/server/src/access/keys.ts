@@ -25,6 +25,13 @@ interface KeyRequest {
   limits?: Limits | undefined;
 }
 
+interface KeyPatch {
+  name?: string | undefined;
+  limits?: Limits | undefined;
+  expires_in_days?: number | null | undefined;
+  budget_usd?: number | null | undefined;
+}
+
 /** The keys that were made here, beside those of the configuration. */
 export interface Keys {
   /** The caller that a secret stands for; undefined for one that is not ours, revoked or over. */
@@ -38,6 +45,8 @@ export interface Keys {
     caller: Principal,
     query: { tenant?: string | undefined; after?: string | undefined; limit: number },
   ): Promise<KeyRecord[]>;
+  /** @throws AppError 403, 404 */
+  patch(caller: Principal, id: string, patch: KeyPatch): Promise<KeyRecord>;
   /** @throws AppError 403, 404 */
   rotate(caller: Principal, id: string, keepSeconds: number): Promise<{ record: KeyRecord; secret: string }>;
   /** @throws AppError 403, 404 */
@@ -202,6 +211,16 @@ export function createKeys({
       return table.list({ tenant: whose, after, limit });
     },
 
+    async patch(caller, id, { name, expires_in_days: days, budget_usd: budgetUsd, limits: given }) {
+      await own(caller, id);
+      const expiresAt = days === undefined || days === null ? days : at(now() + days * DAY_MS);
+      const changed = await table.change(id, { name, expiresAt, budgetUsd, limits: given });
+      if (!changed) throw problem('key_not_found', { id });
+      cache.clear();
+      limits.delete(id);
+      return changed;
+    },
+
     async rotate(caller, id, keepSeconds) {
       const record = await own(caller, id);
       const secret = KEY_PREFIX + randomBytes(32).toString('base64url');
@@ -281,6 +300,17 @@ function requireWithin(caller: Principal, role: Role, what = `the role "${role}"
   if (caller.kind !== 'session' && (role !== 'operator' || allows(caller.role, 'operate'))) return;
   throw problem('key_beyond_own', { what });
 }
+
+/** What a change of a key says in the audit log. A null is a change too: it takes something away. */
+export const changedFields = (patch: KeyPatch): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(patch)
+      .filter(([, value]) => value !== undefined)
+      .map(([field, value]) => [
+        field,
+        value === null ? 'none' : typeof value === 'object' ? JSON.stringify(value) : String(value),
+      ]),
+  );
 
 /** A key as the API shows it. */
 export const keyView = (record: KeyRecord): Key => ({

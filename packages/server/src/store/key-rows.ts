@@ -1,5 +1,5 @@
 import type { Limits, Role } from 'claude-agent-protocol';
-import type { KeyRecord } from './keys.ts';
+import type { KeyChange, KeyRecord } from './keys.ts';
 import type { ReadRow } from './rows.ts';
 
 const textOrNull = (value: ReadRow[string] | undefined): string | null =>
@@ -43,6 +43,34 @@ export const valuesOf = (key: KeyRecord): (string | number | null)[] => [
 
 export const KEY_COLUMNS = `id, tenant, name, role, hash, session_id, parent, created_at, created_by, expires_at,
   revoked_at, last_used_at, budget_usd, limits`;
+
+/**
+ * Changes a key in one statement, so that two changes of different fields at once both hold. `mark` gives the mark of a parameter
+ * by its number; the values are those of `changedValues`.
+ */
+export const changeSql = (mark: (n: number) => string): string =>
+  `update api_keys set
+     name = coalesce(${mark(2)}, name),
+     expires_at = case when ${mark(3)} = 1 then ${mark(4)} else expires_at end,
+     budget_usd = case when ${mark(5)} = 1 then ${mark(6)} else budget_usd end,
+     limits = coalesce(${mark(7)}, limits)
+   where id = ${mark(1)} returning *`;
+
+const given = (value: unknown): number => (value === undefined ? 0 : 1);
+
+/** The values for `changeSql`, in the order of its parameters. */
+export const changedValues = (id: string, change: KeyChange): (string | number | null)[] => {
+  const { name, expiresAt, budgetUsd, limits } = change;
+  return [
+    id,
+    name ?? null,
+    given(expiresAt),
+    expiresAt ?? null,
+    given(budgetUsd),
+    budgetUsd ?? null,
+    limits === undefined ? null : JSON.stringify(limits),
+  ];
+};
 
 /** The condition that a key is good, by the mark of the present time. */
 export const isGood = (table: string, now: string): string =>

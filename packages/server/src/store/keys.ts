@@ -21,6 +21,14 @@ export interface KeyRecord {
   limits: Limits;
 }
 
+/** What of a key can be changed; what is left out stays. */
+export interface KeyChange {
+  name?: string | undefined;
+  expiresAt?: string | null | undefined;
+  budgetUsd?: number | null | undefined;
+  limits?: Limits | undefined;
+}
+
 /** Keys and tokens. Beside the log: they belong to no session. Times are ISO 8601 UTC. */
 export interface KeyTable {
   insert(key: KeyRecord): Promise<void>;
@@ -37,6 +45,8 @@ export interface KeyTable {
   }): Promise<KeyRecord[]>;
   /** Whether a key was ever made: from then on the server needs one. */
   any(): Promise<boolean>;
+  /** @returns the key as it is now; undefined when there is no such key */
+  change(id: string, change: KeyChange): Promise<KeyRecord | undefined>;
   revoke(id: string, at: string): Promise<void>;
   /** Another secret; the old one is good until `oldUntil`. */
   rotate(id: string, hash: string, oldUntil: string): Promise<void>;

@@ -1,6 +1,6 @@
 import { routes } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
-import { keyView } from '../../access/keys.ts';
+import { changedFields, keyView } from '../../access/keys.ts';
 import { problem } from '../../errors.ts';
 import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
@@ -18,6 +18,12 @@ export function keyRoutes(app: Hono<HttpEnv>, { keys, limits, store }: AppDeps):
   mount(app, routes.listKeys, async ({ query: { tenant, limit, cursor } }, c) => {
     const records = await keys.list(c.get('principal'), { tenant, after: cursor, limit: limit + 1 });
     return pageOf('keys', records.map(keyView), limit, (last) => last.key_id);
+  });
+
+  mount(app, routes.patchKey, async ({ params, body }, c) => {
+    const record = await keys.patch(c.get('principal'), params.key_id, body);
+    c.get('audited')?.note({ tenant: record.tenant, ...changedFields(body) });
+    return keyView(record);
   });
 
   mount(app, routes.rotateKey, async ({ params, body }, c) => {

@@ -46,6 +46,28 @@ export function describeKeys(subject: Subject): void {
       expect(await keys.byHash(key.hash, AT)).toBeUndefined();
     });
 
+    test('change in what is given, each field by itself, and stay in the rest', async () => {
+      const { keys } = subject.store;
+      const key = sampleKey({ expiresAt: at(1), budgetUsd: 2, limits: { live_sessions: 3 } });
+      const other = sampleKey();
+      for (const each of [key, other]) await keys.insert(each);
+      expect(await keys.change(key.id, {})).toEqual(key);
+      const changes = [
+        { name: 'it' },
+        { expiresAt: at(9) },
+        { budgetUsd: 0.5 },
+        { limits: { queued_turns: 1 } },
+      ];
+      await Promise.all(changes.map((change) => keys.change(key.id, change)));
+      const changed = { ...key, ...Object.assign({}, ...changes) };
+      expect(await keys.get(key.id)).toEqual(changed);
+      expect(await keys.byHash(key.hash, at(5))).toEqual(changed);
+      const none = { expiresAt: null, budgetUsd: null, limits: {} };
+      expect(await keys.change(key.id, none)).toEqual({ ...changed, ...none });
+      expect(await keys.change('nobody', { name: 'x' })).toBeUndefined();
+      expect(await keys.get(other.id)).toEqual(other);
+    });
+
     test('make tokens that end with them, are not listed, and are removed', async () => {
       const { keys } = subject.store;
       const key = sampleKey();

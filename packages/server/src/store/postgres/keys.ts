@@ -1,10 +1,13 @@
-import { isGood, KEY_COLUMNS, keyFromRow, valuesOf } from '../key-rows.ts';
+import { changedValues, changeSql, isGood, KEY_COLUMNS, keyFromRow, valuesOf } from '../key-rows.ts';
 import type { KeyTable } from '../keys.ts';
 import type { Sql } from './pool.ts';
 
 /** A key, and the one that made it, are good at $2. */
 const BOTH_GOOD = `${isGood('k', '$2')} and (k.parent is null or not exists
   (select from api_keys p where p.id = k.parent and not (${isGood('p', '$2')})))`;
+
+/** PostgreSQL cannot tell the types of parameters that are only compared with nothing, or given back. */
+const CHANGED_TYPES = ['::text', '::text', '::int', '::text', '::int', '::double precision', '::text'];
 
 export const keyTable = (sql: Sql): KeyTable => ({
   async insert(key) {
@@ -60,6 +63,14 @@ export const keyTable = (sql: Sql): KeyTable => ({
 
   async any() {
     return (await sql.get('select 1 as n from api_keys where session_id is null limit 1')) !== undefined;
+  },
+
+  async change(id, change) {
+    const row = await sql.get(
+      changeSql((n) => `$${n}${CHANGED_TYPES[n - 1]}`),
+      ...changedValues(id, change),
+    );
+    return row && keyFromRow(row);
   },
 
   async revoke(id, at) {

@@ -1,4 +1,4 @@
-import { isGood, KEY_COLUMNS, keyFromRow, valuesOf } from '../key-rows.ts';
+import { changedValues, changeSql, isGood, KEY_COLUMNS, keyFromRow, valuesOf } from '../key-rows.ts';
 import type { KeyTable } from '../keys.ts';
 import type { Statements } from './statements.ts';
 
@@ -57,6 +57,14 @@ export const keyTable = (sql: Statements): KeyTable => ({
 
   async any() {
     return sql.get('select 1 from api_keys where session_id is null limit 1') !== undefined;
+  },
+
+  async change(id, change) {
+    const row = sql.get(
+      changeSql((n) => `?${n}`),
+      ...changedValues(id, change),
+    );
+    return row && keyFromRow(row);
   },
 
   async revoke(id, at) {
