@@ -198,7 +198,8 @@ async function send(
     if (response.status >= 500) {
       const { code = 'unknown', detail = text.slice(0, 300) } = JSON.parse(text) as Record<string, string>;
       const isLoad = response.status === 503 && response.headers.has('retry-after');
-      note(seen, `${response.status} ${code}: ${detail}`, asked, isLoad);
+      const what = `${response.status} ${code}: ${detail}`;
+      note(seen, what, isLoad ? asked : `${asked} → ${await stateOf(url, asked)}`, isLoad);
     }
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') {

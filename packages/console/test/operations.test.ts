@@ -87,6 +87,32 @@ describe('the page about operations', () => {
     await expectAccessible(page);
   });
 
+  test('changes the name and the limits of a key', async () => {
+    const key = await makeKey('user', 'of a worker');
+    const page = await console.open('operations', { key: ROOT });
+    await page
+      .getByRole('row', { name: /of a worker/ })
+      .getByRole('button', { name: 'Change' })
+      .click();
+    const dialog = page.getByRole('dialog', { name: 'Change this key' });
+    await dialog.getByLabel('Name').fill('of a slow worker');
+    await dialog.getByLabel('Budget in dollars').fill('2.5');
+    await dialog.getByLabel('Requests a minute').fill('1');
+    await screenshot(page, 'change-key');
+    await expectAccessible(page);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('row', { name: /of a slow worker/ }).waitFor();
+    const { body } = await console.server.call<{ limits: Record<string, unknown>[] }>(
+      'GET',
+      '/limits',
+      undefined,
+      {
+        headers: { authorization: `Bearer ${key}` },
+      },
+    );
+    expect(body.limits).toMatchObject([{ limit: 'requests_per_minute', of: 'key', max: 1 }]);
+  });
+
   test('revokes a key, after a question', async () => {
     const key = await makeKey('user', 'of a robot');
     const page = await console.open('operations', { key: ROOT });

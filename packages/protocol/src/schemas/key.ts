@@ -68,9 +68,8 @@ export const CreateKey = z
 
 const { name, expires_in_days, budget_usd, limits } = CreateKey.shape;
 
-/** Strict: a role that is left as it is without a word would be taken for changed. */
 export const PatchKey = z
-  .strictObject({
+  .object({
     name: name.optional(),
     expires_in_days: expires_in_days
       .unwrap()

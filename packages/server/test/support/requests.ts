@@ -245,12 +245,13 @@ const toNowhere: fc.Arbitrary<Parts> = fc.record({
   body: fc.oneof(fc.constant(undefined), brokenBody),
 });
 
-/** Requests that must be frequent, or of which few can be served: a history needs a session, a cursor and a conversation. */
+/** Requests that must be frequent, or of which few can be served: a history needs a session, a cursor and a conversation; one request its session. */
 const WEIGHTS: { [Name in RouteName]?: number } = {
   sendMessage: 6,
   createSession: 6,
   respondPermission: 6,
   listMessages: 3,
+  getPermission: 3,
 };
 
 /** Any request: to a route, to none, and both again through `/invocations`. */

@@ -123,7 +123,13 @@ async function callKeys({ keys }: Store, id: string): Promise<void> {
   await keys.insert(sampleKey({ id }));
   await Promise.all([keys.get(id), keys.byHash(id, AT), keys.ended([id], AT), keys.any()]);
   await Promise.all([keys.list({ limit: 50 }), keys.list({ tenant: 'them', limit: 50 })]);
-  await Promise.all([keys.change(id, { name: 'b' }), keys.rotate(id, 'b', AT), keys.used(id, AT), keys.revoke(id, AT), keys.prune(AT)]);
+  await Promise.all([
+    keys.change(id, { name: 'b' }),
+    keys.rotate(id, 'b', AT),
+    keys.used(id, AT),
+    keys.revoke(id, AT),
+    keys.prune(AT),
+  ]);
 }
 
 /** Every kind of change, in an order in which each of them takes effect. */

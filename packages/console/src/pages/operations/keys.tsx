@@ -12,16 +12,18 @@ import { Section } from '../../ui/section.tsx';
 import { Failure, Loading } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { useToasts } from '../../ui/toasts.tsx';
+import { ChangeKey } from './change-key.tsx';
 import { CreateKey } from './create-key.tsx';
 
 type Key = Output<'listKeys'>['keys'][number];
 
 const isOver = ({ expires_at: at }: Key): boolean => at !== null && Date.parse(at) < Date.now();
 
-/** The keys that were made here, and the way to revoke them. */
+/** The keys that were made here, and the ways to change and revoke them. */
 export function Keys(): ReactNode {
   const queries = useQueryClient();
   const { fail } = useToasts();
+  const [changing, setChanging] = useState<Key>();
   const [revoking, setRevoking] = useState<Key>();
   const { data, error, refetch } = useQuery({
     queryKey: ['keys'],
@@ -58,14 +60,20 @@ export function Keys(): ReactNode {
             },
             { label: texts.state, cell: (key) => <State of={key} /> },
             {
-              label: texts.revoke,
+              label: texts.change,
               cell: (key) =>
-                key.revoked_at === null && <Button onClick={() => setRevoking(key)}>{texts.revoke}</Button>,
+                key.revoked_at === null && (
+                  <span className="flex gap-2">
+                    <Button onClick={() => setChanging(key)}>{texts.change}</Button>
+                    <Button onClick={() => setRevoking(key)}>{texts.revoke}</Button>
+                  </span>
+                ),
             },
           ]}
         />
       )}
       <CreateKey />
+      {changing && <ChangeKey of={changing} onDone={() => setChanging(undefined)} />}
       <Confirm
         open={revoking !== undefined}
         onOpenChange={(open) => !open && setRevoking(undefined)}
