@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openContainerEngine } from '../src/agent/sandbox/container-engine.ts';
 import { processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
 import { type ContainerEngine, HAS_ENGINE, startEngine } from './support/containers.ts';
@@ -20,8 +21,9 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
   let server: TestServer;
   let site: Server;
   const secret = 'MARIGOLD';
-  const containers = (): string =>
-    engine.call('ps', '--all', '--quiet', '--filter', 'label=claude-agent-server.session');
+  const containers = (label = 'claude-agent-server.session'): string =>
+    engine.call('ps', '--all', '--quiet', '--filter', `label=${label}`);
+  const containersOf = (id: string): string => containers(`claude-agent-server.session=${id}`);
 
   const startServer = (on?: TestServer): Promise<TestServer> =>
     startTestServer({
@@ -37,6 +39,9 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
         },
       },
     });
+  /** The agents of two sessions serve all tests: each takes a second to start. */
+  let first: { id: string; cwd: string };
+  let second: { id: string; cwd: string };
   const start = async (name: string): Promise<{ id: string; cwd: string }> => {
     const cwd = join(server.root, name);
     mkdirSync(cwd);
@@ -59,6 +64,7 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
     mkdirSync(join(server.root, 'other'));
     writeFileSync(join(server.root, 'other', 'private.txt'), secret);
     writeFileSync(join(server.userHome, 'private.txt'), secret);
+    [first, second] = await Promise.all([start('own,with "all"'), start('second')]);
   });
   afterAll(async () => {
     await cleanUp(server);
@@ -67,7 +73,7 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
   });
 
   test('work in their folder with their own user, and see nothing else of the machine', async () => {
-    const { id, cwd } = await start('own,with "all"');
+    const { id, cwd } = first;
     expect(await bash(id, 'echo here > made.txt; cat made.txt')).toContain('here');
     expect(readFileSync(join(cwd, 'made.txt'), 'utf8')).toBe('here\n');
     expect(statSync(join(cwd, 'made.txt')).uid).toBe(process.getuid?.());
@@ -86,7 +92,7 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
   });
 
   test('reach the allowed hosts and the gateway through the server, and no other network', async () => {
-    const { id } = await start('network');
+    const { id } = first;
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
     const said = await bash(
       id,
@@ -100,35 +106,30 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
     expect(said).toMatch(/\nlo\s*$/);
   });
 
+  test('leave no process and no container behind', async () => {
+    const { id } = first;
+    await bash(id, `${escaping('pid')}; (setsid sleep 601 &); sleep 0.2`);
+    const all = processesOf(id).map(({ pid }) => pid);
+    expect(all.length).toBeGreaterThan(3);
+    expect(containersOf(id)).not.toBe('');
+    await server.call('DELETE', `/sessions/${id}`);
+    expect(all.filter(isAlive)).toEqual([]);
+    await vi.waitFor(() => expect(containersOf(id)).toBe(''), WAIT);
+  });
+
   test('have the limits of the configuration', async () => {
-    const { id, cwd } = await start('limits');
+    const { id, cwd } = second;
     const said = await bash(
       id,
-      'head -c 20000000 /dev/zero > long; f() { [ $1 -gt 8 ] || { f $(($1+1)) & f $(($1+1)) & sleep 20; }; }; (f 0 > out 2>&1 &) ; sleep 1',
+      'echo kept > ~/note; head -c 20000000 /dev/zero > long; f() { [ $1 -gt 8 ] || { f $(($1+1)) & f $(($1+1)) & sleep 60; }; }; (f 0 > out 2>&1 &) ; for i in $(seq 200); do grep -q fork out && break; sleep 0.05; done',
     );
     expect(said).toMatch(/File (size limit|too large)/i);
     expect(statSync(join(cwd, 'long')).size).toBe(8 * 1024 ** 2);
     expect(readFileSync(join(cwd, 'out'), 'utf8')).toMatch(/Resource temporarily unavailable|Cannot fork/);
-    await server.call('DELETE', `/sessions/${id}`);
   });
 
-  test('leave no process and no container behind, and go on with their context', async () => {
-    const { id } = await start('ends');
-    await bash(id, `echo kept > ~/note; ${escaping('pid')}; (setsid sleep 601 &); sleep 0.2`);
-    const all = processesOf(id).map(({ pid }) => pid);
-    expect(all.length).toBeGreaterThan(3);
-    expect(containers()).not.toBe('');
-    await server.call('DELETE', `/sessions/${id}`);
-    expect(all.filter(isAlive)).toEqual([]);
-    await server.call('POST', '/sessions', { resume_session_id: id });
-    const { messages } = await server.send(id, 'what did I say');
-    expect(JSON.stringify(messages)).toContain('echo kept');
-    expect(await bash(id, 'cat ~/note')).toContain('kept');
-    await server.call('DELETE', `/sessions/${id}`);
-  });
-
-  test('end with a server that is killed; the next one removes what is left', async () => {
-    const { id } = await start('killed');
+  test('end with a server that is killed; the next one removes what is left and goes on with their context', async () => {
+    const { id } = second;
     const all = processesOf(id).map(({ pid }) => pid);
     const label = 'claude-agent-server.instance';
     const [container = ''] = containers().split('\n');
@@ -141,14 +142,22 @@ describe.each(['docker', 'podman'] as const)('agents in containers of %s', (prog
     expect(containers()).not.toBe('');
     server = await startServer(server);
     await vi.waitFor(() => expect(containers()).toBe(''), WAIT);
-    expect(await bash(id, 'echo back')).toContain('back');
+    const { messages } = await server.send(id, 'what did I say');
+    expect(JSON.stringify(messages)).toContain('echo kept');
+    expect(await bash(id, 'cat ~/note')).toContain('kept');
   });
 
-  test('need an image that is there: the server says how to get it', async () => {
-    const missing = startTestServer({
-      args: ['--sandbox', `${program}:localhost/nothing:1`],
-      env: engine.env,
+  test('need an image that is there: its lack says how to get it', async () => {
+    const opened = openContainerEngine({
+      program,
+      image: 'localhost/nothing:1',
+      instance: 'none',
+      env: { ...process.env, ...engine.env },
+      user: { uid: 0, gid: 0 },
+      warn: () => {},
     });
-    await expect(missing).rejects.toThrow(`the image localhost/nothing:1 is not there (${program} pull`);
+    await expect(opened).rejects.toThrow(
+      `the image localhost/nothing:1 is not there (${program} pull localhost/nothing:1)`,
+    );
   });
 });
