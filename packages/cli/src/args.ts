@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_SERVER } from 'claude-agent-protocol/constants';
-import { SESSION_STATUSES } from 'claude-agent-protocol/reasons';
+import { OPEN_SESSION_STATES, SESSION_STATUSES } from 'claude-agent-protocol/reasons';
 import type { FlaggedOptions } from 'claude-agent-protocol/session-options';
 import { UsageError } from './exit.ts';
 import { number, oneOf } from './flag-values.ts';
@@ -55,6 +55,12 @@ const MORE_FLAGS = {
     values: STATUSES,
     help: `Only sessions with this status: ${either(STATUSES)} (sessions)`,
   },
+  state: {
+    type: 'string',
+    value: 'STATES',
+    values: OPEN_SESSION_STATES,
+    help: `Only open sessions that do this now: ${either(OPEN_SESSION_STATES)}; several with commas (sessions)`,
+  },
   yes: { type: 'boolean', short: 'y', help: 'Do it without asking (sessions erase)' },
   message: { type: 'string', value: 'TEXT', help: 'Reason given to the agent (permissions deny)' },
   'no-color': { type: 'boolean', help: 'Disable colours' },
@@ -69,7 +75,7 @@ type NamedFlags = typeof FIRST_FLAGS & typeof MORE_FLAGS;
 export const COMMANDS = {
   chat: 'Talk to the agent (default)',
   sessions:
-    'List sessions; filters: --cwd, --query, --metadata, --status. Also: export ID [FILE], import [FILE] [--cwd DIR], erase ID --yes',
+    'List sessions; filters: --cwd, --query, --metadata, --status, --state. Also: export ID [FILE], import [FILE] [--cwd DIR], erase ID --yes',
   show: 'Show a session: show ID',
   events: "Print a session's events: events ID [--follow] [--after N]",
   permissions: 'List pending permission requests; answer one: permissions allow ID, permissions deny ID',
@@ -105,6 +111,7 @@ export interface Args {
   query: string | undefined;
   metadata: MetadataFilter | undefined;
   status: (typeof STATUSES)[number] | undefined;
+  state: (typeof OPEN_SESSION_STATES)[number][] | undefined;
   yes: boolean;
   message: string | undefined;
   color: boolean;
@@ -139,6 +146,7 @@ export function readArgs(argv: readonly string[], settings: Settings): Args {
     query: values.query,
     metadata: values.metadata === undefined ? undefined : metadata(values.metadata),
     status: values.status === undefined ? undefined : oneOf('--status', values.status, STATUSES),
+    state: values.state?.split(',').map((state) => oneOf('--state', state, OPEN_SESSION_STATES)),
     yes: values.yes ?? false,
     message: values.message,
     color: settings.color && !values['no-color'],

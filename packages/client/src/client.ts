@@ -1,4 +1,11 @@
-import type { CreateSession, Input, Output, RespondPermission, SessionEvent } from 'claude-agent-protocol';
+import type {
+  CreateSession,
+  Input,
+  Output,
+  RespondPermission,
+  SessionEvent,
+  SessionState,
+} from 'claude-agent-protocol';
 import { REQUEST_TIMEOUT_MS } from 'claude-agent-protocol/constants';
 import { endpoints } from 'claude-agent-protocol/endpoints';
 import { type Arguments, type Caller, type CallOptions, createCaller } from './caller.ts';
@@ -15,6 +22,11 @@ export interface AvailablePage {
   cursor?: string;
   /** Only sessions of this folder. */
   cwd?: string;
+}
+
+interface AllEventsOptions extends EventsOptions {
+  /** Called with the id of each session that is erased: its events are, too. */
+  onErased?: (sessionId: string) => void;
 }
 
 /** A client of one server. Holds an address and a key, no connection: nothing needs closing. */
@@ -66,6 +78,8 @@ export class AgentClient {
         limit?: number;
         cursor?: string;
         status?: 'connected' | 'closed' | 'all';
+        /** Only open sessions that do one of these now. */
+        state?: readonly Exclude<SessionState, 'closed'>[] | undefined;
         /** Only sessions that work in this folder. */
         cwd?: string;
         /** Only sessions with this text in their title or in a message that was sent to them. */
@@ -80,11 +94,14 @@ export class AgentClient {
         {
           query: {
             ...page,
+            state: page.state?.join(','),
             metadata: page.metadata && JSON.stringify(page.metadata),
           },
         },
         call,
       ),
+    /** How many sessions run, wait for a person, work in the background, or are idle. */
+    countStates: (call?: CallOptions): Promise<Output<'countStates'>> => this.call('countStates', {}, call),
     /** Everything that can be resumed from the agent's transcripts on disk, newest first. */
     available: async (page: AvailablePage = {}): Promise<Output<'listAvailable'>['sessions']> =>
       (await this.sessions.availablePage(page)).sessions,
@@ -146,7 +163,7 @@ export class AgentClient {
   }
 
   /** Every session's control events. Starts now, or after a cursor of `permissions.list()`. */
-  async *events(options: EventsOptions = {}): AsyncGenerator<SessionEvent, void, void> {
+  async *events(options: AllEventsOptions = {}): AsyncGenerator<SessionEvent, void, void> {
     const events = readEvents({
       lastEventId: options.after?.toString(),
       signal: options.signal,
@@ -161,6 +178,7 @@ export class AgentClient {
     for await (const event of events) {
       const frame = readFrame(event);
       if (isDurable(frame)) yield frame;
+      else if (frame.type === 'session.erased') options.onErased?.(frame.session_id);
     }
   }
 

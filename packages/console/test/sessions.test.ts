@@ -66,8 +66,7 @@ describe('the list', () => {
     await page.getByRole('button', { name: 'Any tag' }).click();
     await page.getByRole('menuitemcheckbox', { name: 'team=red' }).click();
     await row(page, 'Find the tide').waitFor({ state: 'detached' });
-    await page.getByRole('button', { name: 'Open', exact: true }).click();
-    await page.getByRole('menuitemcheckbox', { name: 'Closed', exact: true }).click();
+    await page.getByRole('button', { name: 'Closed', exact: true }).click();
     await row(page, 'Over').waitFor();
   });
 
@@ -110,6 +109,43 @@ describe('the list', () => {
     // Once when the stream of events began, perhaps.
     expect(lists).toBeLessThanOrEqual(1);
   }, 60_000);
+
+  test('shows what needs an answer and what runs, with their numbers; what others erase goes at once', async () => {
+    const id = await create({ title: 'Asks' });
+    await create({ title: 'Rests' });
+    const page = await open();
+    await row(page, 'Rests').waitFor();
+    const choice = (name: string) => page.getByRole('button', { name, exact: true });
+    const begun = call('POST', `/sessions/${id}/messages`, {
+      message: script(
+        { tools: [{ name: 'Bash', input: { command: 'true > here', description: 'x' } }] },
+        { say: 'over', hold: 'answered' },
+      ),
+    });
+    await choice('Needs an answer 1').click();
+    await row(page, 'Asks').waitFor();
+    expect(await rows(page).count()).toBe(1);
+    expect(new URL(page.url()).searchParams.get('state')).toBe('waiting');
+    const request = (await detail(id)).pending_permissions[0]?.request_id;
+    await call('POST', `/sessions/${id}/permissions/respond`, { request_id: request, allowed: true });
+    await page.getByText('Nothing waits for an answer').waitFor();
+    await choice('Running 1').click();
+    await row(page, 'Asks').waitFor();
+    await screenshot(page, 'sessions-running');
+    world.server.demo.model.gates.release('answered');
+    await begun;
+    await page.getByText('Nothing runs').waitFor();
+    await choice('Idle 1').click();
+    await row(page, 'Asks').waitFor();
+    await choice('Asleep').click();
+    await row(page, 'Rests').waitFor();
+    await choice('All').click();
+    await row(page, 'Asks').waitFor();
+    await call('DELETE', `/sessions/${id}`);
+    await row(page, 'Asks').getByText('Closed').waitFor();
+    await call('DELETE', `/sessions/${id}?erase=true`);
+    await row(page, 'Asks').waitFor({ state: 'detached' });
+  });
 
   test('of 5,000 sessions has few rows at a time, and is scrolled to its end', async () => {
     const page = await open('sessions?status=closed');

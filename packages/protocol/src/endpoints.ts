@@ -15,6 +15,7 @@ export const endpoints = {
   createSession: { method: 'POST', path: '/sessions' },
   listSessions: { method: 'GET', path: '/sessions' },
   listAvailable: { method: 'GET', path: '/sessions/available' },
+  countStates: { method: 'GET', path: '/sessions/states' },
   getSession: { method: 'GET', path: '/sessions/{session_id}' },
   getSessionStatus: { method: 'GET', path: '/sessions/{session_id}/status' },
   patchSession: { method: 'PATCH', path: '/sessions/{session_id}' },

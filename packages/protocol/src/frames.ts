@@ -46,7 +46,7 @@ export type DeltaFrame = z.infer<typeof DeltaFrame>;
 export const PartialFrame = live('agent.partial').meta({ id: 'PartialFrame' });
 export type PartialFrame = z.infer<typeof PartialFrame>;
 
-/** Live only, and the last one: the session was erased, and its events with it. */
+/** Live only: the session was erased, and its events with it. The last frame of its own stream. */
 const ErasedFrame = live('session.erased').meta({ id: 'SessionErasedFrame' });
 
 /** All that a session's SSE stream can carry. */
@@ -54,3 +54,6 @@ export const StreamFrame = z
   .union([SessionEvent, DeltaFrame, PartialFrame, ErasedFrame])
   .meta({ id: 'StreamFrame' });
 export type StreamFrame = SessionEvent | DeltaFrame | PartialFrame | z.infer<typeof ErasedFrame>;
+
+/** All that the SSE stream of all sessions can carry. */
+export const ControlFrame = z.union([SessionEvent, ErasedFrame]).meta({ id: 'ControlFrame' });

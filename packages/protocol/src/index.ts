@@ -127,6 +127,7 @@ export {
   SessionDetail,
   SessionState,
   SessionStatus,
+  StateCounts,
   TotalUsage,
   Usage,
 } from './schemas/session.ts';

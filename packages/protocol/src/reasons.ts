@@ -10,6 +10,8 @@ export const SESSION_STATUSES = ['connected', 'closed'] as const;
  * pending permission request, `background` runs no turn but has background tasks.
  */
 export const SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background', 'closed'] as const;
+/** What an open session does. */
+export const OPEN_SESSION_STATES = ['asleep', 'idle', 'running', 'waiting', 'background'] as const;
 
 /** How a turn ends. */
 export const TURN_OUTCOMES = ['completed', 'failed', 'interrupted'] as const;

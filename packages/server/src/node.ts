@@ -93,7 +93,13 @@ export async function openNode(
     ownership,
     transcripts: opened.transcripts,
     lease: { shell, leftMs: membership.leftMs },
-    nodes: { forward: forwarding.forward, verify: proof.verify, doing: nodes.doing, list },
+    nodes: {
+      forward: forwarding.forward,
+      verify: proof.verify,
+      doing: nodes.doing,
+      atWork: nodes.atWork,
+      list,
+    },
     isFirst: nodes.isFirst,
     onLease(renew, lost) {
       membership.onBeat(renew);

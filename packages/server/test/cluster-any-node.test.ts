@@ -30,6 +30,12 @@ describe.skipIf(!hasPostgres())('any node', { timeout: 120_000 }, () => {
     return body.sessions.find(({ session_id }) => session_id === id)?.state;
   };
 
+  const inState = async (on: TestServer, state: string): Promise<string[]> => {
+    const path = `/sessions?state=${state}`;
+    const { body } = await on.call<{ sessions: { session_id: string }[] }>('GET', path);
+    return body.sessions.map(({ session_id }) => session_id);
+  };
+
   test('streams the tokens of a turn that another node runs, to early and late readers; lists show its state', async () => {
     const { session_id: id } = await one.createSession();
     const early = await two.openStream(`/sessions/${id}/events`);
@@ -37,6 +43,9 @@ describe.skipIf(!hasPostgres())('any node', { timeout: 120_000 }, () => {
     const turn = two.send(id, message);
     await firstFrame(early, ({ event }) => event === 'agent.delta');
     await eventually(async () => expect(await listed(two, id)).toBe('running'));
+    expect(await inState(two, 'running')).toContain(id);
+    expect(await inState(two, 'asleep,idle')).not.toContain(id);
+    expect((await two.call('GET', '/sessions/states')).body).toMatchObject({ running: 1 });
     const late = await two.openStream(`/sessions/${id}/events`);
     const until = framesUntil(late, ({ event }) => event === 'turn.completed');
     one.demo.model.gates.release('words');
@@ -44,6 +53,7 @@ describe.skipIf(!hasPostgres())('any node', { timeout: 120_000 }, () => {
     expect(numbers).toEqual(numbers.map((_, n) => n + 1));
     expect((await turn).is_error).toBe(false);
     await eventually(async () => expect(await listed(two, id)).toMatch(/idle|asleep/));
+    expect(await inState(two, 'running')).not.toContain(id);
   });
 
   test('answers permissions, interrupts and messages of a session that another node owns', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import type { SessionCreated, SessionEvent, TotalUsage } from 'claude-agent-protocol';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { firstFrame, sseFrames } from './support/api.ts';
 import { conversationsOn } from './support/conversations.ts';
 import { createInProcess, type InProcess } from './support/in-process.ts';
@@ -36,6 +36,7 @@ test('an erased session is gone everywhere: 404, no files, its readers ended; it
   expect(traces(conversation).length).toBeGreaterThan(2);
   const reader = await server.openStream(`/sessions/${id}/events`);
   expect((await reader.next()).value).toMatchObject({ event: 'session.created' });
+  const told = firstFrame(await server.openStream('/events'), ({ event }) => event === 'session.erased');
 
   const erased = await server.call('DELETE', `/sessions/${id}?erase=true`);
   expect(erased).toMatchObject({ status: 200, body: { status: 'erased' } });
@@ -43,6 +44,7 @@ test('an erased session is gone everywhere: 404, no files, its readers ended; it
   let last = '';
   for await (const { event } of reader) last = event;
   expect(last).toBe('session.erased');
+  expect((await told).data).toMatchObject({ session_id: id });
   for (const path of ['', '/events', '/messages', '/turns', '/usage', '/status']) {
     expect((await server.call('GET', `/sessions/${id}${path}`)).status, path).toBe(404);
   }
@@ -59,8 +61,9 @@ test('an erased session is gone everywhere: 404, no files, its readers ended; it
   expect(await usage()).toEqual(before);
   for (const name of ['server.db', 'transcripts.db']) {
     const db = new DatabaseSync(join(server.home, name));
-    // Otherwise the pages of the last minutes are still in the write-ahead log.
-    db.exec('pragma wal_checkpoint(truncate)');
+    // Otherwise the pages of the last minutes are still in the write-ahead log. While the server writes, it says "busy".
+    const checkpoint = db.prepare('pragma wal_checkpoint(truncate)');
+    await vi.waitFor(() => expect(checkpoint.get()).toMatchObject({ busy: 0 }), 10_000);
     db.close();
   }
   expect(traces(conversation)).toEqual([]);

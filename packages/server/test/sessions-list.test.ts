@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionCreated } from 'claude-agent-protocol';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { script } from './support/api.ts';
 import { at, type Calls, callsOver, textOf } from './support/calls.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
@@ -49,6 +49,35 @@ describe.each(TRANSPORTS)('$way', ({ over }) => {
       await calls.close(newer);
       expect((await list({})).sessions.map((session) => session.session_id)).not.toContain(newer);
     });
+  });
+
+  test('a list has the sessions of a state, and they are counted', async () => {
+    const { session_id: asleep } = await calls.create({ start: 'lazy' });
+    const { session_id: waiting } = await calls.create({ start: 'lazy' });
+    const message = script({ tools: [{ name: 'Bash', input: { command: 'touch a' } }] }, { say: 'done' });
+    await api.call('POST', '/sessions/{session_id}/messages', {
+      ...at(waiting),
+      body: { message },
+      headers: { prefer: 'respond-async' },
+    });
+    const inState = async (query: Record<string, string>): Promise<string[]> => {
+      const { status, body } = await api.call<{ sessions: { session_id: string }[] }>('GET', '/sessions', {
+        query,
+      });
+      expect([status, body]).toEqual([200, expect.anything()]);
+      return body.sessions.map(({ session_id }) => session_id).filter((id) => [asleep, waiting].includes(id));
+    };
+    const counts = async () => (await api.call<Record<string, number>>('GET', '/sessions/states')).body;
+    await vi.waitFor(async () => expect(await inState({ state: 'waiting' })).toEqual([waiting]), 10_000);
+    expect(await counts()).toMatchObject({ waiting: 1, running: expect.any(Number) });
+    expect(await inState({ state: 'asleep' })).toEqual([asleep]);
+    expect((await inState({ state: 'asleep,waiting,running' })).sort()).toEqual([asleep, waiting].sort());
+    expect(await inState({ state: 'running,background,idle' })).toEqual([]);
+    expect(await inState({ state: 'waiting', status: 'closed' })).toEqual([]);
+    expect((await api.call('GET', '/sessions', { query: { state: 'closed' } })).status).toBe(422);
+    await calls.close(waiting);
+    expect(await inState({ state: 'waiting' })).toEqual([]);
+    expect(await counts()).toMatchObject({ waiting: 0 });
   });
 
   test('a list and a session say what it costs, how its last turn ended, and what runs in the background', async () => {

@@ -8,9 +8,9 @@ const DEFAULT_LIMIT = 20;
 
 /** `claude-agent sessions`: what can be resumed, newest first; with a filter, the server's sessions that match. */
 export async function sessions(context: Context): Promise<ExitCode> {
-  const { query, metadata, status, rest } = context.args;
+  const { query, metadata, status, state, rest } = context.args;
   if (rest.length > 0) return (await import('./move.ts')).move(context);
-  const isFiltered = query !== undefined || metadata !== undefined || status !== undefined;
+  const isFiltered = [query, metadata, status, state].some((filter) => filter !== undefined);
   return isFiltered ? listMatching(context) : listAvailable(context);
 }
 
@@ -43,6 +43,7 @@ async function listMatching(context: Context): Promise<ExitCode> {
     status: args.status ?? 'all',
     ...(cwd !== undefined && { cwd }),
     ...(args.query !== undefined && { q: args.query }),
+    ...(args.state !== undefined && { state: args.state }),
     ...(args.metadata !== undefined && { metadata: args.metadata }),
   });
   if (args.json) {

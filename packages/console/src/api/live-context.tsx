@@ -26,11 +26,18 @@ export function LiveProvider({ children }: { children: ReactNode }): ReactNode {
   return <Context value={live}>{children}</Context>;
 }
 
-/** Calls `listener` with every control event while the component is shown. */
-export function useLiveEvents(listener: (event: SessionEvent) => void): void {
+/** Calls back with every control event while the component is shown, and with the id of each session that is erased. */
+export function useLiveEvents(
+  listener: (event: SessionEvent) => void,
+  erased?: (sessionId: string) => void,
+): void {
   const live = useContext(Context);
   const onEvent = useEffectEvent(listener);
-  useEffect(() => live?.subscribe((event) => onEvent(event)), [live]);
+  const onErased = useEffectEvent((id: string) => erased?.(id));
+  useEffect(
+    () => live?.subscribe({ onEvent: (event) => onEvent(event), onErased: (id) => onErased(id) }),
+    [live],
+  );
 }
 
 const never = (): (() => void) => () => undefined;

@@ -4,10 +4,16 @@ import { type AgentClient, pause, type SessionEvent } from 'claude-agent-client'
 /** How the stream is doing that keeps the page up to date. */
 export type LiveConnection = 'connecting' | 'open' | 'retrying';
 
+export interface LiveListener {
+  onEvent?(event: SessionEvent): void;
+  /** A session was erased, by whomever. */
+  onErased?(sessionId: string): void;
+}
+
 /** The control events of all sessions that the reader may see: everything but what agents say. */
 export interface Live {
   /** Calls the listener with each event from now on. Returns the function that ends it. */
-  subscribe(listener: (event: SessionEvent) => void): () => void;
+  subscribe(listener: LiveListener): () => void;
   /** For `useSyncExternalStore`. */
   watchConnection(listener: () => void): () => void;
   connection(): LiveConnection;
@@ -18,7 +24,20 @@ export interface Live {
 const REFRESH_MS = 500;
 const RETRY_MS = 2_000;
 
-type Told = { event: SessionEvent } | { connection: LiveConnection } | { restarted: true };
+/** What events keep up to date. Everything else is read when its page is opened. */
+const FOLLOWED: ReadonlySet<unknown> = new Set([
+  'sessions',
+  'session-list',
+  'session-states',
+  'session',
+  'inbox',
+]);
+
+type Told =
+  | { event: SessionEvent }
+  | { erased: string }
+  | { connection: LiveConnection }
+  | { restarted: true };
 
 /**
  * Follows `GET /events` and marks what the events are about as stale.
@@ -27,7 +46,7 @@ type Told = { event: SessionEvent } | { connection: LiveConnection } | { restart
  * use them up. The tab that holds a lock reads and passes the events on; when it closes, the next one takes over.
  */
 export function createLive(client: AgentClient, queries: QueryClient): Live {
-  const listeners = new Set<(event: SessionEvent) => void>();
+  const listeners = new Set<LiveListener>();
   const watchers = new Set<() => void>();
   const stopped = new AbortController();
   const channel = new BroadcastChannel(`live ${client.baseUrl}`);
@@ -37,13 +56,16 @@ export function createLive(client: AgentClient, queries: QueryClient): Live {
   const take = (told: Told): void => {
     if ('event' in told) {
       refresh(told.event);
-      for (const listener of listeners) listener(told.event);
+      for (const { onEvent } of listeners) onEvent?.(told.event);
+    } else if ('erased' in told) {
+      void queries.invalidateQueries({ queryKey: ['sessions'] });
+      for (const { onErased } of listeners) onErased?.(told.erased);
     } else if ('connection' in told) {
       connection = told.connection;
       for (const watcher of watchers) watcher();
     } else {
-      // Nobody knows what was missed.
-      void queries.invalidateQueries();
+      // Nobody knows what happened since these were read.
+      void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => FOLLOWED.has(kind) });
     }
   };
   const tell = (told: Told): void => {
@@ -67,7 +89,9 @@ export function createLive(client: AgentClient, queries: QueryClient): Live {
         hasBegun ||= state === 'open';
       };
       try {
-        for await (const event of client.events({ signal: stopped.signal, onConnection })) tell({ event });
+        const onErased = (erased: string): void => tell({ erased });
+        const events = client.events({ signal: stopped.signal, onConnection, onErased });
+        for await (const event of events) tell({ event });
       } catch {
         // The server refuses to go on from where the stream was: begin again.
         tell({ connection: 'retrying' });
@@ -105,18 +129,22 @@ export function createLive(client: AgentClient, queries: QueryClient): Live {
 function createRefresh(queries: QueryClient): (event: SessionEvent) => void {
   const sessions = new Set<string>();
   let isInbox = false;
+  let isState = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const run = (): void => {
     timer = undefined;
     void queries.invalidateQueries({ queryKey: ['sessions'] });
     for (const id of sessions) void queries.invalidateQueries({ queryKey: ['session', id] });
     if (isInbox) void queries.invalidateQueries({ queryKey: ['inbox'] });
+    if (isState) void queries.invalidateQueries({ queryKey: ['session-states'] });
     sessions.clear();
     isInbox = false;
+    isState = false;
   };
   return (event) => {
     sessions.add(event.session_id);
     isInbox ||= event.type.startsWith('permission.') || event.type === 'session.closed';
+    isState ||= event.type === 'session.state' || event.type === 'session.closed';
     if (timer === undefined) timer = setTimeout(run, REFRESH_MS);
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { endpoints } from '../endpoints.ts';
-import { SessionEvent, StreamFrame } from '../frames.ts';
+import { ControlFrame, SessionEvent, StreamFrame } from '../frames.ts';
 import { queryInteger } from '../schemas/common.ts';
 import { page } from '../schemas/page.ts';
 import { route } from './route.ts';
@@ -61,9 +61,10 @@ export const eventRoutes = {
     ...request,
     responses: {
       200: {
-        description: 'SSE: `id` is a cursor over all sessions, `data` the event',
+        description:
+          'SSE: `id` is a cursor over all sessions, `data` the event. That a session was erased is told by the node that does it, live only',
         schema: EventPage,
-        frames: SessionEvent,
+        frames: ControlFrame,
       },
     },
     problems: ['events_compacted'],

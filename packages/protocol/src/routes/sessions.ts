@@ -16,6 +16,8 @@ import {
   SessionCreated,
   SessionDetail,
   SessionStatus,
+  StateCounts,
+  StateFilter,
   Usage,
 } from '../schemas/session.ts';
 import { BackgroundTask } from '../schemas/task.ts';
@@ -65,6 +67,9 @@ export const sessionRoutes = {
         .enum([...SessionStatus.options, 'all'])
         .default('connected')
         .meta({ description: 'Only sessions with this status' }),
+      state: StateFilter.optional().meta({
+        description: 'Only open sessions that do one of these now, such as `running,background`',
+      }),
       cwd: ArgumentText.optional().meta({ description: 'Only sessions that work in this folder' }),
       q: z.string().min(1).max(500).optional().meta({
         description:
@@ -97,6 +102,13 @@ export const sessionRoutes = {
       },
     },
     problems: folder,
+  }),
+  countStates: route({
+    ...endpoints.countStates,
+    access: { may: 'read', of: 'tenant' },
+    tag: 'sessions',
+    summary: 'How many sessions run, wait for a person, work in the background or are idle',
+    responses: { 200: { description: 'Now; those that are asleep are not counted', schema: StateCounts } },
   }),
   getSession: route({
     ...endpoints.getSession,

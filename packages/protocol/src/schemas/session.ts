@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SESSION_STATES, SESSION_STATUSES, TURN_OUTCOMES } from '../reasons.ts';
+import { OPEN_SESSION_STATES, SESSION_STATES, SESSION_STATUSES, TURN_OUTCOMES } from '../reasons.ts';
 import type { OwnOption } from '../session-options.ts';
 import { PendingCall } from './call.ts';
 import { ArgumentText, ModelName, SessionId, Timestamp, TurnId } from './common.ts';
@@ -13,6 +13,19 @@ export const SessionStatus = z.enum(SESSION_STATUSES);
 export type SessionStatus = z.infer<typeof SessionStatus>;
 export const SessionState = z.enum(SESSION_STATES);
 export type SessionState = z.infer<typeof SessionState>;
+
+/** States as a query parameter, such as `running,background`. */
+export const StateFilter = z
+  .string()
+  .max(100)
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(OPEN_SESSION_STATES)));
+
+/** How many sessions are at work. Those that are asleep are not counted: there may be any number of them. */
+export const StateCounts = z
+  .object({ running: z.int(), waiting: z.int(), background: z.int(), idle: z.int() })
+  .meta({ id: 'StateCounts' });
+export type StateCounts = z.infer<typeof StateCounts>;
 
 const Metadata = z.record(z.string(), z.unknown());
 

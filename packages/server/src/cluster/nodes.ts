@@ -1,6 +1,8 @@
 import { BackgroundTask, SessionState } from 'claude-agent-protocol';
 import { z } from 'zod';
 import type { Sql } from '../store/postgres/pool.ts';
+import { ownedFromRow } from '../store/rows.ts';
+import type { Owned } from '../store/store.ts';
 import type { Directory } from './directory.ts';
 import type { LiveNode, Membership } from './membership.ts';
 
@@ -17,11 +19,19 @@ export interface Doing {
   tasks: BackgroundTask[];
 }
 
+/** A session that a node runs or has in memory. */
+export interface LiveSession extends Owned {
+  id: string;
+  state: SessionState;
+}
+
 export interface Nodes extends Directory {
   /** The nodes that are alive, as of the last look. */
   live(): readonly LiveNode[];
   /** What sessions do that a live node owns, by id: as their logs say. */
   doing(sessionIds: readonly string[]): Promise<ReadonlyMap<string, Doing>>;
+  /** All sessions that live nodes own, with what they do. */
+  atWork(): Promise<LiveSession[]>;
   /** Of the nodes that are alive and stay, this one is the first: it does what one node has to do for all. */
   isFirst(): boolean;
   /**
@@ -33,6 +43,18 @@ export interface Nodes extends Directory {
 }
 
 const Tasks = z.array(BackgroundTask);
+
+/**
+ * What a session `s` does. Without a turn, its newest state is among its last events; a long turn has thousands behind it,
+ * but then the state follows from what is open. ("exists" may be answered by reading what is open in all sessions.)
+ */
+const STATE = `case
+  when (select p.id from permissions p where p.session_id = s.id and p.state = 'pending' limit 1) is not null
+    then 'waiting'
+  when (select t.id from turns t where t.session_id = s.id and t.state in ('queued', 'running')
+    and t.state = 'running' and t.steers is null limit 1) is not null then 'running'
+  else (select e.data::jsonb ->> 'state' from events e
+    where e.session_id = s.id and e.type = 'session.state' order by e.seq desc limit 1) end`;
 
 /** What is known here of the other nodes. */
 export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
@@ -98,11 +120,8 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
     },
 
     async doing(sessionIds) {
-      // Backwards from the newest event: a state is among the last ones of a session that does nothing.
       const rows = await sql.all(
-        `select s.id, (select e.data::jsonb ->> 'state' from events e
-           where e.session_id = s.id and e.type = 'session.state' order by e.seq desc limit 1) as state,
-           (select e.data::jsonb ->> 'tasks' from events e where e.session_id = s.id and e.seq = s.tasks_seq) as tasks
+        `select s.id, ${STATE} as state, (select e.data::jsonb ->> 'tasks' from events e where e.session_id = s.id and e.seq = s.tasks_seq) as tasks
          from sessions s join nodes n on n.incarnation = s.owner where s.id = any($1)`,
         sessionIds,
       );
@@ -117,6 +136,19 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
             tasks: (typeof tasks === 'string' && Tasks.safeParse(JSON.parse(tasks)).data) || [],
           },
         ]),
+      );
+    },
+
+    async atWork() {
+      const rows = await sql.all(
+        `select s.id, s.tenant, s.created_by, ${STATE} as state
+         from nodes n cross join lateral (select * from sessions where owner = n.incarnation offset 0) s
+         where s.status = 'connected' and s.hidden is null`,
+      );
+      return rows.flatMap((row) =>
+        row.state === null
+          ? []
+          : { id: String(row.id), ...ownedFromRow(row), state: SessionState.parse(row.state) },
       );
     },
 

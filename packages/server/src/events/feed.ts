@@ -1,5 +1,5 @@
 import { isTurnEnd, type PartialBlock } from 'claude-agent-protocol';
-import type { StoredEvent } from '../store/store.ts';
+import type { Owned, StoredEvent } from '../store/store.ts';
 import { durableFrame, eventFrame, type Frame, liveFrame } from './frames.ts';
 import { createPartials, type Partials } from './partials.ts';
 import { dataOf, isEvent } from './stored.ts';
@@ -40,8 +40,10 @@ export interface Feed {
   subscribeAll(subscriber: Subscriber, after: number): Subscription;
   /** Drops what is known of a session that nobody follows any more: another node goes on with it. */
   forget(sessionId: string): void;
-  /** Ends every subscription to a session that is erased. */
+  /** Ends every subscription to a session. */
   endSession(sessionId: string): void;
+  /** The same, and the readers of all sessions here are told that it is erased. `of`: whose it was. */
+  erased(sessionId: string, of: Owned | undefined): void;
   end(): void;
 }
 
@@ -146,6 +148,12 @@ export function createFeed(onFollow?: (sessionId: string) => () => void, tail?: 
     dropIfUnused(sessionId, channel);
   };
 
+  const endSession: Feed['endSession'] = (sessionId) => {
+    const channel = channels.get(sessionId);
+    if (channel) endChannel(channel, 'erased');
+    channels.delete(sessionId);
+  };
+
   return {
     relay: toSession,
     publish(sessionId, frame) {
@@ -170,10 +178,10 @@ export function createFeed(onFollow?: (sessionId: string) => () => void, tail?: 
     forget(sessionId) {
       if (channels.get(sessionId)?.subscribers.size === 0) channels.delete(sessionId);
     },
-    endSession(sessionId) {
-      const channel = channels.get(sessionId);
-      if (channel) endChannel(channel, 'erased');
-      channels.delete(sessionId);
+    endSession,
+    erased(sessionId, of) {
+      endSession(sessionId);
+      push(all, { durable: false, turnId: null, type: 'session.erased', message: {}, sessionId, of });
     },
     end() {
       ended = true;
@@ -210,12 +218,14 @@ export function encodeForSession(sessionId: string, frame: Frame): string {
     : liveFrame(frame.type, sessionId, frame.turnId, frame.message);
 }
 
-export const encodeForAll = (frame: Frame): string =>
-  frame.durable ? eventFrame(frame.event, frame.event.cursor) : '';
+export function encodeForAll(frame: Frame): string {
+  if (frame.durable) return eventFrame(frame.event, frame.event.cursor);
+  return frame.type === 'session.erased' ? liveFrame(frame.type, frame.sessionId, null, {}) : '';
+}
 
 function followLive(channel: Channel, frame: Frame & { durable: false }): void {
   if (frame.type === 'agent.delta') channel.partials.observe(frame.message);
-  else {
+  else if (frame.type === 'agent.partial') {
     channel.turnId = frame.turnId;
     channel.partials.restore(frame.message.blocks);
   }

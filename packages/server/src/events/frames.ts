@@ -1,6 +1,6 @@
 import { EVENTS, type EventType, type LiveData, type LiveType } from 'claude-agent-protocol';
 import { z } from 'zod';
-import type { StoredEvent } from '../store/store.ts';
+import type { Owned, StoredEvent } from '../store/store.ts';
 
 /** A message that is sent and not stored: a token delta (`stream_event`), or progress. */
 export type LiveMessage = LiveData<'agent.delta'>;
@@ -22,7 +22,18 @@ export interface StreamEventMessage {
 export type Frame =
   | { durable: true; turnId: string | null; event: StoredEvent }
   | { durable: false; turnId: string | null; type: 'agent.delta'; message: LiveMessage }
-  | { durable: false; turnId: string | null; type: 'agent.partial'; message: LiveData<'agent.partial'> };
+  | { durable: false; turnId: string | null; type: 'agent.partial'; message: LiveData<'agent.partial'> }
+  | ErasedFrame;
+
+/** Tells the readers of all sessions that one was erased. `of`: whose it was. */
+export interface ErasedFrame {
+  durable: false;
+  turnId: null;
+  type: 'session.erased';
+  message: LiveData<'session.erased'>;
+  sessionId: string;
+  of: Owned | undefined;
+}
 
 /** An event as its subscribers get it. */
 export const durableFrame = (event: StoredEvent): Frame => ({ durable: true, turnId: event.turnId, event });

@@ -125,7 +125,11 @@ export async function streamAll(
     encode: encodeForAll,
     ...(scope.tenant !== undefined && {
       filter(frame) {
-        const of = frame.durable ? (frame.event.of ?? store.ownedNow?.(frame.event.sessionId)) : undefined;
+        const of = frame.durable
+          ? (frame.event.of ?? store.ownedNow?.(frame.event.sessionId))
+          : frame.type === 'session.erased'
+            ? frame.of
+            : undefined;
         return of !== undefined && isInScope(scope, of);
       },
     }),

@@ -10,6 +10,7 @@ import type { Principal } from '../access/principal.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Peers } from '../agent/peers.ts';
+import type { LiveSession } from '../cluster/nodes.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Observation } from '../observe/observation.ts';
 import type { ProcessCounts } from '../observe/watched-processes.ts';
@@ -63,6 +64,7 @@ export interface AppDeps {
     doing(
       sessionIds: readonly string[],
     ): Promise<ReadonlyMap<string, { state: SessionState; tasks: BackgroundTask[] }>>;
+    atWork(): Promise<LiveSession[]>;
   };
   /** For operators to see. */
   operations: {

@@ -1,4 +1,5 @@
 import type { SessionState } from 'claude-agent-protocol';
+import type { LiveSession } from '../cluster/nodes.ts';
 import type { SessionsAtWork } from '../observe/state.ts';
 import type { Session } from './session.ts';
 
@@ -14,6 +15,8 @@ export interface AtWork {
   isBusy(): boolean;
   /** Whether something that happened cannot be written at the moment. */
   isStuck(): boolean;
+  /** What each session in memory does. */
+  live(): LiveSession[];
   /** In numbers. 10,000 sessions take about 10 ms. */
   atWork(): SessionsAtWork;
 }
@@ -31,6 +34,11 @@ export function createAtWork(all: () => readonly Session[]): AtWork {
   return {
     isBusy: () => all().some(works),
     isStuck,
+    live: () =>
+      all().map((session) => {
+        const { id, tenant, createdBy } = session.record();
+        return { id, tenant, createdBy, state: session.state() };
+      }),
     atWork() {
       const sessions = all();
       const states = new Map<SessionState, number>();

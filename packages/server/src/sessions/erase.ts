@@ -51,9 +51,10 @@ export function createEraser({ store, agent, feed, ownership, workspaces, onErro
 
   const remove = async (id: string): Promise<void> => {
     try {
+      const of = await store.whose(id);
       // Refused when an earlier request got this far.
       await store.write([{ kind: 'hide-session', id }]);
-      feed.endSession(id);
+      feed.erased(id, of);
       await workspaces.erase(id);
       const conversations = await store.conversations(id);
       await agent.erase([id, ...conversations.map((each) => each.id)], id);

@@ -84,6 +84,8 @@ const EXCEPTIONS: readonly { sql: string; step: string; why: string }[] = [
   { sql: 'octet_length(tool_input)', step: 'Sort', why: 'the requests of one session that is erased' },
   { sql: "where e.row ? 'tasks' order by", step: 'Sort', why: 'the events of one write' },
   { sql: 'session_id::text from turn_texts', step: 'Sort', why: 'the few sessions that were found' },
+  { sql: 'f (wanted) cross join', step: 'Sort', why: 'the sessions that are named: those that are live' },
+  { sql: 'from nodes n cross', step: 'Index Only Scan nodes_by_incarnation', why: 'one row for each node' },
   { sql: 'from sessions_found(', step: 'Sort', why: 'the few sessions that were found' },
   {
     sql: 'with recursive owners',
@@ -126,6 +128,8 @@ const INDEXES: readonly (readonly [sql: string, index: string])[] = [
   ['select l.session_id::text from session_labels l where l.tags', 'session_labels_by_tag'],
   ['from sessions s where s.owner = any($3::text[])', 'sessions_by_owner'],
   ['with recursive owners', 'sessions_by_owner'],
+  ['from nodes n cross join lateral (select * from sessions', 'sessions_by_owner'],
+  ['f (wanted) cross join', 'sessions_pkey'],
   ['exists (select from nodes n where n.incarnation', 'nodes_by_incarnation'],
   ['(tenant, last_activity, id) < ($1, $2, $3) and (tenant) >= ($1) order by', 'sessions_by_tenant'],
   ['and (tenant, status) >= ($1, $2) order by', 'sessions_by_tenant_and_status'],
@@ -357,6 +361,7 @@ async function useCluster(url: string, store: PostgresStore, sharedFolders: bool
   await nodes.locate(session.id);
   await nodes.folderOf(session.id);
   await nodes.doing([session.id]);
+  await nodes.atWork();
   const stop = nodes.onChange(session.id, () => {});
   await nodes.update([]);
   stop();

@@ -21,6 +21,7 @@ import type {
   SessionRecord,
   TurnRecord,
 } from './records.ts';
+import type { Scope, SessionQuery } from './session-query.ts';
 import type { WebhookStore } from './webhooks.ts';
 
 export type { Counted, CountedOf } from './limits.ts';
@@ -36,6 +37,7 @@ export type {
   TurnRecord,
   WorkspaceRecord,
 } from './records.ts';
+export type { Scope, SessionQuery } from './session-query.ts';
 
 export interface NewEvent<T extends EventType = EventType> {
   sessionId: string;
@@ -56,9 +58,6 @@ export interface StoredEvent<T extends EventType = EventType> extends NewEvent<T
 
 /** Who a session belongs to. */
 export type Owned = Pick<SessionRecord, 'tenant' | 'createdBy'>;
-
-/** Which sessions are meant: all of them, those of a tenant, or those that one maker created in it. */
-export type Scope = { tenant?: undefined } | { tenant: string; createdBy?: string | undefined };
 
 /** An entry of a conversation's history: a user's prompt whose turn has begun, or a message of the agent. */
 export interface HistoryEntry {
@@ -245,21 +244,6 @@ export interface SessionSums {
   costUsd: number;
   /** How its newest turn of those that have ended did; null before the first. */
   lastOutcome: TurnOutcome | null;
-}
-
-/** Filters and page of a list of sessions. */
-export interface SessionQuery {
-  scope?: Scope | undefined;
-  status: SessionStatus | 'all';
-  limit: number;
-  /** `next` of the page before. */
-  cursor?: string | undefined;
-  /** Exactly this folder. */
-  cwd?: string | undefined;
-  /** Text in the title or in a message; ASCII letters match in either case. */
-  q?: string | undefined;
-  /** Members of the metadata and their values. */
-  metadata?: Readonly<Record<string, string | number | boolean | null>> | undefined;
 }
 
 /**

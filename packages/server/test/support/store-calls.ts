@@ -61,8 +61,12 @@ const questions: Record<
   secret: (store) => [store.secret('a purpose', 'a value')],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
-  listSessions: (store) => [
+  listSessions: (store, id) => [
     ...filters.map((filter) => store.listSessions({ ...filter, limit: 50 })),
+    // Of those that are live, and those that are not: by their ids.
+    ...filters.map((filter) => store.listSessions({ ...filter, limit: 50, only: [id, 'another'] })),
+    ...scopes.map((scope) => store.listSessions({ status: 'connected', limit: 50, scope, only: [id] })),
+    store.listSessions({ status: 'connected', limit: 50, without: [id, 'another'] }),
     ...scopes.flatMap((scope) =>
       (['all', 'connected'] as const).map((status) => store.listSessions({ status, limit: 50, scope })),
     ),

@@ -64,7 +64,7 @@ export function createFollower(source: Source): Follower {
     if (pending.length === 0) return;
     conversation.add(pending);
     pending = [];
-    set({});
+    set(conversation.view().erased ? { phase: 'gone' } : {});
   };
   const schedule = (): void => {
     if (flushIn) return;

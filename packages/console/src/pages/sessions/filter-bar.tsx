@@ -5,6 +5,7 @@ import { Button } from '../../ui/button.tsx';
 import { Menu } from '../../ui/menu.tsx';
 import { shortPath } from './list-state.ts';
 import type { SessionsSearch } from './search.ts';
+import { ShownChoice } from './shown-choice.tsx';
 
 const texts = sessionsTexts.filters;
 /** Typing is over when so long nothing came. */
@@ -16,25 +17,13 @@ interface FilterBarProps {
   folders: readonly string[];
   tags: readonly string[];
   input: RefObject<HTMLInputElement | null>;
-  onChange(change: Partial<Record<'q' | 'status' | 'cwd' | 'tag', string | undefined>>): void;
+  onChange(change: Partial<Record<'q' | 'status' | 'state' | 'cwd' | 'tag', string | undefined>>): void;
 }
 
 export function FilterBar({ search, folders, tags, input, onChange }: FilterBarProps): ReactNode {
-  const status = search.status ?? 'open';
   return (
     <search aria-label={texts.label} className="flex flex-wrap items-center gap-2 border-b px-4 py-2">
       <SearchField q={search.q ?? ''} input={input} onChange={(q) => onChange({ q })} />
-      <Menu
-        label={texts.status}
-        trigger={<FilterButton label={texts[status]} />}
-        groups={[
-          (['open', 'closed', 'all'] as const).map((each) => ({
-            label: texts[each],
-            checked: each === status,
-            onSelect: () => onChange({ status: each === 'open' ? undefined : each }),
-          })),
-        ]}
-      />
       <Choice
         label={texts.folder}
         any={texts.anyFolder}
@@ -53,6 +42,7 @@ export function FilterBar({ search, folders, tags, input, onChange }: FilterBarP
           onChoose={(tag) => onChange({ tag })}
         />
       )}
+      <ShownChoice search={search} onChange={onChange} />
     </search>
   );
 }

@@ -112,6 +112,17 @@ describe('the list after events', () => {
     expect(afterEvents(pagesOf(['a']), events, filtersOf({ q: 'text' })).missing).toEqual([]);
   });
 
+  test('of a state gains and loses sessions with their states', () => {
+    const waiting = filtersOf({ state: 'waiting' });
+    const events = [event('y', 'turn.started'), state('x', 'waiting'), state('z', 'running')];
+    const { pages, missing } = afterEvents(pagesOf(['a', 'b']), [state('a', 'running'), ...events], waiting);
+    // "b" was asked for by its state; no event says that it has left it.
+    expect(ids(pages)).toEqual(['b']);
+    expect(missing).toEqual(['x']);
+    expect(ids(withSession(pages, session('x', { state: 'waiting' }), waiting))).toContain('x');
+    expect(ids(withSession(pages, session('x', { state: 'idle' }), waiting))).not.toContain('x');
+  });
+
   test('loses what no longer fits the filters', () => {
     const closed = [event('a', 'session.closed')];
     expect(ids(afterEvents(pagesOf(['a', 'b']), closed, OPEN).pages)).toEqual(['b']);
@@ -132,6 +143,10 @@ test('a session that was read comes to its place, to the top, or nowhere', () =>
   const before = pagesOf(['a', 'b']);
   expect(rowsOf(withSession(before, session('b', { title: 'x' }), OPEN))[1]?.title).toBe('x');
   expect(ids(withSession(before, session('c'), OPEN))).toEqual(['c', 'a', 'b']);
+  const old = session('c', { last_activity: '2025-01-01T00:00:00Z' });
+  expect(ids(withSession(before, old, OPEN))).toEqual(['a', 'b', 'c']);
+  const more = { ...before, pages: before.pages.map((page) => ({ ...page, has_more: true })) };
+  expect(ids(withSession(more, old, OPEN))).toEqual(['a', 'b']);
   expect(withSession(before, session('c', { status: 'closed' }), OPEN)).toBe(before);
   expect(ids(withSession(before, session('a', { status: 'closed' }), OPEN))).toEqual(['b']);
   expect(ids(withSession(before, session('c'), filtersOf({ tag: 'team=red' })))).toEqual(['a', 'b']);

@@ -1,6 +1,6 @@
 import type { InfiniteData } from '@tanstack/react-query';
 import type { Session, SessionEvent } from 'claude-agent-client';
-import { belongs, isActivity, type ListFilters } from './search.ts';
+import { belongs, isActivity, isIn, type ListFilters } from './search.ts';
 
 export interface SessionPage {
   sessions: Session[];
@@ -79,7 +79,7 @@ export function afterEvents(
     const { session_id: id } = event;
     const before = changed.get(id) ?? known.get(id);
     if (!before) {
-      if (isActivity(event) && filters.q === undefined) missing.add(id);
+      if (filters.q === undefined && mayJoin(event, filters)) missing.add(id);
       continue;
     }
     const after = afterEvent(before, event);
@@ -91,10 +91,14 @@ export function afterEvents(
     }
   }
   if (changed.size === 0) return { pages, missing: [...missing] };
-  const stays = (session: Session): boolean => filters.q !== undefined || belongs(session, filters);
+  const stays = (session: Session): boolean => stillBelongs(session, filters);
   const top = [...up].toReversed().flatMap((id) => changed.get(id) ?? known.get(id) ?? []);
   return { pages: replaced(pages, changed, top.filter(stays), stays), missing: [...missing] };
 }
+
+/** Whether an event may bring its session into the list. Of a list of some states, only a state does. */
+const mayJoin = (event: SessionEvent, { state }: ListFilters): boolean =>
+  state ? event.type === 'session.state' && isIn(event.data, state) : isActivity(event);
 
 /** Rows that change, leave, or come to the top. Pages without any of them stay the same objects. */
 function replaced(
@@ -123,22 +127,32 @@ function replaced(
   return { ...pages, pages: next };
 }
 
-/** The list with a session that was read: in its place if it is there, or at the top if it belongs there. */
+/** The list with a session that was read: in its place if it is there, or where its last activity puts it, if it belongs there and so far is loaded. */
 export function withSession(pages: Pages, session: Session, filters: ListFilters): Pages {
   const id = session.session_id;
   const isThere = pages.pages.some(({ sessions }) => sessions.some((row) => row.session_id === id));
-  if (isThere)
-    return replaced(
-      pages,
-      new Map([[id, session]]),
-      [],
-      (row) => filters.q !== undefined || belongs(row, filters),
-    );
+  if (isThere) return replaced(pages, new Map([[id, session]]), [], (row) => stillBelongs(row, filters));
   if (!belongs(session, filters)) return pages;
-  const [first, ...others] = pages.pages;
-  if (!first) return pages;
-  return { ...pages, pages: [{ ...first, sessions: [session, ...first.sessions] }, ...others] };
+  const isOlder = (row: Session): boolean => row.last_activity <= session.last_activity;
+  const number = pages.pages.findIndex(
+    ({ sessions, has_more: hasMore }) => sessions.some(isOlder) || !hasMore,
+  );
+  return {
+    ...pages,
+    pages: pages.pages.map((page, at) => {
+      if (at !== number) return page;
+      const place = page.sessions.findIndex(isOlder);
+      return {
+        ...page,
+        sessions: page.sessions.toSpliced(place < 0 ? page.sessions.length : place, 0, session),
+      };
+    }),
+  };
 }
+
+/** A session that is in the list has the text that was looked for. */
+const stillBelongs = (session: Session, { q: _, ...filters }: ListFilters): boolean =>
+  belongs(session, filters);
 
 export function withoutSession(pages: Pages, sessionId: string): Pages {
   return {

@@ -6,11 +6,19 @@ describe('the address of the list', () => {
     expect(
       parseSearch({ q: 12, status: 'all', cwd: '/work', tag: 'a=b', dialog: 'create', more: 1 }),
     ).toEqual({ q: '12', status: 'all', cwd: '/work', tag: 'a=b', dialog: 'create' });
-    expect(parseSearch({ q: '', status: 'odd', cwd: {}, tag: 'none', dialog: 'erase' })).toEqual({});
+    expect(
+      parseSearch({ q: '', status: 'odd', state: 'odd', cwd: {}, tag: 'none', dialog: 'erase' }),
+    ).toEqual({});
+    // Only open sessions do something.
+    expect(parseSearch({ status: 'closed', state: 'waiting' })).toEqual({ state: 'waiting' });
   });
 
   test('becomes the filters of the server', () => {
     expect(filtersOf({})).toEqual({ status: 'connected' });
+    expect(filtersOf({ state: 'running' })).toEqual({
+      status: 'connected',
+      state: ['running', 'background'],
+    });
     expect(filtersOf({ q: 'x', status: 'all', tag: 'n=3', dialog: 'create' })).toEqual({
       status: 'all',
       q: 'x',

@@ -27,16 +27,17 @@ const OFFERED = 30;
 export function SessionsPage(): ReactNode {
   useTitle(texts.title);
   const search = useSearch({ from: '/sessions' });
-  const { q, status, cwd, tag } = search;
+  const { q, status, state, cwd, tag } = search;
   const filters = useMemo(
     () =>
       filtersOf({
         ...(q !== undefined && { q }),
         ...(status && { status }),
+        ...(state && { state }),
         ...(cwd !== undefined && { cwd }),
         ...(tag !== undefined && { tag }),
       }),
-    [q, status, cwd, tag],
+    [q, status, state, cwd, tag],
   );
   const list = useSessionList(filters);
   const change = useChange();
@@ -83,13 +84,20 @@ function Content({
   if (list.rows.length > 0) return <SessionRows list={list} actions={actions} />;
   if (list.error) return <Failure problem={list.error} retry={list.retry} />;
   const { dialog: _, ...filters } = search;
-  return Object.keys(filters).length > 0 ? <NothingFits /> : <NoSessions />;
+  return Object.keys(filters).length > 0 ? <NothingFits filters={filters} /> : <NoSessions />;
 }
 
-function NothingFits(): ReactNode {
+function NothingFits({ filters }: { filters: SessionsSearch }): ReactNode {
   const navigate = useNavigate();
+  const { state, ...others } = filters;
+  const isOnly = Object.keys(others).length === 0;
+  const { none, nothingWaits, nothingRuns } = texts.empty;
   return (
-    <Empty title={texts.empty.none}>
+    <Empty
+      title={
+        isOnly && state === 'waiting' ? nothingWaits : isOnly && state === 'running' ? nothingRuns : none
+      }
+    >
       <Button onClick={() => void navigate({ to: '/sessions' })}>{texts.filters.clear}</Button>
     </Empty>
   );
@@ -175,6 +183,11 @@ function usePageCommands(input: RefObject<HTMLInputElement | null>): void {
   const commands = useMemo<Command[]>(
     () => [
       { id: 'sessions.search', label: texts.keys.search, keys: '/', run: () => input.current?.focus() },
+      ...(['waiting', 'running'] as const).map((state) => ({
+        id: `sessions.${state}`,
+        label: texts.keys[state],
+        run: () => change({ state, status: undefined }),
+      })),
       ...(mayUse
         ? [
             {

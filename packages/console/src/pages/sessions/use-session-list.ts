@@ -42,7 +42,7 @@ export function useSessionList(filters: ListFilters): SessionList {
   const queries = useQueryClient();
   const live = useMemo(() => createLiveList(queries, filters), [queries, filters]);
   useEffect(() => () => live.stop(), [live]);
-  useLiveEvents(live.take);
+  useLiveEvents(live.take, live.erased);
   const query = useInfiniteQuery({
     queryKey: keyOf(filters),
     queryFn: ({ pageParam, signal }) =>
@@ -76,6 +76,7 @@ const cursorOf = (cursor: string | undefined) => (cursor === undefined ? {} : { 
 
 interface LiveList {
   take(event: SessionEvent): void;
+  erased(sessionId: string): void;
   /** Reads a page. What events tell meanwhile may be missing in it, so their sessions are read once more. */
   reading(read: () => Promise<SessionPage>): Promise<SessionPage>;
   stop(): void;
@@ -122,6 +123,7 @@ function createLiveList(queries: QueryClient, filters: ListFilters): LiveList {
       events.push(event);
       timer ??= setTimeout(flush, TOGETHER_MS);
     },
+    erased: (id) => update((pages) => withoutSession(pages, id)),
     async reading(read) {
       const touched = new Set<string>();
       readings.add(touched);

@@ -1,8 +1,10 @@
 import { routes, type SessionState } from 'claude-agent-protocol';
 import type { Hono } from 'hono';
 import { makerOf, OF_THE_MACHINE, type Principal, scopeOf } from '../../access/principal.ts';
+import type { LiveSession } from '../../cluster/nodes.ts';
 import { problem } from '../../errors.ts';
 import { readLeftOpen } from '../../sessions/left-open.ts';
+import { countStates, inStates, liveSessions } from '../../sessions/live.ts';
 import type { Session } from '../../sessions/session.ts';
 import { secretsView, sessionView, usageView } from '../../sessions/views.ts';
 import { isInScope } from '../../store/scope.ts';
@@ -41,6 +43,8 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     };
   };
 
+  const live = async (): Promise<LiveSession[]> => liveSessions(sessions.live(), await nodes?.atWork());
+
   /** @throws AppError 403 */
   const checkTrust = (principal: Principal, isAsked: boolean | undefined): void => {
     const roles = deps.trustProjectRoles;
@@ -62,9 +66,14 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
   });
 
   mount(app, routes.listSessions, async ({ query }, c) => {
-    const { cwd, ...rest } = query;
+    const { cwd, state: states, ...rest } = query;
     const folder = cwd === undefined ? undefined : await folders.check(cwd);
-    const page = await sessions.list({ ...rest, cwd: folder, scope: scopeOf(c.get('principal')) });
+    const page = await sessions.list({
+      ...rest,
+      cwd: folder,
+      scope: scopeOf(c.get('principal')),
+      ...(states && { ...inStates(states, await live()) }),
+    });
     const away = page.sessions.filter(({ session }) => !session).map(({ record }) => record.id);
     const [sums, elsewhere] = await Promise.all([
       store.sessionSums(page.sessions.map(({ record }) => record.id)),
@@ -77,6 +86,8 @@ export function sessionRoutes(app: Hono<HttpEnv>, deps: AppDeps): void {
     });
     return named('sessions', list, page.next);
   });
+
+  mount(app, routes.countStates, async (_, c) => countStates(await live(), scopeOf(c.get('principal'))));
 
   mount(app, routes.listAvailable, async ({ query }, c) => {
     const scope = scopeOf(c.get('principal'));

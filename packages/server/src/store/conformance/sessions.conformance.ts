@@ -225,6 +225,40 @@ export function describeSessions(subject: Subject): void {
       expect(second.next).toBeNull();
     });
 
+    test('a list can be limited to some sessions, or leave some out', async () => {
+      const made = await Promise.all([
+        subject.newSession({ cwd: '/live', title: 'one' }),
+        subject.newSession({ cwd: '/live', title: 'two' }),
+        subject.newSession({ cwd: '/live', title: 'three', status: 'closed' }),
+      ]);
+      const [one, two, three] = made.map(({ id }) => id) as [string, string, string];
+      const list = async (query: Partial<Parameters<Store['listSessions']>[0]>) => {
+        const { sessions } = await subject.store.listSessions({
+          status: 'connected',
+          limit: 10,
+          cwd: '/live',
+          ...query,
+        });
+        return sessions.map(({ title }) => title).sort();
+      };
+      expect(await list({ only: [one, three, 'unknown'] })).toEqual(['one']);
+      expect(await list({ only: [one, two, three], status: 'all', q: 'T' })).toEqual(['three', 'two']);
+      expect(await list({ only: [] })).toEqual([]);
+      expect(await list({ without: [one, 'unknown'] })).toEqual(['two']);
+      expect(await list({ without: [] })).toEqual(['one', 'two']);
+      const first = await subject.store.listSessions({ status: 'all', limit: 2, only: [one, two, three] });
+      const rest = await subject.store.listSessions({
+        status: 'all',
+        limit: 2,
+        only: [one, two, three],
+        cursor: first.next ?? undefined,
+      });
+      expect([...first.sessions, ...rest.sessions].map(({ id }) => id).sort()).toEqual(
+        [one, two, three].sort(),
+      );
+      expect(rest.next).toBeNull();
+    });
+
     test('sessions are found by text anywhere in what was said to them, not by how it is stored', async () => {
       const one = await subject.newSession();
       const long = `${'lorem '.repeat(11_000)}far away`;

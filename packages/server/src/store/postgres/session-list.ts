@@ -32,9 +32,10 @@ const createValues = (): Values => {
  */
 export const sessionList = (sql: Sql): Pick<SessionReads, 'listSessions'> => ({
   async listSessions(query) {
-    const { limit, q, metadata } = query;
+    const { limit, q, metadata, only } = query;
     const pattern = q === undefined ? null : likeText(q);
     const tags = metadata === undefined ? [] : tagsOf(metadata);
+    if (only) return sessionPage(await among(sql, query, only, { pattern, tags }), limit);
     if (pattern === null && tags.length === 0) return sessionPage(await walk(sql, query), limit);
     const byIndex = pattern === null || INDEXED.test(q ?? '');
     if (byIndex && (await areFew(sql, pattern, tags)))
@@ -59,18 +60,43 @@ function walk(sql: Sql, query: SessionQuery, tests?: Tests): Promise<ReadRow[]> 
   const inOrder = (limit: number): string =>
     `select * from sessions where ${where} order by ${order} limit ${values.$(limit)}`;
   if (!tests) return sql.all(inOrder(query.limit + 1), ...values.all);
+  const conditions = testsOf(tests, values);
+  const newest = inOrder(tests.atMost ?? Number.MAX_SAFE_INTEGER);
+  return sql.all(
+    `select * from (${newest}) s where ${conditions.join(' and ')} order by ${order} limit ${values.$(query.limit + 1)}`,
+    ...values.all,
+  );
+}
+
+/** The conditions that a session `s` has a text and tags. */
+function testsOf({ pattern, tags }: Omit<Tests, 'atMost'>, { $ }: Values): string[] {
   const conditions: string[] = [];
-  if (tests.pattern !== null) {
-    const like = `ilike ${values.$(tests.pattern)} escape '\\'`;
+  if (pattern !== null) {
+    const like = `ilike ${$(pattern)} escape '\\'`;
     conditions.push(
       // An aggregate is asked of each session; "exists" may be turned into a search through all texts.
       `(s.title ${like} or (select bool_or(t.text ${like}) from turn_texts t where t.session_id = s.id))`,
     );
   }
-  if (tests.tags.length > 0) conditions.push(`s.tags @> ${values.$(tests.tags)}::text[]`);
-  const newest = inOrder(tests.atMost ?? Number.MAX_SAFE_INTEGER);
+  if (tags.length > 0) conditions.push(`s.tags @> ${$(tags)}::text[]`);
+  return conditions;
+}
+
+/** Reads a few sessions by their ids, and sorts those that fit. */
+function among(
+  sql: Sql,
+  query: SessionQuery,
+  ids: readonly string[],
+  tests: Omit<Tests, 'atMost'>,
+): Promise<ReadRow[]> {
+  const values = createValues();
+  const given = values.$(ids);
+  const { where, order } = place(query, values);
+  const conditions = [where, ...testsOf(tests, values)].join(' and ');
+  // "offset 0" keeps this order of the tables.
   return sql.all(
-    `select * from (${newest}) s where ${conditions.join(' and ')} order by ${order} limit ${values.$(query.limit + 1)}`,
+    `select s.* from unnest(${given}::text[]) f (wanted) cross join lateral (select * from sessions where id = f.wanted offset 0) s
+     where ${conditions} order by ${order} limit ${values.$(query.limit + 1)}`,
     ...values.all,
   );
 }
@@ -100,7 +126,13 @@ function find(
 
 /** Where a page begins and ends in the index of the columns that are given, and its order there. */
 function place(
-  { status, cwd, cursor, scope }: Pick<SessionQuery, 'status' | 'cwd' | 'cursor' | 'scope'>,
+  {
+    status,
+    cwd,
+    cursor,
+    scope,
+    without,
+  }: Pick<SessionQuery, 'status' | 'cwd' | 'cursor' | 'scope' | 'without'>,
   { $ }: Values,
 ): { where: string; order: string } {
   const { tenant, createdBy } = scope?.tenant === undefined ? {} : scope;
@@ -122,6 +154,7 @@ function place(
     `(${order.join(', ')}) < (${[...marks, $(activity), $(id)].join(', ')})`,
     ...(columns.length > 0 ? [`(${columns.join(', ')}) >= (${marks.join(', ')})`] : []),
     ...others.map(([column, mark]) => `${column} = ${mark}`),
+    ...(without && without.length > 0 ? [`id <> all(${$(without)}::text[])`] : []),
   ];
   return { where: conditions.join(' and '), order: order.map((column) => `${column} desc`).join(', ') };
 }

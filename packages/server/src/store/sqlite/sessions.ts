@@ -21,15 +21,20 @@ export const sessionReads = (sql: Statements): SessionReads => ({
     return new Map(rows.map((row) => [String(row.id), sessionFromRow(row)]));
   },
 
-  async listSessions({ limit, cursor, ...filters }) {
+  async listSessions({ limit, cursor, only, ...filters }) {
     const { conditions, values } = conditionsOf(sql, filters);
-    const rows = sql.all(
-      `select * from sessions where ${['hidden is null', '(last_activity, id) < (?, ?)', ...conditions].join(' and ')}
-       order by last_activity desc, id desc limit ?`,
-      ...decodeCursor(cursor),
-      ...values,
-      limit + 1,
-    );
+    const wanted = ['hidden is null', '(last_activity, id) < (?, ?)', ...conditions].join(' and ');
+    const order = 'order by last_activity desc, id desc limit ?';
+    const given = [...decodeCursor(cursor), ...values, limit + 1];
+    const rows = only
+      ? sql.all(
+          // A cross join keeps this order of the tables: the few sessions are read by their ids.
+          `select sessions.* from (select value as wanted from json_each(?)) f cross join sessions on id = f.wanted
+           where ${wanted} ${order}`,
+          JSON.stringify(only),
+          ...given,
+        )
+      : sql.all(`select * from sessions where ${wanted} ${order}`, ...given);
     return sessionPage(rows, limit);
   },
 
@@ -122,7 +127,7 @@ export function inScope(
 /** The filters of a list. Metadata has no index: it is tested while the list is walked. */
 function conditionsOf(
   sql: Statements,
-  { status, cwd, q, metadata, scope }: Omit<SessionQuery, 'limit' | 'cursor'>,
+  { status, cwd, q, metadata, scope, without }: Omit<SessionQuery, 'limit' | 'cursor' | 'only'>,
 ): { conditions: string[]; values: SQLInputValue[] } {
   const own = inScope(scope);
   const conditions: string[] = [...own.conditions];
@@ -133,6 +138,8 @@ function conditionsOf(
   };
   if (status !== 'all') add('status = ?', status);
   if (cwd !== undefined) add('cwd = ?', cwd);
+  if (without && without.length > 0)
+    add('id not in (select value from json_each(?))', JSON.stringify(without));
   if (q !== undefined) {
     const search = searchCondition(sql, q);
     add(search.sql, ...search.values);
