@@ -23,6 +23,16 @@ async function openSession(
   return { id, page };
 }
 
+const pastePicture = (page: Page): Promise<void> =>
+  field(page).evaluate((element, data) => {
+    const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
+    const files = new DataTransfer();
+    files.items.add(new File([bytes], 'dot.png', { type: 'image/png' }));
+    element.dispatchEvent(
+      new ClipboardEvent('paste', { clipboardData: files, bubbles: true, cancelable: true }),
+    );
+  }, PIXEL);
+
 describe('a conversation', () => {
   test('is written, answered and shown with what was done to files', async () => {
     const { page } = await openSession({ permission_mode: 'acceptEdits' });
@@ -106,10 +116,22 @@ describe('a conversation', () => {
       .getByRole('button', { name: 'Take back to edit' })
       .click();
     await expect.poll(() => field(page).inputValue()).toBe('say third');
+    // A picture that is pasted goes along, and comes back with its message.
+    await pastePicture(page);
+    await page.getByRole('img', { name: 'dot.png' }).waitFor();
+    await send(page, 'say pictured');
+    await queue
+      .getByRole('listitem')
+      .filter({ hasText: 'say pictured' })
+      .getByRole('button', { name: 'Take back to edit' })
+      .click();
+    await page.getByRole('img', { name: 'Attached image' }).waitFor();
+    await expect.poll(() => field(page).inputValue()).toBe('say pictured');
     await send(page, 'say changed');
     await queue.getByText('say changed').waitFor();
     console.server.demo.model.gates.release('queue');
     await rows(page).getByText('changed', { exact: true }).waitFor();
+    await rows(page).getByRole('img', { name: 'Attached image' }).waitFor();
     expect(await rows(page).getByText('first', { exact: true }).count()).toBe(1);
     expect(await rows(page).getByText('second', { exact: true }).count()).toBe(0);
   });
@@ -175,21 +197,5 @@ describe('a conversation', () => {
     expect(await field(page).inputValue()).toBe('/context ');
     await page.reload();
     await expect.poll(() => field(page).inputValue()).toBe('/context ');
-  });
-
-  test('takes a picture that is pasted', async () => {
-    const { page } = await openSession();
-    await field(page).evaluate((element, data) => {
-      const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
-      const files = new DataTransfer();
-      files.items.add(new File([bytes], 'dot.png', { type: 'image/png' }));
-      element.dispatchEvent(
-        new ClipboardEvent('paste', { clipboardData: files, bubbles: true, cancelable: true }),
-      );
-    }, PIXEL);
-    await page.getByRole('img', { name: 'dot.png' }).waitFor();
-    await send(page, 'say seen');
-    await rows(page).getByRole('img', { name: 'Attached image' }).waitFor();
-    await rows(page).getByText('seen', { exact: true }).waitFor();
   });
 });

@@ -18,8 +18,14 @@ export type SessionState = z.infer<typeof SessionState>;
 export const StateFilter = z
   .string()
   .max(100)
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(OPEN_SESSION_STATES)));
+  .transform((text, context): OpenSessionState[] => {
+    const states = z.array(z.enum(OPEN_SESSION_STATES)).safeParse(text.split(','));
+    if (states.success) return states.data;
+    const message = `must be one or more of ${OPEN_SESSION_STATES.join(', ')}, with commas between them`;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+type OpenSessionState = (typeof OPEN_SESSION_STATES)[number];
 
 /** How many sessions are at work. Those that are asleep are not counted: there may be any number of them. */
 export const StateCounts = z

@@ -77,8 +77,8 @@ export function SessionView({
           <Activity view={view} />
           <Queue
             queue={view.queue}
-            onEdit={(text) => {
-              draft.setText(draft.text === '' ? text : `${draft.text}\n${text}`);
+            onEdit={(content) => {
+              draft.add(content);
               field.current?.focus();
             }}
           />

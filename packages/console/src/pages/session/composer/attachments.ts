@@ -39,3 +39,25 @@ export function messageOf(text: string, attachments: readonly Attachment[]): Use
   );
   return text.trim() === '' ? images : [...images, { type: 'text', text }];
 }
+
+/**
+ * The inverse of `messageOf`: text and pictures of a message, to be changed.
+ * @returns undefined for a message that has something else, which would be lost
+ */
+export function contentOf(
+  message: UserInput,
+  name: string,
+  id: number,
+): { text: string; attachments: Attachment[] } | undefined {
+  if (typeof message === 'string') return { text: message, attachments: [] };
+  const texts: string[] = [];
+  const attachments: Attachment[] = [];
+  for (const block of message) {
+    if (block.type === 'text') texts.push(block.text);
+    else if (block.type === 'image' && block.source.type === 'base64') {
+      const { media_type: mediaType, data } = block.source;
+      attachments.push({ id: id + attachments.length, name, mediaType, data });
+    } else return undefined;
+  }
+  return { text: texts.join('\n'), attachments };
+}

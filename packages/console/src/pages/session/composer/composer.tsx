@@ -35,24 +35,24 @@ interface ComposerProps {
 export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNode {
   const { session } = useSessionPage();
   const { fail } = useToasts();
-  const { text, setText } = draft;
-  const [attachments, setAttachments] = useState<readonly Attachment[]>([]);
+  const { text, setText, attachments, setAttachments } = draft;
   const [whenBusy, setWhenBusy] = useState<WhenBusy>('queue');
-  // A message that may have arrived is sent again under its key: it runs once.
-  const idempotencyKey = useRef<string>(undefined);
+  // A message that may have arrived is sent again under its key: it runs once. A changed one is another.
+  const sent = useRef<{ text: string; attachments: readonly Attachment[]; key: string }>(undefined);
   const isRunning = view.running !== undefined;
   const send = useMutation({
     mutationFn: (message: ReturnType<typeof messageOf>) => {
-      idempotencyKey.current ??= crypto.randomUUID();
+      if (sent.current?.text !== text || sent.current.attachments !== attachments)
+        sent.current = { text, attachments, key: crypto.randomUUID() };
       return session.submit(message, {
-        idempotencyKey: idempotencyKey.current,
+        idempotencyKey: sent.current.key,
         whenBusy: isRunning ? whenBusy : 'queue',
       });
     },
     onSuccess: () => {
-      idempotencyKey.current = undefined;
+      sent.current = undefined;
       setText('');
-      setAttachments([]);
+      setAttachments(() => []);
     },
     onError: fail,
   });
@@ -60,10 +60,6 @@ export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNo
   const canSend = (text.trim() !== '' || attachments.length > 0) && !send.isPending;
   const submit = (): void => {
     if (canSend) send.mutate(messageOf(text, attachments));
-  };
-  const change = (next: string): void => {
-    idempotencyKey.current = undefined;
-    setText(next);
   };
   const attach = (files: readonly File[]): void => {
     if (!files.every(isImage)) fail(texts.onlyImages);
@@ -96,7 +92,7 @@ export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNo
       {commands.list}
       <Attachments
         attachments={attachments}
-        onRemove={(id) => setAttachments(attachments.filter((each) => each.id !== id))}
+        onRemove={(id) => setAttachments((before) => before.filter((each) => each.id !== id))}
       />
       <textarea
         ref={field}
@@ -105,7 +101,7 @@ export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNo
         aria-label={texts.label}
         placeholder={texts.placeholder}
         {...commands.aria}
-        onChange={(event) => change(event.target.value)}
+        onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
         onPaste={(event) => takeFiles(event, event.clipboardData.files, attach)}
         className="field-sizing-content max-h-56 min-h-11 w-full resize-none bg-transparent px-3 py-2.5 outline-none placeholder:text-muted"
