@@ -5,7 +5,12 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['claude-agent-source', 'node', 'default'] } },
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', '{examples,bench,scripts}/**/*.test.ts'],
-    globalSetup: ['packages/server/test/support/no-leaks.ts', 'packages/server/test/support/postgres.ts'],
+    // Ended in the other order.
+    globalSetup: [
+      'packages/server/test/support/scratch.ts',
+      'packages/server/test/support/no-leaks.ts',
+      'packages/server/test/support/postgres.ts',
+    ],
     // Three workers on two cores were no quicker (406 to 427 s, two took 428 s), and a terminal test failed once.
     maxWorkers: '100%',
     // Each concurrent test may run an agent process of 180 MB.
