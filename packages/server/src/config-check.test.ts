@@ -116,6 +116,8 @@ describe('every setting', () => {
     if (name === 'allowed_origins') return [['https://a.example', 'http://b'], 'https://a.example,http://b'];
     if (name === 'allowed_hosts') return [['a.example', 'b'], 'a.example,b'];
     if (name === 'sandbox_limits') return [{ processes: 100 }, '{"processes":100}'];
+    if (name === 'sandbox_tenant_uids')
+      return [{ first: 200_000, count: 100 }, '{"first":200000,"count":100}'];
     if (name === 'limits_per_key' || name === 'limits_per_tenant')
       return [{ requests_per_minute: 60 }, '{"requests_per_minute":60}'];
     if (name === 'trust_project_roles') return [['admin', 'operator'], 'admin,operator'];

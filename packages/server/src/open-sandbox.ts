@@ -6,21 +6,23 @@ import { policiesOf } from './access/policies.ts';
 import type { SessionTokens } from './access/session-tokens.ts';
 import { projectFolder } from './agent/claude/rebuild.ts';
 import { configDir, LOGIN, refusesBypass, usesGateway } from './agent/environment.ts';
-import { findBubblewrap } from './agent/sandbox/bubblewrap.ts';
+import { findBubblewrap, tryAsUser } from './agent/sandbox/bubblewrap.ts';
 import { createBubblewrapEngine } from './agent/sandbox/bubblewrap-engine.ts';
 import { openContainerEngine } from './agent/sandbox/container-engine.ts';
 import { createEgress, type Egress, type EgressDeps } from './agent/sandbox/egress.ts';
 import type { Engine } from './agent/sandbox/engine.ts';
 import { createInterceptor } from './agent/sandbox/interceptor.ts';
-import { type ControlGroups, findControlGroups, type SandboxLimits } from './agent/sandbox/limits.ts';
+import { type ControlGroups, findControlGroups } from './agent/sandbox/limits.ts';
 import { createSandbox, type Sandbox } from './agent/sandbox/sandbox.ts';
 import { openSeatbeltEngine } from './agent/sandbox/seatbelt-engine.ts';
 import { systemMounts } from './agent/sandbox/system.ts';
+import { createTenantUsers } from './agent/sandbox/tenant-users.ts';
 import { createTrust, type Trust } from './agent/secrets/trust.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import type { Home } from './lock.ts';
 import type { AgentNetwork } from './sessions/network-policy.ts';
+import type { TenantUids } from './store/tenant-uids.ts';
 
 /**
  * The sandbox of this server's agents, as the configuration says; undefined when they see the machine.
@@ -30,9 +32,9 @@ export async function openSandbox(
   config: Config,
   home: Home,
   logger: Logger,
-  gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean },
+  gateway: Pick<EgressDeps, 'answer'> & { tokens: SessionTokens; hasProviders: boolean; store: TenantUids },
 ): Promise<Sandbox | undefined> {
-  const { mode, container, network, read, write, limits, ownFiles } = config.sandbox;
+  const { mode, container, network, read, write, limits, tenantUids, ownFiles } = config.sandbox;
   const byPolicy = policiesOf(config).some((policy) => policy.network !== undefined);
   const mayLimit = canLimit(config, gateway.hasProviders);
   if (mode === 'off') {
@@ -83,6 +85,7 @@ export async function openSandbox(
     read,
     write,
     limits,
+    users: tenantUids && createTenantUsers(gateway.store, tenantUids),
     hidden: {
       folders: [
         home.folder,
@@ -100,11 +103,16 @@ export async function openSandbox(
   });
 }
 
-async function openOwn(
-  { env, credential, sandbox: { limits, network } }: Config,
-  logger: Logger,
-): Promise<Engine> {
+async function openOwn(config: Config, logger: Logger): Promise<Engine> {
+  const { env, credential, sandbox } = config;
+  const { limits, network, tenantUids } = sandbox;
+  if (tenantUids && credential === LOGIN) {
+    throw new ConfigError(
+      'With "sandbox.tenant_uids" agents cannot use the login of Claude Code, which belongs to the user of the server. Set ANTHROPIC_API_KEY or another provider\'s key.',
+    );
+  }
   if (process.platform === 'darwin') {
+    if (tenantUids) throw new ConfigError('"sandbox.tenant_uids" needs Linux. Remove it.');
     if (limits.memoryBytes !== undefined)
       throw new ConfigError('"sandbox.limits.memory_bytes" needs Linux or containers. Remove the limit.');
     if (network.mode !== 'open')
@@ -119,8 +127,15 @@ async function openOwn(
   }
   if (process.platform !== 'linux') throw new Error('a sandbox needs Linux or macOS');
   const bubblewrap = await findBubblewrap();
+  if (tenantUids) {
+    await tryAsUser(bubblewrap, { uid: tenantUids.first, gid: tenantUids.first }).catch((error: unknown) => {
+      throw new ConfigError(
+        `"sandbox.tenant_uids" cannot be used here: ${messageOf(error)}. The server has to run as root with all capabilities, with setpriv (util-linux), and every user be allowed to make user namespaces. See to that, or remove "tenant_uids".`,
+      );
+    });
+  }
   const groups = findControlGroups();
-  checkLimits(limits, groups, logger);
+  checkLimits(config.sandbox, groups, logger);
   return createBubblewrapEngine({ bubblewrap, groups, system: systemMounts() });
 }
 
@@ -142,13 +157,17 @@ function openContainers(
 }
 
 /** @throws ConfigError when a limit that was asked for cannot be kept */
-function checkLimits(limits: SandboxLimits, { limits: can }: ControlGroups, logger: Logger): void {
+function checkLimits(
+  { limits, tenantUids }: Pick<Config['sandbox'], 'limits' | 'tenantUids'>,
+  { limits: can }: ControlGroups,
+  logger: Logger,
+): void {
   if (limits.memoryBytes !== undefined && !can.memory) {
     throw new ConfigError(
       '"sandbox.limits.memory_bytes" needs a control group in which this server may make others (systemd: Delegate=yes and DelegateSubgroup=server). Allow that, or remove the limit.',
     );
   }
-  if (!can.processes && process.getuid?.() === 0) {
+  if (!can.processes && process.getuid?.() === 0 && !tenantUids) {
     logger.warn(
       'the processes of agents are not limited: the server runs as root, which the kernel exempts, and may not make control groups',
     );

@@ -7,6 +7,7 @@ import type { SandboxLimits } from './agent/sandbox/limits.ts';
 import { parseAllowedHost } from './outbound/allowed-hosts.ts';
 import { hostsOf, type Network } from './outbound/network.ts';
 import { SECRETS_FIELDS } from './secrets-config.ts';
+import type { UidRange } from './store/tenant-uids.ts';
 
 /** How agents are confined, or an engine for containers and the image that they run in. */
 const SandboxMode = z
@@ -20,6 +21,8 @@ const Path = z.string().min(1).refine(isAbsolute, 'must be an absolute path');
 
 /** An agent has 15 to 40 threads; a build with many workers some hundred. */
 const PROCESSES = 4_096;
+/** The last two numbers of 32 bits mean no user. */
+const LAST_UID = 4_294_967_293;
 
 /** What agents may see of the machine. */
 const SandboxSettings = z.strictObject({
@@ -54,6 +57,10 @@ const SandboxSettings = z.strictObject({
         .optional(),
     })
     .optional(),
+  tenant_uids: z
+    .strictObject({ first: z.int().min(1_000).max(LAST_UID), count: z.int().min(1).max(1_000_000) })
+    .refine(({ first, count }) => first + count - 1 <= LAST_UID, 'must end below 4294967294')
+    .optional(),
 });
 
 /** The fields of the configuration file. */
@@ -69,6 +76,8 @@ export interface SandboxConfig {
   read: readonly string[];
   write: readonly string[];
   limits: SandboxLimits;
+  /** Users of the machine, one for each tenant's agents; undefined: they run as the server's user. */
+  tenantUids?: UidRange | undefined;
   /** The configuration and the keys: no agent may see them. */
   ownFiles: readonly string[];
 }
@@ -85,6 +94,7 @@ export function readSandbox(
     read = [],
     write = [],
     limits,
+    tenant_uids,
   }: z.infer<typeof SandboxSettings> = {},
   ownFiles: readonly (string | undefined)[],
 ): SandboxConfig {
@@ -97,12 +107,22 @@ export function readSandbox(
     throw new ConfigError('"sandbox.allowed_hosts" needs "network": "limited". Set it, or remove the hosts.');
   }
   const [, program, image] = /^(docker|podman):(.*)$/.exec(mode ?? '') ?? [];
+  if (tenant_uids && (mode === 'off' || program)) {
+    throw new ConfigError(
+      `"sandbox.tenant_uids" needs bubblewrap, and agents run ${program ? 'in containers' : 'without a sandbox'} (--sandbox ${mode}). Start with --sandbox required, or remove "tenant_uids".`,
+    );
+  }
   const container = program && image ? { program: program as ContainerProgram, image } : undefined;
   return {
     container,
     // A network that is not limited after all would be a surprise.
     mode:
-      container || network !== 'open' ? 'required' : mode === 'auto' || mode === 'required' ? mode : 'off',
+      container || network !== 'open' || tenant_uids
+        ? 'required'
+        : mode === 'auto' || mode === 'required'
+          ? mode
+          : 'off',
+    tenantUids: tenant_uids,
     network: network === 'limited' ? { mode: network, hosts: hostsOf(allowed_hosts) } : { mode: network },
     read: read.map((path) => realPath('read', path)),
     write: write.map((path) => realPath('write', path)),

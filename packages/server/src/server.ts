@@ -1,10 +1,9 @@
-import { mkdirSync, realpathSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { createDemoModel } from 'claude-agent-demo-model';
 import { createGateway, type ProviderStatus } from 'claude-agent-gateway';
-import { SessionOptions } from 'claude-agent-protocol';
+import { DEFAULT_TENANT, SessionOptions } from 'claude-agent-protocol';
 import type { Logger } from 'pino';
 import { createModelRule } from './access/models.ts';
 import { createAccess, requireKey } from './access/open.ts';
@@ -20,7 +19,6 @@ import { createTally, type Price } from './agent/tally.ts';
 import { configured } from './banner.ts';
 import { type Base, type OnError, openAlone } from './base.ts';
 import { type Config, ConfigError } from './config.ts';
-import { messageOf } from './errors.ts';
 import { createLog } from './events/log.ts';
 import { createAccounts } from './gateway/accounts.ts';
 import { createFailureReasons } from './gateway/failure-reasons.ts';
@@ -53,7 +51,7 @@ import { applyConfigured } from './webhooks/configured.ts';
 import { createWebhookSender } from './webhooks/sender.ts';
 import { inWorkspaces } from './workspaces/agent.ts';
 import { createObjects } from './workspaces/create-objects.ts';
-import { createPlaces } from './workspaces/local.ts';
+import { createPlaces, openFolder } from './workspaces/local.ts';
 import { createWorkspaces } from './workspaces/workspaces.ts';
 
 /** Delay between two words of the demo model: slow enough to see, fast enough to wait for. */
@@ -143,6 +141,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
   let url = '';
   let http: HttpServer | undefined;
   const sandbox = await openSandbox(config, home, logger, {
+    store,
     tokens,
     hasProviders: providers.length > 0,
     answer: (request, response) => http?.emit('request', request, response),
@@ -198,12 +197,13 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     store,
     log,
     objects: createObjects(config.workspaces),
-    places: createPlaces(makeFolder(config.workspaces.folder), home.instance),
+    places: createPlaces(openFolder(config.workspaces.folder), home.instance),
     env: config.env,
     maxBytes: config.workspaces.maxBytes,
     timeoutSeconds: config.workspaces.timeoutSeconds,
     gitUrls: config.workspaces.gitUrls,
     checkFolder: folders.check,
+    give: sandbox?.users?.give,
     onError,
   });
   const agent = inWorkspaces(claude, workspaces);
@@ -223,6 +223,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     workspaces,
     restrictionsOf,
     vault,
+    sandbox?.users,
   );
   const callbacks = createGuardedFetch(config.allowCallbackUrls);
   const sessions = createSessions({
@@ -328,7 +329,12 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     const { errors, warnings } = gateway.check();
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
-    agent.expect({ model: defaultModel, options: SessionOptions.parse({}), cwd: config.roots[0] ?? '' });
+    agent.expect({
+      model: defaultModel,
+      options: SessionOptions.parse({}),
+      cwd: config.roots[0] ?? '',
+      tenant: DEFAULT_TENANT,
+    });
     await base.join(url, sessions);
   } catch (error) {
     http?.close();
@@ -380,16 +386,4 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => observation.close(),
       ]),
   };
-}
-
-/** @throws ConfigError when the folder for workspaces cannot be made */
-function makeFolder(path: string): string {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    return realpathSync(path);
-  } catch (error) {
-    throw new ConfigError(
-      `The folder for workspaces ${path} cannot be made: ${messageOf(error)}. Name another with --workspaces.`,
-    );
-  }
 }

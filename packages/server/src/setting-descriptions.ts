@@ -73,6 +73,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'sandbox.write': 'further absolute paths that agents may write',
   'sandbox.limits':
     'what one agent may use with all that it starts: memory_bytes, processes (default 4096), file_bytes',
+  'sandbox.tenant_uids':
+    'users that agents run as, one for each tenant, of a server that runs as root: first and count',
   secrets: 'secrets that sessions may name: value or value_file, and hosts',
   secrets_key: 'encrypts the secrets that callers give, 32 characters or more (default: a file in the home)',
   secrets_key_file: 'the same in a file: one key per line, of which the first encrypts',

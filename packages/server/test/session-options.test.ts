@@ -88,6 +88,7 @@ test.each(those(({ handed }) => handed === 'same'))('%s reaches the SDK as it is
   const given = sdkOptions(
     {
       sessionId: 's',
+      tenant: 'default',
       conversationId: 's',
       cwd: '/work',
       model: undefined,

@@ -105,11 +105,13 @@ test('a folder whose settings a spare cannot take starts cold, and that process 
 });
 
 test('what a claim cannot carry goes without a spare', async () => {
-  const { options, cwd } = plain();
+  const { options, cwd, tenant } = plain();
   for (const more of [{ mcp_servers: {} }, { hooks: {} }, { plugins: [] }]) {
-    expect(port.agent.reserve({ model: undefined, options: { ...options, ...more }, cwd })).toBeUndefined();
+    expect(
+      port.agent.reserve({ model: undefined, options: { ...options, ...more }, cwd, tenant }),
+    ).toBeUndefined();
   }
-  expect(port.agent.reserve({ model: 'another', options, cwd })).toBeUndefined();
+  expect(port.agent.reserve({ model: 'another', options, cwd, tenant })).toBeUndefined();
 });
 
 /** Agents below a server, and which of them are spares that were never claimed. */

@@ -186,6 +186,12 @@ export const accessProblems = {
     ({ cwd, why }: { cwd: string; why: string }) =>
       `The server cannot look into the folder ${cwd} (${why}). Choose another, or let the server's user read it.`,
   ),
+  cwd_not_accessible: define(
+    403,
+    "The tenant's agents may not use the folder",
+    ({ cwd, tenant, uid, what }: { cwd: string; tenant: string; uid: number; what: 'read' | 'write' }) =>
+      `The agents of the tenant "${tenant}" run as the user ${uid}, which may not ${what === 'read' ? 'read' : 'write to'} the folder ${cwd}. Choose another, or let the operator give it to that user (chown, or setfacl -m u:${uid}:rwx).`,
+  ),
   cwd_gone: define(409, "The session's folder is gone", ({ cwd, how, fromOptions }: Gone) =>
     fromOptions
       ? `The folder ${cwd} of the session's options ${how}, so its agent cannot start. Put the folder back, or create a session without it.`

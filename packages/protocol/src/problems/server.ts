@@ -106,6 +106,12 @@ export const serverProblems = {
       'Every agent process of this server is busy, and this request needs one. Try again in a moment; `max_live_agents` in the configuration sets their number.',
     RETRYABLE,
   ),
+  no_tenant_uid: define(
+    503,
+    'No user is left for the agents of another tenant',
+    ({ tenant, count }: { tenant: string; count: number }) =>
+      `All ${count} users of "sandbox.tenant_uids" belong to other tenants, so agents of the tenant "${tenant}" cannot start. Let the operator raise "count".`,
+  ),
   queue_full: define(
     503,
     'Too many messages are queued',

@@ -215,6 +215,7 @@ export const sessionRoutes = {
       'session_not_found',
       'snapshot_busy',
       'cwd_not_allowed',
+      'no_tenant_uid',
       'cwd_gone',
       'workspace_unavailable',
       'workspace_too_large',

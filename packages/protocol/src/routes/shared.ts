@@ -14,6 +14,8 @@ export const STARTING = [
   'cwd_not_allowed',
   'cwd_not_found',
   'cwd_gone',
+  'cwd_not_accessible',
+  'no_tenant_uid',
   'workspace_unavailable',
   'permission_mode_forbidden',
   'bypass_needs_sandbox',

@@ -15,6 +15,7 @@ import type { SessionSecret } from './secrets/placeholders.ts';
 /** What a new agent process is started with. */
 export interface StartOptions {
   sessionId: string;
+  tenant: string;
   /** The agent's own id of the conversation: the session's at first, another after /clear. */
   conversationId: string;
   cwd: string;
@@ -44,7 +45,7 @@ export interface ParkedCall {
 }
 
 /** What sessions have in common that can be had from the same spare process. */
-export type SessionKind = Pick<StartOptions, 'model' | 'options' | 'cwd'>;
+export type SessionKind = Pick<StartOptions, 'model' | 'options' | 'cwd' | 'tenant'>;
 
 /** A spare process, kept for a session that is being made. */
 export interface Reservation {

@@ -139,12 +139,15 @@ const stateOf = (files: readonly string[]): string =>
     })
     .join();
 
-/** Reading runs no program. */
+/**
+ * Reading runs no program. Git does not read the configuration of a repository that belongs to another user unless it is told
+ * to, and the agent may be that user.
+ */
 async function readConfiguration(cwd: string, env: Readonly<Record<string, string>>): Promise<Entry[]> {
   const options = { cwd, env, timeout: PATIENCE_MS, maxBuffer: 16 * 1024 * 1024 };
   const { stdout } = await run(
     'git',
-    ['config', '--list', '--includes', '--show-scope', '--show-origin', '-z'],
+    ['-c', 'safe.directory=*', 'config', '--list', '--includes', '--show-scope', '--show-origin', '-z'],
     options,
   );
   const parts = stdout.split('\0');

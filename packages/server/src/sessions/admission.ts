@@ -68,6 +68,7 @@ export function createAdmission(
   const admit = async (
     request: Create,
     owned: Owned,
+    hasWorkspace = request.workspace !== undefined,
   ): Promise<{
     cwd: string;
     mode: PermissionMode;
@@ -83,7 +84,9 @@ export function createAdmission(
     await checkFolders(request, owned);
     const options = policy.handed(SessionOptions.parse(request), owned);
     const secrets = takeSecrets(request, owned);
-    return { cwd: await policy.checkFolder(request.cwd, owned), mode, options, secrets };
+    const cwd = await policy.checkFolder(request.cwd, owned);
+    await policy.checkAccess(hasWorkspace ? undefined : cwd, request, owned);
+    return { cwd, mode, options, secrets };
   };
 
   const takeSecrets = (request: Create, owned: Owned, before?: SessionRecord): SecretRecords | null => {
@@ -107,8 +110,11 @@ export function createAdmission(
   };
 
   /** A workspace instead of a folder that is there. */
-  const prepare = async (id: string, { workspace }: Create): Promise<Prepared | undefined> =>
-    workspace && workspaces.prepare(id, workspace);
+  const prepare = async (
+    id: string,
+    { workspace }: Create,
+    { tenant }: Owned,
+  ): Promise<Prepared | undefined> => workspace && workspaces.prepare(id, workspace, tenant);
 
   const requireOneFolder = ({ workspace, cwd }: Create): void => {
     if (workspace === undefined || cwd === undefined) return;
@@ -233,7 +239,7 @@ export function createAdmission(
     const from = parent?.workspace ? undefined : (parent?.cwd ?? transcript.cwd ?? request.cwd);
     // A branch stays with the conversation's tenant, whoever makes it.
     const owned = { ...maker, tenant: parent?.tenant ?? maker.tenant };
-    const { cwd, mode, secrets } = await admit({ ...request, cwd: from }, owned);
+    const { cwd, mode, secrets } = await admit({ ...request, cwd: from }, owned, Boolean(parent?.workspace));
     await requireFolder(parent?.cwd ?? cwd, request.cwd);
     const earlier = parent && upToMessageId !== undefined ? await store.conversations(parent.id) : [];
     const id = await forkOneOf([conversation, ...earlier.map((each) => each.id).reverse()], {
@@ -295,12 +301,13 @@ export function createAdmission(
     async create(request, maker) {
       requireOneFolder(request);
       const { cwd, mode, options, secrets } = await admit(request, maker);
-      const kind = { model: request.model ?? deps.defaultModel, options, cwd };
+      const { tenant } = maker;
+      const kind = { model: request.model ?? deps.defaultModel, options, cwd, tenant };
       // What was started ahead has no placeholders.
       const reservation = request.start === 'now' && !secrets ? agent.reserve(kind) : undefined;
       try {
         const id = reservation?.sessionId ?? randomUUID();
-        const prepared = await prepare(id, request);
+        const prepared = await prepare(id, request, maker);
         const given = { id, cwd: prepared?.cwd ?? cwd, mode, maker, secrets, hasTranscript: false };
         const record = newRecord(request, { ...given, workspace: prepared?.record ?? null });
         await insertPrepared(record, prepared);

@@ -3,6 +3,7 @@ import type { OwnOption, PolicyOption } from 'claude-agent-protocol/session-opti
 import { z } from 'zod';
 import type { RestrictionsOf } from '../access/policies.ts';
 import { combine, type Restrictions } from '../access/tool-policy.ts';
+import type { TenantUsers } from '../agent/sandbox/tenant-users.ts';
 import { AppError, problem } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import { mayLeadTo, type Reach } from '../outbound/addresses.ts';
@@ -70,6 +71,12 @@ export interface Policy {
   checkOptions(options: SessionOptions, owned: Owned): void;
   /** The real path of a folder; without one, the first that is allowed. @throws AppError 422 missing, 403 outside */
   checkFolder(folder: string | undefined, owned: Owned): Promise<string>;
+  /**
+   * Whether the owner's agents can use the folders of a session, where they run as a user of their own.
+   * @param folder none for a workspace, which is the agents' anyway
+   * @throws AppError 403
+   */
+  checkAccess(folder: string | undefined, options: SessionOptions, owned: Owned): Promise<void>;
   /** Folders that the owner's sessions may work in or below. */
   roots(owned: Owned): readonly string[];
   /**
@@ -259,6 +266,7 @@ export function createPolicy(
   workspaces: Pick<Workspaces, 'ready'>,
   restrictionsOf: RestrictionsOf = () => NO_RESTRICTIONS,
   vault: Pick<Vault, 'open'> = NO_VAULT,
+  users?: Pick<TenantUsers, 'check'>,
 ): Policy {
   const known = new WeakMap<Restrictions, Checks>();
   const checksOf = (owned: Owned): Checks => {
@@ -301,6 +309,12 @@ export function createPolicy(
       return real;
     },
 
+    async checkAccess(folder, { additional_directories: more = [] }, { tenant }) {
+      if (!users) return;
+      if (folder !== undefined) await users.check(tenant, folder, { writes: true });
+      for (const path of more) await users.check(tenant, path, { writes: false });
+    },
+
     roots: (owned) => restrictionsOf(owned).roots.at(-1) ?? folders.roots,
 
     checkSecrets: network.checkSecrets,
@@ -339,6 +353,7 @@ export function createPolicy(
           throw problem('cwd_gone', { cwd: folder, how: 'is gone', fromOptions: true });
         });
       }
+      await policy.checkAccess(session.workspace ? undefined : session.cwd, options, session);
     },
   };
   return policy;

@@ -255,6 +255,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
       if (lost) await actor.written({ kind: 'transcript-lost', restored: lost.restored });
       return {
         sessionId: id,
+        tenant: record.tenant,
         conversationId: record.conversationId,
         cwd: record.cwd,
         model: record.model ?? defaultModel,

@@ -11,6 +11,7 @@ import { pushStore } from './postgres/push.ts';
 import { sharedRates } from './postgres/rates.ts';
 import { secretRead } from './postgres/secrets.ts';
 import { sessionReads } from './postgres/sessions.ts';
+import { tenantUidRead } from './postgres/tenant-uids.ts';
 import { checkTextIndex } from './postgres/text-index.ts';
 import { transcriptStore } from './postgres/transcripts.ts';
 import { turnReads } from './postgres/turns.ts';
@@ -82,6 +83,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     ...dayReads(pool),
     webhooks: webhookStore(pool),
     ...secretRead(pool),
+    ...tenantUidRead(pool),
     push: pushStore(pool),
     audit: auditStore(pool),
 

@@ -13,6 +13,7 @@ import { pushStore } from './sqlite/push.ts';
 import { secretRead } from './sqlite/secrets.ts';
 import { sessionReads } from './sqlite/sessions.ts';
 import { createStatements } from './sqlite/statements.ts';
+import { tenantUidRead } from './sqlite/tenant-uids.ts';
 import { turnReads } from './sqlite/turns.ts';
 import { usageReads } from './sqlite/usage.ts';
 import { webhookStore } from './sqlite/webhooks.ts';
@@ -90,6 +91,7 @@ export function openSqliteStore(path: string): Store {
     ...dayReads(sql),
     webhooks: webhookStore(sql, together),
     ...secretRead(sql),
+    ...tenantUidRead(sql),
     push: pushStore(sql, together),
     audit: auditStore(sql, together),
 

@@ -11,6 +11,7 @@ import { describeRates } from './conformance/rates.conformance.ts';
 import { describeRemoval } from './conformance/removal.conformance.ts';
 import { describeSessions } from './conformance/sessions.conformance.ts';
 import { createSubject } from './conformance/subject.conformance.ts';
+import { describeTenantUids } from './conformance/tenant-uids.conformance.ts';
 import { describeTenants } from './conformance/tenants.conformance.ts';
 import { describeTurns } from './conformance/turns.conformance.ts';
 import { describeUsage } from './conformance/usage.conformance.ts';
@@ -30,6 +31,7 @@ export function describeStore(name: string, open: () => Promise<Store> | Store, 
     describeUsage(subject);
     describeRemoval(subject);
     describeTenants(subject);
+    describeTenantUids(subject);
     describeKeys(subject);
     describeLimits(subject);
     describeRates(subject);

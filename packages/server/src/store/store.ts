@@ -22,6 +22,7 @@ import type {
   TurnRecord,
 } from './records.ts';
 import type { Scope, SessionQuery } from './session-query.ts';
+import type { TenantUids } from './tenant-uids.ts';
 import type { WebhookStore } from './webhooks.ts';
 
 export type { Counted, CountedOf } from './limits.ts';
@@ -255,7 +256,7 @@ export interface SessionSums {
  * - writes take effect, and their promises settle, in the order of the calls;
  * - a second turn with the same session and idempotency key is refused.
  */
-export interface Store extends LimitReads {
+export interface Store extends LimitReads, TenantUids {
   /** From one day to another (of UTC, both included), the oldest first. */
   usageByDay(query: { from: string; to: string; scope: Scope }): Promise<UsageOfDay[]>;
   write(changes: readonly Change[]): Promise<WriteResult>;

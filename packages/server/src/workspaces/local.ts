@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ConfigError } from 'claude-agent-gateway';
 import { z } from 'zod';
+import { messageOf } from '../errors.ts';
 
 const STATE = '.state.json';
 
@@ -68,3 +71,15 @@ export async function writeState(beside: string, state: LocalState): Promise<voi
 
 export const remove = (path: string): Promise<void> =>
   rm(path, { recursive: true, force: true, maxRetries: 3 });
+
+/** The folder for workspaces. @throws ConfigError when it cannot be made */
+export function openFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (error) {
+    throw new ConfigError(
+      `The folder for workspaces ${path} cannot be made: ${messageOf(error)}. Name another with --workspaces.`,
+    );
+  }
+}

@@ -36,6 +36,8 @@ export interface PreparationDeps {
   gitUrls: GitUrls;
   /** @throws AppError when a repository on this machine is not inside the roots */
   checkFolder(path: string): Promise<string>;
+  /** Makes a folder that the server made the tenant's, where its agents run as a user of their own. */
+  give?: ((tenant: string, folder: string) => Promise<void>) | undefined;
   onError(error: unknown, what: string): void;
   /** Fires when the server shuts down. */
   closing: AbortSignal;
@@ -60,6 +62,7 @@ export function createPreparation(deps: PreparationDeps) {
     id: string,
     name: string,
     source: WorkspaceRecord['source'],
+    tenant: string,
     fill: (making: Making) => Promise<Filled>,
   ): Promise<Prepared> => {
     const wrapper = join(temporary, 'new', id);
@@ -73,6 +76,8 @@ export function createPreparation(deps: PreparationDeps) {
         const signal = AbortSignal.any([closing, timeLimit(timeoutSeconds)]);
         const making = { cwd: join(wrapper, name), scratch, env, signal };
         const { file, tips } = await fill(making);
+        // Before the fingerprint, which has the times of changes of owners too.
+        await deps.give?.(tenant, making.cwd);
         const object = await describeFile(newKey(id, 1), file);
         await objects.put(object, file, signal);
         await writeState(wrapper, {
@@ -94,22 +99,26 @@ export function createPreparation(deps: PreparationDeps) {
     }
   };
 
-  const fromGit = async (id: string, asked: Extract<WorkspaceSource, { git: string }>): Promise<Prepared> => {
+  const fromGit = async (
+    id: string,
+    asked: Extract<WorkspaceSource, { git: string }>,
+    tenant: string,
+  ): Promise<Prepared> => {
     const repository = readRepository(asked, deps.gitUrls);
     if (repository.protocol === 'file') await deps.checkFolder(fileURLToPath(repository.url));
     const { url, name, ref = null } = repository;
-    return make(id, name, { git: url, ref }, async (making) => {
+    return make(id, name, { git: url, ref }, tenant, async (making) => {
       await clone({ ...making, repository, limit: maxBytes });
       const made = await capture({ ...making, limit: maxBytes }, true, undefined);
       return { file: made.file, tips: made.form === 'git' ? made.tips : undefined };
     });
   };
 
-  const fromSnapshot = async (id: string, snapshot: string): Promise<Prepared> => {
+  const fromSnapshot = async (id: string, snapshot: string, tenant: string): Promise<Prepared> => {
     const object = await findSnapshot(objects, snapshot).catch((error: unknown) => {
       throw problemOf(error, { ...deps, creating: true });
     });
-    return make(id, 'workspace', { snapshot }, async (making) => {
+    return make(id, 'workspace', { snapshot }, tenant, async (making) => {
       const file = join(making.scratch, 'snapshot');
       await fetchObject(objects, object, file);
       await mkdir(making.cwd);
@@ -117,12 +126,12 @@ export function createPreparation(deps: PreparationDeps) {
     });
   };
 
-  const prepare = (id: string, asked: WorkspaceSource): Promise<Prepared> =>
-    'git' in asked ? fromGit(id, asked) : fromSnapshot(id, asked.snapshot);
+  const prepare = (id: string, asked: WorkspaceSource, tenant: string): Promise<Prepared> =>
+    'git' in asked ? fromGit(id, asked, tenant) : fromSnapshot(id, asked.snapshot, tenant);
 
   /** A copy of another session's folder, for a fork. */
-  const copy = (id: string, cwd: string, { source }: WorkspaceRecord): Promise<Prepared> =>
-    make(id, basename(cwd), source, async (making) => {
+  const copy = (id: string, cwd: string, { source }: WorkspaceRecord, tenant: string): Promise<Prepared> =>
+    make(id, basename(cwd), source, tenant, async (making) => {
       const made = await capture({ ...making, cwd, limit: maxBytes }, 'git' in source, undefined);
       await mkdir(making.cwd);
       return { file: made.file, tips: await restore(making, made.file, undefined) };

@@ -242,8 +242,8 @@ describe('a save', () => {
     await work(workspaces, session, write(session, 'a.txt', 'two\n'));
     await workspaces.close();
     expect((await workspaceOf(session))?.saved.version).toBe(2);
-    expect(await failureOf(workspaces.prepare(randomUUID(), { git: `file://${world.origin}` }))).toMatch(
-      /^503 server_stopping/,
-    );
+    expect(
+      await failureOf(workspaces.prepare(randomUUID(), { git: `file://${world.origin}` }, 'default')),
+    ).toMatch(/^503 server_stopping/);
   });
 });

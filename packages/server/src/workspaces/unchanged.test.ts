@@ -128,7 +128,7 @@ describe('a workspace with any change is saved', () => {
     writeFileSync(join(folder, 'sub/file'), 'one');
     const { id: snapshot } = await workspaces.snapshot(sampleSession({ cwd: folder }));
     const id = randomUUID();
-    const prepared = await workspaces.prepare(id, { snapshot });
+    const prepared = await workspaces.prepare(id, { snapshot }, 'default');
     const plain = sampleSession({ id, cwd: prepared.cwd, workspace: prepared.record });
     await world.store.write([{ kind: 'insert-session', session: plain }]);
     await prepared.place();

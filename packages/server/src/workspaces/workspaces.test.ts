@@ -80,7 +80,7 @@ describe('a new workspace', () => {
   ])('is refused for %s, and leaves nothing', async (_, asked, words) => {
     const workspaces = world.start();
     const source = { git: `file://${world.origin}`, ...asked };
-    expect(await failureOf(workspaces.prepare(randomUUID(), source))).toMatch(words);
+    expect(await failureOf(workspaces.prepare(randomUUID(), source, 'default'))).toMatch(words);
     expect(readdirSync(join(world.base, 'workspaces')).filter((name) => !name.startsWith('.tmp'))).toEqual(
       [],
     );
@@ -93,7 +93,9 @@ describe('a new workspace', () => {
     git(world.origin, 'add', '-A');
     git(world.origin, 'commit', '-q', '-m', 'large');
     const failure = await failureOf(
-      world.start('one', { maxBytes: 100_000 }).prepare(randomUUID(), { git: `file://${world.origin}` }),
+      world
+        .start('one', { maxBytes: 100_000 })
+        .prepare(randomUUID(), { git: `file://${world.origin}` }, 'default'),
     );
     expect(failure).toMatch(/^409 workspace_too_large: .*100000 bytes.*No session was created/);
     expect(await world.objects.list('')).toEqual([]);
@@ -113,7 +115,7 @@ describe('a new workspace', () => {
   test('keeps no token: not in the folder, its objects, its record or the failure', async () => {
     const id = randomUUID();
     const failure = await failureOf(
-      world.start().prepare(id, { git: 'https://user:s3cret-token@127.0.0.1:1/org/name.git' }),
+      world.start().prepare(id, { git: 'https://user:s3cret-token@127.0.0.1:1/org/name.git' }, 'default'),
     );
     expect(failure).toMatch(/^409 workspace_unavailable: .*127\.0\.0\.1/);
     expect(failure).not.toContain('s3cret');
@@ -139,8 +141,8 @@ test('a restore that broke off leaves what was there, and the next start removes
 test('what a crash left of a session that was being made is removed; what a written one needs is not', async () => {
   const workspaces = world.start();
   const [lost, written] = [randomUUID(), randomUUID()];
-  await workspaces.prepare(lost, { git: `file://${world.origin}` });
-  const prepared = await workspaces.prepare(written, { git: `file://${world.origin}` });
+  await workspaces.prepare(lost, { git: `file://${world.origin}` }, 'default');
+  const prepared = await workspaces.prepare(written, { git: `file://${world.origin}` }, 'default');
   const record = sampleSession({ id: written, cwd: prepared.cwd, workspace: prepared.record });
   await world.store.write([{ kind: 'insert-session', session: record }]);
   const again = world.start('one');
@@ -171,14 +173,14 @@ describe('a snapshot', () => {
     const { id, bytes } = await workspaces.snapshot(sampleSession({ cwd: world.origin }));
     expect(bytes).toBeGreaterThan(100);
     const sessionId = randomUUID();
-    const prepared = await workspaces.prepare(sessionId, { snapshot: id });
+    const prepared = await workspaces.prepare(sessionId, { snapshot: id }, 'default');
     const record = sampleSession({ id: sessionId, cwd: prepared.cwd, workspace: prepared.record });
     await world.store.write([{ kind: 'insert-session', session: record }]);
     await prepared.place();
     expect(record.workspace?.source).toEqual({ snapshot: id });
     expect(read(record, 'ignored')).toBe('too\n');
     await workspaces.removeSnapshot(id);
-    expect(await failureOf(workspaces.prepare(randomUUID(), { snapshot: id }))).toMatch(
+    expect(await failureOf(workspaces.prepare(randomUUID(), { snapshot: id }, 'default'))).toMatch(
       /^404 snapshot_not_found/,
     );
     expect(await failureOf(workspaces.removeSnapshot(id))).toMatch(/^404 snapshot_not_found/);

@@ -29,9 +29,9 @@ type Owned = Pick<SessionRecord, 'id' | 'cwd' | 'workspace'>;
 /** The folders that the server makes for sessions: prepared at creation, saved when nobody works in them, restored where they are needed. */
 export interface Workspaces {
   /** @throws AppError 403, 404, 409 or 422 when it cannot be had */
-  prepare(sessionId: string, source: WorkspaceSource): Promise<Prepared>;
+  prepare(sessionId: string, source: WorkspaceSource, tenant: string): Promise<Prepared>;
   /** The same, as a copy of another session's. */
-  copy(sessionId: string, of: Owned): Promise<Prepared>;
+  copy(sessionId: string, of: Owned & Whose): Promise<Prepared>;
   /**
    * Saves the folder of a session as it is now, for new sessions.
    * @returns its id and size
@@ -118,10 +118,17 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     if (slot.agents > 0) return;
     await slot.capturing;
     await requireNewest(slot);
-    if (await isCurrent(slot)) return;
+    if (await isCurrent(slot)) return giveCurrent(slot);
     // What is being saved may be the folder that is gone by now.
     await slot.saving;
     if (!(await isCurrent(slot))) await bringBack(slot);
+  };
+
+  /** It may be from a time when all agents ran as the server's user. */
+  const giveCurrent = async ({ sessionId, cwd }: Slot): Promise<void> => {
+    if (!deps.give) return;
+    const tenant = (await store.getSession(sessionId))?.tenant;
+    if (tenant !== undefined) await deps.give(tenant, cwd);
   };
 
   /** @throws AppError when another server was stopped before it could save what its agent had done */
@@ -144,7 +151,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
   };
 
   const bringBack = async (slot: Slot): Promise<void> => {
-    const workspace = (await store.getSession(slot.sessionId))?.workspace;
+    const { workspace, tenant = '' } = (await store.getSession(slot.sessionId)) ?? {};
     if (!workspace) throw new Error('The session is gone.');
     const { object, base } = workspace.saved;
     await withScratch(async (scratch) => {
@@ -156,6 +163,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
       if (base) await fetchObject(objects, base, oldest);
       const making = { cwd, scratch, env, signal: timeLimit(timeoutSeconds) };
       const tips = await restore(making, newest, base ? oldest : undefined);
+      await deps.give?.(tenant, cwd);
       await writeState(wrapper, {
         key: object.key,
         base: tips ? { key: (base ?? object).key, tips } : null,
@@ -219,7 +227,7 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
     async copy(sessionId, of) {
       await ready(of);
       if (!of.workspace) throw new Error('Only a workspace is copied.');
-      return preparation.copy(sessionId, of.cwd, of.workspace);
+      return preparation.copy(sessionId, of.cwd, of.workspace, of.tenant);
     },
 
     snapshot: takeSnapshot,

@@ -97,6 +97,7 @@ export async function openAgentPort({ spares = 0 }: { spares?: number } = {}): P
     start: (options, early) => startOn(agent, options, early),
     optionsIn: (cwd, id = crypto.randomUUID()) => ({
       sessionId: id,
+      tenant: 'default',
       conversationId: id,
       cwd,
       model: undefined,

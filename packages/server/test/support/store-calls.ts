@@ -59,6 +59,7 @@ const questions: Record<
     [{}, ...scopes].map((scope) => store.usageByDay({ from: '2026-01-01', to: '2026-01-31', scope })),
   usedOn: (store, id) => (['key', 'tenant'] as const).map((of) => store.usedOn('2026-01-01', { of, id })),
   secret: (store) => [store.secret('a purpose', 'a value')],
+  tenantUid: (store, id) => [store.tenantUid(id, { first: 1000, count: 1000 })],
   getSession: (store, id) => [store.getSession(id)],
   getSessions: (store, id) => [store.getSessions([id, id])],
   listSessions: (store, id) => [

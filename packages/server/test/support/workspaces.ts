@@ -101,7 +101,7 @@ export async function newSession(
   ref?: string,
 ): Promise<SessionRecord> {
   const id = randomUUID();
-  const prepared = await workspaces.prepare(id, { git: `file://${origin}`, ...(ref && { ref }) });
+  const prepared = await workspaces.prepare(id, { git: `file://${origin}`, ...(ref && { ref }) }, 'default');
   const record = sampleSession({ id, cwd: prepared.cwd, workspace: prepared.record });
   await store.write([{ kind: 'insert-session', session: record }]);
   await prepared.place();

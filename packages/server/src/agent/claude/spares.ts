@@ -35,6 +35,8 @@ interface Spare {
   key: string;
   /** The folder that its sandbox shows; undefined for any. */
   confinedTo: string | undefined;
+  /** Whose agent it is, where each tenant's run as a user of its own. */
+  tenant: string | undefined;
   host: Host;
   process: SpareProcess;
   /** Directs the process's questions to a session. */
@@ -63,6 +65,8 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
   const waiting = new Map<string, Spare>();
   const reserved = new Map<string, Spare>();
   const isConfined = deps.sandbox !== undefined;
+  const tenantOf = ({ tenant }: SessionKind): string | undefined =>
+    deps.sandbox?.users ? tenant : undefined;
   let atMost = count;
   let starting = 0;
   let filling: Promise<void> | undefined;
@@ -145,6 +149,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
         id,
         key,
         confinedTo: isConfined ? cwd : undefined,
+        tenant: tenantOf(session),
         host,
         process,
         bind(events) {
@@ -163,7 +168,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
 
   const expect = (session: SessionKind): void => {
     if (count === 0 || !isPlain(session)) return;
-    const key = keyOf(session, isConfined);
+    const key = keyOf(session, isConfined, tenantOf(session));
     kinds = [{ key, session }, ...kinds.filter((kind) => kind.key !== key)].slice(0, count);
     schedule(AFTER_STARTS_MS);
   };
@@ -172,7 +177,7 @@ export function createSpares(deps: HostDeps, { count, folder, onError }: SparesO
     expect,
     reserve(session) {
       expect(session);
-      const key = keyOf(session, isConfined);
+      const key = keyOf(session, isConfined, tenantOf(session));
       const spare = isPlain(session) && [...waiting.values()].find((each) => each.key === key);
       if (!spare) return undefined;
       waiting.delete(spare.id);
@@ -220,11 +225,16 @@ const isPlain = ({ options }: SessionKind): boolean =>
   );
 
 /** Sessions with the same key fit the same spare: the key leaves out what a claim sets. */
-function keyOf({ model, options, cwd }: SessionKind, isConfined: boolean): string {
+function keyOf(
+  { model, options, cwd }: SessionKind,
+  isConfined: boolean,
+  tenant: string | undefined,
+): string {
   const { agents: _, additional_directories: more, permission_timeout_seconds: __, ...fixed } = options;
   // The folders of a sandbox are fixed when it is made.
   return JSON.stringify([
     isConfined ? [cwd, more ?? []] : null,
+    tenant ?? null,
     model ?? null,
     Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]);
@@ -243,8 +253,10 @@ export async function claimSpare(
   inbox: Inbox,
   signal: AbortSignal,
 ): Promise<AgentProcess | undefined> {
-  const { host, confinedTo } = spare;
-  const isElsewhere = confinedTo !== undefined && confinedTo !== options.cwd;
+  const { host, confinedTo, tenant } = spare;
+  const isElsewhere =
+    (confinedTo !== undefined && confinedTo !== options.cwd) ||
+    (tenant !== undefined && tenant !== options.tenant);
   // The guard against the folder's repository is in the environment, which is fixed.
   if (isElsewhere || !isDeepStrictEqual(await host.guarded(options), host.env)) {
     await spare.discard();

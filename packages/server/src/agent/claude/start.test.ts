@@ -18,6 +18,7 @@ afterAll(async () => {
 
 const START: StartOptions = {
   sessionId: crypto.randomUUID(),
+  tenant: 'default',
   conversationId: crypto.randomUUID(),
   cwd: import.meta.dirname,
   model: undefined,

@@ -51,7 +51,7 @@ export function createBubblewrapEngine({ bubblewrap, groups, system }: Bubblewra
   return {
     version: bubblewrap.version,
     isolatesNetwork: true,
-    async open({ sessionId, mounts, cwd, limits, accept }) {
+    async open({ sessionId, mounts, cwd, limits, user, accept }) {
       const open: number[] = [];
       const doorway = Promise.withResolvers<void>();
       let entrance: Server | undefined;
@@ -86,6 +86,7 @@ export function createBubblewrapEngine({ bubblewrap, groups, system }: Bubblewra
                 descriptors,
                 infoDescriptor,
                 sharesNetwork: !accept,
+                user,
               }),
               ...limitsCommand(limits),
               ...(channel === undefined ? [] : doorwayCommand(channel)),

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import type { User } from './container-arguments.ts';
 import { inOrder, type Mount, SHARED_MEMORY_BYTES } from './mounts.ts';
+import { asUser } from './tenant-users.ts';
 
 const run = promisify(execFile);
 
@@ -23,6 +26,8 @@ export interface BubblewrapOptions {
   descriptors: ReadonlyMap<string, number>;
   /** Bubblewrap writes the process id of the sandbox's init to this descriptor. */
   infoDescriptor: number;
+  /** Whom the program runs as; undefined: as the server. */
+  user?: User | undefined;
 }
 
 /** Starting the smallest sandbox takes 6 ms; a machine under load must not be taken for one without. */
@@ -56,6 +61,25 @@ export async function findBubblewrap(program = 'bwrap'): Promise<Bubblewrap> {
 }
 
 /**
+ * Makes the smallest sandbox as a user of its own.
+ * @throws Error with the reason when that does not work here
+ */
+export async function tryAsUser(found: Bubblewrap, user: User): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('the server does not run as root');
+  const options = { timeout: PROBE_TIMEOUT_MS };
+  await run('setpriv', ['--version'], options).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(error.code === 'ENOENT' ? 'setpriv (util-linux) is not installed' : error.message);
+  });
+  const whole = ['--bind', '/', '/', '--proc', '/proc', '--', 'true'];
+  const inner = [...asUser(user), found.program, ...isolation(found), ...whole];
+  await run(found.program, [...AS_ROOT, '--bind', '/', '/', '--', ...inner], options).catch(
+    (error: { stderr?: string; message: string }) => {
+      throw new Error(error.stderr?.trim() || error.message);
+    },
+  );
+}
+
+/**
  * The namespaces of a sandbox. It has no capability, not even in its own user namespace, and dies with the process that
  * started it.
  */
@@ -75,29 +99,54 @@ function isolation({ disablesUserNamespaces }: Bubblewrap): string[] {
 
 /** The arguments of bubblewrap, to be followed by the program that runs in the sandbox. */
 export function bubblewrapArguments(found: Bubblewrap, options: BubblewrapOptions): string[] {
-  return [
+  const { user, cwd, sharesNetwork, infoDescriptor, descriptors } = options;
+  const confined = [
     ...isolation(found),
-    ...(options.sharesNetwork ? [] : ['--unshare-net']),
-    '--info-fd',
-    String(options.infoDescriptor),
-    '--proc',
-    '/proc',
-    '--dev',
-    '/dev',
-    '--size',
-    String(SHARED_MEMORY_BYTES),
-    '--tmpfs',
-    '/dev/shm',
-    ...inOrder(options.mounts).flatMap((mount) => mountArguments(mount, options.descriptors)),
-    // Both are in memory, and have room for half of it.
-    '--remount-ro',
-    '/dev',
-    '--remount-ro',
-    '/',
-    '--chdir',
-    options.cwd,
-    '--',
+    ...(sharesNetwork ? [] : ['--unshare-net']),
+    ...['--info-fd', String(infoDescriptor)],
   ];
+  const system = [
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...['--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
+  ];
+  const mounts = inOrder(options.mounts);
+  const shown = mounts.flatMap((mount) => mountArguments(mount, descriptors));
+  // Both are in memory, and have room for half of it.
+  const closed = ['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', cwd, '--'];
+  if (!user) return [...confined, ...system, ...shown, ...closed];
+  return [
+    ...AS_ROOT,
+    ...['--bind', '/proc', '/proc', '--dev', '/dev'],
+    // Folders that bubblewrap makes by itself on the way to a mount are open to root only.
+    ...mounts.flatMap((mount) => [
+      ...foldersTo(mount.path).flatMap((folder) => ['--dir', folder]),
+      ...mountArguments(mount, descriptors),
+    ]),
+    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--'],
+    ...[...asUser(user), found.program, ...confined, '--bind', '/', '/', ...system],
+    ...['--remount-ro', '/dev', '--chdir', cwd, '--'],
+  ];
+}
+
+/**
+ * A user of its own cannot look up most of what its sandbox shows (it is below folders of root), and bubblewrap looks all of it
+ * up, descriptors included. So root mounts it, in a sandbox that is none yet, and becomes the user; the user's bubblewrap then
+ * shows that, and isolates. Measured: 7 ms more.
+ */
+const AS_ROOT = [
+  '--cap-drop',
+  'ALL',
+  '--cap-add',
+  'CAP_SETUID',
+  '--cap-add',
+  'CAP_SETGID',
+  '--die-with-parent',
+];
+
+/** The folders above a path, the topmost first. */
+function foldersTo(path: string): string[] {
+  const above = dirname(path);
+  return above === '/' || above === path ? [] : [...foldersTo(above), above];
 }
 
 function mountArguments(mount: Mount, descriptors: BubblewrapOptions['descriptors']): string[] {

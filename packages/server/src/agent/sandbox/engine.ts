@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { User } from './container-arguments.ts';
 import type { SandboxLimits } from './limits.ts';
 import type { Mount } from './mounts.ts';
 
@@ -10,6 +11,8 @@ export interface SandboxSpec {
   /** Where the program starts. */
   cwd: string;
   limits: SandboxLimits;
+  /** Whom the program runs as; undefined: as the server. */
+  user?: User | undefined;
   /** Takes connections out of the sandbox, where it does not share the machine's network. */
   accept?: ((socket: Socket) => void) | undefined;
 }

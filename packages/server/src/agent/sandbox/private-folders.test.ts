@@ -33,7 +33,14 @@ const open = (sessionId = OWN): Promise<PrivateFolders> =>
       stateFile: join(base, 'home', '.claude.json'),
       gitIdentity: async () => '',
     },
-    { sessionId, conversationId: sessionId, project: '-work', usesLogin: false },
+    {
+      sessionId,
+      conversationId: sessionId,
+      project: '-work',
+      usesLogin: false,
+      user: undefined,
+      folders: [],
+    },
   );
 const write = (path: string, text: string): string => {
   mkdirSync(dirname(path), { recursive: true });

@@ -3,8 +3,10 @@ import { cp, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from
 import { basename, dirname, join } from 'node:path';
 import { isObject } from '../../is-object.ts';
 import { readProc } from '../proc.ts';
+import type { User } from './container-arguments.ts';
 import { byTrust, isLive, liveFolder } from './live-folders.ts';
 import type { Mount } from './mounts.ts';
+import { giveEach, giveTo } from './tenant-users.ts';
 
 /** Whose sandbox it is. */
 export interface Stay {
@@ -14,6 +16,10 @@ export interface Stay {
   project: string;
   /** The agent uses the user's login. */
   usesLogin: boolean;
+  /** Whom the agent runs as; undefined: as the server. */
+  user: User | undefined;
+  /** Folders that the agent works in. */
+  folders: readonly string[];
 }
 
 /** The folders that only one session sees, where its home, temporary files and configuration are. */
@@ -69,14 +75,15 @@ const BESIDE = [CHECKPOINTS, 'tasks', 'todos', 'plans', 'session-env', 'debug'];
  */
 export async function openPrivateFolders(
   { folder, home, config, stateFile, gitIdentity }: PrivateFoldersDeps,
-  { sessionId, conversationId, project, usesLogin }: Stay,
+  { sessionId, conversationId, project, usesLogin, user, folders }: Stay,
 ): Promise<PrivateFolders> {
   const own = join(folder, sessionId);
   const at = { home: join(own, 'home'), tmp: join(own, 'tmp'), config: join(own, 'config') };
   const projects = join(config, 'projects');
   const live = join(projects, liveFolder(sessionId));
   const checkpoints = join(CHECKPOINTS, conversationId);
-  const memory = join(projects, project, 'memory');
+  // Notes on a project are for all of its sessions, but only those of one user.
+  const memory = join(projects, project, user ? `memory-${user.uid}` : 'memory');
   await makeFolders([...Object.values(at), live, join(config, checkpoints)]);
   await bringTranscript(projects, live, conversationId);
 
@@ -88,13 +95,20 @@ export async function openPrivateFolders(
   await writeFile(join(own, 'state'), await keptState(stateFile), { mode: 0o600 });
   await rename(join(own, 'state'), state);
   // Once: the agent may have set another name since.
-  await writeFile(join(at.home, '.gitconfig'), await gitIdentity(), { flag: 'wx', mode: 0o600 }).catch(
-    ifThere,
-  );
+  const git = `${await gitIdentity()}${user ? await trustedRepositories(user, folders) : ''}`;
+  await writeFile(join(at.home, '.gitconfig'), git, { flag: 'wx', mode: 0o600 }).catch(ifThere);
 
   const bound = [checkpoints, ...(await foldersOf(config, conversationId))];
   let entry: string | undefined;
-  const settings = await existing(SETTINGS.map((name) => join(config, name)));
+  const settings = await existing(
+    SETTINGS.map((name) => join(config, name)),
+    user !== undefined,
+  );
+  if (user) {
+    for (const path of [...Object.values(at), memory]) await giveTo(user, path);
+    const written = [state, join(at.home, '.gitconfig'), live, ...bound.map((name) => join(config, name))];
+    for (const path of written) await giveEach(user, path);
+  }
   return {
     folder: own,
     mounts: [
@@ -103,11 +117,14 @@ export async function openPrivateFolders(
       { kind: 'write', path: home, source: at.home },
       { kind: 'write', path: config, source: at.config },
       { kind: 'write', path: join(projects, project), source: live },
-      ...(await existing([memory])).map((path): Mount => ({ kind: 'write', path, source: path })),
+      ...(await existing([memory])).map(
+        (source): Mount => ({ kind: 'write', path: join(projects, project, 'memory'), source }),
+      ),
       ...bound.map(
         (name): Mount => ({ kind: 'write', path: join(config, name), source: join(config, name) }),
       ),
       ...settings.map((path): Mount => ({ kind: 'read', path, source: path })),
+      ...(user ? await accountsOf(own, user, home) : []),
       ...(usesLogin ? await existing([join(config, LOGIN)]) : []).map(
         (path): Mount => ({ kind: 'write', path, source: path }),
       ),
@@ -166,6 +183,40 @@ async function takeConversations(
   await rm(from, { recursive: true, force: true });
 }
 
+/** Programs ask for the name and the home of their user (ssh and Node end without): the machine's list, with one more. */
+async function accountsOf(own: string, { uid, gid }: User, home: string): Promise<Mount[]> {
+  const lines = {
+    passwd: `agent:x:${uid}:${gid}:agent:${home}:/bin/sh`,
+    group: `agent:x:${gid}:`,
+  };
+  return Promise.all(
+    Object.entries(lines).map(async ([name, line]): Promise<Mount> => {
+      const path = join('/etc', name);
+      const list = await readFile(path, 'utf8').catch(() => '');
+      await writeFile(join(own, name), `${list.replace(/\n?$/, '\n')}${line}\n`, { mode: 0o644 });
+      return { kind: 'read', path, source: join(own, name) };
+    }),
+  );
+}
+
+/**
+ * Git works in no repository of another user, who could have it run programs. Those of root are the operator's: the agent
+ * cannot see that they are, because its sandbox knows one user only.
+ */
+async function trustedRepositories({ uid }: User, folders: readonly string[]): Promise<string> {
+  const found = await Promise.all(
+    folders.map(async (folder) => {
+      const parts = await Promise.all(
+        [folder, join(folder, '.git')].map((path) => lstat(path).catch(() => undefined)),
+      );
+      const owners = parts.flatMap((info) => (info ? [info.uid] : []));
+      return owners.includes(0) && owners.every((owner) => owner === 0 || owner === uid) ? [folder] : [];
+    }),
+  );
+  const lines = found.flat().map((folder) => `\tdirectory = ${JSON.stringify(folder)}\n`);
+  return lines.length > 0 ? `[safe]\n${lines.join('')}` : '';
+}
+
 /** Whether a conversation has a transcript in another folder than the one that the agent writes to. */
 async function isElsewhere(projects: string, live: string, id: string): Promise<boolean> {
   const folders = (await foldersIn(projects)).map((name) => join(projects, name));
@@ -211,17 +262,23 @@ async function bringTranscript(projects: string, live: string, conversationId: s
  * An agent owns its home and could leave a link there where its next sandbox mounts something: the mount would be made where
  * the link leads, and with it a folder or an empty file outside.
  */
-export async function clearMountPoints(mounts: readonly Mount[]): Promise<void> {
+export async function clearMountPoints(mounts: readonly Mount[], user?: User): Promise<void> {
   for (const root of mounts) {
     if (root.kind !== 'write' || root.source === undefined || root.source === root.path) continue;
     for (const { path } of mounts) {
       if (!path.startsWith(`${root.path}/`)) continue;
       let at = root.source;
-      for (const part of path.slice(root.path.length + 1).split('/')) {
+      const parts = path.slice(root.path.length + 1).split('/');
+      for (const [index, part] of parts.entries()) {
         at = join(at, part);
         const info = await lstat(at).catch(() => undefined);
         if (info?.isSymbolicLink()) await rm(at);
-        if (!info?.isDirectory()) break;
+        if (info?.isDirectory()) continue;
+        if (!user || index === parts.length - 1) break;
+        // Root would make it, and the agent could put nothing else into it.
+        await rm(at, { force: true });
+        await mkdir(at, { mode: 0o700 });
+        await giveTo(user, at);
       }
     }
   }
@@ -272,11 +329,19 @@ function startOf(pid: number): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
+const READ_BY_ALL = 0o004;
+
 const isThere = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined)) !== undefined;
 
-async function existing(paths: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(paths.map(async (path) => ((await isThere(path)) ? [path] : [])));
+/** @param toAll only those that everybody may read */
+async function existing(paths: readonly string[], toAll = false): Promise<string[]> {
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const info = await stat(path).catch(() => undefined);
+      return info && (!toAll || (info.mode & READ_BY_ALL) !== 0) ? [path] : [];
+    }),
+  );
   return found.flat();
 }
 

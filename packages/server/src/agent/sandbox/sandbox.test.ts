@@ -47,6 +47,7 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 const enter = (cwd: string) =>
   sandbox.enter({
     sessionId: 'one',
+    tenant: 'default',
     conversationId: 'one',
     cwd,
     model: undefined,

@@ -12,13 +12,14 @@ import { EGRESS_PORT, type Engine, type SandboxCommand, type SandboxStart } from
 import type { SandboxLimits } from './limits.ts';
 import type { Mount } from './mounts.ts';
 import { clearMountPoints, openPrivateFolders, removePrivateFolders } from './private-folders.ts';
+import type { TenantUsers } from './tenant-users.ts';
 
 const run = promisify(execFile);
 
 /** Whose agent starts, and where. */
 export type Guest = Pick<
   StartOptions,
-  'sessionId' | 'conversationId' | 'cwd' | 'options' | 'model' | 'secrets'
+  'sessionId' | 'tenant' | 'conversationId' | 'cwd' | 'options' | 'model' | 'secrets'
 > & {
   /** Where the process starts, if it comes to its folder later: an empty folder. */
   startsIn?: string;
@@ -46,6 +47,8 @@ export interface Confinement {
 export interface Sandbox {
   /** Agents can have less network than the machine. */
   isolatesNetwork: boolean;
+  /** The user of each tenant; undefined where all agents run as the server's. */
+  users?: TenantUsers | undefined;
   /** Variables that an agent in a sandbox gets. */
   environment(guest: Pick<Guest, 'options' | 'secrets'>): Record<string, string>;
   enter(guest: Guest): Promise<Confinement>;
@@ -76,6 +79,7 @@ export interface SandboxDeps {
   /** What programs of agents with secrets trust. */
   trust: Trust;
   limits: SandboxLimits;
+  users?: TenantUsers | undefined;
   /** The name of a folder among the agent's folders of transcripts. */
   projectOf(cwd: string): string;
   usesLogin(guest: Guest): boolean;
@@ -130,6 +134,7 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
 
   return {
     isolatesNetwork: deps.engine.isolatesNetwork,
+    users: deps.users,
     environment(guest) {
       const { mode } = networkOf(guest);
       const { secrets = [] } = guest;
@@ -145,7 +150,9 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
     async enter(guest) {
       const { sessionId, conversationId, cwd, options, startsIn } = guest;
       const way = wayOut(guest);
+      const user = await deps.users?.of(guest.tenant);
       const hasSecrets = (guest.secrets ?? []).length > 0;
+      const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
       const certificates = hasSecrets ? (await deps.trust.open()).file : undefined;
       const own = await openPrivateFolders(
         {
@@ -156,9 +163,15 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
             return identity;
           },
         },
-        { sessionId, conversationId, project: deps.projectOf(cwd), usesLogin: deps.usesLogin(guest) },
+        {
+          sessionId,
+          conversationId,
+          project: deps.projectOf(cwd),
+          usesLogin: deps.usesLogin(guest),
+          user,
+          folders: writable,
+        },
       );
-      const writable = [...new Set([cwd, ...(options.additional_directories ?? [])])];
       const mounts: Mount[] = [
         ...machine,
         ...own.mounts,
@@ -168,12 +181,13 @@ export function createSandbox(deps: SandboxDeps): Sandbox {
           : [{ kind: 'read', path: deps.trust.path, source: certificates } as const]),
         ...(startsIn === undefined ? [] : [{ kind: 'folder', path: startsIn } as const]),
       ];
-      await clearMountPoints(mounts);
+      await clearMountPoints(mounts, user);
       const room = await deps.engine.open({
         sessionId,
         mounts,
         cwd: startsIn ?? cwd,
         limits: deps.limits,
+        user,
         accept: way && ((socket) => way.egress.accept(socket, way.origin)),
       });
       const exceeded = Promise.withResolvers<string>();

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { Env } from '../environment.ts';
 import { type Authority, createAuthority } from './authority.ts';
@@ -43,7 +43,9 @@ export function createTrust(env: Env, file: string): Trust {
   const make = async (): ReturnType<Trust['open']> => {
     const texts = trustedTexts(env);
     const authority = await createAuthority();
-    await writeFile(file, [...texts, authority.certificate].join('\n'), { mode: 0o600 });
+    await writeFile(file, [...texts, authority.certificate].join('\n'));
+    // Agents may run as other users; there is no secret in it.
+    await chmod(file, 0o644);
     return { authority, trusted: createSecureContext({ ca: texts }), file };
   };
   return {
