@@ -1,11 +1,11 @@
 /**
  * What a sandbox costs: the same prompts through a server whose agents see the machine, and through others whose agents
- * are in sandboxes, with the machine's network and without, alternating in one run. The first token of a new session, and
+ * are in sandboxes, with the machine's network, with a user for each tenant, and without a network, alternating in one run. The first token of a new session, and
  * the end of the next turns.
  *
  * Run: node --conditions=claude-agent-source bench/sandbox.ts [sessions=10] [turns=60]
  */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startProgram } from './support/child.ts';
@@ -14,8 +14,16 @@ import { cpuSeconds, descendants } from './support/process.ts';
 import { median, ms, printTable, quantile } from './support/table.ts';
 
 /** Agents without a network use the gateway; the others do it too, so that only the sandbox differs. */
-const WAYS = { off: { mode: 'off' }, open: { mode: 'required' }, none: { network: 'none' } } as const;
-const NAMES = Object.keys(WAYS) as (keyof typeof WAYS)[];
+const WAYS = {
+  off: { mode: 'off' },
+  open: { mode: 'required' },
+  // As `open`, with a user for each tenant: only root can.
+  uids: { tenant_uids: { first: 283_000, count: 10 } },
+  none: { network: 'none' },
+} as const;
+const NAMES = (Object.keys(WAYS) as (keyof typeof WAYS)[]).filter(
+  (name) => name !== 'uids' || process.getuid?.() === 0,
+);
 
 const cpuOf = (pid: number): number =>
   [pid, ...descendants(pid)].reduce((sum, each) => sum + cpuSeconds(each), 0);
@@ -24,6 +32,7 @@ export async function benchSandbox(sessions = 10, turns = 60): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-sandbox-')));
   const work = join(base, 'work');
   mkdirSync(work);
+  chmodSync(work, 0o1777);
   const upstream = await startProgram('bench/support/upstream.ts');
   const { ANTHROPIC_API_KEY: _, ANTHROPIC_BASE_URL: __, ...env } = agentEnvironment(base, upstream.url);
   const gateway = {

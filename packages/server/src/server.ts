@@ -329,12 +329,14 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
     const { errors, warnings } = gateway.check();
     if (itself || errors.length > 0) throw new ConfigError(itself ?? errors.join('\n'));
     for (const warning of warnings) logger.warn(`gateway: ${warning}`);
-    agent.expect({
-      model: defaultModel,
-      options: SessionOptions.parse({}),
-      cwd: config.roots[0] ?? '',
-      tenant: DEFAULT_TENANT,
-    });
+    // Nobody knows yet whose the first session will be.
+    if (!sandbox?.users)
+      agent.expect({
+        model: defaultModel,
+        options: SessionOptions.parse({}),
+        cwd: config.roots[0] ?? '',
+        tenant: DEFAULT_TENANT,
+      });
     await base.join(url, sessions);
   } catch (error) {
     http?.close();

@@ -8,9 +8,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SessionCreated, TurnResult } from 'claude-agent-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentsOf, processesOf } from './support/agents.ts';
@@ -175,6 +176,36 @@ describe.skipIf(NO_TENANT_UIDS !== undefined)(`agents with a user for each tenan
     expect(said.match(/ermi/g)?.length).toBeGreaterThanOrEqual(4);
   });
 
+  test('own the folders that the server makes: saved, restored and forked, git works in them', async () => {
+    const origin = join(server.root, 'origin');
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], { cwd: origin });
+    mkdirSync(origin);
+    git('init', '-q', '-b', 'main');
+    git('commit', '-q', '--allow-empty', '-m', 'first');
+    const { session_id: id, cwd } = await create('a', {
+      cwd: undefined,
+      workspace: { git: `file://${origin}` },
+    });
+    const commit = 'echo one >> f && git add f && git -c user.name=n -c user.email=e@x commit -qm next';
+    expect(await bash('a', id, `${commit} && git log --format=%s`)).toBe('next\nfirst');
+    await ok(call('a', 'DELETE', `/sessions/${id}`));
+    rmSync(dirname(cwd), { recursive: true });
+    await ok(call('a', 'POST', '/sessions', { resume_session_id: id }));
+    const ownersOf = (folder: string): Set<number> =>
+      new Set(
+        [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))].map(
+          (path) => lstatSync(path).uid,
+        ),
+      );
+    expect(ownersOf(cwd)).toEqual(new Set([uidA]));
+    expect(await bash('a', id, `${commit} && git status --short && cat f`)).toBe('one\none');
+    const fork = await ok(call<SessionCreated>('a', 'POST', `/sessions/${id}/fork`, {}));
+    expect(ownersOf(fork.cwd)).toEqual(new Set([uidA]));
+    for (const each of [id, fork.session_id]) await ok(call('a', 'DELETE', `/sessions/${each}?erase=true`));
+    expect([cwd, fork.cwd].filter((path) => existsSync(dirname(path)))).toEqual([]);
+  });
+
   test('get no folder that they cannot use: the answer says which user needs it', async () => {
     const closed = join(server.root, 'closed');
     mkdirSync(closed, { mode: 0o755 });
@@ -215,12 +246,31 @@ describe.skipIf(NO_TENANT_UIDS !== undefined)(`agents with a user for each tenan
     expect(live.length).toBeGreaterThan(0);
     await server.kill();
     await expect.poll(() => live.filter(isAlive), WAIT).toEqual([]);
-    server = await startTestServer({ on: server, config: CONFIG });
+    server = await startTestServer({ on: server, config: CONFIG, args: ['--spares', '1'] });
     expect([await uidOf('b', b as string), await uidOf('a', a as string)]).toEqual([uidB, uidA]);
     // Files of that user, and what root made beside them, go with their sessions.
     await bash('a', fork, 'umask 777; mkdir ~/deep /tmp/deep; touch ~/f');
     await ok(call('a', 'DELETE', `/sessions/${fork}?erase=true`));
     const left = [server.home, server.userHome].map((place) => readdirSync(place, { recursive: true }));
     expect(left.flat().filter((name) => String(name).includes(fork))).toEqual([]);
+  });
+
+  // The server keeps one spare now, for a session as the last one.
+  test('are never started from a spare of another tenant', async () => {
+    const spares = (): number[] =>
+      readdirSync('/proc').flatMap((pid) => {
+        try {
+          const isSpare = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--await-claim');
+          const { uid } = statSync(`/proc/${pid}`);
+          return isSpare && uid >= FIRST && uid < FIRST + 2 ? [uid] : [];
+        } catch {
+          return [];
+        }
+      });
+    await ok(call('a', 'DELETE', `/sessions/${(await create('a')).session_id}`));
+    await expect.poll(() => new Set(spares()), WAIT).toEqual(new Set([uidA]));
+    const { session_id: ofB } = await create('b');
+    expect(new Set(usersOf(ofB))).toEqual(new Set([uidB]));
+    expect(await uidOf('b', ofB)).toBe(uidB);
   });
 });

@@ -66,7 +66,7 @@ export async function findBubblewrap(program = 'bwrap'): Promise<Bubblewrap> {
  */
 export async function tryAsUser(found: Bubblewrap, user: User): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('the server does not run as root');
-  const options = { timeout: PROBE_TIMEOUT_MS };
+  const options = { timeout: PROBE_TIMEOUT_MS, env: { PATH: process.env.PATH } };
   await run('setpriv', ['--version'], options).catch((error: NodeJS.ErrnoException) => {
     throw new Error(error.code === 'ENOENT' ? 'setpriv (util-linux) is not installed' : error.message);
   });

@@ -51,8 +51,10 @@ export function createTenantUsers(store: TenantUids, range: UidRange): TenantUse
     async check(tenant, folder, { writes }) {
       const user = await of(tenant);
       const [program = '', ...args] = [...asUser(user), '/bin/sh', '-c', MAY, writes ? 'write' : 'read'];
+      // Not the server's environment: another program of that user could read it.
+      const env = { PATH: process.env.PATH };
       try {
-        await run(program, args, { cwd: folder, timeout: TIMEOUT_MS });
+        await run(program, args, { cwd: folder, env, timeout: TIMEOUT_MS });
       } catch (error) {
         const what = isObject(error) && SAID[Number(error.code)];
         if (!what) throw new Error(`Whether a folder can be used cannot be found out: ${messageOf(error)}`);
