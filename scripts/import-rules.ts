@@ -129,6 +129,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
         'database-config.ts',
         'outbound-config.ts',
         'sandbox-config.ts',
+        'gateway-config.ts',
         'secrets-config.ts',
         'workspace-config.ts',
         'lock.ts',

@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -12,6 +10,7 @@ import {
   screenshot,
   type TestConsole,
 } from './support/console.ts';
+import { startPrefixProxy } from './support/prefix-proxy.ts';
 
 /** Compressed JavaScript that a page may load before it can be used. */
 const FIRST_LOAD_BYTES = 250 * 1024;
@@ -120,8 +119,7 @@ describe('the files of the console', () => {
       await page.getByRole('heading', { level: 1, name: 'Inbox' }).waitFor();
       await page.context().close();
     } finally {
-      proxy.server.closeAllConnections();
-      proxy.server.close();
+      await proxy.close();
     }
   });
 
@@ -135,21 +133,3 @@ describe('the files of the console', () => {
     }
   });
 });
-
-/** A proxy that keeps a server below /agents, as a reverse proxy of a team does. */
-async function startPrefixProxy(target: string): Promise<{ server: Server; url: string }> {
-  const { hostname, port } = new URL(target);
-  const server = createServer((incoming, outgoing) => {
-    const path = incoming.url?.replace(/^\/agents/, '') ?? '/';
-    const { method = 'GET', headers } = incoming;
-    const passed = request({ hostname, port, path, method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
-    });
-    passed.on('error', () => outgoing.destroy());
-    outgoing.on('close', () => passed.destroy());
-    incoming.pipe(passed);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}

@@ -123,6 +123,8 @@ describe('every setting', () => {
     if (name === 'trust_project_roles') return [['admin', 'operator'], 'admin,operator'];
     if (name === 'trusted_proxies') return [['10.0.0.0/8', '::1'], '10.0.0.0/8,::1'];
     if (name === 'jwt_jwks_url') return ['https://a/', 'https://a/'];
+    if (name === 'oidc_issuer' || name === 'oidc_public_url') return ['https://a/', 'https://a/'];
+    if (name === 'oidc_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
     if (name === 'push_contact') return ['mailto:a@b.example', 'mailto:a@b.example'];
     if (name === 'jwt_algorithms') return [['RS256', 'EdDSA'], 'RS256,EdDSA'];
     if (name === 'secrets') {
@@ -173,7 +175,14 @@ describe('every setting', () => {
       expect(fromFile).toMatchObject(nested as object);
       expect(read([], { [`AGENT_SERVER_${name.toUpperCase()}`]: text })).toEqual(fromFile);
       const flag = name.replaceAll('_', '-');
-      const isSecret = ['api_keys', 'gateway', 'webhooks', 'secrets', 'secrets_key'].includes(name);
+      const isSecret = [
+        'api_keys',
+        'gateway',
+        'webhooks',
+        'secrets',
+        'secrets_key',
+        'oidc_client_secret',
+      ].includes(name);
       expect(Object.hasOwn(flags, flag)).toBe(!isSecret);
       if (isSecret) return;
       const given =

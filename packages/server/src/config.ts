@@ -2,12 +2,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import {
-  ConfigError,
-  createConfig as createGatewayConfig,
-  type GatewayConfig,
-  keyConflict,
-} from 'claude-agent-gateway';
+import { ConfigError, type GatewayConfig, keyConflict } from 'claude-agent-gateway';
 import {
   DEFAULT_HOST,
   DEFAULT_PORT,
@@ -17,12 +12,13 @@ import {
   PermissionMode,
 } from 'claude-agent-protocol';
 import { z } from 'zod';
-import { ACCESS_FIELDS, type AccessConfig, readAccess } from './access/access-config.ts';
+import { ACCESS_FIELDS, type AccessConfig, readAccess, readIssuers } from './access/access-config.ts';
 import { type ApiKey, ApiKeys } from './access/config-keys.ts';
 import { POLICY_FIELDS, type PolicyConfig, readPolicies, withRealRoots } from './access/policies.ts';
 import { agentsThatFit } from './agent/agents-that-fit.ts';
 import { findCredential } from './agent/environment.ts';
 import { DATABASE_FIELDS, type DatabaseConfig, readDatabase } from './database-config.ts';
+import { readGateway } from './gateway-config.ts';
 import { NODE_SETTINGS, type NodeConfig, readNode } from './node-config.ts';
 import { OUTBOUND_FIELDS, type OutboundConfig, readOutbound } from './outbound-config.ts';
 import { readSandbox, SANDBOX_FIELDS, type SandboxConfig } from './sandbox-config.ts';
@@ -246,7 +242,10 @@ export function readConfig(argv: string[], env: NodeJS.ProcessEnv): Config | 'he
     apiKeys: read.api_keys(),
     // Only the platform reaches a machine of AgentCore.
     needsKey:
-      !settings.agentcore && !isLoopback(read.host()) && read.api_keys().length === 0 && !settings.jwt,
+      !settings.agentcore &&
+      !isLoopback(read.host()) &&
+      read.api_keys().length === 0 &&
+      !(settings.jwt ?? settings.oidc),
     gateway: read.gateway(),
     allowBypassPermissions: settings.allow_bypass_permissions ?? false,
     allowTrustProject: settings.allow_trust_project ?? false,
@@ -309,6 +308,7 @@ function createReaders(
     sandbox: () => readSandbox(settings.sandbox, [file, settings.api_keys_file, ...secretFiles(settings)]),
     secrets: () => readSecrets(settings),
     lease_seconds: () => readNode(settings),
+    oidc: () => readIssuers(settings),
     policy: () => readPolicies(settings, (root) => readRoot(resolve(typedIn, root))),
   };
 }
@@ -382,19 +382,4 @@ function readKeys(env: NodeJS.ProcessEnv, file: Settings): ApiKey[] {
   if (listed.length === 0)
     throw new ConfigError(`The API key file ${path} holds no key. Write one key per line.`);
   return [...keys, ...listed];
-}
-
-/** The gateway's part of the file. With --demo, every model name that it does not route leads to the demo model. */
-function readGateway(
-  part: Record<string, unknown> | undefined,
-  env: NodeJS.ProcessEnv,
-  demo: boolean,
-): GatewayConfig {
-  if (part?.keys !== undefined) {
-    throw new ConfigError(
-      'This server\'s gateway uses the keys in "api_keys". Move the entries of "gateway.keys" there.',
-    );
-  }
-  const models = { '*': 'demo', ...(part?.models as Record<string, never> | undefined) };
-  return createGatewayConfig({ ...part, ...(demo && { models }) }, env);
 }

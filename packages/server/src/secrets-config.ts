@@ -54,8 +54,13 @@ export const readSecrets = ({ secrets = {}, secrets_key, secrets_key_file }: Fie
 });
 
 /** The files that hold secrets: no agent may see them. */
-export const secretFiles = ({ secrets = {}, secrets_key_file }: Fields): (string | undefined)[] => [
+export const secretFiles = ({
+  secrets = {},
   secrets_key_file,
+  oidc,
+}: Fields & { oidc?: { client_secret_file?: string | undefined } | undefined }): (string | undefined)[] => [
+  secrets_key_file,
+  oidc?.client_secret_file,
   ...Object.values(secrets).map(({ value_file }) => value_file),
 ];
 

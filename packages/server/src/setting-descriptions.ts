@@ -32,6 +32,22 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'jwt.tenant_claim': 'the claim with the tenant (default tenant; without it, default)',
   'jwt.role_claim': 'the claim with the role, or with a list that has it (default role)',
   'jwt.default_role': 'the role of tokens that name none (default: they are refused)',
+  oidc: 'signing in to the console at an identity provider (OpenID Connect); issuer and client_id belong together',
+  'oidc.issuer': 'the address of the provider, where its /.well-known/openid-configuration is',
+  'oidc.client_id': 'what the provider calls this server',
+  'oidc.client_secret': "the client's secret (default: none, a public client)",
+  'oidc.client_secret_file': 'the same in a file',
+  'oidc.client_auth': 'how the secret is sent: basic or post (default: as the provider says)',
+  'oidc.scopes':
+    'what is asked for (default openid, profile, email); many providers need offline_access to renew a sign-in',
+  'oidc.name': 'what the button calls the provider (default: the host of the issuer)',
+  'oidc.public_url':
+    'where browsers reach this server, with the path prefix of a proxy (default: as they call it, on this machine only)',
+  'oidc.end_session': 'signing out goes on to sign out at the provider, where it has that (default true)',
+  'oidc.algorithms': 'signatures that are taken (default: as jwt.algorithms)',
+  'oidc.tenant_claim': 'the claim of the ID token with the tenant (default: as jwt.tenant_claim)',
+  'oidc.role_claim': 'the claim with the role, or with a list that has it (default: as jwt.role_claim)',
+  'oidc.default_role': 'the role of users whose token names none (default: as jwt.default_role)',
   limits: 'what each key and each tenant may use that has no limits of its own',
   'limits.per_key':
     'of each key and each subject: requests_per_minute, live_sessions, queued_turns, tokens_per_day, usd_per_day',

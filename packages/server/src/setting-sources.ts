@@ -48,6 +48,7 @@ const NO_FLAG: ReadonlySet<string> = new Set([
   'webhooks',
   'secrets',
   'secrets_key',
+  'oidc_client_secret',
   '$schema',
 ]);
 const NO_VARIABLE: ReadonlySet<string> = new Set(['$schema']);

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createSealedCookies } from '../src/access/sealed-cookies.ts';
 import { createSignIn } from '../src/access/sign-in.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
 import { startTestCluster } from './support/cluster.ts';
@@ -192,12 +193,12 @@ describe('a page that is signed in', () => {
 
 test('a cookie is no good after its time', async () => {
   const store = openSqliteStore(':memory:');
-  const signIns = createSignIn(store);
-  const cookie = cookieOf(await signIns.seal('a key', false));
-  expect(await signIns.open(`other=1; ${cookie}; more=2`)).toBe('a key');
+  const signIns = createSignIn(createSealedCookies(store), undefined);
+  const cookie = cookieOf(await signIns.seal({ credential: 'a key' }, false));
+  expect(await signIns.open(`other=1; ${cookie}; more=2`)).toEqual({ credential: 'a key' });
   const { now } = Date;
   Date.now = () => now() - 31 * 86_400_000;
-  const old = cookieOf(await signIns.seal('a key', false));
+  const old = cookieOf(await signIns.seal({ credential: 'a key' }, false));
   Date.now = now;
   expect(await signIns.open(old)).toBeUndefined();
   await store.close();

@@ -22,12 +22,13 @@ export function AccountMenu(): ReactNode {
     mutationFn: async () => {
       // The next reader of this browser is not told what waits for this one.
       await leavePush();
-      await client.call('signOut');
+      return client.call('signOut');
     },
-    onSuccess: () => {
+    onSuccess: ({ continue_at: next }) => {
       // Nothing of the one who leaves stays in the page.
       queries.clear();
-      location.reload();
+      if (next === undefined) location.reload();
+      else location.assign(next);
     },
     onError: fail,
   });

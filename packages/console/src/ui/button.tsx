@@ -8,6 +8,9 @@ const LOOKS = {
   ghost: 'border border-transparent text-ink hover:bg-hover',
 } as const;
 
+const SHAPE =
+  'tap inline-flex min-h-8 items-center justify-center gap-1.5 rounded-md px-3 font-medium whitespace-nowrap disabled:opacity-55';
+
 export type ButtonLook = keyof typeof LOOKS;
 
 interface ButtonProps extends ComponentProps<'button'> {
@@ -29,14 +32,19 @@ export function Button({
       type="button"
       aria-busy={busy}
       disabled={disabled || busy}
-      className={classNames(
-        'tap inline-flex min-h-8 items-center justify-center gap-1.5 rounded-md px-3 font-medium whitespace-nowrap disabled:opacity-55',
-        LOOKS[look],
-        className,
-      )}
+      className={classNames(SHAPE, LOOKS[look], className)}
       {...props}
     />
   );
+}
+
+/** A link out of the console that looks like a button. */
+export function ButtonLink({
+  look = 'plain',
+  className,
+  ...props
+}: ComponentProps<'a'> & { look?: ButtonLook }): ReactNode {
+  return <a className={classNames(SHAPE, LOOKS[look], className)} {...props} />;
 }
 
 interface IconButtonProps extends Omit<ButtonProps, 'children' | 'aria-label'> {

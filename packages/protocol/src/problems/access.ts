@@ -39,6 +39,18 @@ export const accessProblems = {
     () =>
       'This key cannot sign in: it is unknown, revoked or expired, or it is a token of one session. Use a key of this server.',
   ),
+  sign_in_over: define(
+    401,
+    'The sign-in cannot be renewed',
+    () => 'This sign-in is over, and the identity provider does not renew it. Sign in again.',
+  ),
+  provider_unreachable: define(
+    503,
+    'The identity provider does not answer',
+    () =>
+      'The identity provider does not answer. Try again; if that goes on, tell the operator of this server.',
+    RETRYABLE,
+  ),
   forbidden: define(
     403,
     "An agent's own key opens the gateway only",

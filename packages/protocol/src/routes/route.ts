@@ -26,7 +26,10 @@ export interface RouteSpec extends Endpoint {
   body?: z.ZodType;
   /** False where an empty body stands for `{}`. */
   bodyRequired?: boolean;
-  responses: { 200: ResponseSpec; 202?: ResponseSpec };
+  responses:
+    | { 200: ResponseSpec; 202?: ResponseSpec; 302?: undefined }
+    /** For browsers, which go on to another page. */
+    | { 302: ResponseSpec; 200?: undefined; 202?: undefined };
   /** Failures of this route; `problemsOf` adds those of its kind. */
   problems?: readonly ProblemCode[];
   /** Failures come as Anthropic's envelope, with the statuses and types of `anthropic-errors.ts`. */
@@ -38,6 +41,8 @@ export interface RouteSpec extends Endpoint {
    * session's owner while it has one. Without it, the session's owner answers, and a session without one gets one.
    */
   reads?: 'store' | 'live';
+  /** Whether requests stand in the audit log, where the method does not say it. */
+  audited?: boolean;
   /** The handler may answer with a response of its own making: a stream, or a body that is not JSON. */
   raw?: boolean;
 }
@@ -94,7 +99,8 @@ export const needsOwner = ({ params, reads }: RouteSpec): boolean =>
  * Whether requests for a route stand in the audit log: all that change something. Model calls change nothing here; what they cost
  * is in the accounts.
  */
-export const isAudited = ({ method, tag }: RouteSpec): boolean => method !== 'GET' && tag !== 'gateway';
+export const isAudited = ({ method, tag, audited }: RouteSpec): boolean =>
+  audited ?? (method !== 'GET' && tag !== 'gateway');
 
 /** What a caller gives for a route: only the parts that the route has. */
 export type RouteInput<R extends RouteSpec> = (R extends { params: infer P extends z.ZodType }

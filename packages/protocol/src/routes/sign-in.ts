@@ -16,6 +16,11 @@ const Me = z
   })
   .meta({ id: 'Me' });
 
+const cookie = {
+  'set-cookie': 'HttpOnly and SameSite=Strict: no script can read it, and no other site can use it',
+};
+const redirect = { headers: { location: 'Where the browser goes' } };
+
 /** Who calls, and how a page of the server signs somebody in. */
 export const signInRoutes = {
   me: route({
@@ -24,6 +29,26 @@ export const signInRoutes = {
     tag: 'keys',
     summary: 'Who the caller is, and what it may do',
     responses: { 200: { description: 'The caller', schema: Me } },
+  }),
+  getSignIn: route({
+    ...endpoints.getSignIn,
+    access: 'open',
+    tag: 'keys',
+    summary: 'How people can sign in',
+    responses: {
+      200: {
+        description: 'Besides a key, which always can',
+        schema: z.object({
+          oidc: z
+            .object({ name: z.string() })
+            .nullable()
+            .meta({ description: 'The identity provider, by its name, when there is one' }),
+          renewable: z.boolean().meta({
+            description: 'This browser can renew its sign-in, also one that is over, without its user',
+          }),
+        }),
+      },
+    },
   }),
   signIn: route({
     ...endpoints.signIn,
@@ -37,12 +62,44 @@ export const signInRoutes = {
       200: {
         description: 'The caller. The cookie is the key, sealed: only this server can open it',
         schema: Me,
-        headers: {
-          'set-cookie': 'HttpOnly and SameSite=Strict: no script can read it, and no other site can use it',
-        },
+        headers: cookie,
       },
     },
     problems: ['sign_in_failed', 'too_many_failures'],
+  }),
+  startOidcSignIn: route({
+    ...endpoints.startOidcSignIn,
+    access: 'open',
+    tag: 'keys',
+    summary:
+      'Sign a browser in at the identity provider. `return_to` names the page of the console that it goes on to, such as `sessions`',
+    responses: { 302: { ...redirect, description: 'To the provider; to the console when that fails' } },
+    raw: true,
+  }),
+  finishOidcSignIn: route({
+    ...endpoints.finishOidcSignIn,
+    access: 'open',
+    tag: 'keys',
+    summary: 'Where the identity provider sends the browser back',
+    responses: {
+      302: {
+        ...redirect,
+        description:
+          'To the console: with the cookie of `POST /sign-in`, or with `sign_in_error` in its query',
+      },
+    },
+    raw: true,
+    audited: true,
+  }),
+  renewSignIn: route({
+    ...endpoints.renewSignIn,
+    access: 'open',
+    tag: 'keys',
+    summary: "Ask the identity provider for a signed-in user's next token",
+    responses: { 200: { description: 'The user, until the end of that', schema: Me, headers: cookie } },
+    problems: ['sign_in_over', 'provider_unreachable'],
+    // Pages do it every few minutes; nobody decides anything.
+    audited: false,
   }),
   signOut: route({
     ...endpoints.signOut,
@@ -52,7 +109,13 @@ export const signInRoutes = {
     responses: {
       200: {
         description: 'Removed; the key itself stays good',
-        schema: z.object({ signed_out: z.literal(true) }),
+        schema: z.object({
+          signed_out: z.literal(true),
+          continue_at: z
+            .string()
+            .optional()
+            .meta({ description: "The identity provider's own page for signing out, for the browser" }),
+        }),
       },
     },
   }),

@@ -3,11 +3,13 @@ import { z } from 'zod';
 import { BROWSER_FIELDS, type BrowserConfig, readBrowsers } from './browser-config.ts';
 import { JWT_FIELDS, type JwtConfig, readJwtConfig } from './jwt.ts';
 import { LIMIT_FIELDS, type LimitConfig, readLimits } from './limit-config.ts';
+import { OIDC_FIELDS, type OidcConfig, readOidcConfig } from './oidc/oidc-config.ts';
 
 /** What the configuration says of callers, besides keys and policies. */
 export const ACCESS_FIELDS = {
   ...BROWSER_FIELDS,
   ...JWT_FIELDS,
+  ...OIDC_FIELDS,
   ...LIMIT_FIELDS,
   trust_project_roles: z.array(z.enum(ROLES)).optional(),
   audit: z.strictObject({ max_age_days: z.number().min(1).optional() }).optional(),
@@ -17,6 +19,8 @@ export interface AccessConfig {
   browsers: BrowserConfig;
   /** The identity provider whose tokens are taken. */
   jwt: JwtConfig | undefined;
+  /** The identity provider at which people sign in to the console. */
+  oidc: OidcConfig | undefined;
   limits: LimitConfig;
   /** Roles that may make sessions with `trust_project`, where these are allowed. */
   trustProjectRoles: readonly Role[];
@@ -32,9 +36,17 @@ type AccessFields = z.output<z.ZodObject<typeof ACCESS_FIELDS>> & {
 
 export const readAccess = (settings: AccessFields): AccessConfig => ({
   browsers: readBrowsers(settings),
-  jwt: readJwtConfig(settings.jwt),
+  ...readIssuers(settings),
   limits: readLimits(settings, settings.tenants),
   trustProjectRoles: settings.trust_project_roles ?? ROLES,
   trustedProxies: settings.trusted_proxies ?? [],
   auditMaxAgeDays: settings.audit?.max_age_days,
 });
+
+/** Both or either: tokens as keys, and signing in to the console. @throws ConfigError */
+export function readIssuers(
+  settings: Pick<AccessFields, 'jwt' | 'oidc'>,
+): Pick<AccessConfig, 'jwt' | 'oidc'> {
+  const jwt = readJwtConfig(settings.jwt);
+  return { jwt, oidc: readOidcConfig(settings.oidc, jwt) };
+}

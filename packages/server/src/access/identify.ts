@@ -26,11 +26,19 @@ export interface IdentifyDeps {
   /** Of agent processes. */
   tokens: SessionTokens;
   keys: Pick<Keys, 'callerOf' | 'any'>;
-  /** Of an identity provider, where there is one: then nobody is let in without a key or a token. */
+  /** Tokens of an identity provider, where they are taken. */
   readJwt?: ReadJwt | undefined;
+  /** People sign in at a provider, or bring its tokens: then nobody is let in without. */
+  hasIssuer?: boolean;
 }
 
-export function createIdentify({ apiKeys, tokens, keys, readJwt }: IdentifyDeps): Identify {
+export function createIdentify({
+  apiKeys,
+  tokens,
+  keys,
+  readJwt,
+  hasIssuer = readJwt !== undefined,
+}: IdentifyDeps): Identify {
   return async (headers) => {
     const given = credentialOf(headers);
     const sessionId = given === undefined ? undefined : tokens.verify(given);
@@ -44,6 +52,6 @@ export function createIdentify({ apiKeys, tokens, keys, readJwt }: IdentifyDeps)
     if (caller) return caller;
     const issued = given === undefined ? undefined : await readJwt?.(given);
     if (issued) return issued;
-    return readJwt || apiKeys.length > 0 || (await keys.any()) ? undefined : LOCAL;
+    return hasIssuer || apiKeys.length > 0 || (await keys.any()) ? undefined : LOCAL;
   };
 }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Caller, JWT_PREFIX } from './principal.ts';
 
 /** Signatures that only the issuer can make. Those with a shared secret are left out: whoever can check them can forge them. */
-const ALGORITHMS = [
+export const ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',
@@ -66,6 +66,12 @@ const KEYS_VALID_MS = 600_000;
 /** Whose a token is; undefined when it is not good, or says nothing that we know. */
 export type ReadJwt = (token: string) => Promise<Caller | undefined>;
 
+/** What a token says; undefined when it is not good. */
+export type VerifyJwt = (token: string) => Promise<JWTPayload | undefined>;
+
+/** How tenant and role stand in a token. */
+export type JwtClaims = Pick<JwtSettings, 'tenant_claim' | 'role_claim' | 'default_role'>;
+
 const FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /**
@@ -73,10 +79,15 @@ const FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
  * JWKS and are fetched when a token names one that is not known.
  * @param onError told when the issuer's keys cannot be had; its callers are then unknown
  */
-export function createReadJwt(
-  { issuer, audience, jwks_url, algorithms = [...ALGORITHMS], ...claims }: JwtConfig,
+export function createVerifyJwt(
+  {
+    issuer,
+    audience,
+    jwks_url,
+    algorithms = [...ALGORITHMS],
+  }: Pick<JwtConfig, 'issuer' | 'audience' | 'jwks_url' | 'algorithms'>,
   onError: (error: unknown, what: string) => void,
-): ReadJwt {
+): VerifyJwt {
   const keys = createRemoteJWKSet(new URL(jwks_url), {
     cooldownDuration: REFRESH_MS,
     cacheMaxAge: KEYS_VALID_MS,
@@ -92,7 +103,7 @@ export function createReadJwt(
         clockTolerance: TOLERANCE_SECONDS,
         requiredClaims: ['sub', 'exp'],
       });
-      return callerOf(payload, claims);
+      return payload;
     } catch (error) {
       const isUnreachable = !(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout;
       if (isUnreachable) onError(error, `fetch the keys of ${issuer}`);
@@ -101,13 +112,19 @@ export function createReadJwt(
   };
 }
 
-function callerOf(
+/** Reads bearer tokens of one issuer. @param onError as in `createVerifyJwt` */
+export function createReadJwt(config: JwtConfig, onError: (error: unknown, what: string) => void): ReadJwt {
+  const verify = createVerifyJwt(config, onError);
+  return async (token) => {
+    const payload = await verify(token);
+    return payload && callerOf(payload, config);
+  };
+}
+
+/** The caller that a token names; undefined for one without a role or with a tenant that is no name. */
+export function callerOf(
   payload: JWTPayload,
-  {
-    tenant_claim = 'tenant',
-    role_claim = 'role',
-    default_role,
-  }: Pick<JwtConfig, 'tenant_claim' | 'role_claim' | 'default_role'>,
+  { tenant_claim = 'tenant', role_claim = 'role', default_role }: JwtClaims,
 ): Caller | undefined {
   const tenant = TenantName.safeParse(claimIn(payload, tenant_claim) ?? DEFAULT_TENANT);
   const role = roleIn(claimIn(payload, role_claim)) ?? default_role;

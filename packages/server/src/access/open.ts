@@ -7,7 +7,11 @@ import { createReadJwt, type JwtConfig } from './jwt.ts';
 import { createKeys, type Keys } from './keys.ts';
 import type { LimitConfig } from './limit-config.ts';
 import { createLimitKeeper, type LimitKeeper, type LimitKeeperDeps } from './limits.ts';
+import type { OidcConfig } from './oidc/oidc-config.ts';
+import { clientOf, createOidcSignIn, type OidcSignIn } from './oidc/oidc-sign-in.ts';
+import { createProvider } from './oidc/provider.ts';
 import { createOpenResponses, type OpenResponses } from './open-responses.ts';
+import { createSealedCookies } from './sealed-cookies.ts';
 import { createSessionTokens, type SessionTokens } from './session-tokens.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createStanding, type Standing } from './standing.ts';
@@ -26,6 +30,8 @@ export interface Access {
   identifyFrom: IdentifyFrom;
   /** Of the server's own pages. */
   signIn: SignIn;
+  /** At an identity provider, where there is one. */
+  oidc: OidcSignIn | undefined;
   standing: Standing;
   limits: LimitKeeper;
   audit: AuditLog;
@@ -33,6 +39,7 @@ export interface Access {
 
 interface AccessDeps extends Pick<IdentifyDeps, 'apiKeys'> {
   jwt: JwtConfig | undefined;
+  oidc: OidcConfig | undefined;
   limits: LimitConfig;
   auditMaxAgeDays: number | undefined;
   store: Pick<Store, 'audit' | 'keys' | 'orderedFeed' | 'rates' | 'secret' | 'whose' | 'countOf' | 'usedOn'>;
@@ -47,6 +54,7 @@ export function createAccess(deps: AccessDeps): Access {
     store,
     apiKeys,
     jwt,
+    oidc,
     limits,
     namedPolicies,
     auditMaxAgeDays: maxAgeDays,
@@ -54,23 +62,28 @@ export function createAccess(deps: AccessDeps): Access {
     onRefused,
     onError,
   } = deps;
+  const hasIssuer = jwt !== undefined || oidc !== undefined;
   const tokens = createSessionTokens();
+  const cookies = createSealedCookies(store);
   const keys = createKeys({
     table: store.keys,
     configured: apiKeys,
     policies: namedPolicies,
-    takesJwt: jwt !== undefined,
+    takesJwt: hasIssuer,
     // Reading is free where the store is embedded.
     cacheMs: store.orderedFeed ? 0 : KEY_CACHE_MS,
     onError,
   });
-  const identify = createIdentify({ apiKeys, tokens, keys, readJwt: jwt && createReadJwt(jwt, onError) });
+  const readJwt = jwt && createReadJwt(jwt, onError);
+  const identify = createIdentify({ apiKeys, tokens, keys, readJwt, hasIssuer });
   return {
     tokens,
     keys,
     openResponses: createOpenResponses(keys.ended, onError),
-    signIn: createSignIn(store),
-    standing: createStanding({ apiKeys, jwt, keys, table: store.keys }),
+    signIn: createSignIn(cookies, clientOf(oidc)),
+    oidc:
+      oidc && createOidcSignIn({ config: oidc, cookies, provider: createProvider(oidc, onError), onError }),
+    standing: createStanding({ apiKeys, hasIssuer, keys, table: store.keys }),
     limits: createLimitKeeper({ config: limits, keys, store, rates: store.rates, onRefused }),
     identify,
     identifyFrom: slowFailures(identify, { hasIssuer: jwt !== undefined }),

@@ -1,74 +1,83 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { EncryptJWT, jwtDecrypt } from 'jose';
-import type { Store } from '../store/store.ts';
+import { ROLES } from 'claude-agent-protocol';
+import { z } from 'zod';
+import type { Caller } from './principal.ts';
+import type { SealedCookies } from './sealed-cookies.ts';
 
 /** A browser is signed in so long; a key that is revoked before ends it at once, because the cookie holds the key. */
-const LIFETIME_SECONDS = 30 * 86_400;
+export const LIFETIME_SECONDS = 30 * 86_400;
+
+/** With its name, a browser keeps no more of a cookie. */
+const MAX_COOKIE_BYTES = 4_096;
+
+/** A user of the identity provider, as its token said. */
+const User = z.object({
+  caller: z.object({
+    id: z.string(),
+    name: z.string().optional(),
+    tenant: z.string(),
+    role: z.enum(ROLES),
+    /** The token's end; asked again of the provider then, if there is a `refreshToken`. */
+    expiresAt: z.number(),
+  }),
+  /** Provider and client. After a change of the configuration nobody is signed in by another. */
+  client: z.string(),
+  refreshToken: z.string().optional(),
+  /** When the browser has to sign in again in any case (ms since 1970). */
+  until: z.number(),
+});
+export type SignedInUser = z.infer<typeof User>;
+
+/** Who a cookie signs in: the caller with a key, or a user of the identity provider. */
+export type SignedIn = { credential: string } | { user: SignedInUser };
 
 /**
- * The cookie by which the server's own pages are signed in: the caller's credential, sealed (JWE, AES-256-GCM) with a
- * secret of the store. Each request opens it and goes on as if it had brought the credential itself, so there is
- * no second rule of who is signed in. It is good on every node, and for nobody else.
+ * The cookie by which the server's own pages are signed in. With a key it is the key itself: each request opens it and goes on
+ * as if it had brought the key, so there is no second rule of who is signed in. Of a user of the identity provider it is what
+ * the provider's token said, no longer than that token: tokens with many groups do not fit into a cookie.
  */
 export interface SignIn {
   /** The value of `Set-Cookie`. @param secure the page came over HTTPS */
-  seal(credential: string, secure: boolean): Promise<string>;
-  /** The credential in a `Cookie` header; undefined without one of ours that is still good. */
-  open(cookies: string | undefined): Promise<string | undefined>;
+  seal(signedIn: SignedIn, secure: boolean): Promise<string>;
+  /** Who is signed in by a `Cookie` header; undefined without a cookie of ours that is still good. The user's token may be over. */
+  open(cookies: string | undefined): Promise<SignedIn | undefined>;
   /** The value of `Set-Cookie` that removes it. */
   end(): Promise<string>;
 }
 
-export function createSignIn(store: Pick<Store, 'secret'>): SignIn {
-  let known: Promise<{ key: Uint8Array; cookie: string }> | undefined;
-  // Read when it is first needed: most servers have no page open.
-  const read = async () => {
-    const secret = await store.secret('sign-in', randomBytes(32).toString('base64url'));
-    // Browsers send cookies to every port of a host, so each database has a name of its own.
-    const cookie = `claude_agent_${createHash('sha256').update(secret).digest('hex').slice(0, 8)}`;
-    return { key: Buffer.from(secret, 'base64url'), cookie };
-  };
-  const secret = () => {
-    known ??= read().catch((error: unknown) => {
-      known = undefined;
-      throw error;
+/** @param client provider and client of the configuration; undefined: no user of one is signed in */
+export const createSignIn = (cookies: SealedCookies, client: string | undefined): SignIn => ({
+  async seal(signedIn, secure) {
+    const sealed = await cookies.seal('', signedIn, {
+      seconds: secondsOf(signedIn),
+      sameSite: 'Strict',
+      secure,
     });
-    return known;
-  };
-  const attributes = (seconds: number): string => `Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+    const length = Buffer.byteLength(sealed.split(';')[0] ?? '');
+    if (length <= MAX_COOKIE_BYTES || 'credential' in signedIn || !signedIn.user.refreshToken) return sealed;
+    // Some providers' are long. Without it the user signs in again when the token ends.
+    const { refreshToken: _, ...user } = signedIn.user;
+    return this.seal({ user }, secure);
+  },
 
-  return {
-    async seal(credential, secure) {
-      const { key, cookie } = await secret();
-      const sealed = await new EncryptJWT({ credential })
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-        .setExpirationTime(Math.floor(Date.now() / 1_000) + LIFETIME_SECONDS)
-        .encrypt(key);
-      return `${cookie}=${sealed}; ${attributes(LIFETIME_SECONDS)}${secure ? '; Secure' : ''}`;
-    },
+  async open(header) {
+    const content = await cookies.open('', header);
+    if (content === undefined) return undefined;
+    if (typeof content.credential === 'string') return { credential: content.credential };
+    const user = User.safeParse(content.user);
+    return user.success && user.data.client === client ? { user: user.data } : undefined;
+  },
 
-    async open(cookies) {
-      if (!cookies?.includes('claude_agent_')) return undefined;
-      const { key, cookie } = await secret();
-      const found = cookies
-        .split(';')
-        .map((each) => each.trim())
-        .find((each) => each.startsWith(`${cookie}=`));
-      if (found === undefined) return undefined;
-      try {
-        const { payload } = await jwtDecrypt(found.slice(cookie.length + 1), key, {
-          keyManagementAlgorithms: ['dir'],
-          contentEncryptionAlgorithms: ['A256GCM'],
-        });
-        return typeof payload.credential === 'string' ? payload.credential : undefined;
-      } catch {
-        // Over, or sealed by another server: like no cookie.
-        return undefined;
-      }
-    },
+  end: () => cookies.remove('', 'Strict'),
+});
 
-    async end() {
-      return `${(await secret()).cookie}=; ${attributes(0)}`;
-    },
-  };
+/** The caller that a user is, as long as its token is good. */
+export const callerIn = ({ caller }: SignedInUser): Caller | undefined =>
+  caller.expiresAt > Date.now() ? { kind: 'key', ...caller } : undefined;
+
+/** A user's cookie is of no use after the token, unless another can be had. */
+function secondsOf(signedIn: SignedIn): number {
+  if ('credential' in signedIn) return LIFETIME_SECONDS;
+  const { caller, refreshToken, until } = signedIn.user;
+  const end = refreshToken === undefined ? Math.min(until, caller.expiresAt) : until;
+  return Math.max(0, Math.floor((end - Date.now()) / 1_000));
 }

@@ -20,19 +20,18 @@ export interface StandingDeps {
   apiKeys: readonly { id: string; tenant: string; role: Role }[];
   table: Pick<KeyTable, 'get'>;
   keys: Pick<Keys, 'any'>;
-  /** The identity provider whose tokens are taken. */
-  jwt: unknown;
+  /** There is an identity provider whose users are taken. */
+  hasIssuer: boolean;
 }
 
-export const createStanding = ({ apiKeys, table, keys, jwt }: StandingDeps): Standing => {
-  const hasJwt = jwt !== undefined;
+export const createStanding = ({ apiKeys, table, keys, hasIssuer }: StandingDeps): Standing => {
   const roleOf = async ({ owner, tenant, role }: Absent, now: string): Promise<Role | undefined> => {
     if (owner === LOCAL.id) {
-      const isClosed = hasJwt || apiKeys.length > 0 || (await keys.any());
+      const isClosed = hasIssuer || apiKeys.length > 0 || (await keys.any());
       return isClosed ? undefined : LOCAL.role;
     }
     // A provider is not asked again: what its user left ends by itself.
-    if (owner.startsWith('jwt:')) return hasJwt ? role : undefined;
+    if (owner.startsWith('jwt:')) return hasIssuer ? role : undefined;
     const configured = apiKeys.find((key) => key.id === owner && key.tenant === tenant);
     if (configured) return configured.role;
     const key = await table.get(owner);

@@ -1,4 +1,5 @@
 import { type EndpointName, isAudited, type RouteSpec, routes } from 'claude-agent-protocol';
+import { problems } from 'claude-agent-protocol/problems';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { AuditEntry, AuditLog } from '../access/audit-log.ts';
 import { actorOf, type Principal } from '../access/principal.ts';
@@ -45,10 +46,12 @@ export function auditRequests({ audit, store, addressOf }: AuditDeps): Middlewar
     const noted: Record<string, string> = {};
     let isAdmitted = false;
     let isDone = false;
+    let refusedWith: number | undefined;
 
     const entryOf = async (status: number): Promise<AuditEntry> => {
       // Not set before the caller is known.
-      const actor = actorOf(c.get('principal') as Principal | undefined, c.env?.platform ?? false);
+      const principal = c.get('anonymous') ? undefined : (c.get('principal') as Principal | undefined);
+      const actor = actorOf(principal, c.env?.platform ?? false);
       const { session_id: sessionId = null, tenant, ...params } = { ...found.params, ...noted };
       const isOther = isAdmitted && actor.role === 'operator' && sessionId !== null;
       return {
@@ -77,6 +80,10 @@ export function auditRequests({ audit, store, addressOf }: AuditDeps): Middlewar
           if (text !== null) noted[name] = text;
         }
       },
+      refused(code) {
+        c.set('problem', code);
+        refusedWith = problems[code].status;
+      },
       accepted() {
         if (isDone) return;
         isDone = true;
@@ -95,7 +102,7 @@ export function auditRequests({ audit, store, addressOf }: AuditDeps): Middlewar
       },
     });
     await next();
-    const { status } = c.res;
+    const status = refusedWith ?? c.res.status;
     if (c.get('passedOn')) {
       if (status === NOT_HERE) return;
       c.header(AUDITED_HEADER, '1');
@@ -120,7 +127,7 @@ const AUDITED = (Object.entries(routes) as [EndpointName, RouteSpec][])
 
 /** The route of a request, which need not get as far as its handler. */
 function routeOf(method: string, path: string) {
-  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
+  if (method === 'HEAD' || method === 'OPTIONS') return undefined;
   for (const { name, spec, pattern } of AUDITED) {
     const match = spec.method === method ? pattern.exec(path) : null;
     if (!match) continue;

@@ -1,3 +1,5 @@
+import type { ProblemCode } from 'claude-agent-protocol/problems';
+
 /** What the audit log says about a request; there for requests that change something. */
 export interface Audited {
   /**
@@ -5,6 +7,8 @@ export interface Audited {
    * entry.
    */
   note(more: Readonly<Record<string, string | number | boolean | undefined>>): void;
+  /** The request has failed, though its answer is a page for people: this is what its entry says. */
+  refused(problem: ProblemCode): void;
   /** The request has taken effect, though its answer may take long: its entry is written now. */
   accepted(): void;
   /** Its entry is that of other requests, which it makes, or was written by the node that answered. */

@@ -6,9 +6,9 @@ import type { BrowserConfig } from '../access/browser-config.ts';
 import type { IdentifyFrom } from '../access/failed-attempts.ts';
 import type { LimitKeeper } from '../access/limits.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
-import { LOCAL, type Principal } from '../access/principal.ts';
+import { type Caller, LOCAL, type Principal } from '../access/principal.ts';
 import type { AccessRule } from '../access/rule.ts';
-import type { SignIn } from '../access/sign-in.ts';
+import { callerIn, type SignedIn, type SignIn } from '../access/sign-in.ts';
 import type { Peer, Peers } from '../agent/peers.ts';
 import { problem } from '../errors.ts';
 import type { RequestTrace } from '../observe/trace/tracing.ts';
@@ -39,6 +39,8 @@ export interface HttpEnv {
   };
   Variables: {
     principal: Principal;
+    /** Nobody knows the caller: the principal of a route that everybody may call says nothing. */
+    anonymous?: boolean;
     /** Whether the principal may call the route; asked by `mount.ts`. */
     rule: AccessRule;
     /** Counts the requests of each caller; asked there too. */
@@ -103,12 +105,14 @@ export function lock({
       return next();
     }
     const path = c.req.path;
+    const given = c.req.header('authorization') ?? tokenInUrl(c);
+    const page = given === undefined ? await signedIn(c, signIn) : {};
     const credentials = {
-      authorization: c.req.header('authorization') ?? tokenInUrl(c) ?? (await signedIn(c, signIn)),
+      authorization: given ?? page.authorization,
       'x-api-key': c.req.header('x-api-key'),
     };
     // What everybody may call tells nothing of a key.
-    const known = await identify(credentials, isOpen(path) ? undefined : addressOf(c));
+    const known = page.caller ?? (await identify(credentials, isOpen(path) ? undefined : addressOf(c)));
     const isPlatform = c.env?.platform || platformPaths.has(c.req.path.replace(/\/$/, ''));
     const principal = known ?? (isPlatform ? LOCAL : undefined);
     // Also for the record of what is refused below.
@@ -132,6 +136,7 @@ export function lock({
     const response = c.env?.outgoing;
     if (principal?.kind === 'key' && response) openResponses.add(principal, response);
     c.set('principal', principal ?? LOCAL);
+    c.set('anonymous', !principal);
     await next();
   };
 }
@@ -147,16 +152,33 @@ function tokenInUrl(c: Context<HttpEnv>): string | undefined {
 }
 
 /**
- * The credential of a page that is signed in, as a header. Only for requests of the server's own pages: a browser sends the
- * cookie along from other ports of this host too. Not for model calls: the gateway reads the headers by itself.
+ * Who the server's own page is that sends the request. A browser sends the cookie along from other ports of this host too:
+ * theirs are nobody's.
  */
-async function signedIn(c: Context<HttpEnv>, signIn: Pick<SignIn, 'open'>): Promise<string | undefined> {
+export async function cookieOf(
+  c: Context<HttpEnv>,
+  signIn: Pick<SignIn, 'open'>,
+): Promise<SignedIn | undefined> {
   const { cookie, host, origin, ...headers } = c.req.header();
   const isOwn = ['same-origin', 'none', undefined].includes(headers['sec-fetch-site']);
-  if (!isOwn || headers['x-api-key'] !== undefined || foreignPage({ host, origin }, false)) return undefined;
-  if (c.req.path.startsWith('/v1/') && !READS.has(c.req.method)) return undefined;
-  const credential = await signIn.open(cookie);
-  return credential && `Bearer ${credential}`;
+  return isOwn && !foreignPage({ host, origin }, false) ? signIn.open(cookie) : undefined;
+}
+
+/**
+ * The credential of a page that is signed in, as a header, or the caller that it is. Not for model calls: the gateway reads the
+ * headers by itself.
+ */
+async function signedIn(
+  c: Context<HttpEnv>,
+  signIn: Pick<SignIn, 'open'>,
+): Promise<{ authorization?: string; caller?: Caller | undefined }> {
+  if (c.req.header('x-api-key') !== undefined) return {};
+  if (c.req.path.startsWith('/v1/') && !READS.has(c.req.method)) return {};
+  const found = await cookieOf(c, signIn);
+  if (found === undefined) return {};
+  return 'credential' in found
+    ? { authorization: `Bearer ${found.credential}` }
+    : { caller: callerIn(found.user) };
 }
 
 /**

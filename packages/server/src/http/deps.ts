@@ -5,6 +5,7 @@ import type { BrowserConfig } from '../access/browser-config.ts';
 import type { IdentifyFrom } from '../access/failed-attempts.ts';
 import type { Keys } from '../access/keys.ts';
 import type { LimitKeeper } from '../access/limits.ts';
+import type { OidcSignIn } from '../access/oidc/oidc-sign-in.ts';
 import type { OpenResponses } from '../access/open-responses.ts';
 import type { Principal } from '../access/principal.ts';
 import type { SignIn } from '../access/sign-in.ts';
@@ -38,6 +39,8 @@ export interface AppDeps {
   workspaces: Pick<Workspaces, 'removeSnapshot' | 'checkSnapshot'>;
   identifyFrom: IdentifyFrom;
   signIn: SignIn;
+  /** At an identity provider, where there is one. */
+  oidc: OidcSignIn | undefined;
   keys: Keys;
   trustProjectRoles: readonly Role[];
   audit: AuditLog;

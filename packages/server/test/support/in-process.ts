@@ -9,6 +9,7 @@ import { createIdentify } from '../../src/access/identify.ts';
 import { createKeys } from '../../src/access/keys.ts';
 import { createLimitKeeper } from '../../src/access/limits.ts';
 import { createOpenResponses } from '../../src/access/open-responses.ts';
+import { createSealedCookies } from '../../src/access/sealed-cookies.ts';
 import { createSessionTokens } from '../../src/access/session-tokens.ts';
 import { createSignIn } from '../../src/access/sign-in.ts';
 import { combine } from '../../src/access/tool-policy.ts';
@@ -161,7 +162,8 @@ export function createInProcess({
     rootsOf: () => folders.roots,
     workspaces: NO_WORKSPACES,
     identifyFrom: createIdentify({ apiKeys: [], tokens: createSessionTokens(), keys }),
-    signIn: createSignIn(store),
+    signIn: createSignIn(createSealedCookies(store), undefined),
+    oidc: undefined,
     keys,
     audit,
     trustProjectRoles: [],
