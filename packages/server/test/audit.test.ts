@@ -58,7 +58,8 @@ const of = async (requestId: string): Promise<AuditEntry[]> =>
 
 test('every request of a route that changes something has one entry, also through /invocations', async () => {
   const wrong: string[] = [];
-  for (const route of AUDITED.filter(({ name }) => name !== 'invoke')) {
+  // The answer of a route that sends a browser on says nothing of its failure: packages/console/test/oidc.test.ts reads that entry.
+  for (const route of AUDITED.filter(({ name, responses }) => name !== 'invoke' && !responses[302])) {
     const path = route.path
       .replace('{session_id}', UNKNOWN)
       .replace('{name}', 'box')
