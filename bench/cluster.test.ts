@@ -38,6 +38,7 @@ test.skipIf(findPostgres() === undefined)(
     // There was something to lose.
     expect(counts['turns completed']).toBeGreaterThan(0);
     expect(counts['side effects']).toBeGreaterThan(0);
+    expect(counts['prompts and results that agents wrote']).toBeGreaterThan(0);
     expect(withoutOwner.length).toBeGreaterThan(0);
   },
 );

@@ -9,6 +9,11 @@ import { createJournal, type Journal, type ReaderRecord, type SentMessage } from
 const ID = 'session';
 const RESULT = { turn_id: 'turn', is_error: false } as unknown as NonNullable<TurnRecord['result']>;
 
+const PROMPT = {
+  ...{ type: 'user', uuid: 'turn', timestamp: 'then', promptId: 'prompt' },
+  message: { content: 'please m1x1' },
+};
+
 interface World {
   journal: Journal;
   session: SessionEvidence;
@@ -49,7 +54,7 @@ function world(): World {
     turns: [turn],
     events,
     permissions: [request],
-    transcript: [{ type: 'user', uuid: 'turn', message: { content: 'please m1x1' } }],
+    transcript: [PROMPT],
     effects: ['m1x1'],
   };
   const message: SentMessage = {
@@ -84,6 +89,18 @@ function found(breakIt: (records: World) => void, over = true): (keyof Findings)
 
 test('records in which nothing is wrong give no findings', () => {
   expect(found(() => {})).toEqual([]);
+});
+
+test('a message that stands in a copy, or in a conversation that a node wrote from the log, was not got again', () => {
+  const { promptId: _, ...fromLog } = PROMPT;
+  expect(found(({ session }) => session.transcript.push(PROMPT))).toEqual([]);
+  expect(found(({ session }) => session.transcript.push({ ...fromLog, timestamp: 'later' }))).toEqual([]);
+  const steered = { type: 'queued_command', prompt: 'please m1x1' };
+  expect(
+    found(({ session }) => {
+      session.transcript = [{ type: 'attachment', uuid: 'b', attachment: steered }, fromLog];
+    }),
+  ).toEqual([]);
 });
 
 describe('the checker of a chaos bench finds', () => {
@@ -170,6 +187,11 @@ describe('the checker of a chaos bench finds', () => {
           uuid: 'b',
           attachment: { type: 'queued_command', prompt: 'please m1x1' },
         }),
+    ],
+    [
+      'a message that agents of two nodes got under one id',
+      'twice',
+      ({ session }) => session.transcript.push({ ...PROMPT, timestamp: 'later' }),
     ],
     ['a gap in the log', 'gaps', ({ session }) => session.events.splice(3, 1)],
     ['a gap that a reader saw', 'gaps', ({ reader }) => reader.connections[1]?.shift()],

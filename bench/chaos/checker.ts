@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentMessage } from '../../packages/server/src/agent/agent.ts';
 import type { PermissionRecord, StoredEvent, TurnRecord } from '../../packages/server/src/store/store.ts';
-import type { Evidence, SessionEvidence, TranscriptEntry } from './evidence.ts';
+import { type Evidence, isByAgent, type SessionEvidence, type TranscriptEntry } from './evidence.ts';
 import type { Journal, ReaderRecord, SentMessage } from './journal.ts';
 
 /** One sentence for each thing that must not be. */
@@ -174,7 +174,7 @@ function checkCalls({ lost, twice }: Findings, id: string, session: SessionEvide
   }
 }
 
-/** The agent got each message at most once; one whose turn completed it got once. */
+/** The agent got each message at most once; one whose turn completed is in its conversation. */
 function checkTranscript(
   { lost, twice }: Findings,
   journal: Journal,
@@ -182,16 +182,22 @@ function checkTranscript(
   { transcript, turns }: SessionEvidence,
 ): void {
   if (journal.sessions.get(id)?.onCrash === 'resume') return;
-  // A compaction writes again what it keeps, under the same ids.
-  const prompts = [
-    ...new Map(transcript.map((entry, index) => [entry.uuid ?? index, entry])).values(),
+  // Nodes have copies of each other's entries, and a compaction writes again what it keeps.
+  const got = [
+    ...new Map(
+      transcript
+        .filter(isByAgent)
+        .map((entry, index) => [`${entry.uuid ?? index} ${entry.timestamp}`, entry]),
+    ).values(),
   ].flatMap(promptOf);
+  const prompts = transcript.flatMap(promptOf);
   for (const { sessionId, tag, key } of journal.messages) {
     if (sessionId !== id) continue;
-    const given = prompts.filter((prompt) => prompt.includes(`${tag}x`)).length;
+    const has = (prompt: string): boolean => prompt.includes(`${tag}x`);
+    const given = got.filter(has).length;
     if (given > 1) twice.push(`the agent got ${tag} of ${id} ${given} times`);
     const turn = turns.find(({ idempotencyKey }) => idempotencyKey === key);
-    if (given === 0 && turn?.state === 'completed')
+    if (turn?.state === 'completed' && !prompts.some(has))
       lost.push(`the conversation of ${id} does not have ${tag}`);
   }
 }

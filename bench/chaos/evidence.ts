@@ -23,11 +23,21 @@ export interface SessionEvidence {
 export interface TranscriptEntry {
   type?: string;
   uuid?: string;
+  timestamp?: string;
+  /** Of a prompt: its number by the agent. */
+  promptId?: string;
   isSidechain?: boolean;
   isCompactSummary?: boolean;
   message?: { content?: unknown };
   attachment?: { type?: string; prompt?: unknown };
 }
+
+/**
+ * Whether an agent wrote this: a prompt, a result of a tool, or a message that it took into a turn. A node that goes on with a conversation without its transcript writes
+ * that from the log: the messages that were taken stand in it as prompts without a `promptId`.
+ */
+export const isByAgent = ({ promptId, attachment }: TranscriptEntry): boolean =>
+  promptId !== undefined || attachment?.type === 'queued_command';
 
 /** By session id. */
 export type Evidence = Map<string, SessionEvidence>;

@@ -1,4 +1,4 @@
-import type { Evidence } from './evidence.ts';
+import { type Evidence, isByAgent } from './evidence.ts';
 import type { Journal } from './journal.ts';
 
 /** What there was to lose. */
@@ -30,6 +30,7 @@ export function sums(journal: Journal, evidence: Evidence): Record<string, numbe
     'turns interrupted': ended('interrupted'),
     'turns failed': ended('failed'),
     'messages taken into a turn': ended('steered'),
+    'prompts and results that agents wrote': count(({ transcript }) => transcript, isByAgent),
     'side effects': count(
       ({ effects }) => effects,
       () => true,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AnswerItem } from 'claude-agent-protocol';
 import type { Agent, AgentMessage, Spent, TranscriptMessage } from '../agent/agent.ts';
 import type { Tally } from '../agent/tally.ts';
+import type { Ownership } from '../cluster/ownership.ts';
 import { event, type Log } from '../events/log.ts';
 import { dataOf, isEvent } from '../events/stored.ts';
 import type {
@@ -22,6 +23,7 @@ export interface RecoveryDeps {
   store: Store;
   log: Log;
   agent: Pick<Agent, 'parkable' | 'taken'>;
+  ownership: Pick<Ownership, 'isShared'>;
   defaultModel: string | undefined;
   /** Counts the usage that a session's agent reported; undefined where the gateway has booked it. */
   tally(session: SessionRecord): Tally | undefined;
@@ -65,7 +67,12 @@ export async function settleOrphans(
     const unanswered = open.calls.flatMap((call) => resolveCall(call, 'server_restarted', at));
     if (unanswered.length > 0) await log.write(sessionId, unanswered);
     const calls = open.running.length > 0 ? tally(record) : undefined;
-    const { state, thread, parkedBy } = await restore(store, initialState(record, defaultModel), open, calls);
+    const { state, thread, parkedBy, leftWith } = await restore(
+      store,
+      initialState(record, defaultModel),
+      open,
+      calls,
+    );
     const still = parkedBy !== undefined && (await stillParked(store, state, parkedBy));
     if (still) {
       waiting.set(sessionId, still);
@@ -81,6 +88,10 @@ export async function settleOrphans(
       hadTasks,
       parks,
       taken,
+      // Here the transcript may end long before the agent did.
+      unknown: deps.ownership.isShared
+        ? handed(state, open, leftWith).filter((message) => !taken.includes(message))
+        : [],
       continueAs: randomUUID(),
       at,
     });
@@ -128,6 +139,19 @@ async function takenBy(
     waiting.map(({ id }) => id),
   );
   return waiting.filter(({ id }) => taken.includes(id));
+}
+
+/** Messages that the agent of the running turn had in a queue of its own, from which it may have taken them. */
+function handed(
+  { current, own }: State,
+  { steering, queued }: Open,
+  leftWith: readonly string[],
+): TurnRecord[] {
+  const begun = [own, current?.phase === 'starting' ? undefined : current].map((running) => running?.turn.id);
+  return [
+    ...steering.filter(({ steers }) => steers !== null && begun.includes(steers)),
+    ...queued.filter(({ id }) => leftWith.includes(id)),
+  ];
 }
 
 /** A turn that was parked before the server ended: its request waits, or is answered and no process was told yet. */
@@ -183,6 +207,8 @@ interface Restored {
   thread: Pick<TranscriptMessage, 'type' | 'message'>[];
   /** The request that it waits for without a process since before the server ended. */
   parkedBy: string | undefined;
+  /** Messages that the turn before left in the agent's queue together with this one. */
+  leftWith: readonly string[];
 }
 
 /** The session as the dead server had it, as far as it was written. */
@@ -201,6 +227,7 @@ async function restore(
   return {
     thread: current?.thread ?? [],
     parkedBy: current?.parkedBy,
+    leftWith: current ? await stillAtAgent(store, current) : [],
     state: {
       ...empty,
       steering,
@@ -229,6 +256,26 @@ interface Scan {
   parkedCostUsd: number;
   /** It waited for a process, and the agent did not have its message. */
   waits: boolean;
+  /** The turn that it was given to first, and that ended without it. */
+  leftBy: string | undefined;
+  /** What that turn ended without besides: it stands right behind it in the log, written together with its start. */
+  leftWith: string[];
+  started: boolean;
+}
+
+/**
+ * A turn that ended with its agent leaves what it was given at that agent, which begins all of it together. One that ended
+ * otherwise leaves ordinary messages.
+ */
+async function stillAtAgent(
+  store: Store,
+  { turn, leftBy, leftWith }: Scan & { turn: TurnRecord },
+): Promise<readonly string[]> {
+  if (leftBy === undefined || leftWith.length === 0) return [];
+  const { state, result } = (await store.getTurn(turn.sessionId, leftBy)) ?? {};
+  const code = result?.error?.code;
+  const byAgent = state === 'completed' || (result?.num_turns ?? 0) > 0;
+  return byAgent || code === 'interrupted' || code === 'denied' ? leftWith : [];
 }
 
 /** Reads a turn from the log; its model calls are counted on the way, but for those that were booked when it parked. */
@@ -239,15 +286,33 @@ async function scan(store: Store, turn: TurnRecord, calls: Tally | undefined): P
     parkedBy: undefined,
     parkedCostUsd: 0,
     waits: false,
+    leftBy: undefined,
+    leftWith: [],
+    started: false,
   };
-  let after = (await store.turnStart(turn.sessionId, turn.id)) ?? Number.MAX_SAFE_INTEGER;
+  const start = await store.turnStart(turn.sessionId, turn.id);
+  let after = start === undefined ? Number.MAX_SAFE_INTEGER : start - 1;
   for (;;) {
     const page = await store.readEvents(turn.sessionId, after, 500);
-    for (const stored of page) if (stored.turnId === turn.id) note(found, stored, calls);
+    for (const stored of page) {
+      if (!found.started) noteQueued(found, stored, turn.id);
+      if (stored.turnId === turn.id) note(found, stored, calls);
+    }
     const last = page.at(-1);
     if (!last || page.length < 500) return found;
     after = last.seq;
   }
+}
+
+function noteQueued(found: Scan, stored: StoredEvent, turnId: string): void {
+  if (!isEvent(stored, 'turn.queued')) {
+    found.started ||= stored.turnId === turnId && stored.type === 'turn.started';
+    return;
+  }
+  const { steered } = dataOf(stored);
+  if (stored.turnId === turnId) found.leftBy = steered;
+  else if (steered !== undefined && steered === found.leftBy && stored.turnId !== null)
+    found.leftWith.push(stored.turnId);
 }
 
 function note(found: Scan, stored: StoredEvent, calls: Tally | undefined): void {

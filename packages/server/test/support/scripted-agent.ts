@@ -11,6 +11,8 @@ interface Process {
   first: string | undefined;
   /** Messages that it has, and has not begun. */
   inbox: string[];
+  /** All that it has got. */
+  given: string[];
   /** The turn that it works on; `own` is one of its own. */
   working: string | undefined;
 }
@@ -28,8 +30,8 @@ export interface ScriptedAgent {
   start(): void;
   failStart(): void;
   die(): void;
-  /** Ends without a word, as its server does. */
-  vanish(): void;
+  /** Ends without a word, as its server does. @returns the messages that it got */
+  vanish(): readonly string[];
   take(): void;
   /** Takes a message into the turn that it works on. */
   takeIn(): void;
@@ -115,6 +117,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     isReady: false,
     first,
     inbox: [],
+    given: [],
     working: undefined,
   });
   const failure = { code: 'agent_start_failed', message: 'no' };
@@ -132,6 +135,7 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
     send(number, turnId) {
       if (process?.number !== number) return false;
       process.inbox.push(turnId);
+      process.given.push(turnId);
       return true;
     },
     open() {
@@ -175,9 +179,11 @@ export function createScriptedAgent(fact: (body: CommandBody) => void): Scripted
         });
     },
     vanish() {
+      const had = process?.given ?? [];
       process = undefined;
       starting = [];
       parked = undefined;
+      return had;
     },
     take() {
       if (!process?.isReady || process.working !== undefined) return;

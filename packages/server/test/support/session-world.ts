@@ -84,6 +84,8 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
   const refused = new Set<string>();
   /** What may be done only once. */
   const done = new Set<string>();
+  /** What processes had been given whose machine was lost with them. */
+  const lost = new Set<string>();
   const problems: string[] = [];
 
   const stamp = (body: CommandBody): Command => ({
@@ -151,6 +153,7 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       const turn = rows.turns.get(turnId);
       const isSteered = turn?.state === 'queued' && actor.state().handed.includes(turnId);
       once(`given ${as} to ${process}`, isSteered || turn?.state === 'running');
+      if (lost.has(as)) problems.push(`given ${as} again, which an agent on a lost machine may have taken`);
       if (!isSteered) once(`sent ${as}`, true);
       const error = { code: 'agent_died', message: 'gone' };
       if (!agent.send(process, as)) fact({ kind: 'turn-not-started', turnId, error });
@@ -260,15 +263,20 @@ export async function createWorld(store: Store, passTime: () => void): Promise<W
       await write(inFlight.changes);
     }
     inFlight = undefined;
-    agent.vanish();
+    // Nobody sees the transcript of an agent on another machine.
+    const isShared = n % 3 > 0;
+    const had = agent.vanish();
     const log = { write: (_: string, changes: readonly Change[]) => write(changes), live: () => {} };
     const waiting = await settleOrphans({
       store,
       log,
       agent: { parkable: () => true, taken: async () => [] },
+      ownership: { isShared },
       defaultModel: 'default',
       tally: () => undefined,
     });
+    // A turn that goes on has its messages again.
+    if (isShared && !inOrder && waiting.size === 0) for (const turnId of had) lost.add(turnId);
     const found = (await store.getSession(id)) ?? record;
     incarnate(found);
     rows = { ...rows, record: found };

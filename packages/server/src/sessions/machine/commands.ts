@@ -123,6 +123,8 @@ type RecoveryCommand =
       parks: boolean;
       /** Queued messages that the agent had taken, which the dead server did not write down. */
       taken?: readonly TurnRecord[];
+      /** Queued messages that the agent had, and may have taken: what it wrote down last is on another machine. */
+      unknown?: readonly TurnRecord[];
     }
   /** A turn that was parked when the server before ended, or goes on after its death. */
   | {

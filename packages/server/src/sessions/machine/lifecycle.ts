@@ -137,7 +137,7 @@ export function shutDown(draft: Draft, { cut }: Of<'shut-down'>): void {
 
 /** Settles everything that a dead server left open: a running turn may have changed files, so it does not run again. */
 export function serverRestarted(draft: Draft, command: Of<'server-restarted'>): void {
-  const { cut, hadTasks, parks, continueAs, taken = [] } = command;
+  const { cut, hadTasks, parks, continueAs, taken = [], unknown = [] } = command;
   assign(draft, { process: undefined });
   takeLate(draft, taken);
   const request = parks ? parkableRequest(draft.state) : undefined;
@@ -148,6 +148,8 @@ export function serverRestarted(draft: Draft, command: Of<'server-restarted'>): 
   putBack(draft);
   giveUpAll(draft, 'server_restarted');
   continueTurn(draft, { reason: 'server_restarted', cut, continueAs });
+  // A turn that goes on gets them again: its calls wait until the log has what the agent took before them.
+  if (draft.state.current?.phase !== 'starting') takeLate(draft, unknown);
   cutTurns(draft, { error: null, interruption: { reason: 'server_restarted' }, cut }, hadProcess);
   if (hadTasks) setTasks(draft, []);
   endBackground(draft, backgroundError('server_restarted'));

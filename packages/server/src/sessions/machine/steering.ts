@@ -15,7 +15,8 @@ import { answered, type State } from './state.ts';
  * - Several that are left become one turn: `started` for each, and a result that names the last in `user_message_uuid`,
  *   and all in `user_message_uuids`, the first one first.
  * - A process that dies may have taken B without telling: its transcript then has an attachment `queued_command` with B's
- *   id as `source_uuid`, or B as a prompt under its id (agent/claude/taken.ts).
+ *   id as `source_uuid`, or B as a prompt under its id (agent/claude/taken.ts). Where that transcript is on another machine
+ *   (a node of several was lost), B counts as taken: its turn ends as interrupted, and B must not run twice.
  * - An interrupt leaves B in the queue (the receipt lists it as `still_queued`), and the agent goes on with it. With
  *   `cancelQueued` it is dropped: `cancelled` in the receipt lists it. `cancelAsyncMessage` drops B alone.
  */
@@ -55,7 +56,8 @@ export function takeSteered(draft: Draft, { turnId }: Of<'turn-taken'>): void {
 }
 
 /**
- * The agent had taken these when it died, by its transcript: they went into the turn that ran, and must not be sent again.
+ * The agent had taken these when it died, by its transcript, or may have: they went into the turn that ran, and must not be
+ * sent again.
  */
 export function takeLate(draft: Draft, messages: readonly TurnRecord[]): void {
   const into = (draft.state.current ?? draft.state.own)?.turn.id;
