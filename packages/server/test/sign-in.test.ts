@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSealedCookies } from '../src/access/sealed-cookies.ts';
 import { createSignIn } from '../src/access/sign-in.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
-import { startTestCluster } from './support/cluster.ts';
+import { startTestCluster, type TestCluster } from './support/cluster.ts';
+import { passProvider, startTestProvider, type TestProvider } from './support/oidc-provider.ts';
 import { hasPostgres } from './support/postgres.ts';
 import { cleanUp, startTestServer, type TestServer } from './support/server.ts';
 
@@ -181,13 +182,51 @@ describe('a page that is signed in', () => {
     expect((await browse('GET', '/me', { cookie })).status).toBe(401);
     await cleanUp(second);
   });
+});
 
-  test.skipIf(!hasPostgres())('is signed in on every node of a cluster', async () => {
-    const cluster = await startTestCluster(2, { env: { AGENT_SERVER_API_KEY: ROOT } });
-    const [one, two] = cluster.nodes as [TestServer, TestServer];
+describe.skipIf(!hasPostgres())('in a cluster', () => {
+  let cluster: TestCluster;
+  let provider: TestProvider;
+  let [one, two] = [{} as TestServer, {} as TestServer];
+  beforeAll(async () => {
+    provider = await startTestProvider();
+    cluster = await startTestCluster(2, {
+      env: { AGENT_SERVER_API_KEY: ROOT },
+      config: { oidc: provider.settings },
+    });
+    [one, two] = cluster.nodes as [TestServer, TestServer];
+    provider.register(one.url);
+    provider.users.set('anna', { role: 'user' });
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    await provider.close();
+  });
+
+  test('a page is signed in on every node', async () => {
     const cookie = await signIn(ROOT, one);
     expect((await browse('GET', '/me', { cookie }, undefined, two)).status).toBe(200);
-    await cluster.stop();
+  });
+
+  test('a login at an identity provider may end on another node than the one on which it began', async () => {
+    const began = await fetch(`${one.url}/sign-in/oidc?return_to=inbox`, { redirect: 'manual' });
+    const login = cookieOf(began.headers.get('set-cookie') ?? '');
+    const callback = await passProvider(provider, began.headers.get('location') ?? '', 'anna');
+    const { pathname, search } = new URL(callback);
+    const ended = await fetch(two.url + pathname + search, {
+      redirect: 'manual',
+      headers: { cookie: login },
+    });
+    expect(ended.headers.get('location')).toBe('../../console/inbox');
+    const [signedIn = '', forgotten] = ended.headers.getSetCookie();
+    expect(forgotten).toMatch(/_login=; .*Max-Age=0$/);
+    const cookie = cookieOf(signedIn);
+    for (const node of [one, two])
+      expect((await browse('GET', '/me', { cookie }, undefined, node)).body).toMatchObject({
+        id: 'jwt:anna',
+      });
+    const renewed = await browse('POST', '/sign-in/renew', { cookie, origin: two.url }, undefined, two);
+    expect([renewed.status, renewed.body.id]).toEqual([200, 'jwt:anna']);
   });
 });
 

@@ -85,3 +85,40 @@ export async function startTestProvider(): Promise<TestProvider> {
     },
   };
 }
+
+/**
+ * What a browser does at the provider: fills in the form for the login, says yes, and is sent back.
+ * @param url where a server has sent the browser
+ * @returns where the provider sends it
+ */
+export async function passProvider({ issuer }: TestProvider, url: string, login: string): Promise<string> {
+  const jar = new Map<string, string>();
+  const go = async (to: string, form?: Record<string, string>): Promise<Response> => {
+    const response = await fetch(to, {
+      redirect: 'manual',
+      headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') },
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+    });
+    for (const each of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(each) ?? [];
+      jar.set(name, value);
+    }
+    return response;
+  };
+  let next = url;
+  let form: Record<string, string> | undefined;
+  while (next.startsWith(issuer)) {
+    const response = await go(next, form);
+    form = undefined;
+    const location = response.headers.get('location');
+    const page = await response.text();
+    if (location === null) {
+      const [, action = ''] = /<form[^>]* action="([^"]+)"/.exec(page) ?? [];
+      form = page.includes('name="login"')
+        ? { prompt: 'login', login, password: 'any' }
+        : { prompt: 'consent' };
+      next = new URL(action, next).href;
+    } else next = new URL(location, next).href;
+  }
+  return next;
+}
