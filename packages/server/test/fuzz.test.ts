@@ -87,6 +87,7 @@ const BY_CHANCE = new Set<RouteName>([
   'respondHook',
   'respondTool',
   'signIn',
+  'renewSignIn',
 ]);
 
 /** Reads all of an answer, or of a stream what it says at once. */
@@ -174,7 +175,7 @@ describe('the application, with a fake agent', () => {
     const seen = await inTime(server.fetch(made).then(read), sent);
     counts.all++;
     counts.byStatus.set(seen.status, (counts.byStatus.get(seen.status) ?? 0) + 1);
-    if (request.route && seen.status < 300) counts.served.add(request.route);
+    if (request.route && seen.status < 400) counts.served.add(request.route);
     note(seen.text);
     const wrong = complaint(sent, seen);
     if (wrong) throw new Error(`${wrong}: ${show(sent, seen)}`);
