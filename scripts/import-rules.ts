@@ -36,7 +36,15 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/client': {
     mayImport: ['claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'defaults.ts', 'agent-message.ts', 'frames.ts', 'sse-parser.ts'],
+      [
+        'errors.ts',
+        'defaults.ts',
+        'agent-message.ts',
+        'frames.ts',
+        'sse-parser.ts',
+        'line-diff.ts',
+        'tool-calls.ts',
+      ],
       ['http.ts', 'sse.ts'],
       ['caller.ts', 'turn.ts'],
       ['pages.ts', 'session.ts'],

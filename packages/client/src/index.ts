@@ -80,6 +80,7 @@ export {
 } from './errors.ts';
 export { isDurable, resultOf } from './frames.ts';
 export type { Fetch, TransportOptions } from './http.ts';
+export { changeHunks, countLines, type DiffLine, type Hunk, patchHunks, textHunks } from './line-diff.ts';
 export type { ListItem, ListName } from './pages.ts';
 export { type Query, query } from './query.ts';
 export type {
@@ -109,4 +110,14 @@ export type {
 export { type Connection, pause, type ReadEventsOptions, readEvents } from './sse.ts';
 export type { SseEvent } from './sse-parser.ts';
 export { stopTurns } from './stop-turns.ts';
+export {
+  isInBackground,
+  mainInput,
+  readAnswers,
+  readReport,
+  readTodos,
+  type Todo,
+  toolArgument,
+  toolTitle,
+} from './tool-calls.ts';
 export type { SendOptions, SentTurn } from './turn.ts';

@@ -153,10 +153,19 @@ describe('a request in the inbox', () => {
 
   test('is a plan, sent back with a message and then approved', async () => {
     const session = await create({ permission_mode: 'plan' });
-    await ask(session, 'plan write planned.txt with a line');
+    const { said } = await ask(session, ...tool('ExitPlanMode', { plan: '1. Delete everything' }));
     const page = await open();
     const card = page.getByRole('article', { name: 'Approve a plan' });
     await card.getByRole('group', { name: 'Plan' }).waitFor();
+    await card.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Deny with a message' }).click();
+    await card.getByRole('textbox').fill('Keep the tests');
+    await card.getByRole('button', { name: 'Deny' }).click();
+    await list(page).getByText('Denied by you: "Keep the tests"').waitFor();
+    expect(await said()).toContain('Keep the tests');
+    expect((await call('GET', `/sessions/${session}`)).permission_mode).toBe('plan');
+
+    await ask(session, 'plan write planned.txt with a line');
     await card.getByRole('button', { name: 'Approve' }).click();
     await list(page).getByText('Allowed by you').waitFor();
     await page.getByRole('article', { name: 'Write a file' }).waitFor();

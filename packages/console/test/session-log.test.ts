@@ -173,6 +173,11 @@ describe('a long log', () => {
     expect(await rows(page).getByRole('article').count()).toBeLessThan(60);
     await page.getByRole('button', { name: 'Go to the end' }).click();
     await rows(page).getByText('step-999').first().waitFor();
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('HeapProfiler.collectGarbage');
+    const { usedSize } = await devtools.send('Runtime.getHeapUsage');
+    process.stdout.write(`a page with 2,000 events: ${(usedSize / 1e6).toFixed(1)} MB of JavaScript heap\n`);
+    expect(usedSize).toBeLessThan(64e6);
   });
 
   test('opens at the turn that its address names, and shows the events behind a row', async () => {

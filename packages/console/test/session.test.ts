@@ -48,8 +48,9 @@ describe('a conversation', () => {
     expect(await edit.locator('.diff-added').textContent()).toBe('43');
     await send(page, 'start a subagent to run echo from-below');
     const subagent = card(page, 'Agent').first();
-    await subagent.getByRole('article', { name: 'Bash' }).getByText('from-below').first().waitFor();
     await subagent.getByRole('figure', { name: 'Report' }).waitFor();
+    await subagent.getByRole('button', { name: 'What it did' }).click();
+    await subagent.getByRole('article', { name: 'Bash' }).getByText('from-below').first().waitFor();
     // The newest row is in sight, and the page says what it cost.
     await expect.poll(() => rows(page).getByText('Done').last().isVisible()).toBe(true);
     await page.getByTitle('Cost of the session').waitFor();
@@ -98,11 +99,11 @@ describe('a conversation', () => {
     const { page } = await openSession();
     await send(page, script({ say: 'one {{hold:queue}} done' }));
     await rows(page).getByText('one', { exact: true }).waitFor();
-    for (const text of ['say first', 'say second', 'say third']) {
-      await send(page, text);
-      await page.getByRole('region', { name: 'Queue' }).getByText(text).waitFor();
-    }
+    // One after the other, without waiting: what is written while another is on its way is not lost.
     const queue = page.getByRole('region', { name: 'Queue' });
+    const texts = ['say first', 'say second', 'say third'];
+    for (const text of texts) await send(page, text);
+    await expect.poll(() => queue.getByRole('listitem').allTextContents()).toEqual(texts);
     await expectAccessible(page);
     await queue
       .getByRole('listitem')
@@ -125,13 +126,14 @@ describe('a conversation', () => {
       .filter({ hasText: 'say pictured' })
       .getByRole('button', { name: 'Take back to edit' })
       .click();
-    await page.getByRole('img', { name: 'Attached image' }).waitFor();
+    await page.locator('form').getByRole('img', { name: 'Attached image' }).waitFor();
     await expect.poll(() => field(page).inputValue()).toBe('say pictured');
     await send(page, 'say changed');
     await queue.getByText('say changed').waitFor();
     console.server.demo.model.gates.release('queue');
     await rows(page).getByText('changed', { exact: true }).waitFor();
-    await rows(page).getByRole('img', { name: 'Attached image' }).waitFor();
+    // Once struck through, where it was taken back, and once sent.
+    expect(await rows(page).getByRole('img', { name: 'Attached image' }).count()).toBe(2);
     expect(await rows(page).getByText('first', { exact: true }).count()).toBe(1);
     expect(await rows(page).getByText('second', { exact: true }).count()).toBe(0);
   });

@@ -117,6 +117,17 @@ describe('the files of the console', () => {
       expect(page.url()).toBe(`${proxy.url}/agents/console/sessions`);
       await page.goto(`${proxy.url}/agents/console/inbox`);
       await page.getByRole('heading', { level: 1, name: 'Inbox' }).waitFor();
+      const under = `${proxy.url}/agents/console/`;
+      expect(
+        await page.evaluate(async () => {
+          const { scope, active } = await navigator.serviceWorker.ready;
+          return { scope, worker: active?.scriptURL };
+        }),
+      ).toEqual({ scope: under, worker: `${under}sw.js` });
+      const session = await page.context().newCDPSession(page);
+      const { errors, url, manifest } = await session.send('Page.getAppManifest');
+      expect({ errors, url }).toEqual({ errors: [], url: `${under}manifest.webmanifest` });
+      expect(manifest).toMatchObject({ scope: under, startUrl: `${under}inbox` });
       await page.context().close();
     } finally {
       await proxy.close();

@@ -136,7 +136,7 @@ describe('diffs', () => {
       ' line 12',
       ' line 13',
     ]);
-    expect(hunks[0]?.lines[0]?.number).toBe(8);
+    expect(hunks[0]?.lines[0]?.new).toBe(8);
   });
   test('the kept and removed lines are the old text, the kept and added ones the new', () => {
     const text = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });

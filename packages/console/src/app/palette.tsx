@@ -22,6 +22,7 @@ export function Palette(): ReactNode {
     queryFn: () => client.sessions.list({ limit: FOUND, status: 'all', ...(q !== '' && { q }) }),
     enabled: isPaletteOpen,
   });
+  const sessions = found.data?.sessions ?? [];
   const choose = (run: () => void): void => {
     openPalette(false);
     setText('');
@@ -51,21 +52,23 @@ export function Palette(): ReactNode {
             </Command.Item>
           ))}
         </Command.Group>
-        <Command.Group heading={common.palette.sessions} className={GROUP}>
-          {found.data?.sessions.map(({ session_id: sessionId, title, cwd }) => (
-            <Command.Item
-              key={sessionId}
-              value={`${title ?? ''} ${cwd} ${q} ${sessionId}`}
-              onSelect={() =>
-                choose(() => void navigate({ to: '/sessions/$sessionId', params: { sessionId } }))
-              }
-              className={ITEM}
-            >
-              <span className="grow truncate">{title ?? sessionId}</span>
-              <span className="max-w-1/2 truncate text-xs text-muted">{cwd}</span>
-            </Command.Item>
-          ))}
-        </Command.Group>
+        {sessions.length > 0 && (
+          <Command.Group heading={common.palette.sessions} className={GROUP}>
+            {sessions.map(({ session_id: sessionId, title, cwd }) => (
+              <Command.Item
+                key={sessionId}
+                value={`${title ?? ''} ${cwd} ${q} ${sessionId}`}
+                onSelect={() =>
+                  choose(() => void navigate({ to: '/sessions/$sessionId', params: { sessionId } }))
+                }
+                className={ITEM}
+              >
+                <span className="grow truncate">{title ?? sessionId}</span>
+                <span className="max-w-1/2 truncate text-xs text-muted">{cwd}</span>
+              </Command.Item>
+            ))}
+          </Command.Group>
+        )}
       </Command.List>
     </Command.Dialog>
   );

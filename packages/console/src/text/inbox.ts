@@ -22,7 +22,7 @@ export const inboxTexts = {
     elicitation: 'Form',
   },
   subagent: 'A subagent asks',
-  expires: 'Denied by itself',
+  expires: 'Denied automatically',
   reason: 'Why it asks',
   blocked: 'It asks because of',
   commands: {

@@ -70,6 +70,7 @@ export const sessionTexts = {
     report: 'Report',
     inBackground: 'Works in the background',
     steps: (count: number): string => (count === 1 ? '1 step' : `${count} steps`),
+    did: 'What it did',
     earlierSteps: (count: number): string =>
       count === 1 ? 'Show 1 earlier step' : `Show ${count} earlier steps`,
     picture: 'Picture in the result',

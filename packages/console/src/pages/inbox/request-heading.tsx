@@ -15,7 +15,7 @@ const requestUrl = ({ session_id, request_id }: InboxRequest): string =>
 export function RequestHeading({ request }: { request: InboxRequest }): ReactNode {
   const { session, session_id: sessionId, requested_at: at, expires_at: until, state } = request;
   return (
-    <div className="flex w-full flex-wrap items-center gap-x-3 text-xs text-muted">
+    <div className="relative flex w-full flex-wrap items-center gap-x-3 pr-12 text-xs text-muted">
       <Link
         to="/sessions/$sessionId"
         params={{ sessionId }}
@@ -30,8 +30,9 @@ export function RequestHeading({ request }: { request: InboxRequest }): ReactNod
           {texts.expires} {formatAgo(until)}
         </span>
       )}
-      <span className="grow" />
-      <CopyButton text={requestUrl(request)} label={texts.link} />
+      <span className="absolute top-1/2 right-0 -translate-y-1/2">
+        <CopyButton text={requestUrl(request)} label={texts.link} />
+      </span>
     </div>
   );
 }

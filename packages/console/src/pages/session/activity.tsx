@@ -1,10 +1,10 @@
+import { toolTitle } from 'claude-agent-client';
 import { LoaderCircle } from 'lucide-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { formatDuration } from '../../format/format.ts';
 import { sessionTexts } from '../../text/session.ts';
 import type { View } from './model/conversation.ts';
 import { activityOf } from './screen-rows.ts';
-import { toolTitle } from './tools/describe.ts';
 
 /** What the agent does, and for how long. */
 export function Activity({ view }: { view: View }): ReactNode {

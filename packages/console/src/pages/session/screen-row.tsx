@@ -1,3 +1,4 @@
+import { toolTitle } from 'claude-agent-client';
 import { LoaderCircle } from 'lucide-react';
 import { memo, type ReactNode } from 'react';
 import { sessionTexts } from '../../text/session.ts';
@@ -6,7 +7,7 @@ import { RichText } from './rich-text.tsx';
 import { Thinking } from './rows/thinking.tsx';
 import type { ScreenRow } from './screen-rows.ts';
 import { useSessionPage } from './session-context.ts';
-import { partialArgument, toolTitle } from './tools/describe.ts';
+import { partialArgument } from './tools/describe.ts';
 
 export function ScreenRowView({ row }: { row: ScreenRow }): ReactNode {
   const { row: draw } = useSessionPage();

@@ -24,25 +24,28 @@ export function FilterBar({ search, folders, tags, input, onChange }: FilterBarP
   return (
     <search aria-label={texts.label} className="flex flex-wrap items-center gap-2 border-b px-4 py-2">
       <SearchField q={search.q ?? ''} input={input} onChange={(q) => onChange({ q })} />
-      <Choice
-        label={texts.folder}
-        any={texts.anyFolder}
-        chosen={search.cwd}
-        values={folders}
-        show={shortPath}
-        onChoose={(cwd) => onChange({ cwd })}
-      />
-      {(tags.length > 0 || search.tag !== undefined) && (
+      {/* On a phone it scrolls sideways, from edge to edge. */}
+      <div className="-mx-4 flex w-[calc(100%+2rem)] shrink-0 items-center gap-1 overflow-x-auto px-4 py-0.5 md:mx-0 md:w-auto md:max-w-full md:shrink md:px-0">
+        <ShownChoice search={search} onChange={onChange} />
         <Choice
-          label={texts.tag}
-          any={texts.anyTag}
-          chosen={search.tag}
-          values={tags}
-          show={(tag) => tag}
-          onChoose={(tag) => onChange({ tag })}
+          label={texts.folder}
+          any={texts.anyFolder}
+          chosen={search.cwd}
+          values={folders}
+          show={shortPath}
+          onChoose={(cwd) => onChange({ cwd })}
         />
-      )}
-      <ShownChoice search={search} onChange={onChange} />
+        {(tags.length > 0 || search.tag !== undefined) && (
+          <Choice
+            label={texts.tag}
+            any={texts.anyTag}
+            chosen={search.tag}
+            values={tags}
+            show={(tag) => tag}
+            onChoose={(tag) => onChange({ tag })}
+          />
+        )}
+      </div>
     </search>
   );
 }
@@ -70,7 +73,7 @@ function SearchField({
     return () => clearTimeout(timer);
   });
   return (
-    <div className="relative min-w-40 grow basis-full sm:basis-0">
+    <div className="relative min-w-52 grow basis-full md:basis-0">
       <Search aria-hidden size={16} className="absolute top-1/2 left-2.5 -translate-y-1/2 text-muted" />
       <input
         ref={input}
@@ -100,7 +103,7 @@ interface ChoiceProps {
 function Choice({ label, any, chosen, values, show, onChoose }: ChoiceProps): ReactNode {
   const all = chosen === undefined || values.includes(chosen) ? values : [chosen, ...values];
   return (
-    <span className="flex">
+    <span className="flex shrink-0">
       <Menu
         label={label}
         trigger={<FilterButton label={chosen === undefined ? any : show(chosen)} />}

@@ -29,7 +29,7 @@ export function FirstSteps(): ReactNode {
   return (
     <section
       aria-labelledby="first-steps"
-      className="mt-4 flex flex-col gap-2 rounded-lg border bg-raised p-4 text-left"
+      className="mt-4 flex w-full flex-col gap-2 rounded-lg border bg-raised p-4 text-left"
     >
       <h2 id="first-steps" className="font-semibold text-ink">
         {texts.title}
@@ -38,7 +38,7 @@ export function FirstSteps(): ReactNode {
       {texts.steps.map(({ message, shows }) => (
         <div key={message} className="flex flex-col">
           <Button
-            className="justify-start font-mono whitespace-normal"
+            className="justify-start text-left font-mono whitespace-normal!"
             busy={start.isPending && start.variables === message}
             onClick={() => start.mutate(message)}
           >

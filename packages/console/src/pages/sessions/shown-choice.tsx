@@ -21,8 +21,8 @@ export function ShownChoice({
   const chosen: Choice = search.state ?? search.status ?? 'open';
   const counts = useCounts(search);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset has a frame and does not scroll
-    <div role="group" aria-label={texts.show} className="-mx-4 flex basis-full gap-1 overflow-x-auto px-4">
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset has a frame and a width of its own
+    <div role="group" aria-label={texts.show} className="mr-2 flex shrink-0 gap-1">
       {CHOICES.map((choice) => (
         <button
           key={choice}

@@ -1,10 +1,11 @@
+import { countLines } from 'claude-agent-client';
 import { type ReactNode, useMemo, useState } from 'react';
 import { codeTexts } from '../../text/code.ts';
 import { Button } from '../button.tsx';
 import { classNames } from '../class-names.ts';
 import type { ColouredText } from '../code/highlight.ts';
 import { useHighlight } from '../code/use-highlight.ts';
-import { countLines, type DiffLine, type Hunk, splitRows } from './hunks.ts';
+import { type Hunk, type MarkedLine, splitRows } from './hunks.ts';
 import { markPieces } from './mark-pieces.ts';
 import { useIsWide } from './use-is-wide.ts';
 
@@ -87,7 +88,7 @@ function Side({
   number,
   colours,
 }: {
-  line: DiffLine;
+  line: MarkedLine;
   number: number | undefined;
   colours: Colours;
 }): ReactNode {
@@ -122,7 +123,7 @@ function Words({
   colours,
   className,
 }: {
-  line: DiffLine;
+  line: MarkedLine;
   colours: Colours;
   className?: string;
 }): ReactNode {
@@ -144,7 +145,7 @@ function Words({
   );
 }
 
-type Colours = (line: DiffLine) => readonly ColouredText[] | undefined;
+type Colours = (line: MarkedLine) => readonly ColouredText[] | undefined;
 
 /** Each side is coloured as the code that it was, because a grammar reads on over lines. */
 function useColours(hunks: readonly Hunk[], file: string): Colours {
@@ -161,14 +162,14 @@ function useColours(hunks: readonly Hunk[], file: string): Colours {
     file,
   );
   return useMemo(() => {
-    const coloured = new Map<DiffLine, readonly ColouredText[] | undefined>();
+    const coloured = new Map<MarkedLine, readonly ColouredText[] | undefined>();
     old.forEach((line, index) => void coloured.set(line, oldLines?.[index]));
     now.forEach((line, index) => void coloured.set(line, newLines?.[index]));
     return (line) => coloured.get(line);
   }, [old, now, oldLines, newLines]);
 }
 
-const join = (lines: readonly DiffLine[]): string => lines.map(({ text }) => text).join('\n');
+const join = (lines: readonly MarkedLine[]): string => lines.map(({ text }) => text).join('\n');
 
 function firstLines(hunks: readonly Hunk[], most: number): Hunk[] {
   let left = most;

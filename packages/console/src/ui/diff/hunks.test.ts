@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { countLines, diffHunks, patchHunks, splitRows } from './hunks.ts';
+import { diffHunks, hunksOfCall, splitRows } from './hunks.ts';
 
 const text = fc
   .array(fc.constantFrom('a', 'b', 'c', 'const x = 1;', ''), { maxLength: 30 })
@@ -42,25 +42,17 @@ test('marks the words that changed within a line', () => {
   ]);
 });
 
-test('reads the patch of a tool, without its note about the last line', () => {
-  const details = {
-    structuredPatch: [
-      { oldStart: 4, newStart: 4, lines: ['-old', '\\ No newline at end of file', '+new', '+more'] },
-    ],
-  };
-  const hunks = patchHunks(details);
-  expect(hunks?.[0]?.lines.map(({ sign, old, new: now, text }) => [sign, old ?? now, text])).toEqual([
-    ['-', 4, 'old'],
-    ['+', 4, 'new'],
-    ['+', 5, 'more'],
-  ]);
-  expect(countLines(hunks ?? [])).toEqual({ added: 2, removed: 1 });
-  expect(patchHunks({ structuredPatch: [] })).toBeUndefined();
-  expect(patchHunks('Error')).toBeUndefined();
+test('the change of a call has marks too', () => {
+  const edit = { old_string: 'const port = 80;', new_string: 'const port = 81;' };
+  expect(hunksOfCall('Edit', edit, undefined)[0]?.lines.map(({ marks }) => marks.length)).toEqual([1, 1]);
+  expect(hunksOfCall('Bash', {}, undefined)).toEqual([]);
 });
 
 test('texts that have nothing in common are shown without a long comparison', () => {
   const lines = (name: string) => Array.from({ length: 5_000 }, (_, n) => `${name} ${n}`).join('\n');
-  const hunks = diffHunks(lines('before'), lines('after'));
-  expect(countLines(hunks)).toEqual({ added: 5_000, removed: 5_000 });
+  const signs = diffHunks(lines('before'), lines('after')).flatMap((hunk) =>
+    hunk.lines.map(({ sign }) => sign),
+  );
+  expect(signs).toHaveLength(10_000);
+  expect(signs.filter((sign) => sign === ' ')).toEqual([]);
 });

@@ -1,72 +1,35 @@
+import { changeHunks, type DiffLine, textHunks, type Hunk as UnmarkedHunk } from 'claude-agent-client';
 import { diffWordsWithSpace, structuredPatch } from 'diff';
 
-/** One line of a change. `old` and `new` are its numbers on the sides where it stands. */
-export interface DiffLine {
-  sign: ' ' | '+' | '-';
-  old: number | undefined;
-  new: number | undefined;
-  text: string;
-  /** What changed within the line: from and to, in characters. */
+/** A line with what changed within it: from and to, in characters. */
+export interface MarkedLine extends DiffLine {
   marks: readonly (readonly [from: number, to: number])[];
 }
+export type Hunk = UnmarkedHunk<MarkedLine>;
 
-/** Part of a file that changed. */
-export interface Hunk {
-  lines: readonly DiffLine[];
-}
-
-/** Lines around a change that are shown with it. */
-const CONTEXT = 3;
-/** Texts that differ by more lines are shown as removed and added: comparing took 60 ms at twice as many. */
-const MAX_CHANGES = 500;
 /** Longer lines get no marks of words. */
 const MAX_MARKED = 1_000;
 
 /** Compares two texts line by line. */
-export function diffHunks(before: string, after: string): Hunk[] {
-  const [from, to] = [withLineEnd(before), withLineEnd(after)];
-  const patch = structuredPatch('', '', from, to, '', '', { context: CONTEXT, maxEditLength: MAX_CHANGES });
-  if (patch) return patch.hunks.map(readHunk);
-  const lines = (text: string, sign: string): string[] =>
-    text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => sign + line);
-  return [readHunk({ oldStart: 1, newStart: 1, lines: [...lines(from, '-'), ...lines(to, '+')] })];
-}
+export const diffHunks = (before: string, after: string): Hunk[] =>
+  textHunks(structuredPatch, before, after).map(marked);
 
-/** A missing line feed at the end is not worth a line of its own. */
-const withLineEnd = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+/** The change that a call makes to a file; empty for one that changes none. */
+export const hunksOfCall = (
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  details: unknown,
+): Hunk[] =>
+  (
+    changeHunks({ name, input, details }, (before, after) => textHunks(structuredPatch, before, after)) ?? []
+  ).map(marked);
 
-interface PatchHunk {
-  oldStart: number;
-  newStart: number;
-  lines: string[];
-}
-
-/** The patch that the Edit and Write tools give with their result; undefined when there is none. */
-export function patchHunks(details: unknown): Hunk[] | undefined {
-  if (typeof details !== 'object' || details === null || !('structuredPatch' in details)) return undefined;
-  const { structuredPatch: hunks } = details;
-  if (!Array.isArray(hunks) || hunks.length === 0) return undefined;
-  return hunks.map((part: unknown) => readHunk(part as Partial<PatchHunk>));
-}
-
-function readHunk({ oldStart = 1, newStart = 1, lines = [] }: Partial<PatchHunk>): Hunk {
-  let [oldLine, newLine] = [oldStart, newStart];
-  const read = lines.flatMap((line): DiffLine[] => {
-    const text = line.slice(1);
-    const none = { text, old: undefined, new: undefined, marks: [] };
-    if (line.startsWith('-')) return [{ ...none, sign: '-', old: oldLine++ }];
-    if (line.startsWith('+')) return [{ ...none, sign: '+', new: newLine++ }];
-    // "\ No newline at end of file"
-    return line.startsWith(' ') ? [{ ...none, sign: ' ', old: oldLine++, new: newLine++ }] : [];
-  });
-  return { lines: markWords(read) };
-}
+const marked = ({ lines }: UnmarkedHunk): Hunk => ({
+  lines: markWords(lines.map((line) => ({ ...line, marks: [] }))),
+});
 
 /** Marks what changed within lines: where as many were removed as added, they belong together. */
-function markWords(lines: DiffLine[]): DiffLine[] {
+function markWords(lines: readonly MarkedLine[]): MarkedLine[] {
   const marked = [...lines];
   for (const { start, removed, added } of runs(lines)) {
     if (removed !== added) continue;
@@ -120,8 +83,8 @@ function wordMarks(before: string, after: string): [Marks, Marks] {
 
 /** A row of the view with two sides. */
 export interface SplitRow {
-  left: DiffLine | undefined;
-  right: DiffLine | undefined;
+  left: MarkedLine | undefined;
+  right: MarkedLine | undefined;
 }
 
 /** The lines of a hunk side by side. */
@@ -139,11 +102,4 @@ export function splitRows({ lines }: Hunk): SplitRow[] {
     at = start + removed + added;
   }
   return rows;
-}
-
-/** How many lines were added and removed. */
-export function countLines(hunks: readonly Hunk[]): { added: number; removed: number } {
-  const lines = hunks.flatMap((hunk) => hunk.lines);
-  const count = (sign: string): number => lines.filter((line) => line.sign === sign).length;
-  return { added: count('+'), removed: count('-') };
 }

@@ -24,6 +24,14 @@ const texts = sessionTexts.composer;
 const BUSY = ['queue', 'steer', 'interrupt'] as const;
 type WhenBusy = (typeof BUSY)[number];
 
+/** A message on its way. */
+interface Outgoing {
+  text: string;
+  attachments: readonly Attachment[];
+  key: string;
+  whenBusy: WhenBusy;
+}
+
 interface ComposerProps {
   view: View;
   draft: Draft;
@@ -38,28 +46,30 @@ export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNo
   const { text, setText, attachments, setAttachments } = draft;
   const [whenBusy, setWhenBusy] = useState<WhenBusy>('queue');
   // A message that may have arrived is sent again under its key: it runs once. A changed one is another.
-  const sent = useRef<{ text: string; attachments: readonly Attachment[]; key: string }>(undefined);
+  const unsent = useRef<Outgoing>(undefined);
   const isRunning = view.running !== undefined;
   const send = useMutation({
-    mutationFn: (message: ReturnType<typeof messageOf>) => {
-      if (sent.current?.text !== text || sent.current.attachments !== attachments)
-        sent.current = { text, attachments, key: crypto.randomUUID() };
-      return session.submit(message, {
-        idempotencyKey: sent.current.key,
-        whenBusy: isRunning ? whenBusy : 'queue',
-      });
+    // In the order in which they were written.
+    scope: { id: `send ${session.id}` },
+    mutationFn: ({ text: words, attachments: pictures, key, whenBusy: how }: Outgoing) =>
+      session.submit(messageOf(words, pictures), { idempotencyKey: key, whenBusy: how }),
+    onError: (problem, message) => {
+      unsent.current = message;
+      draft.putBack(message);
+      fail(problem);
     },
-    onSuccess: () => {
-      sent.current = undefined;
-      setText('');
-      setAttachments(() => []);
-    },
-    onError: fail,
   });
   const commands = useCommandChoice(view, text, setText);
-  const canSend = (text.trim() !== '' || attachments.length > 0) && !send.isPending;
+  const canSend = text.trim() !== '' || attachments.length > 0;
+  // The field is free at once: what is written meanwhile is another message.
   const submit = (): void => {
-    if (canSend) send.mutate(messageOf(text, attachments));
+    if (!canSend) return;
+    const isSame = unsent.current?.text === text && unsent.current.attachments === attachments;
+    const key = isSame && unsent.current ? unsent.current.key : crypto.randomUUID();
+    unsent.current = undefined;
+    send.mutate({ text, attachments, key, whenBusy: isRunning ? whenBusy : 'queue' });
+    setText('');
+    setAttachments(() => []);
   };
   const attach = (files: readonly File[]): void => {
     if (!files.every(isImage)) fail(texts.onlyImages);
@@ -126,12 +136,12 @@ export function Composer({ view, draft, field, onStop }: ComposerProps): ReactNo
         {isRunning && (
           <Button onClick={onStop} title={texts.stopHint}>
             <Square aria-hidden size={13} />
-            {texts.stop}
+            <span className="max-sm:sr-only">{texts.stop}</span>
           </Button>
         )}
         <Button look="primary" type="submit" disabled={!canSend} busy={send.isPending}>
           <Send aria-hidden size={14} />
-          {texts.send}
+          <span className={isRunning ? 'max-sm:sr-only' : undefined}>{texts.send}</span>
         </Button>
       </div>
     </form>

@@ -1,3 +1,4 @@
+import { condense } from './condense.ts';
 import { byPlace, type Item } from './items.ts';
 
 /** The rows of a conversation and of its subagents, in the order of the log, however the pages come. */
@@ -37,7 +38,7 @@ export function createRows(): Rows {
     if (column.items) return column.items;
     if (!column.isSorted) column.slots.sort((a, b) => byPlace(a.item, b.item));
     column.isSorted = true;
-    column.items = column.slots.map((slot) => slot.item);
+    column.items = condense(column.slots.map((slot) => slot.item));
     return column.items;
   };
 

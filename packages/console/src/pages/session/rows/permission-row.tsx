@@ -1,3 +1,4 @@
+import { toolTitle } from 'claude-agent-client';
 import { ShieldCheck, ShieldX } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useMe } from '../../../api/me.ts';
@@ -6,7 +7,6 @@ import { RequestCard } from '../../inbox/request-card.tsx';
 import { type Settlement, sentenceOf } from '../../inbox/settlement.ts';
 import type { PermissionItem, Resolution } from '../model/items.ts';
 import { useSessionPage } from '../session-context.ts';
-import { toolTitle } from '../tools/describe.ts';
 import { RowMenu } from './row-menu.tsx';
 
 /** A request in its place in the conversation: to answer while it waits, and afterwards who answered and how. */

@@ -1,19 +1,8 @@
 import { expect, test } from 'vitest';
-import {
-  partialArgument,
-  plainOutput,
-  readOutput,
-  readTodos,
-  shortPath,
-  toolArgument,
-  toolTitle,
-} from './describe.ts';
+import { argumentLine, partialArgument, plainOutput, readOutput, shortPath } from './describe.ts';
 
-test('a call is told by its tool and the input that matters', () => {
-  expect(toolTitle('mcp__github__create_issue')).toBe('github: create_issue');
-  expect(toolArgument('Bash', { description: 'x', command: 'ls\npwd' })).toBe('ls');
-  expect(toolArgument('mcp__a__b', { n: 1, name: 'first text' })).toBe('first text');
-  expect(toolArgument('TodoWrite', { todos: [] })).toBe('');
+test('a call is told on one line, and its file from the folder on', () => {
+  expect(argumentLine('Bash', { description: 'x', command: 'ls\npwd' })).toBe('ls');
   expect(shortPath('/w/src/a.ts', '/w')).toBe('src/a.ts');
   expect(shortPath('/other/a.ts', '/w')).toBe('/other/a.ts');
 });
@@ -29,13 +18,4 @@ test('the output of a command has no escapes, and of a progress line its last st
   expect(plainOutput('10%\r50%\r100%\nend')).toBe('100%\nend');
   expect(readOutput({ stdout: 'a\n', stderr: 'b' }, 'x')).toEqual({ out: 'a', errors: 'b' });
   expect(readOutput('Error: no', 'text')).toEqual({ out: 'text', errors: '' });
-});
-
-test('foreign data of any shape gives a list of todos', () => {
-  expect(readTodos({ todos: [{ content: 'a', status: 'completed' }, null, { status: 'odd' }] })).toEqual([
-    { content: 'a', status: 'completed' },
-    { content: '', status: 'pending' },
-    { content: '', status: 'pending' },
-  ]);
-  expect(readTodos({})).toEqual([]);
 });

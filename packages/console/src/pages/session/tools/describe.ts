@@ -1,23 +1,4 @@
-/** Which input says best what a call of the tool does; an empty name: none does. */
-const MAIN_INPUT: Readonly<Record<string, string>> = {
-  Bash: 'command',
-  BashOutput: 'bash_id',
-  Read: 'file_path',
-  Write: 'file_path',
-  Edit: 'file_path',
-  MultiEdit: 'file_path',
-  NotebookEdit: 'notebook_path',
-  Glob: 'pattern',
-  Grep: 'pattern',
-  WebFetch: 'url',
-  WebSearch: 'query',
-  Task: 'description',
-  Agent: 'description',
-  Skill: 'skill',
-  AskUserQuestion: '',
-  ExitPlanMode: '',
-  TodoWrite: '',
-};
+import { mainInput, toolArgument } from 'claude-agent-client';
 
 /** What a card of the tool shows. */
 export type ToolKind =
@@ -53,22 +34,9 @@ const KINDS: Readonly<Record<string, ToolKind>> = {
 
 export const toolKind = (name: string): ToolKind => KINDS[name] ?? 'other';
 
-/** `mcp__github__create_issue` reads better as `github: create_issue`. */
-export function toolTitle(name: string): string {
-  const mcp = /^mcp__(.+?)__(.+)$/.exec(name);
-  return mcp ? `${mcp[1]}: ${mcp[2]}` : name;
-}
-
-type Input = Readonly<Record<string, unknown>>;
-
-/** The one thing to know about a call, on one line: its command, its file, its pattern. */
-export function toolArgument(name: string, input: Input): string {
-  const field = MAIN_INPUT[name];
-  if (field === '') return '';
-  const value =
-    field === undefined ? Object.values(input).find((each) => typeof each === 'string') : input[field];
-  return typeof value === 'string' ? oneLine(value) : '';
-}
+/** The one thing to know about a call, on one line. */
+export const argumentLine = (name: string, input: Readonly<Record<string, unknown>>): string =>
+  oneLine(toolArgument(name, input));
 
 /** A path is read from its end: the folder of the session is left out. */
 export const shortPath = (path: string, cwd: string | undefined): string =>
@@ -79,8 +47,8 @@ const oneLine = (text: string): string => text.trim().split('\n', 1)[0]?.slice(0
 
 /** What is known of a call while its input is still being written: the start of JSON. */
 export function partialArgument(name: string, json: string): string {
-  const field = MAIN_INPUT[name];
-  if (!field) return '';
+  const field = mainInput(name);
+  if (field === undefined) return '';
   const found = new RegExp(`"${field}"\\s*:\\s*"((?:[^"\\\\]|\\\\.)*)`).exec(json)?.[1];
   if (found === undefined) return '';
   try {
@@ -101,39 +69,6 @@ export const plainOutput = (text: string): string =>
     .replace(/\r\n/g, '\n')
     .replace(/[^\n]*\r(?!$)/g, '')
     .trimEnd();
-
-export interface Todo {
-  content: string;
-  status: 'pending' | 'in_progress' | 'completed';
-}
-
-export function readTodos(input: Input): Todo[] {
-  if (!Array.isArray(input.todos)) return [];
-  return input.todos.map((todo: { content?: unknown; status?: unknown } | null) => ({
-    content: String(todo?.content ?? ''),
-    status: todo?.status === 'completed' || todo?.status === 'in_progress' ? todo.status : 'pending',
-  }));
-}
-
-/** What the user chose, question by question. */
-export function readAnswers(details: unknown): [question: string, answer: string][] {
-  const answers = (details as { answers?: unknown } | null | undefined)?.answers;
-  if (typeof answers !== 'object' || answers === null) return [];
-  return Object.entries(answers).map(([question, answer]) => [question, String(answer)]);
-}
-
-/** A subagent's report without what is only meant for the model, which the text of the result has around it. */
-export function readReport(details: unknown): string | undefined {
-  const content = (details as { content?: unknown } | null | undefined)?.content;
-  if (!Array.isArray(content)) return undefined;
-  return content
-    .map((part: { text?: unknown } | null) => (typeof part?.text === 'string' ? part.text : ''))
-    .join('\n')
-    .replace(FOR_THE_MODEL, '')
-    .trim();
-}
-
-const FOR_THE_MODEL = /<tools-used-before-summary>[\s\S]*?<\/tools-used-before-summary>/g;
 
 /** The content of the file that Read returned, or the picture that it was. */
 export function readFileOf(details: unknown): { text?: string; image?: { mediaType: string; data: string } } {

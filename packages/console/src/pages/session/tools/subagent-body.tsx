@@ -1,6 +1,7 @@
 import { Fragment, type ReactNode, useState } from 'react';
 import { sessionTexts } from '../../../text/session.ts';
 import { Button } from '../../../ui/button.tsx';
+import { FoldMark } from '../fold-mark.tsx';
 import type { ToolItem } from '../model/items.ts';
 import { RichText } from '../rich-text.tsx';
 import { useSessionPage } from '../session-context.ts';
@@ -11,10 +12,15 @@ const SHOWN_STEPS = 20;
 
 /** A subagent: what it was asked, what it said and did, and its report. */
 export function SubagentBody({ call, report }: { call: ToolItem; report: string }): ReactNode {
-  const { children, row } = useSessionPage();
+  const { children, row, ended, folds } = useSessionPage();
   const [isWhole, setWhole] = useState(false);
+  // Of a subagent that is done the report is wanted: of ten of them, ten reports on a screen.
+  const isDone = call.result !== undefined || (call.turnId !== null && ended.has(call.turnId));
+  const fold = `${call.key} steps`;
+  const [areShown, setShown] = useState(folds.get(fold));
   const steps = children.get(call.id) ?? [];
-  const shown = isWhole ? steps : steps.slice(-SHOWN_STEPS);
+  const isFolded = areShown === undefined ? isDone : !areShown;
+  const shown = isFolded ? [] : isWhole ? steps : steps.slice(-SHOWN_STEPS);
   const { prompt } = call.input;
   return (
     <div className="flex flex-col gap-3 p-3">
@@ -24,7 +30,21 @@ export function SubagentBody({ call, report }: { call: ToolItem; report: string 
           <p className="mt-1 whitespace-pre-wrap">{prompt}</p>
         </details>
       )}
-      {shown.length < steps.length && (
+      {isDone && steps.length > 0 && (
+        <Button
+          look="ghost"
+          className="-ml-2 gap-1 self-start px-2 text-muted"
+          aria-expanded={!isFolded}
+          onClick={() => {
+            folds.set(fold, isFolded);
+            setShown(isFolded);
+          }}
+        >
+          <FoldMark isOpen={!isFolded} />
+          {texts.did}
+        </Button>
+      )}
+      {!isFolded && shown.length < steps.length && (
         <Button look="ghost" className="self-start" onClick={() => setWhole(true)}>
           {texts.earlierSteps(steps.length - shown.length)}
         </Button>

@@ -1,3 +1,4 @@
+import { readAnswers, readReport, readTodos } from 'claude-agent-client';
 import { CircleCheck, CircleDashed, CircleDot } from 'lucide-react';
 import { type ReactNode, Suspense } from 'react';
 import { loadLater } from '../../../api/load-later.ts';
@@ -8,15 +9,7 @@ import type { ToolItem } from '../model/items.ts';
 import { Picture } from '../picture.tsx';
 import { RichText } from '../rich-text.tsx';
 import { useSessionPage } from '../session-context.ts';
-import {
-  readAnswers,
-  readFileOf,
-  readOutput,
-  readReport,
-  readTodos,
-  shortPath,
-  toolKind,
-} from './describe.ts';
+import { readFileOf, readOutput, shortPath, toolKind } from './describe.ts';
 import { Output } from './output.tsx';
 import { SubagentBody } from './subagent-body.tsx';
 
@@ -139,7 +132,7 @@ function TodoBody({ call }: { call: ToolItem }): ReactNode {
 }
 
 function QuestionBody({ call: { input, result } }: { call: ToolItem }): ReactNode {
-  const answers = readAnswers(result?.details);
+  const answers = readAnswers(result?.details) ?? [];
   if (answers.length === 0) return <Json value={input} />;
   return (
     <dl className="flex flex-col gap-2 p-3">

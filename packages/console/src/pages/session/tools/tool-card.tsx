@@ -1,3 +1,4 @@
+import { isInBackground, toolTitle } from 'claude-agent-client';
 import {
   Bot,
   CircleAlert,
@@ -21,7 +22,7 @@ import { FoldMark } from '../fold-mark.tsx';
 import type { ToolItem } from '../model/items.ts';
 import { RowMenu } from '../rows/row-menu.tsx';
 import { useFold, useSessionPage } from '../session-context.ts';
-import { shortPath, type ToolKind, toolArgument, toolKind, toolTitle } from './describe.ts';
+import { argumentLine, shortPath, type ToolKind, toolKind } from './describe.ts';
 import { ToolBody } from './tool-body.tsx';
 
 const ICONS: Readonly<Record<ToolKind, typeof Bot>> = {
@@ -70,7 +71,7 @@ export function ToolCard({ call }: { call: ToolItem }): ReactNode {
           <Icon aria-hidden size={15} className="shrink-0 text-muted" />
           <span className="shrink-0 font-medium">{toolTitle(call.name)}</span>
           <span className="min-w-0 truncate font-mono text-xs text-muted">
-            {shortPath(toolArgument(call.name, call.input), cwd)}
+            {shortPath(argumentLine(call.name, call.input), cwd)}
           </span>
           {steps > 0 && <span className="shrink-0 text-xs text-muted">{texts.steps(steps)}</span>}
           <span className="grow" />
@@ -108,6 +109,3 @@ function Status({ call, failed }: { call: ToolItem; failed: boolean }): ReactNod
     <CircleCheck size={15} role="img" aria-label={texts.done} className="shrink-0 text-good" />
   );
 }
-
-const isInBackground = (details: unknown): boolean =>
-  (details as { isAsync?: unknown } | null | undefined)?.isAsync === true;
