@@ -242,11 +242,24 @@ describe('the application, with a fake agent', () => {
 });
 
 describe('the real server', () => {
+  const authorization = 'Bearer key-of-the-hostile';
   let server: TestServer;
-  let session: string;
+  /** More of them than agents that may run: what one key asks for beyond that is its own excess, and no 5xx. */
+  let sessions: string[];
   beforeAll(async () => {
-    server = await startTestServer();
-    session = (await server.createSession()).session_id;
+    server = await startTestServer({
+      args: ['--max-live-agents', '2'],
+      env: { AGENT_SERVER_API_KEY: 'key-of-the-hostile' },
+    });
+    const made = [0, 1, 2].map(() =>
+      server.call<{ session_id: string }>(
+        'POST',
+        '/sessions',
+        { start: 'lazy' },
+        { headers: { authorization } },
+      ),
+    );
+    sessions = (await Promise.all(made)).map(({ body }) => body.session_id);
   });
   afterAll(() => cleanUp(server));
 
@@ -255,13 +268,13 @@ describe('the real server', () => {
     expect(server.stderr()).not.toMatch(/"level":[56]0|unhandled|uncaught|Error:/i);
   };
 
-  // Agent processes are too slow to be started by the hundred, and one session is enough for the rest.
+  // Agent processes are too slow to be started by the hundred, and a few sessions are enough for the rest.
   const cheap = (name: RouteName): boolean =>
     !['createSession', 'forkSession', 'closeSession', 'createKey'].includes(name);
 
   test('hundreds of generated requests over its socket', async () => {
     const ids: KnownIds = {
-      session: [session],
+      session: sessions,
       turn: [],
       turnSession: [],
       permission: [],
@@ -281,7 +294,7 @@ describe('the real server', () => {
               try {
                 const made = new Request(server.url + path, {
                   method,
-                  headers,
+                  headers: { ...headers, authorization },
                   ...(body !== undefined &&
                     !['GET', 'HEAD'].includes(method.toUpperCase()) && { body: withIds(body, ids) }),
                 });

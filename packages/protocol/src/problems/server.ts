@@ -112,6 +112,13 @@ export const serverProblems = {
     ({ tenant, count }: { tenant: string; count: number }) =>
       `All ${count} users of "sandbox.tenant_uids" belong to other tenants, so agents of the tenant "${tenant}" cannot start. Let the operator raise "count".`,
   ),
+  own_agents_busy: define(
+    429,
+    "Every agent process is busy with the caller's own sessions",
+    ({ limit }: { limit: number; retryAfterSeconds: number }) =>
+      `All ${limit} agent processes of this server work for sessions of the same key, and this request needs one. Try again when one of its turns has ended, or interrupt or close a session.`,
+    RETRYABLE,
+  ),
   queue_full: define(
     503,
     'Too many messages are queued',

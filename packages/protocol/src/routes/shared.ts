@@ -11,6 +11,7 @@ export const STARTING = [
   'session_closed',
   'server_stopping',
   'agents_busy',
+  'own_agents_busy',
   'cwd_not_allowed',
   'cwd_not_found',
   'cwd_gone',

@@ -1,5 +1,6 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { AppError } from '../errors.ts';
 import { createPermits, type Holder, type Permits, type Release } from './permits.ts';
 
 /** A session as the permits see it. */
@@ -20,10 +21,11 @@ function setup(limit: number) {
     limitSpares: async (atMost) => void spares.push(atMost),
     onError: (error) => log.push(String(error)),
   });
-  const session = (name: string): Sample => {
+  const session = (name: string, maker: string | null = null): Sample => {
     let held: Release = () => {};
     const sample: Sample = {
       name,
+      maker,
       positions: [],
       busy: true,
       isIdle: () => !sample.busy,
@@ -115,6 +117,26 @@ test('an application that does not wait is refused, but gets the process of an i
   await expect(b.ask({ waits: false })).rejects.toMatchObject({ code: 'agents_busy', status: 503 });
   a.rest();
   await b.ask({ waits: false });
+});
+
+test('is the own excess of a maker whose sessions have every process, and of nobody else', async () => {
+  const { session } = setup(2);
+  const [a, b, c, other, local] = [
+    session('a', 'key'),
+    session('b', 'key'),
+    session('c', 'key'),
+    session('d', 'other'),
+    session('e'),
+  ];
+  await a.ask();
+  await b.ask();
+  const refused = (each: Sample) => each.ask({ waits: false }).catch((error: AppError) => error);
+  expect(await refused(c)).toMatchObject({ code: 'own_agents_busy', status: 429, retryAfterSeconds: 5 });
+  for (const each of [other, local])
+    expect(await refused(each)).toMatchObject({ code: 'agents_busy', status: 503 });
+  b.release();
+  await other.ask();
+  expect(await refused(c)).toMatchObject({ code: 'agents_busy', status: 503 });
 });
 
 test('far back in the queue only larger steps are told', async () => {

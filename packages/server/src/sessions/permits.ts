@@ -1,7 +1,9 @@
-import { problem } from '../errors.ts';
+import { AppError, problem } from '../errors.ts';
 
 /** A session, as the one that has or wants a process. */
 export interface Holder {
+  /** The key that made it; null for a program of the machine. */
+  maker: string | null;
   /** Nothing uses the process at the moment. */
   isIdle(): boolean;
   /** Lets the process go if nothing uses it. @returns false when something does */
@@ -23,7 +25,7 @@ export type Release = () => void;
 export interface Permits {
   /**
    * First come, first served. When all permits are taken, the session that has been idle longest is put to sleep.
-   * @throws AppError 503 when all are busy and the application does not wait, or the signal's reason
+   * @throws AppError 503 (429, see `refusal`) when all are busy and the application does not wait, or the signal's reason
    */
   acquire(holder: Holder, application: Application): Promise<Release>;
   /** Nothing uses the holder's process from now on. */
@@ -32,7 +34,13 @@ export interface Permits {
   isCrowded(): boolean;
   /** Permits that are not taken, or by an idle session. */
   free(): number;
+  /** Why a holder gets no permit: the server is full, or its maker fills it by itself, which is the maker's own excess. */
+  refusal(holder: Holder): AppError;
 }
+
+/** There is no process for a session, because all are busy. */
+export const isBusy = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'agents_busy' || error.code === 'own_agents_busy');
 
 export interface PermitsDeps {
   limit: number;
@@ -52,9 +60,12 @@ interface Entry {
 
 /** Up to this position every step is told; before, every step of a tenth: 1,000 that wait would get 1,000 events each. */
 const TOLD_SINGLY = 10;
+/** Nobody knows when a turn ends. */
+const LOOK_AGAIN_SECONDS = 5;
 
 export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Permits {
-  let held = 0;
+  /** Who has permits; one session can have two for a moment, while its process ends. */
+  const held: Holder[] = [];
   let queue: Entry[] = [];
   /** Those whose process may be let go, the longest idle first. Some have become busy since: their sleep says so. */
   const idle = new Set<Holder>();
@@ -63,19 +74,26 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
 
   const shareWithSpares = async (): Promise<void> => {
     try {
-      await limitSpares(limit - held);
+      await limitSpares(limit - held.length);
     } catch (error) {
       onError(error, 'end an agent that was started ahead');
     }
   };
 
+  const refusal = ({ maker }: Holder): AppError => {
+    const isOwn = maker !== null && held.every((holder) => holder.maker === maker);
+    return isOwn
+      ? problem('own_agents_busy', { limit, retryAfterSeconds: LOOK_AGAIN_SECONDS })
+      : problem('agents_busy');
+  };
+
   const grant = ({ holder, resolve }: Entry): void => {
-    held += 1;
+    held.push(holder);
     let released = false;
     const release = (): void => {
       if (released) return;
       released = true;
-      held -= 1;
+      held.splice(held.indexOf(holder), 1);
       idle.delete(holder);
       void shareWithSpares();
       pump();
@@ -104,11 +122,11 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
   };
 
   const pump = (): void => {
-    while (held < limit && queue.length > 0) grant(queue.shift() as Entry);
+    while (held.length < limit && queue.length > 0) grant(queue.shift() as Entry);
     for (const holder of [...idle].slice(0, Math.max(0, queue.length - making))) void putToSleep(holder);
     const refused = queue.filter(({ application }, index) => index >= making && !application.waits());
     queue = queue.filter((entry) => !refused.includes(entry));
-    for (const { reject } of refused) reject(problem('agents_busy'));
+    for (const { reject, holder } of refused) reject(refusal(holder));
     for (const [index, entry] of queue.entries()) if (index >= making) tellPosition(entry, index + 1);
   };
 
@@ -136,6 +154,7 @@ export function createPermits({ limit, limitSpares, onError }: PermitsDeps): Per
       if (queue.length > 0) pump();
     },
     isCrowded: () => queue.some(({ application }, index) => index >= making && application.waits()),
-    free: () => limit - held + [...idle].filter((holder) => holder.isIdle()).length,
+    free: () => limit - held.length + [...idle].filter((holder) => holder.isIdle()).length,
+    refusal,
   };
 }

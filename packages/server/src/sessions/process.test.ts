@@ -2,7 +2,21 @@ import { setImmediate as soon } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createFakeAgent } from '../../test/support/fake-agent.ts';
 import type { Agent, AgentEvents, StartOptions } from '../agent/agent.ts';
-import { createProcessHandle } from './process.ts';
+import { problem } from '../errors.ts';
+import { createProcessHandle, type ProcessHandleDeps } from './process.ts';
+
+/** What a handle needs besides its agent, where that does not matter. */
+const quiet: Omit<ProcessHandleDeps, 'agent'> = {
+  checkStart: async () => {},
+  options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
+  events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
+  checkAllowed: () => {},
+  acquire: async () => () => {},
+  refusal: () => problem('agents_busy'),
+  onPosition: () => {},
+  onUnused: () => {},
+  onStart: () => {},
+};
 
 /** A handle whose processes end only when they are let. */
 function setup() {
@@ -26,14 +40,8 @@ function setup() {
     },
   };
   const handle = createProcessHandle({
+    ...quiet,
     agent,
-    checkStart: async () => {},
-    options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
-    events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
-    checkAllowed: () => {},
-    acquire: async () => () => {},
-    onPosition: () => {},
-    onUnused: () => {},
     onStart: (number) => log.push(`process ${number}`),
   });
   return { handle, log, letEnd };
@@ -59,6 +67,7 @@ function opening() {
   const { promise: ready, resolve: getReady, reject: fail } = Promise.withResolvers<void>();
   const fake = createFakeAgent();
   const handle = createProcessHandle({
+    ...quiet,
     agent: {
       ...fake,
       async start(options, events, signal) {
@@ -68,14 +77,6 @@ function opening() {
         return fake.start(options, events, signal);
       },
     },
-    checkStart: async () => {},
-    options: async () => ({ conversationId: 'one', cwd: '/' }) as StartOptions,
-    events: () => ({ onExit: () => {} }) as unknown as AgentEvents,
-    checkAllowed: () => {},
-    acquire: async () => () => {},
-    onPosition: () => {},
-    onUnused: () => {},
-    onStart: () => {},
   });
   return { handle, sent, getReady, fail };
 }
@@ -119,4 +120,44 @@ test('an end also ends a process that is still starting', async () => {
   expect(log).toEqual(['started', 'process 1', 'ending', 'ended']);
   expect(handle.live()).toBeUndefined();
   expect(handle.isUp()).toBe(false);
+});
+
+test('a process that waits for a permit is not told: it reads the setting when it starts', async () => {
+  const { promise: permit, resolve: grant } = Promise.withResolvers<() => void>();
+  const told: string[] = [];
+  const handle = createProcessHandle({ ...quiet, agent: createFakeAgent(), acquire: () => permit });
+  const tell = () => handle.tell(async ({ pid }) => void told.push(`process ${pid}`));
+  const started = handle.wake({ waits: true });
+  await soon();
+  expect(await tell()).toBe(false);
+  expect(told).toEqual([]);
+  grant(() => {});
+  await started;
+  expect(await tell()).toBe(true);
+  expect(told).toHaveLength(1);
+});
+
+test('a question whose process is ended while it starts begins again; a turn does not', async () => {
+  const fake = createFakeAgent();
+  let starts = 0;
+  const handle = createProcessHandle({
+    ...quiet,
+    agent: {
+      ...fake,
+      start(options, events, signal) {
+        starts += 1;
+        if (starts > 1) return fake.start(options, events, signal);
+        return new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(new Error('aborted'))),
+        );
+      },
+    },
+  });
+  const turn = handle.wake({ waits: true });
+  const question = handle.ask(async () => 'answer');
+  await soon();
+  void handle.end();
+  await expect(turn).rejects.toMatchObject({ code: 'agent_start_failed' });
+  expect(await question).toBe('answer');
+  expect(starts).toBe(2);
 });

@@ -1,7 +1,7 @@
 import type { UserInput } from 'claude-agent-protocol';
 import type { Agent, AgentEvents, AgentProcess, StartOptions } from '../agent/agent.ts';
 import { AppError, isOutOfFiles, messageOf, OUT_OF_FILES, problem } from '../errors.ts';
-import type { Application, Release } from './permits.ts';
+import { type Application, isBusy, type Release } from './permits.ts';
 
 /** A running process, numbered within its session. */
 interface Live {
@@ -51,7 +51,7 @@ export interface ProcessHandle {
   isWaiting(): boolean;
   /**
    * Starts a process if there is none. `waits`: until a process of a busy session is gone, if need be.
-   * @throws AppError 502 with the agent's own words, 503 when every process is busy and it does not wait
+   * @throws AppError 502 with the agent's own words, 503 or 429 when every process is busy and it does not wait
    */
   wake(how: { waits: boolean }): Promise<Live>;
   /**
@@ -66,10 +66,12 @@ export interface ProcessHandle {
   /** Asks the process, starting one if necessary. @throws AppError 504 when it does not answer in time */
   ask<T>(question: (process: AgentProcess) => Promise<T>): Promise<T>;
   /**
-   * Tells a live process something; a sleeping session applies it at its next start.
+   * Tells a process something that runs or starts; a sleeping session applies it at its next start, and so does one whose
+   * start waits for a permit: that may take as long as the turns of others.
+   * @returns whether there was one
    * @throws AppError 409 when it refuses, 504 when it does not answer in time
    */
-  tell(say: (process: AgentProcess) => Promise<void>): Promise<void>;
+  tell(say: (process: AgentProcess) => Promise<void>): Promise<boolean>;
   /** Settles when every process that was told to end is gone. */
   gone(): Promise<void>;
   /** Ends the process, even while it is starting; settles when it is gone. */
@@ -91,6 +93,8 @@ export interface ProcessHandleDeps {
   onStart(number: number): void;
   /** Gets the permit for a process. */
   acquire(application: Application): Promise<Release>;
+  /** Why there is no permit for one that does not wait. */
+  refusal(): AppError;
   /** A turn that waits for a process has this place among all that do. */
   onPosition(position: number): void;
   /** Nothing asks the process any more. */
@@ -98,6 +102,9 @@ export interface ProcessHandleDeps {
   /** A frozen agent, or one that is busy with a hook, may never answer: the longest wait for it. */
   answerWithinMs?: number;
 }
+
+/** So often does a question begin again when others end its process while it starts. */
+const STARTED_AGAIN = 2;
 
 /** A control request takes milliseconds, or seconds when a hook or a token count is involved. */
 const ANSWER_WITHIN_MS = 10_000;
@@ -111,6 +118,7 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     checkAllowed,
     onStart,
     acquire,
+    refusal,
     onPosition,
     onUnused,
     answerWithinMs = ANSWER_WITHIN_MS,
@@ -202,7 +210,11 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
   };
 
   /** What comes of the start that is under way, or of a new one. */
-  const join = async <T>(waits: boolean, outcome: (start: Starting) => Promise<T>): Promise<T> => {
+  const join = async <T>(
+    waits: boolean,
+    outcome: (start: Starting) => Promise<T>,
+    again = STARTED_AGAIN,
+  ): Promise<T> => {
     let mine = starting;
     if (!mine) {
       const attempt: Attempt = {
@@ -224,7 +236,15 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       // Nobody may be waiting for this.
       attempt.opened.promise.catch(() => {});
     }
-    if (!waits) return Promise.race([outcome(mine), mine.held.promise.then(() => refuse())]);
+    if (!waits) {
+      const { abort, held } = mine;
+      return Promise.race([outcome(mine), held.promise.then(() => refuse())]).catch((error: unknown) => {
+        if (!abort.signal.aborted || again === 0) throw error;
+        // Another request, such as an interrupt, ended the process: that is no failure of this one.
+        checkAllowed();
+        return join(waits, outcome, again - 1);
+      });
+    }
     mine.waits = true;
     // Another turn than the one that was told may wait now.
     if (mine.position > 0) onPosition(mine.position);
@@ -250,12 +270,12 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
     waits: boolean,
     ask: (how: { waits: boolean }) => Promise<T>,
   ): Promise<T> => {
-    if (waits && error instanceof AppError && error.code === 'agents_busy') return ask({ waits });
+    if (waits && isBusy(error)) return ask({ waits });
     throw error;
   };
 
   const refuse = (): never => {
-    throw problem('agents_busy');
+    throw refusal();
   };
 
   /** Runs something that needs the process to stay. */
@@ -335,12 +355,13 @@ export function createProcessHandle(deps: ProcessHandleDeps): ProcessHandle {
       });
     },
     async tell(say) {
-      const telling = async (): Promise<void> => {
-        const told = live ?? (await starting?.live.catch(() => undefined));
-        if (told) await say(told.process);
-      };
       try {
-        await using(() => inTime(telling()));
+        return await using(async () => {
+          const start = starting?.permitted ? starting : undefined;
+          const told = live ?? (await start?.live.catch(() => undefined));
+          if (told) await inTime(say(told.process));
+          return told !== undefined;
+        });
       } catch (error) {
         throw refused(error);
       }

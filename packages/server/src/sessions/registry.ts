@@ -1,6 +1,6 @@
 import type { ExportLine, ForkSession, Output, SessionCreated, SessionOptions } from 'claude-agent-protocol';
 import type { Ownership } from '../cluster/ownership.ts';
-import { AppError, problem } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { Owned, SessionQuery, SessionRecord } from '../store/store.ts';
 import type { Workspaces } from '../workspaces/workspaces.ts';
 import { createActors } from './actors.ts';
@@ -10,7 +10,7 @@ import { createEraser, type EraseDeps } from './erase.ts';
 import { exportSession } from './export.ts';
 import { createImporter, type ImportDeps } from './import.ts';
 import { createMoving } from './moving.ts';
-import { createPermits } from './permits.ts';
+import { createPermits, isBusy } from './permits.ts';
 import { createQueueLimit } from './queue-limit.ts';
 import type { RecoveryDeps } from './recovery.ts';
 import { createSession, type Session, type SessionDeps } from './session.ts';
@@ -221,7 +221,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
   /** When every process is busy, the agent starts with the first message. */
   const wake = async (session: Session): Promise<void> => {
     await session.wake().catch((error: unknown) => {
-      if (!(error instanceof AppError && error.code === 'agents_busy')) throw error;
+      if (!isBusy(error)) throw error;
     });
   };
 

@@ -283,6 +283,7 @@ export function createSession(deps: SessionDeps, initial: SessionRecord): Sessio
     },
     onStart: (number) => fact({ kind: 'process-started', process: number }, 'note the new state'),
     acquire: (application) => deps.permits.acquire(resting, application),
+    refusal: () => deps.permits.refusal(resting),
     onPosition(position) {
       const turnId = state().current?.turn.id;
       if (turnId) fact({ kind: 'turn-waiting', turnId, position }, 'note that a turn waits');

@@ -1,4 +1,5 @@
 import type { PermissionMode } from 'claude-agent-protocol';
+import type { AgentProcess } from '../agent/agent.ts';
 import type { Policy } from './policy.ts';
 import type { ProcessHandle } from './process.ts';
 import { requireLive, type Settable } from './resume.ts';
@@ -34,13 +35,19 @@ export function createSettings(deps: SettingsDeps): Settings {
   /** The change of options that is being checked and stored. */
   let changing: Promise<unknown> = Promise.resolve();
 
+  /** A start may have got its permit, and read the settings, just before they were stored. */
+  const tellStarted = (say: (live: AgentProcess) => Promise<void>): void => {
+    if (process.isUp()) background(process.tell(say), 'tell an agent that starts of a changed setting');
+  };
+
   const setModel = async (model: string | null): Promise<void> => {
     requireOpen();
     policy.checkModel(model, state().record);
     const before = state().record.model;
-    await process.tell((live) => live.setModel(model ?? defaultModel));
+    const told = await process.tell((live) => live.setModel(model ?? defaultModel));
     try {
       await call({ kind: 'set-model', model });
+      if (!told) tellStarted((live) => live.setModel(model ?? defaultModel));
     } catch (error) {
       background(
         process.tell((live) => live.setModel(before ?? defaultModel)),
@@ -53,8 +60,9 @@ export function createSettings(deps: SettingsDeps): Settings {
   const setPermissionMode = async (mode: PermissionMode): Promise<void> => {
     requireOpen();
     policy.checkMode(mode, state().record);
-    await process.tell((live) => live.setPermissionMode(mode));
+    const told = await process.tell((live) => live.setPermissionMode(mode));
     await call({ kind: 'set-permission-mode', mode });
+    if (!told) tellStarted((live) => live.setPermissionMode(mode));
   };
 
   const patch = async (

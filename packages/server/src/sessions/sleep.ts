@@ -33,6 +33,7 @@ export function createSleep({ actor, process, permits, afterSeconds, onError }: 
   };
 
   const holder: Sleep = {
+    maker: actor.state().record.createdBy,
     sleep,
     isIdle: () => !process.isInUse() && canSleep(actor.state()),
     begin() {

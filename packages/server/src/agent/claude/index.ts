@@ -79,7 +79,9 @@ export function createClaude(deps: ClaudeDeps): Agent {
       const reason = conversation.reported();
       await conversation.close();
       host.link.end();
-      throw new Error(host.owned()?.words() || reason || messageOf(error));
+      // Nor is what it said of something else before it was given up.
+      const words = signal.aborted ? '' : withoutWarnings(host.owned()?.words() ?? '');
+      throw new Error(words || reason || messageOf(error));
     }
     return conversation.ready();
   };
@@ -133,6 +135,14 @@ export function createClaude(deps: ClaudeDeps): Agent {
     },
   };
 }
+
+/** The agent warns of each model that it does not know: that is no reason for anything. */
+const withoutWarnings = (words: string): string =>
+  words
+    .split('\n')
+    .filter((line) => !line.startsWith('[claude-code:unrecognized_model]'))
+    .join('\n')
+    .trim();
 
 /** A call that was parked, and whose turn has ended meanwhile, is not asked for again. */
 async function forgetParked(projects: string, conversationId: string): Promise<void> {
