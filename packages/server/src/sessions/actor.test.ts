@@ -108,6 +108,24 @@ describe('an actor', () => {
     await expect(actor.call('c3')).resolves.toMatchObject({ ok: true });
   });
 
+  test('a store that fails: live data is dropped, and what waits to be written in order waits for the store', async () => {
+    const { actor, store } = setup(full);
+    const order: string[] = [];
+    const show = (word: string, keeps: boolean): void =>
+      actor.inOrder((state) => order.push(`${word} on ${state.join('')}`), { keeps });
+    const fact = actor.fact('a');
+    show('dropped', false);
+    show('kept', true);
+    await actor.settled();
+    expect(actor.isStuck()).toBe(true);
+    show('dropped', false);
+    show('kept', true);
+    store.answer = () => ({ ok: true, events: [] });
+    const next = actor.fact('b');
+    await Promise.all([fact, next]);
+    expect(order).toEqual(['kept on a', 'kept on a']);
+  });
+
   test('an intention goes ahead of what waits, also while the store fails; it must not need to be written', async () => {
     const { actor, store } = setup(full);
     const fact = actor.fact('fact');

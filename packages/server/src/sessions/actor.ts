@@ -31,8 +31,11 @@ export interface Actor<S, C, E> {
   fact(command: C): Promise<void>;
   /** For an intention, which writes nothing: goes ahead of waiting commands, even while the store fails. */
   intend(command: C): void;
-  /** Runs in order among the commands, without deciding anything. */
-  inOrder(show: (state: S) => void): void;
+  /**
+   * Runs in order among the commands, without deciding anything. Dropped while the store fails, because live data is worthless
+   * by the time it works again; `keeps`: it waits for that.
+   */
+  inOrder(show: (state: S) => void, how?: { keeps: boolean }): void;
   /** Facts are waiting for a failing store. */
   isStuck(): boolean;
   /** Nothing waits to be decided, written or performed. */
@@ -60,7 +63,7 @@ export interface ActorDeps<S, C, E> {
 }
 
 interface Entry<S, C, E> {
-  task: { kind: 'call' | 'fact'; command: C } | { kind: 'show'; show: (state: S) => void };
+  task: { kind: 'call' | 'fact'; command: C } | { kind: 'show'; show: (state: S) => void; keeps: boolean };
   resolve(outcome: Outcome<E>): void;
   reject(error: unknown): void;
 }
@@ -95,6 +98,9 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
   let abandoned: { error: unknown } | undefined;
 
   const isFact = ({ task }: Entry<S, C, E>): boolean => task.kind === 'fact';
+  /** Whether it waits for a failing store. */
+  const isKept = ({ task }: Entry<S, C, E>): boolean =>
+    task.kind === 'fact' || (task.kind === 'show' && task.keeps);
 
   const safely = (work: () => void): void => {
     try {
@@ -210,8 +216,8 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
     const retryMs = Math.min(MAX_RETRY_MS, failure ? failure.retryMs * 2 : RETRY_MS);
     failure = { error, retryMs, timer: setTimeout(pump, retryMs) };
     // No caller should wait behind facts that the store cannot take.
-    for (const entry of waiting) if (!isFact(entry)) entry.reject(error);
-    waiting = waiting.filter(isFact);
+    for (const entry of waiting) if (!isKept(entry)) entry.reject(error);
+    waiting = waiting.filter(isKept);
     tellIdle();
   };
 
@@ -231,7 +237,7 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
       drop(entry);
       return;
     }
-    if (failure && !isFact(entry)) {
+    if (failure && !isKept(entry)) {
       entry.reject(failure.error);
       return;
     }
@@ -271,11 +277,10 @@ export function createActor<S, C, E>(deps: ActorDeps<S, C, E>): Actor<S, C, E> {
       if (committing || adopting) return;
       adoptIntentions();
     },
-    inOrder(show) {
-      // Live data is worthless by the time the store works again.
-      if (failure || abandoned) return;
-      if (!committing && waiting.length === 0) show(state);
-      else enter({ task: { kind: 'show', show }, resolve: () => {}, reject: () => {} });
+    inOrder(show, { keeps } = { keeps: false }) {
+      if (abandoned || (failure && !keeps)) return;
+      if (!failure && !committing && waiting.length === 0) show(state);
+      else enter({ task: { kind: 'show', show, keeps }, resolve: () => {}, reject: () => {} });
     },
     isStuck: () => failure !== undefined,
     isIdle: () => !failure && !committing && !adopting && waiting.length === 0 && intentions.length === 0,

@@ -17,7 +17,7 @@ export interface AgentEventsDeps {
   log: Log;
   state(): State;
   fact(command: CommandBody, what: string): void;
-  inOrder(show: (state: State) => void): void;
+  inOrder(show: (state: State) => void, how?: { keeps: boolean }): void;
   broker: Broker;
   calls: Calls;
   /** The mode that policies put in the place of one: the same, unless it leaves too much to the agent. */
@@ -39,7 +39,8 @@ export interface AgentListener {
 export function createAgentListener(deps: AgentEventsDeps): AgentListener {
   const { id, log, state, fact, inOrder, broker, calls, ceiling, setMode } = deps;
   let reportTimer: NodeJS.Timeout | undefined;
-  const records = createCallRecords(inOrder);
+  // A call waits for a store that fails: if it were forgotten it would wait for ever.
+  const records = createCallRecords((show) => inOrder(show, { keeps: true }));
 
   const noReport = (what: string): void => fact({ kind: 'no-report' }, what);
 

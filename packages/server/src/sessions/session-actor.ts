@@ -16,7 +16,8 @@ export interface SessionActor {
   /** Settles when it is written. */
   written(command: CommandBody): Promise<void>;
   intend(command: CommandBody): void;
-  inOrder(show: (state: State) => void): void;
+  /** As `Actor.inOrder`. */
+  inOrder(show: (state: State) => void, how?: { keeps: boolean }): void;
   isStuck(): boolean;
   /** Nothing waits to be decided or written. */
   isIdle(): boolean;
