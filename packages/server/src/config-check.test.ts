@@ -101,6 +101,18 @@ describe('config check', () => {
   });
 });
 
+test('config check says what is missing to sign in at a provider, and which addresses are not safe', () => {
+  expect(check('{"oidc": {"issuer": "https://id.example"}}')[1]).toMatch(
+    /^config\.json:1:2: Signing in .* oidc\.client_id/,
+  );
+  const text =
+    '{"oidc": {"issuer": "http://id.example", "client_id": "a", "public_url": "http://localhost:1"}}';
+  expect(check(text)).toEqual([
+    'One mistake in the configuration:',
+    'config.json:1:11: "oidc.issuer": must be https, or http on this machine (127.0.0.1, localhost)',
+  ]);
+});
+
 describe('every setting', () => {
   const { leaves, flags } = createSettingNames(configSchema());
   type Schema = { type?: string; enum?: unknown[]; minimum?: number; anyOf?: Schema[] };

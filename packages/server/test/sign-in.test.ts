@@ -185,6 +185,8 @@ describe('a page that is signed in', () => {
 });
 
 describe.skipIf(!hasPostgres())('in a cluster', () => {
+  /** Of a proxy that keeps the nodes below a path; the test stands for it. */
+  const PUBLIC_URL = 'http://127.0.0.1:1/agents';
   let cluster: TestCluster;
   let provider: TestProvider;
   let [one, two] = [{} as TestServer, {} as TestServer];
@@ -192,10 +194,10 @@ describe.skipIf(!hasPostgres())('in a cluster', () => {
     provider = await startTestProvider();
     cluster = await startTestCluster(2, {
       env: { AGENT_SERVER_API_KEY: ROOT },
-      config: { oidc: provider.settings },
+      config: { oidc: { ...provider.settings, public_url: PUBLIC_URL } },
     });
     [one, two] = cluster.nodes as [TestServer, TestServer];
-    provider.register(one.url);
+    provider.register(PUBLIC_URL);
     provider.users.set('anna', { role: 'user' });
   });
   afterAll(async () => {
@@ -212,8 +214,8 @@ describe.skipIf(!hasPostgres())('in a cluster', () => {
     const began = await fetch(`${one.url}/sign-in/oidc?return_to=inbox`, { redirect: 'manual' });
     const login = cookieOf(began.headers.get('set-cookie') ?? '');
     const callback = await passProvider(provider, began.headers.get('location') ?? '', 'anna');
-    const { pathname, search } = new URL(callback);
-    const ended = await fetch(two.url + pathname + search, {
+    expect(callback).toMatch(`${PUBLIC_URL}/sign-in/oidc/callback?`);
+    const ended = await fetch(callback.replace(PUBLIC_URL, two.url), {
       redirect: 'manual',
       headers: { cookie: login },
     });
@@ -227,6 +229,16 @@ describe.skipIf(!hasPostgres())('in a cluster', () => {
       });
     const renewed = await browse('POST', '/sign-in/renew', { cookie, origin: two.url }, undefined, two);
     expect([renewed.status, renewed.body.id]).toEqual([200, 'jwt:anna']);
+    const after = { cookie: cookieOf(renewed.setCookie), origin: one.url };
+    const out = await browse('POST', '/sign-out', after, undefined, one);
+    const { searchParams, origin } = new URL(String(out.body.continue_at));
+    expect([origin, searchParams.get('post_logout_redirect_uri')]).toEqual([
+      provider.issuer,
+      `${PUBLIC_URL}/console/`,
+    ]);
+    // A copy of the cookie is good for the rest of its token, and gets no other.
+    const copy = await browse('POST', '/sign-in/renew', after, undefined, one);
+    expect([copy.status, copy.body.code]).toEqual([401, 'sign_in_over']);
   });
 });
 

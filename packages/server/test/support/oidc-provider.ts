@@ -38,7 +38,8 @@ export async function startTestProvider(): Promise<TestProvider> {
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
-  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  // Another site than 127.0.0.1, where servers are: browsers send cookies across sites as they say.
+  const issuer = `http://localhost:${(http.address() as AddressInfo).port}`;
 
   const configuration = (servers: string[]): Configuration => {
     const client = {
@@ -60,6 +61,7 @@ export async function startTestProvider(): Promise<TestProvider> {
         accountId: sub,
         claims: () => ({ sub, name: `Name of ${sub}`, ...users.get(sub) }),
       }),
+      features: { revocation: { enabled: true } },
       issueRefreshToken: async () => true,
       rotateRefreshToken: true,
       ttl: { IdToken: 300 },

@@ -25,6 +25,7 @@ let answer: (good: JWTPayload) => Promise<Record<string, unknown>> | Record<stri
 let metadata: Record<string, unknown>;
 let isSilent = false;
 let asked: URLSearchParams[] = [];
+let authorized: (string | undefined)[] = [];
 let reported: string[] = [];
 
 const sign = (payload: JWTPayload, by = key.privateKey): Promise<string> =>
@@ -43,6 +44,7 @@ beforeAll(async () => {
       if (request.url === '/keys') return { keys: [jwk] };
       if (request.url !== '/token') return metadata;
       asked.push(new URLSearchParams(body));
+      authorized.push(request.headers.authorization);
       return { access_token: 'a', token_type: 'bearer', ...(await answer(claims)) };
     };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(await json()));
@@ -58,6 +60,7 @@ afterAll(() => {
 
 beforeEach(() => {
   asked = [];
+  authorized = [];
   reported = [];
   answer = async (good) => ({ id_token: await sign(good) });
   metadata = {
@@ -131,6 +134,20 @@ describe('signing in at a provider', () => {
       code_verifier: login.codeVerifier,
     });
     expect(reported).toEqual([]);
+  });
+
+  test.each([
+    ['in the header', {}, undefined, true],
+    ['in the body where the provider takes it there only', {}, ['client_secret_post'], false],
+    ['as the configuration says', { client_auth: 'post' }, ['client_secret_basic'], false],
+    ['not at all as a public client', { client_secret: undefined }, undefined, undefined],
+  ] as const)('sends its secret %s', async (_, settings, methods, isInHeader) => {
+    metadata.token_endpoint_auth_methods_supported = methods;
+    const oidc = open(settings);
+    const { login, search } = await begin(oidc);
+    await oidc.finish(search, login);
+    expect(authorized[0]?.startsWith('Basic ') ?? false).toBe(isInHeader === true);
+    expect(asked[0]?.get('client_secret') ?? undefined).toBe(isInHeader === false ? 'x' : undefined);
   });
 
   test('takes its own address from the configuration; from a browser only names of this machine', async () => {
