@@ -95,12 +95,14 @@ describe.skipIf(NO_TENANT_UIDS !== undefined)(`agents with a user for each tenan
     const said = await bash(
       'a',
       a as string,
-      'id; whoami; grep -E "^(Groups|Cap(Eff|Prm|Bnd)|NoNewPrivs)" /proc/self/status; unshare -U true',
+      'id; whoami; grep -E "^(Groups|Cap(Eff|Prm|Bnd)|NoNewPrivs)" /proc/self/status; unshare -U true; echo shm > /dev/shm/x && cat /dev/shm/x; : > /dev/null; script -qc tty /dev/null; touch /dev/x',
     );
     expect(said).toContain(`uid=${uidA}(agent) gid=${uidA}(agent) groups=${uidA}(agent)`);
     expect(said).toMatch(/Groups:\s*\n/);
     expect(said).toMatch(/CapPrm:\s+0+\nCapEff:\s+0+\nCapBnd:\s+0+\nNoNewPrivs:\s+1/);
     expect(said).toContain('unshare failed');
+    expect(said).toMatch(/shm\r?\n\/dev\/pts\/\d+/);
+    expect(said).toMatch(/\/dev\/x.*Read-only/);
   });
 
   test('work: Bash, Edit and git, in files that belong to that user', async () => {

@@ -100,31 +100,30 @@ function isolation({ disablesUserNamespaces }: Bubblewrap): string[] {
 /** The arguments of bubblewrap, to be followed by the program that runs in the sandbox. */
 export function bubblewrapArguments(found: Bubblewrap, options: BubblewrapOptions): string[] {
   const { user, cwd, sharesNetwork, infoDescriptor, descriptors } = options;
-  const confined = [
+  const isolated = [
     ...isolation(found),
     ...(sharesNetwork ? [] : ['--unshare-net']),
     ...['--info-fd', String(infoDescriptor)],
   ];
-  const system = [
-    ...['--proc', '/proc', '--dev', '/dev'],
-    ...['--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
-  ];
-  const mounts = inOrder(options.mounts);
-  const shown = mounts.flatMap((mount) => mountArguments(mount, descriptors));
+  const shared = ['--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'];
   // Both are in memory, and have room for half of it.
-  const closed = ['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', cwd, '--'];
-  if (!user) return [...confined, ...system, ...shown, ...closed];
+  const closed = ['--remount-ro', '/dev', '--remount-ro', '/'];
+  const mounts = inOrder(options.mounts);
+  if (!user) {
+    const shown = mounts.flatMap((mount) => mountArguments(mount, descriptors));
+    const system = ['--proc', '/proc', '--dev', '/dev', ...shared];
+    return [...isolated, ...system, ...shown, ...closed, '--chdir', cwd, '--'];
+  }
+  // Folders that bubblewrap makes by itself on the way to a mount can be open to root only.
+  const shown = mounts.flatMap((mount) => [
+    ...foldersTo(mount.path).flatMap((folder) => ['--dir', folder]),
+    ...mountArguments(mount, descriptors),
+  ]);
+  const system = ['--bind', '/proc', '/proc', '--dev', '/dev', '--perms', '1777', ...shared];
   return [
-    ...AS_ROOT,
-    ...['--bind', '/proc', '/proc', '--dev', '/dev'],
-    // Folders that bubblewrap makes by itself on the way to a mount are open to root only.
-    ...mounts.flatMap((mount) => [
-      ...foldersTo(mount.path).flatMap((folder) => ['--dir', folder]),
-      ...mountArguments(mount, descriptors),
-    ]),
-    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--'],
-    ...[...asUser(user), found.program, ...confined, '--bind', '/', '/', ...system],
-    ...['--remount-ro', '/dev', '--chdir', cwd, '--'],
+    ...[...AS_ROOT, ...system, ...shown, ...closed, '--chdir', '/', '--'],
+    ...[...asUser(user), found.program, ...isolated],
+    ...['--dev-bind', '/', '/', '--proc', '/proc', '--chdir', cwd, '--'],
   ];
 }
 
