@@ -137,9 +137,10 @@ describe('with --demo', () => {
   });
 });
 
-test('GET /health and /ping are open; every other route requires the key', async () => {
-  for (const path of ['/health', '/ping']) expect((await server.call('GET', path)).status).toBe(200);
-  for (const path of ['/sessions', '/ready', '/docs', '/openapi.json', '/nowhere']) {
+test('GET /health, /ping and /ready are open; every other route requires the key', async () => {
+  for (const path of ['/health', '/ping', '/ready'])
+    expect((await server.call('GET', path)).status).toBe(200);
+  for (const path of ['/sessions', '/docs', '/openapi.json', '/nowhere']) {
     const { status, body } = await server.call('GET', path);
     expect([path, status, body.code]).toEqual([path, 401, 'unauthorized']);
   }

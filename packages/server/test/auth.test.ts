@@ -91,11 +91,12 @@ describe('a server with keys', () => {
 
   const withKey = { headers: { authorization: 'Bearer key-of-the-environment' } };
 
-  test('every route requires one, except health, the files of the console, and signing in and out', async () => {
+  test('every route requires one, except health, readiness, the files of the console, and signing in and out', async () => {
     // Whatever is added must be put here on purpose.
     const open: Record<string, number> = {
       '/health': 200,
       '/ping': 200,
+      '/ready': 200,
       '/console': 200,
       '/sign-in': 200,
       'POST /sign-in': 422,

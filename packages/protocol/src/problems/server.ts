@@ -2,7 +2,7 @@ import { define, RETRYABLE } from './define.ts';
 
 const NOT_READY = {
   'shutting down': 'The server is shutting down. Ask another one, or wait for the restart',
-  store: 'The store does not answer. Check its disk',
+  store: 'The store does not answer. Look at the log of the server, and check the disk of the store',
   stuck: 'An event of a session could not be stored; the server retries. Check the disk of the store',
 };
 
@@ -148,8 +148,7 @@ export const serverProblems = {
   not_ready: define(
     503,
     'The server cannot take work now; `detail` says why',
-    ({ why, said }: { why: keyof typeof NOT_READY; said?: string }) =>
-      said === undefined ? `${NOT_READY[why]}.` : `${NOT_READY[why]}: ${said}`,
+    ({ why }: { why: keyof typeof NOT_READY }) => `${NOT_READY[why]}.`,
     RETRYABLE,
   ),
 };

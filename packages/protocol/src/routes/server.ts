@@ -77,7 +77,8 @@ export const serverRoutes = {
   }),
   ready: route({
     ...endpoints.ready,
-    access: { may: 'read', of: 'server' },
+    // Load balancers and probes have no key.
+    access: 'open',
     tag: 'server',
     summary: 'Whether the server accepts work',
     responses: { 200: { description: 'Yes', schema: z.object({ status: z.literal('ready') }) } },

@@ -14,6 +14,7 @@ import type { Mirror } from './mirror/mirror.ts';
 import { markDeferred, unmark } from './parking.ts';
 import { whenReady } from './ready.ts';
 import { rebuildTranscript } from './rebuild.ts';
+import { keepReportsShort } from './reports.ts';
 import { claimSpare, createSpares, type SparesOptions } from './spares.ts';
 import { savedTotals } from './totals.ts';
 import { findTranscript, removeStub } from './transcript-file.ts';
@@ -34,6 +35,7 @@ export interface ClaudeDeps extends Omit<HostDeps, 'readGit'> {
 
 /** The agent through its SDK. Only this folder knows the SDK. */
 export function createClaude(deps: ClaudeDeps): Agent {
+  keepReportsShort();
   const { processes, library, mirror, price, startTimeoutMs = REQUEST_TIMEOUT_MS } = deps;
   const hostDeps: HostDeps = { ...deps, recordsCalls: mirror !== undefined, readGit: createGitReader() };
   const spares = createSpares(hostDeps, deps.spares);

@@ -6,10 +6,22 @@ import type { HttpEnv } from '../auth.ts';
 import type { AppDeps } from '../deps.ts';
 import { mount } from '../mount.ts';
 
-export function healthRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agentcore, nodes }: AppDeps): void {
+export function healthRoutes(
+  app: Hono<HttpEnv>,
+  { sessions, store, feed, agentcore, nodes, onError }: AppDeps,
+): void {
   const status = createStatus(sessions.isBusy);
   // Between two pings it may change twice. Its own events tell a server; a node would get those of all.
   if (agentcore && !nodes) feed.subscribeAll({ onBatch: () => setImmediate(status.look), onEnd() {} }, 0);
+
+  // Everybody may ask, so at most one write is under way. Which database says what is for the log.
+  let probe: Promise<void> | undefined;
+  const probeStore = (): Promise<void> => {
+    probe ??= store.probe().finally(() => {
+      probe = undefined;
+    });
+    return probe;
+  };
 
   // From memory: it must answer even when the disk hangs.
   mount(app, routes.health, () => ({
@@ -29,9 +41,10 @@ export function healthRoutes(app: Hono<HttpEnv>, { sessions, store, feed, agentc
     }
     try {
       // A write, because a full disk can still be read.
-      await store.probe();
+      await probeStore();
     } catch (error) {
-      throw problem('not_ready', { why: 'store', said: String(error) });
+      onError(error, 'write to the store');
+      throw problem('not_ready', { why: 'store' });
     }
     if (sessions.isStuck()) {
       throw problem('not_ready', { why: 'stuck' });
