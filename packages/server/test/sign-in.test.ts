@@ -118,6 +118,26 @@ describe('signing in', () => {
     expect((await browse('POST', '/sign-in', {}, { key: body.token })).status).toBe(401);
   });
 
+  test('stands in the audit log, as that of the key, or of nobody', async () => {
+    const { key, key_id: id } = await make({ role: 'viewer' });
+    await signIn(key);
+    await browse('POST', '/sign-in', {}, { key: 'another wrong key' });
+    await expect
+      .poll(async () => {
+        const { body } = await browse('GET', '/audit?action=signIn&limit=2', {
+          authorization: `Bearer ${ROOT}`,
+        });
+        return (body.entries as { status: number; actor: unknown }[]).map(({ status, actor }) => [
+          status,
+          actor,
+        ]);
+      })
+      .toEqual([
+        [401, { kind: 'unknown', id: null, role: null, tenant: null }],
+        [200, { kind: 'key', id, role: 'viewer', tenant: 'default' }],
+      ]);
+  });
+
   test('is refused to a page of another site', async () => {
     const answer = await browse('POST', '/sign-in', { origin: 'https://evil.example' }, { key: ROOT });
     expect(answer).toMatchObject({ status: 403, setCookie: '' });

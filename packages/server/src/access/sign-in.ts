@@ -45,30 +45,31 @@ export interface SignIn {
 }
 
 /** @param client provider and client of the configuration; undefined: no user of one is signed in */
-export const createSignIn = (cookies: SealedCookies, client: string | undefined): SignIn => ({
-  async seal(signedIn, secure) {
-    const sealed = await cookies.seal('', signedIn, {
-      seconds: secondsOf(signedIn),
-      sameSite: 'Strict',
-      secure,
-    });
-    const length = Buffer.byteLength(sealed.split(';')[0] ?? '');
-    if (length <= MAX_COOKIE_BYTES || 'credential' in signedIn || !signedIn.user.refreshToken) return sealed;
-    // Some providers' are long. Without it the user signs in again when the token ends.
-    const { refreshToken: _, ...user } = signedIn.user;
-    return this.seal({ user }, secure);
-  },
+export function createSignIn(cookies: SealedCookies, client: string | undefined): SignIn {
+  const seal = (signedIn: SignedIn, secure: boolean): Promise<string> =>
+    cookies.seal('', signedIn, { seconds: secondsOf(signedIn), sameSite: 'Strict', secure });
 
-  async open(header) {
-    const content = await cookies.open('', header);
-    if (content === undefined) return undefined;
-    if (typeof content.credential === 'string') return { credential: content.credential };
-    const user = User.safeParse(content.user);
-    return user.success && user.data.client === client ? { user: user.data } : undefined;
-  },
+  return {
+    async seal(signedIn, secure) {
+      const sealed = await seal(signedIn, secure);
+      const length = Buffer.byteLength(sealed.split(';')[0] ?? '');
+      if (length <= MAX_COOKIE_BYTES || 'credential' in signedIn) return sealed;
+      // Some providers' refresh tokens are long. Without it the user signs in again when the token ends.
+      const { refreshToken: _, ...user } = signedIn.user;
+      return seal({ user }, secure);
+    },
 
-  end: () => cookies.remove('', 'Strict'),
-});
+    async open(header) {
+      const content = await cookies.open('', header);
+      if (content === undefined) return undefined;
+      if (typeof content.credential === 'string') return { credential: content.credential };
+      const user = User.safeParse(content.user);
+      return user.success && user.data.client === client ? { user: user.data } : undefined;
+    },
+
+    end: () => cookies.remove('', 'Strict'),
+  };
+}
 
 /** The caller that a user is, as long as its token is good. */
 export const callerIn = ({ caller }: SignedInUser): Caller | undefined =>
