@@ -1,12 +1,10 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import type { CreateSession } from 'claude-agent-client';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { client } from '../../../api/client.ts';
-import { common } from '../../../text/common.ts';
 import { sessionsTexts } from '../../../text/sessions.ts';
-import { Button } from '../../../ui/button.tsx';
-import { Dialog } from '../../../ui/dialog.tsx';
+import { FormDialog } from '../../../ui/form-dialog.tsx';
 import { Failure } from '../../../ui/states.tsx';
 import { useToasts } from '../../../ui/toasts.tsx';
 import { BasicFields } from './basic-fields.tsx';
@@ -39,8 +37,7 @@ export function CreateDialog({ cwd, close }: { cwd: string | undefined; close():
       document.querySelector<HTMLElement>(`#${CSS.escape(id)} [aria-invalid="true"]`)?.focus(),
     );
   };
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
+  const submit = (): void => {
     const made = bodyOf(form, models.data?.models ?? []);
     if ('errors' in made) {
       refuse(made);
@@ -53,31 +50,25 @@ export function CreateDialog({ cwd, close }: { cwd: string | undefined; close():
     );
   };
   return (
-    <Dialog
-      open
+    <FormDialog
+      id={id}
       wide
-      onOpenChange={close}
+      noValidate
       title={sessionsTexts.create}
-      actions={
-        <>
-          <Button onClick={close}>{common.cancel}</Button>
-          <Button type="submit" form={id} look="primary" busy={create.isPending}>
-            {texts.action}
-          </Button>
-        </>
-      }
+      action={texts.action}
+      busy={create.isPending}
+      onSubmit={submit}
+      onClose={close}
     >
-      <form id={id} noValidate onSubmit={submit} className="flex flex-col gap-4">
-        {wrong.general !== undefined && <Failure problem={wrong.general} />}
-        <BasicFields form={form} errors={wrong.errors} set={set} />
-        <details open={isMore} onToggle={(event) => setMore(event.currentTarget.open)}>
-          <summary className="tap py-1 font-medium">{texts.more}</summary>
-          <div className="mt-2 grid gap-4 sm:grid-cols-2">
-            <MoreFields form={form} errors={wrong.errors} set={set} />
-          </div>
-        </details>
-      </form>
-    </Dialog>
+      {wrong.general !== undefined && <Failure problem={wrong.general} />}
+      <BasicFields form={form} errors={wrong.errors} set={set} />
+      <details open={isMore} onToggle={(event) => setMore(event.currentTarget.open)}>
+        <summary className="tap py-1 font-medium">{texts.more}</summary>
+        <div className="mt-2 grid gap-4 sm:grid-cols-2">
+          <MoreFields form={form} errors={wrong.errors} set={set} />
+        </div>
+      </details>
+    </FormDialog>
   );
 }
 

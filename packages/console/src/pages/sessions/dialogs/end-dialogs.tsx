@@ -1,11 +1,10 @@
 import { useMutation } from '@tanstack/react-query';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { client } from '../../../api/client.ts';
-import { common } from '../../../text/common.ts';
 import { sessionsTexts } from '../../../text/sessions.ts';
-import { Button } from '../../../ui/button.tsx';
-import { Confirm, Dialog } from '../../../ui/dialog.tsx';
+import { Confirm } from '../../../ui/dialog.tsx';
 import { TextField } from '../../../ui/field.tsx';
+import { FormDialog } from '../../../ui/form-dialog.tsx';
 import { Failure } from '../../../ui/states.tsx';
 import { useToasts } from '../../../ui/toasts.tsx';
 import { titleOf } from '../list-state.ts';
@@ -44,7 +43,6 @@ export function CloseDialog({ session, close }: SessionDialogProps): ReactNode {
 /** Removes a session for good, after a word was typed. */
 export function EraseDialog({ session, close }: SessionDialogProps): ReactNode {
   const texts = sessionsTexts.erase;
-  const form = useId();
   const { say } = useToasts();
   const { remove } = useListUpdates();
   const [typed, setTyped] = useState('');
@@ -57,37 +55,27 @@ export function EraseDialog({ session, close }: SessionDialogProps): ReactNode {
       close();
     },
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    if (isSure) erase.mutate();
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={close}
+    <FormDialog
       title={texts.title}
       description={texts.text}
-      actions={
-        <>
-          <Button onClick={close}>{common.cancel}</Button>
-          <Button type="submit" form={form} look="danger" disabled={!isSure} busy={erase.isPending}>
-            {texts.action}
-          </Button>
-        </>
-      }
+      action={texts.action}
+      look="danger"
+      disabled={!isSure}
+      busy={erase.isPending}
+      onSubmit={() => erase.mutate()}
+      onClose={close}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-3">
-        <p className="font-medium">{titleOf(session)}</p>
-        <TextField
-          label={texts.label(texts.word)}
-          value={typed}
-          autoFocus
-          autoComplete="off"
-          autoCapitalize="none"
-          onChange={(event) => setTyped(event.target.value)}
-        />
-        {erase.error && <Failure problem={erase.error} />}
-      </form>
-    </Dialog>
+      <p className="font-medium">{titleOf(session)}</p>
+      <TextField
+        label={texts.label(texts.word)}
+        value={typed}
+        autoFocus
+        autoComplete="off"
+        autoCapitalize="none"
+        onChange={(event) => setTyped(event.target.value)}
+      />
+      {erase.error && <Failure problem={erase.error} />}
+    </FormDialog>
   );
 }

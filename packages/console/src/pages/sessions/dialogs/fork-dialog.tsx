@@ -1,12 +1,10 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { client } from '../../../api/client.ts';
-import { common } from '../../../text/common.ts';
 import { sessionsTexts } from '../../../text/sessions.ts';
-import { Button } from '../../../ui/button.tsx';
-import { Dialog } from '../../../ui/dialog.tsx';
 import { SelectField, TextField } from '../../../ui/field.tsx';
+import { FormDialog } from '../../../ui/form-dialog.tsx';
 import { Failure } from '../../../ui/states.tsx';
 import { choicesQuery } from './history.ts';
 import type { SessionDialogProps } from './props.ts';
@@ -15,7 +13,6 @@ const texts = sessionsTexts.fork;
 
 /** Branches the conversation into a new session, whole or up to a message. */
 export function ForkDialog({ session, close }: SessionDialogProps): ReactNode {
-  const form = useId();
   const navigate = useNavigate();
   const [title, setTitle] = useState(session.title ?? '');
   const [upTo, setUpTo] = useState('');
@@ -28,43 +25,31 @@ export function ForkDialog({ session, close }: SessionDialogProps): ReactNode {
       }),
     onSuccess: ({ id }) => navigate({ to: '/sessions/$sessionId', params: { sessionId: id } }),
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    fork.mutate();
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={close}
+    <FormDialog
       title={texts.title}
       description={texts.text}
-      actions={
-        <>
-          <Button onClick={close}>{common.cancel}</Button>
-          <Button type="submit" form={form} look="primary" busy={fork.isPending}>
-            {texts.action}
-          </Button>
-        </>
-      }
+      action={texts.action}
+      busy={fork.isPending}
+      onSubmit={() => fork.mutate()}
+      onClose={close}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-3">
-        <TextField
-          label={texts.label}
-          value={title}
-          maxLength={500}
-          autoFocus
-          onChange={(event) => setTitle(event.target.value)}
-        />
-        <SelectField label={texts.upTo} value={upTo} onChange={(event) => setUpTo(event.target.value)}>
-          <option value="">{texts.whole}</option>
-          {choices.data?.map(({ id, isUser, text }) => (
-            <option key={id} value={id}>
-              {texts.until(isUser, text)}
-            </option>
-          ))}
-        </SelectField>
-        {fork.error && <Failure problem={fork.error} />}
-      </form>
-    </Dialog>
+      <TextField
+        label={texts.label}
+        value={title}
+        maxLength={500}
+        autoFocus
+        onChange={(event) => setTitle(event.target.value)}
+      />
+      <SelectField label={texts.upTo} value={upTo} onChange={(event) => setUpTo(event.target.value)}>
+        <option value="">{texts.whole}</option>
+        {choices.data?.map(({ id, isUser, text }) => (
+          <option key={id} value={id}>
+            {texts.until(isUser, text)}
+          </option>
+        ))}
+      </SelectField>
+      {fork.error && <Failure problem={fork.error} />}
+    </FormDialog>
   );
 }
