@@ -39,7 +39,7 @@ export function AccountMenu(): ReactNode {
       trigger={
         <Button
           look="ghost"
-          className="min-w-0 shrink justify-start px-2 max-md:max-w-64"
+          className="min-w-0 shrink justify-start gap-1 px-1.5 max-md:max-w-64"
           title={`${name}, ${common.roles[me.role]}`}
         >
           <CircleUser aria-hidden size={16} className="shrink-0" />

@@ -104,7 +104,7 @@ function PageLink({ to, label, icon: Icon }: (typeof PAGES)[number]): ReactNode 
           <span
             role="img"
             aria-label={common.waiting(waiting)}
-            className="absolute -top-1.5 -right-2.5 min-w-4 rounded-full bg-accent px-1 text-center text-[10px] leading-4 font-semibold text-accent-ink"
+            className="absolute -top-1.5 -right-2.5 min-w-4 md:-right-1.5 rounded-full bg-accent px-1 text-center text-[10px] leading-4 font-semibold text-accent-ink"
           >
             {waiting > 99 ? '99+' : waiting}
           </span>

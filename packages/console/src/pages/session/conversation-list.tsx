@@ -91,6 +91,13 @@ export function ConversationList({
   useLayoutEffect(() => {
     if (hasRows && target === undefined) toEnd();
   }, [hasRows, target, toEnd]);
+  // What stands below grows and shrinks, such as the queue: a reader at the end stays there.
+  const onResize = useEffectEvent(() => isAtEnd && toEnd());
+  useEffect(() => {
+    const observer = new ResizeObserver(() => onResize());
+    if (scroller.current) observer.observe(scroller.current);
+    return () => observer.disconnect();
+  }, []);
   const showTarget = useEffectEvent(async (turnId: string): Promise<void> => {
     if (!(await follower.loadTurn(turnId))) fail(sessionTexts.turnMissing);
     // The rows are those of the next drawing.

@@ -38,7 +38,7 @@ export function FirstSteps(): ReactNode {
       {texts.steps.map(({ message, shows }) => (
         <div key={message} className="flex flex-col">
           <Button
-            className="justify-start text-left font-mono whitespace-normal!"
+            className="justify-start py-1 text-left font-mono whitespace-normal!"
             busy={start.isPending && start.variables === message}
             onClick={() => start.mutate(message)}
           >

@@ -1,3 +1,4 @@
+import { isInBackground } from 'claude-agent-client';
 import { Fragment, type ReactNode, useState } from 'react';
 import { sessionTexts } from '../../../text/session.ts';
 import { Button } from '../../../ui/button.tsx';
@@ -14,8 +15,10 @@ const SHOWN_STEPS = 20;
 export function SubagentBody({ call, report }: { call: ToolItem; report: string }): ReactNode {
   const { children, row, ended, folds } = useSessionPage();
   const [isWhole, setWhole] = useState(false);
+  const [isTask, setTask] = useState(false);
   // Of a subagent that is done the report is wanted: of ten of them, ten reports on a screen.
-  const isDone = call.result !== undefined || (call.turnId !== null && ended.has(call.turnId));
+  const hasReported = call.result !== undefined && !isInBackground(call.result.details);
+  const isDone = hasReported || (call.turnId !== null && ended.has(call.turnId));
   const fold = `${call.key} steps`;
   const [areShown, setShown] = useState(folds.get(fold));
   const steps = children.get(call.id) ?? [];
@@ -23,26 +26,20 @@ export function SubagentBody({ call, report }: { call: ToolItem; report: string 
   const shown = isFolded ? [] : isWhole ? steps : steps.slice(-SHOWN_STEPS);
   const { prompt } = call.input;
   return (
-    <div className="flex flex-col gap-3 p-3">
+    <div className="flex flex-col gap-2 p-3">
       {typeof prompt === 'string' && (
-        <details>
-          <summary className="text-muted">{texts.task}</summary>
-          <p className="mt-1 whitespace-pre-wrap">{prompt}</p>
-        </details>
+        <Part label={texts.task} isOpen={isTask} onToggle={() => setTask(!isTask)} />
       )}
+      {isTask && typeof prompt === 'string' && <p className="pl-5 whitespace-pre-wrap">{prompt}</p>}
       {isDone && steps.length > 0 && (
-        <Button
-          look="ghost"
-          className="-ml-2 gap-1 self-start px-2 text-muted"
-          aria-expanded={!isFolded}
-          onClick={() => {
+        <Part
+          label={texts.did}
+          isOpen={!isFolded}
+          onToggle={() => {
             folds.set(fold, isFolded);
             setShown(isFolded);
           }}
-        >
-          <FoldMark isOpen={!isFolded} />
-          {texts.did}
-        </Button>
+        />
       )}
       {!isFolded && shown.length < steps.length && (
         <Button look="ghost" className="self-start" onClick={() => setWhole(true)}>
@@ -62,5 +59,20 @@ export function SubagentBody({ call, report }: { call: ToolItem; report: string 
         </figure>
       )}
     </div>
+  );
+}
+
+/** The line of a part that unfolds. */
+function Part({ label, isOpen, onToggle }: { label: string; isOpen: boolean; onToggle(): void }): ReactNode {
+  return (
+    <button
+      type="button"
+      aria-expanded={isOpen}
+      onClick={onToggle}
+      className="tap flex min-h-6 items-center gap-1.5 self-start text-muted"
+    >
+      <FoldMark isOpen={isOpen} />
+      {label}
+    </button>
   );
 }
