@@ -2,7 +2,7 @@
  * What the audit log costs: servers with it and without, on both stores, in one run and in turns. Processor time is the server's
  * and, on PostgreSQL, not the database's.
  *
- * Run (Linux): node --conditions=claude-agent-source bench/audit.ts [rounds=10]
+ * Run (Linux): node --conditions=claude-agent-source bench/audit.ts [rounds=10] [only=a part of a name]
  */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -83,9 +83,11 @@ class Side {
     const turn = this.call('POST', `/sessions/${this.id}/messages`, {
       message: `script: ${JSON.stringify(steps)}`,
     });
-    const path = `/sessions/${this.id}/permissions`;
+    // It is awaited only after the answer, which may fail before.
+    turn.catch(() => {});
+    const path = `/sessions/${this.id}/permissions/respond`;
     for (;;) {
-      const { permissions } = (await this.call('GET', path, undefined)) as {
+      const { permissions } = (await this.call('GET', '/permissions', undefined)) as {
         permissions: { request_id: string }[];
       };
       const [request] = permissions;
@@ -94,7 +96,7 @@ class Side {
         continue;
       }
       const start = performance.now();
-      await this.call('POST', `${path}/respond`, { request_id: request.request_id, allowed: true });
+      await this.call('POST', path, { request_id: request.request_id, allowed: true });
       const took = performance.now() - start;
       await turn;
       return took;
@@ -102,7 +104,7 @@ class Side {
   }
 }
 
-export async function benchAudit(rounds = 10): Promise<void> {
+export async function benchAudit(rounds = 10, only = ''): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'bench-audit-')));
   const work = join(base, 'work');
   mkdirSync(work);
@@ -133,12 +135,13 @@ export async function benchAudit(rounds = 10): Promise<void> {
       sides.set(`${store} ${side}`, new Side(server));
     }
   }
-  const parts: [name: string, times: number, work: (side: Side) => Promise<unknown>][] = [
+  const all: [name: string, times: number, work: (side: Side) => Promise<unknown>][] = [
     ['a message to its end', 4, (side) => side.turn()],
     ['POST /messages, the same key again', 80, (side) => side.replay()],
     ['PATCH /sessions/{id}', 80, (side) => side.rename()],
     ['an answer to a permission request (processor: its turn)', 2, (side) => side.permission()],
   ];
+  const parts = all.filter(([name]) => name.includes(only));
   const load = loadavg()[0] ?? 0;
   try {
     for (const side of sides.values()) await side.begin();
@@ -174,4 +177,4 @@ export async function benchAudit(rounds = 10): Promise<void> {
   }
 }
 
-if (import.meta.main) await benchAudit(...process.argv.slice(2).map(Number));
+if (import.meta.main) await benchAudit(Number(process.argv[2] ?? 10), process.argv[3]);

@@ -28,8 +28,10 @@ const AT_ONCE = 32;
 const BATCH = 1_000;
 /** Connections that never finish their request. */
 const SLOW = 200;
-/** Longer than any honest answer, one to a message that waits for an agent included. */
+/** Longer than any honest answer but one to a message behind others. */
 const HANG_MS = 60_000;
+/** 40 messages of a second each for two agents, many times over: a machine with much else to do is slow. */
+const DRAIN_MS = 300_000;
 const KEY = 'key-of-the-bench';
 
 /** Bytes that no client library sends. */
@@ -45,11 +47,16 @@ const RAW: readonly string[] = [
   'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ];
 
-/** What was answered with a 5xx, or not at all, and how often: one for each sentence, apart from the ids in it. */
+/**
+ * What is told of an answer 5xx, or of none: it failed, or it says when to try again (load), or it waits for its turn, as a message
+ * without `Prefer: respond-async` asks to, behind those that run.
+ */
+type Kind = 'failed' | 'load' | 'waits';
+
+/** How often; one for each sentence, apart from the ids in it. */
 interface Failure {
   count: number;
-  /** It says when to try again: load, and no fault. */
-  isLoad: boolean;
+  kind: Kind;
 }
 
 interface Seen {
@@ -119,16 +126,18 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
     }
     stop.abort();
     await Promise.all([slow, decent]);
+    await drain(server.url, seen);
     const half = Math.floor(memory.length / 2);
     const all = [...seen.failures.values()];
     const sum = (some: Failure[]): string => String(some.reduce((total, { count }) => total + count, 0));
-    const faults = all.filter(({ isLoad }) => !isLoad);
+    const of = (kind: Kind): Failure[] => all.filter((each) => each.kind === kind);
     printTable(
       `${requests} hostile requests`,
       ['', ''],
       [
-        ['failed: 5xx, or no answer', sum(faults)],
-        ['refused for load (503 with Retry-After)', sum(all.filter(({ isLoad }) => isLoad))],
+        ['failed: 5xx, no answer, or a turn that does not end', sum(of('failed'))],
+        ['refused for load (503 with Retry-After)', sum(of('load'))],
+        [`messages that waited for their turn for ${HANG_MS / 1_000} s and left`, sum(of('waits'))],
         ['memory, first half (median)', `${median(memory.slice(0, half)).toFixed(0)} MB`],
         ['memory, second half', `${median(memory.slice(half)).toFixed(0)} MB`],
         ['memory, most', `${memoryOf(server.pid).most.toFixed(0)} MB`],
@@ -137,7 +146,7 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
       ],
     );
     for (const [what, { count }] of seen.failures) console.log(`${count} × ${what}`);
-    if (faults.length > 0) process.exitCode = 1;
+    if (of('failed').length > 0) process.exitCode = 1;
   } finally {
     stop.abort();
     await server.stop();
@@ -147,12 +156,12 @@ export async function benchHostile(requests = 100_000, seed = Date.now() % 1e9):
 
 const ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
-function note({ failures }: Seen, what: string, request: string, isLoad = false): void {
+function note({ failures }: Seen, what: string, request: string, kind: Kind = 'failed'): void {
   const sentence = what.replaceAll(ID, '…').slice(0, 600);
   const known = failures.get(sentence);
   // At once: a run takes an hour.
   if (!known) console.log(`${sentence}\n    ${request}`);
-  failures.set(sentence, { count: (known?.count ?? 0) + 1, isLoad });
+  failures.set(sentence, { count: (known?.count ?? 0) + 1, kind });
 }
 
 /** Most callers have the key: what is refused at the door tests only the door. */
@@ -204,14 +213,39 @@ async function send(
       const { code = 'unknown', detail = text.slice(0, 300) } = JSON.parse(text) as Record<string, string>;
       const isLoad = response.status === 503 && response.headers.has('retry-after');
       const what = `${response.status} ${code}: ${detail}`;
-      note(seen, what, isLoad ? asked : `${asked} → ${await stateOf(url, asked)}`, isLoad);
+      note(
+        seen,
+        what,
+        isLoad ? asked : `${asked} → ${await stateOf(url, asked)}`,
+        isLoad ? 'load' : 'failed',
+      );
     }
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') {
       const what = `no answer in ${HANG_MS / 1_000} s to ${request.method} ${made.url.slice(url.length, 300)}`;
-      note(seen, what, `${asked} → ${await stateOf(url, asked)}`);
+      const state = await stateOf(url, asked);
+      // Whether its turn ends is looked at in the end.
+      const waits = /messages/.test(asked) && /"state":"(running|waiting|background)"/.test(state);
+      note(seen, what, `${asked} → ${state}`, waits ? 'waits' : 'failed');
     }
     // A connection that the server closes is an answer too: the request was no HTTP.
+  }
+}
+
+/** Every turn that asks nobody must end, once nothing more comes. */
+async function drain(url: string, seen: Seen): Promise<void> {
+  const until = performance.now() + DRAIN_MS;
+  const headers = { authorization: `Bearer ${KEY}` };
+  for (;;) {
+    const response = await fetch(`${url}/sessions?limit=500`, { headers });
+    const { sessions } = (await response.json()) as { sessions: Record<string, unknown>[] };
+    const running = sessions.filter(({ state }) => state === 'running');
+    if (running.length === 0) return;
+    if (performance.now() > until) {
+      for (const session of running) note(seen, 'a turn that does not end', JSON.stringify(session));
+      return;
+    }
+    await sleep(1_000);
   }
 }
 
