@@ -27,6 +27,7 @@ import { createSockets } from './http/agentcore/sockets.ts';
 import { createApp } from './http/app.ts';
 import { createAddressOf } from './http/client-address.ts';
 import { closeHttp, listen } from './http/listen.ts';
+import { MOVES_WITHIN_MS } from './http/mount.ts';
 import { createHttpServer } from './http/target.ts';
 import { inOrder } from './in-order.ts';
 import { type Home, takeHome } from './lock.ts';
@@ -376,7 +377,7 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
         () => sandbox?.close(),
         () => openResponses.stop(),
         () => sockets.close(),
-        () => closeHttp(http),
+        () => closeHttp(http, base.nodes ? MOVES_WITHIN_MS : 0),
         () => audit.stop(),
         () => gateway.close(),
         () => callbacks.close(),

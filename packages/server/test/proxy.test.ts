@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Turn } from 'claude-agent-protocol';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApi, firstFrame, framesUntil, script } from './support/api.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 import { until } from './support/parking.ts';
@@ -16,6 +16,8 @@ const CONFIG = resolve(import.meta.dirname, '../../../deploy/compose/haproxy.cfg
 
 /** Shorter than requests wait for the next owner of their session. */
 const GRACE = ['--shutdown-grace-seconds', '2'];
+/** A node that loses its lease ends its turns, which is not what is tested here: at a load of 34 one of 2.5 s was lost. */
+const LEASE = ['--heartbeat-seconds', '1', '--lease-seconds', '10'];
 
 /** Debian keeps it outside the PATH of users. */
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
@@ -34,7 +36,7 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
-// Of some 20 runs one waited for the first token until its time was over, and one lost a connection; neither cause is known.
+// At a load of 31 and more, 1 of 8 runs still ends with `owner_unreachable` for a message that was passed on to the node that drains.
 describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAProxy', { retry: 1 }, () => {
   let cluster: TestCluster;
   let [one, two] = [] as unknown as [TestServer, TestServer];
@@ -42,7 +44,7 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
   let api: ReturnType<typeof createApi>;
   let said = '';
   beforeAll(async () => {
-    cluster = await startTestCluster(2, { args: GRACE });
+    cluster = await startTestCluster(2, { args: [...GRACE, ...LEASE] });
     [one, two] = cluster.nodes as [TestServer, TestServer];
     const port = await freePort();
     const at = ({ url }: TestServer): string => new URL(url).host;
@@ -58,6 +60,9 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
     api = createApi(`http://127.0.0.1:${port}`);
     await until(works);
   }, 120_000);
+  beforeEach(({ onTestFailed }) =>
+    onTestFailed(() => console.error([said, ...cluster.nodes.map((node) => node.stderr())].join('\n---\n'))),
+  );
   afterAll(async () => {
     if (proxy?.kill('SIGTERM')) await new Promise((done) => proxy.once('exit', done));
     await cluster?.stop();
@@ -162,7 +167,7 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
 
     const port = new URL(two.url).port;
     expect(await two.stop()).toBe(0);
-    two = await cluster.start({ on: two, args: [...GRACE, '--port', port] });
+    two = await cluster.start({ on: two, args: [...GRACE, ...LEASE, '--port', port] });
     // Back within two checks it was never away for the proxy, and nothing is said.
     await until(worksThroughout);
     over = true;

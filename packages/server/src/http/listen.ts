@@ -25,13 +25,16 @@ export async function listen(
 const LAST_ANSWERS_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
-/** Open responses get a moment to finish; then the connections are closed. */
-export async function closeHttp(http: HttpServer): Promise<void> {
+/**
+ * Open responses get a moment to finish; then the connections are closed.
+ * @param movesWithinMs how long a request may wait for the next owner of its session: it is answered before that, too
+ */
+export async function closeHttp(http: HttpServer, movesWithinMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
   http.closeIdleConnections();
   // One that has got its answer would stay open for the next request.
   const idle = setInterval(() => http.closeIdleConnections(), LOOK_EVERY_MS);
-  const late = setTimeout(() => http.closeAllConnections(), LAST_ANSWERS_MS);
+  const late = setTimeout(() => http.closeAllConnections(), LAST_ANSWERS_MS + movesWithinMs);
   await closed;
   clearInterval(idle);
   clearTimeout(late);

@@ -15,7 +15,7 @@ const MAX_DEPTH = 200;
  * A node that is shut down has handed all sessions over when their running turns have had the grace time, of 5 s by default;
  * a request for one of them waits for its next owner.
  */
-const MOVES_WITHIN_MS = 10_000;
+export const MOVES_WITHIN_MS = 10_000;
 const LOOK_AGAIN_MS = 100;
 
 /** A handler's input: the validated parts of its route's request. */
