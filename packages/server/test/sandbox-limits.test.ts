@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskUsage } from '../src/agent/sandbox/disk.ts';
 import { findControlGroups } from '../src/agent/sandbox/limits.ts';
-import { processesOf } from './support/agents.ts';
+import { agentsOf, processesOf } from './support/agents.ts';
 import { script } from './support/api.ts';
 import { isAlive } from './support/processes.ts';
 import { HAS_BUBBLEWRAP } from './support/sandbox.ts';
@@ -110,13 +110,19 @@ describe.skipIf(!HAS_BUBBLEWRAP)('an agent in a sandbox with limits', () => {
     },
   );
 
-  test.skipIf(!can.processes)('leaves no control group behind', async () => {
-    const { id } = await start('groups');
-    const [agent] = processesOf(id);
-    const groups = readFileSync(`/proc/${agent?.pid}/cgroup`, 'utf8');
-    expect(groups).toContain(`claude-agent-${id}`);
-    await server.call('DELETE', `/sessions/${id}`);
-    const path = /\d+:([^:]*pids[^:]*):(.*)/.exec(groups);
-    if (path) expect(existsSync(join('/sys/fs/cgroup', path[1] ?? '', path[2] ?? ''))).toBe(false);
-  });
+  test.skipIf(!can.processes)(
+    'is in its control group with all that it starts, and leaves none behind',
+    async () => {
+      const { id } = await start('groups');
+      await bash(id, '(sleep 600 &); sleep 600 & cat /proc/self/cgroup');
+      const all = agentsOf(id);
+      expect(all.length).toBeGreaterThan(2);
+      const [groups = '', ...others] = all.map(({ pid }) => readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+      expect(groups).toContain(`claude-agent-${id}`);
+      for (const each of others) expect(each).toBe(groups);
+      await server.call('DELETE', `/sessions/${id}`);
+      const path = /\d+:([^:]*pids[^:]*):(.*)/.exec(groups);
+      if (path) expect(existsSync(join('/sys/fs/cgroup', path[1] ?? '', path[2] ?? ''))).toBe(false);
+    },
+  );
 });

@@ -23,22 +23,32 @@ const DOORWAY =
 const WITH_DOORWAY =
   '("$0" -e "$1" "$2" </dev/null &); unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE; eval "exec $3>&-"; shift 3; exec "$@"';
 
-/** Joins groups with limits before there is a sandbox; inside, their files do not exist. */
-const IN_GROUPS = 'for group in $0; do echo $$ > "$group" || exit 1; done; exec "$@"';
 /**
  * Limits that the kernel keeps for each process, set inside: the number of processes is counted by user, and within the
  * sandbox's own user namespace those of the machine do not count. Root is exempt from it. dash calls it -p, bash -u.
+ *
+ * Groups with limits are joined through files that were opened outside; inside there is no way to them. The kernel takes 12 to
+ * 30 ms to let a process join (it waits for all processors), so that is not waited for: the program needs 50 ms until it
+ * does anything of its own, and all its threads join with it. One that cannot join is killed.
  */
-const WITH_LIMITS =
-  '[ "$0" = - ] || ulimit -f "$0" || exit 1; [ "$1" = - ] || ulimit -u "$1" 2>/dev/null || ulimit -p "$1" || exit 1; shift; exec "$@"';
+const WITH_LIMITS = [
+  'for group in $2; do ( (eval "echo $$ >&$group" || kill -9 $$) & ); eval "exec $group>&-"; done',
+  '[ "$0" = - ] || ulimit -f "$0" || exit 1',
+  '[ "$1" = - ] || ulimit -u "$1" 2>/dev/null || ulimit -p "$1" || exit 1',
+  'shift 2; exec "$@"',
+].join('; ');
 /** The unit of `ulimit -f`. */
 const BLOCK_BYTES = 512;
 
-/** What sets them before the program that follows. */
-export const limitsCommand = ({ fileBytes, processes }: SandboxLimits): string[] => [
+/** What sets them before the program that follows. @param groups descriptors of the lists of processes of groups to join */
+export const limitsCommand = (
+  { fileBytes, processes }: SandboxLimits,
+  groups: readonly number[] = [],
+): string[] => [
   ...['/bin/sh', '-c', WITH_LIMITS],
   fileBytes === undefined ? '-' : String(Math.ceil(fileBytes / BLOCK_BYTES)),
   processes === undefined ? '-' : String(processes),
+  groups.join(' '),
 ];
 
 const doorwayCommand = (channel: number): string[] => [
@@ -63,23 +73,25 @@ export function createBubblewrapEngine({ bubblewrap, groups, system }: Bubblewra
       return {
         wrap(program, args, { infoDescriptor }) {
           const channel = accept && infoDescriptor + 1;
+          const inherit = (descriptor: number): number => (channel ?? infoDescriptor) + open.push(descriptor);
           const descriptors = new Map<string, number>();
+          let joined: number[];
           try {
+            group = groups.open(`claude-agent-${sessionId}`, limits);
+            // First: dash knows descriptors of one digit only.
+            joined = group.joins.map((path) => inherit(openSync(path, 'w')));
             for (const { kind, path } of mounts) {
               if (kind !== 'work' || !bubblewrap.bindsDescriptors) continue;
-              open.push(openFolder(path));
-              descriptors.set(path, (channel ?? infoDescriptor) + open.length);
+              descriptors.set(path, inherit(openFolder(path)));
             }
-            group = groups.open(`claude-agent-${sessionId}`, limits);
           } catch (error) {
             release();
             throw error;
           }
           const node: Mount[] = accept ? [{ kind: 'read', path: process.execPath }] : [];
           return {
-            command: '/bin/sh',
+            command: bubblewrap.program,
             args: [
-              ...['-c', IN_GROUPS, group.joins.join(' '), bubblewrap.program],
               ...bubblewrapArguments(bubblewrap, {
                 mounts: [...system, ...node, { kind: 'read', path: program }, ...mounts],
                 cwd,
@@ -88,7 +100,7 @@ export function createBubblewrapEngine({ bubblewrap, groups, system }: Bubblewra
                 sharesNetwork: !accept,
                 user,
               }),
-              ...limitsCommand(limits),
+              ...limitsCommand(limits, joined),
               ...(channel === undefined ? [] : doorwayCommand(channel)),
               program,
               ...args,

@@ -15,7 +15,7 @@ export interface SandboxLimits {
 
 /** A group of processes with limits, for one sandbox. */
 export interface LimitGroup {
-  /** A process joins by writing its id into these files; what it starts belongs to the group too. */
+  /** A process joins by writing its id into these files; what it starts afterwards belongs to the group too. */
   joins: readonly string[];
   /** Call it when all have ended. */
   remove(): Promise<void>;

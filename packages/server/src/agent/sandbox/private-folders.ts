@@ -58,8 +58,21 @@ const SETTINGS = [
   'settings.json',
   'skills',
 ];
-/** What the user set in the agent's file of state. The rest names other folders and what was said in them. */
-const KEPT_STATE = ['mcpServers', 'oauthAccount', 'userID'];
+/**
+ * What the user set in the agent's file of state, and what a new one would have to find out again (12 ms of each start). The
+ * rest names other folders and what was said in them.
+ */
+const KEPT_STATE = [
+  'mcpServers',
+  'oauthAccount',
+  'userID',
+  'machineID',
+  'firstStartTime',
+  'firstStartVersion',
+  'migrationVersion',
+  'opusProMigrationComplete',
+  'hasResetAutoModeOptInForDefaultOffer',
+];
 const LOGIN = '.credentials.json';
 /** Where the agent keeps the file versions that a rewind needs, by conversation. */
 const CHECKPOINTS = 'file-history';
