@@ -92,7 +92,8 @@ export async function keys(argv: string[], env: Env): Promise<string> {
   const run = async (commands: Commands): Promise<string> => {
     if (action === 'list') return table(await commands.list(values.tenant));
     if (action === 'update') {
-      const patch = check(PatchKey, 'changed', {
+      // Strict, as the server reads it: a role that is given must not be passed over.
+      const patch = check(PatchKey.strict(), 'changed', {
         name: values.name,
         role: values.role,
         tenant: values.tenant,
