@@ -3,6 +3,8 @@ export interface NodeAddress {
   id: string;
   /** Its base URL. */
   address: string;
+  /** Its process: one that is started again has another. Left out for a node that owns nothing yet. */
+  incarnation?: string;
 }
 
 /** Where the folder of a session is that nobody owns. */

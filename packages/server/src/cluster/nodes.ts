@@ -106,7 +106,11 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
       );
       if (!found || found.incarnation === membership.incarnation()) return undefined;
       note(String(found.id), String(found.incarnation));
-      return { id: String(found.id), address: String(found.address) };
+      return {
+        id: String(found.id),
+        address: String(found.address),
+        incarnation: String(found.incarnation),
+      };
     },
 
     async folderOf(sessionId) {

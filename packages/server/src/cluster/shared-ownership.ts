@@ -119,7 +119,14 @@ export function createSharedOwnership({
       // Nothing to own: whoever asks for the session learns that it does not exist.
       if (!found) return { owned: true, open: false };
       if (found.id !== null && found.incarnation !== owner)
-        return { owned: false, node: { id: String(found.id), address: String(found.address) } };
+        return {
+          owned: false,
+          node: {
+            id: String(found.id),
+            address: String(found.address),
+            incarnation: String(found.incarnation),
+          },
+        };
       if (owner === undefined) throw moved(id);
     }
     throw moved(id);

@@ -19,7 +19,7 @@ import type { AddressOf } from './client-address.ts';
  * The answer of the node that owns the session; undefined when this node is to answer.
  * @param sessionId undefined for a session that does not exist yet: it goes where there is room
  * @param reads as the route says: `live` leaves a session without an owner as it is
- * @throws AppError 421 for a request that was passed on already, 503 when no node answers in time
+ * @throws AppError 503 when no node answers in time
  */
 export type Forward = (
   c: Context<HttpEnv>,
@@ -183,9 +183,12 @@ async function signedIn(
 
 /**
  * What a node answers another one whose request it does not pass on again: the session is elsewhere, and the other looks it up
- * again. No caller gets it.
+ * again. No caller gets it. Not 421 (Misdirected Request): a fetch sends that request once more by itself, as the Fetch standard says.
  */
-export const NOT_HERE = 421;
+export const NOT_HERE = 470;
+
+/** With that: the node still owns the session, and is giving it up. What is sent to it again could meet its end. */
+export const LEAVES_HEADER = 'x-claude-agent-leaves';
 
 /** The header in which a node says who sent the request that it passes on. */
 export const NODE_HEADER = 'x-claude-agent-node';

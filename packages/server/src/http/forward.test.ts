@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Hono } from 'hono';
 import { afterEach, expect, test } from 'vitest';
+import type { NodeAddress } from '../cluster/directory.ts';
 import { AppError } from '../errors.ts';
-import { type HttpEnv, NODE_HEADER } from './auth.ts';
+import { type HttpEnv, LEAVES_HEADER, NODE_HEADER, NOT_HERE } from './auth.ts';
 import { createForwarding, type Forwarding } from './forward.ts';
 import { createNodeProof } from './node-proof.ts';
 
@@ -31,7 +32,7 @@ async function node(id: string, answer: Answer) {
 }
 
 /** This node: it asks who owns the session before each try. */
-function here(owners: ({ id: string; address: string } | undefined)[], patienceMs = 2000) {
+function here(owners: (NodeAddress | undefined)[], patienceMs = 2000) {
   const dead = new AbortController();
   const next = () => (owners.length > 1 ? owners.shift() : owners[0]);
   const forwarding: Forwarding = createForwarding({
@@ -89,10 +90,24 @@ test('a request goes to the owner with its body, query and principal, and the an
 test('the session is looked for again when its node is not there, or has it no more; then this node may answer', async () => {
   const gone = await node('gone', echo);
   await gone.stop();
-  const former = await node('former', (_, response) => response.writeHead(421).end());
+  const former = await node('former', (_, response) => response.writeHead(NOT_HERE).end());
   const { ask } = here([gone, former, undefined]);
   const answer = await ask('/sessions/s/messages', post);
   expect(await answer.text()).toBe(`here: ${post.body}`);
+});
+
+test('nothing is sent again to a node that gives the session up: it may end at any moment', async () => {
+  let asked = 0;
+  const leaving = await node('leaving', (request, response) => {
+    asked += 1;
+    if (asked > 1) request.socket.destroy();
+    else response.writeHead(NOT_HERE, { [LEAVES_HEADER]: '1' }).end();
+  });
+  const old = { ...leaving, incarnation: 'one' };
+  const next = { ...(await node('leaving', echo)), incarnation: 'two' };
+  const { ask } = here([old, old, old, next]);
+  expect((await ask('/sessions/s/messages', post)).status).toBe(202);
+  expect(asked).toBe(1);
 });
 
 test('a message that a dying node may have taken is sent again only under its key', async () => {
@@ -128,7 +143,7 @@ test('without any node that answers it gives up', async () => {
 test('a request that was passed on is not passed on again', async () => {
   const { ask } = here([await node('a', echo)]);
   const answer = await ask('/sessions/s', { headers: { 'passed-on': '1' } });
-  expect([answer.status, await answer.text()]).toEqual([421, '']);
+  expect([answer.status, await answer.text()]).toEqual([NOT_HERE, '']);
 });
 
 test('a stream comes as it is written, and ends at the owner when its reader leaves', async () => {

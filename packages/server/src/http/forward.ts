@@ -8,7 +8,7 @@ import type { Ownership } from '../cluster/ownership.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { problem } from '../errors.ts';
 import { AUDITED_HEADER, CALLER_ADDRESS_HEADER } from './audited.ts';
-import { type Forward, type HttpEnv, NODE_HEADER, NOT_HERE } from './auth.ts';
+import { type Forward, type HttpEnv, LEAVES_HEADER, NODE_HEADER, NOT_HERE } from './auth.ts';
 import type { NodeProof } from './node-proof.ts';
 import { linkHeaders } from './observe.ts';
 
@@ -93,20 +93,15 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
       if (c.get('passedOn')) return new Response(null, { status: NOT_HERE });
       const request = await keep(c);
       const until = Date.now() + patienceMs;
+      /** The process that gives the session up. What is sent there again could meet its end, and nobody knows what became of it. */
+      let leaving: string | undefined;
       while (node) {
-        const headers = new Headers(request.headers);
-        for (const name of OWN_HEADERS) headers.delete(name);
-        headers.set(NODE_HEADER, proof.sign(c.get('principal')));
-        headers.set(CALLER_ADDRESS_HEADER, c.get('address') ?? '');
-        for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
-        const { pathname, search } = new URL(request.url);
-        const response = await pass(new URL(pathname + search, node.address), node.id, {
-          ...request,
-          headers,
-        });
-        if (response?.headers.has(AUDITED_HEADER)) c.get('audited')?.elsewhere();
-        response?.headers.delete(AUDITED_HEADER);
-        if (response) return response;
+        if (leaving === undefined || node.incarnation !== leaving) {
+          const response = await pass(c, node, request);
+          if (response && response.status !== NOT_HERE) return response;
+          await response?.body?.cancel();
+          if (response?.headers.has(LEAVES_HEADER)) leaving = node.incarnation;
+        }
         if (Date.now() > until) throw problem('owner_unreachable');
         await delay(LOOK_AGAIN_MS, undefined, { signal: request.signal });
         node = await elsewhere(c, sessionId, reads, bringsFolder);
@@ -116,20 +111,33 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
     close: () => dispatcher.close(),
   };
 
-  /** @returns undefined when the request can be sent again, to whichever node owns the session then */
-  async function pass(url: URL, nodeId: string, request: Kept): Promise<Response | undefined> {
-    const { method, headers, body } = request;
-    const signal = AbortSignal.any([request.signal, directory.gone(nodeId)]);
+  /**
+   * @returns undefined when the request can be sent again, to whichever node owns the session then; NOT_HERE when that is not
+   * this one
+   */
+  async function pass(c: Context<HttpEnv>, node: NodeAddress, request: Kept): Promise<Response | undefined> {
+    const { method, body } = request;
+    const headers = new Headers(request.headers);
+    for (const name of OWN_HEADERS) headers.delete(name);
+    headers.set(NODE_HEADER, proof.sign(c.get('principal')));
+    headers.set(CALLER_ADDRESS_HEADER, c.get('address') ?? '');
+    for (const [name, value] of Object.entries(linkHeaders(c))) headers.set(name, value);
+    const { pathname, search } = new URL(request.url);
+    const signal = AbortSignal.any([request.signal, directory.gone(node.id)]);
     try {
       const answer = await fetch(
-        new NodeRequest(url, { method, headers: [...headers], signal, ...(body && { body }) }),
+        new NodeRequest(new URL(pathname + search, node.address), {
+          method,
+          headers: [...headers],
+          signal,
+          ...(body && { body }),
+        }),
         { dispatcher },
       );
-      if (answer.status === NOT_HERE) {
-        await answer.body?.cancel();
-        return undefined;
-      }
-      return asOurs(answer);
+      const response = asOurs(answer);
+      if (response.headers.has(AUDITED_HEADER)) c.get('audited')?.elsewhere();
+      response.headers.delete(AUDITED_HEADER);
+      return response;
     } catch (error) {
       if (request.signal.aborted) throw error;
       if (NOT_SENT.has(codeOf(error)) || isRepeatable(request)) return undefined;

@@ -2,7 +2,7 @@ import { routes } from 'claude-agent-protocol';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
 import { AppError, problem } from '../errors.ts';
-import type { Forward, HttpEnv } from './auth.ts';
+import { type Forward, type HttpEnv, NOT_HERE } from './auth.ts';
 import { mount } from './mount.ts';
 
 const SESSION = crypto.randomUUID();
@@ -58,7 +58,7 @@ test('it is asked again when the session comes back, and while nobody owns it', 
 });
 
 test('the node that passed a request on looks for the next owner itself', async () => {
-  expect(await node([refused()], here).ask({ 'passed-on': '1' })).toEqual([421, '']);
+  expect(await node([refused()], here).ask({ 'passed-on': '1' })).toEqual([NOT_HERE, '']);
 });
 
 test('what was kept is not sent again, and a server without others refuses at once', async () => {

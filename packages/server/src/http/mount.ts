@@ -4,7 +4,7 @@ import type { FieldError } from 'claude-agent-protocol/problems';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import { AppError, problem } from '../errors.ts';
-import { type HttpEnv, NOT_HERE } from './auth.ts';
+import { type HttpEnv, LEAVES_HEADER, NOT_HERE } from './auth.ts';
 import { readForm } from './form.ts';
 import { fieldError } from './sentences.ts';
 
@@ -84,7 +84,8 @@ export function mount<R extends RouteSpec>(app: Hono<HttpEnv>, spec: R, handler:
       } catch (error) {
         if (!isMoving(c, spec, error) || performance.now() > until) throw error;
         // The node that passed it on looks again: this one may end meanwhile.
-        if (c.get('passedOn')) return new Response(null, { status: NOT_HERE });
+        if (c.get('passedOn'))
+          return new Response(null, { status: NOT_HERE, headers: { [LEAVES_HEADER]: '1' } });
         await sleep(LOOK_AGAIN_MS, undefined, { signal: c.req.raw.signal });
       }
     }
