@@ -107,7 +107,7 @@ describe('messages for the running turn of a node that is lost', () => {
     const turns = await Promise.all(ids.map((id) => store.getTurn(session.id, id)));
     return turns.map((turn) => [
       turn?.state,
-      ...(turn?.steers ? [`in ${ids.indexOf(turn.steers)}`] : []),
+      ...(turn?.steers ? [`in ${ids.findIndex((id) => id === turn.steers)}`] : []),
     ]);
   }
 
