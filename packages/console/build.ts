@@ -2,15 +2,27 @@
  * Builds the console into `dist`, with compressed copies beside each file: the server sends those as they are.
  * With `--if-needed`, only when a source is newer than what is there.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
 const PACKAGE = import.meta.dirname;
 const DIST = join(PACKAGE, 'dist');
+/** Built beside, then put in its place: a server that runs goes on showing the one before. */
+const NEXT = join(PACKAGE, 'node_modules/.cache/dist');
+const FORMER = join(PACKAGE, 'node_modules/.cache/dist.former');
 /** Written last: a build that was broken off is made again. */
-const STAMP = join(DIST, 'built');
+const STAMP = 'built';
 const LOCK = join(PACKAGE, 'node_modules/.cache/building');
 const SOURCES = ['src', 'public', '../client/src', '../protocol/src'];
 const FILES = ['index.html', 'vite.config.ts', 'build.ts', 'package.json'];
@@ -22,8 +34,9 @@ const filesIn = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name));
 
 function isCurrent(): boolean {
-  if (!existsSync(STAMP)) return false;
-  const built = statSync(STAMP).mtimeMs;
+  const stamp = statSync(join(DIST, STAMP), { throwIfNoEntry: false });
+  if (!stamp) return false;
+  const built = stamp.mtimeMs;
   const sources = SOURCES.flatMap((folder) => filesIn(join(PACKAGE, folder))).filter(
     (file) => !/\.test\.tsx?$/.test(file),
   );
@@ -62,14 +75,19 @@ async function buildAll(): Promise<void> {
   if (!isNeeded()) return;
   // React's own checks are for development; a test runner sets this to "test".
   process.env.NODE_ENV = 'production';
-  await build({ configFile: join(PACKAGE, 'vite.config.ts'), logLevel: 'warn' });
-  for (const file of filesIn(DIST).filter((name) => COMPRESSIBLE.test(name))) {
+  const output = { outDir: NEXT, emptyOutDir: true };
+  await build({ configFile: join(PACKAGE, 'vite.config.ts'), logLevel: 'warn', build: output });
+  for (const file of filesIn(NEXT).filter((name) => COMPRESSIBLE.test(name))) {
     const content = readFileSync(file);
     writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
     const quality = { [constants.BROTLI_PARAM_QUALITY]: 9 };
     writeFileSync(`${file}.br`, brotliCompressSync(content, { params: quality }));
   }
-  writeFileSync(STAMP, '');
+  writeFileSync(join(NEXT, STAMP), '');
+  rmSync(FORMER, { recursive: true, force: true });
+  if (existsSync(DIST)) renameSync(DIST, FORMER);
+  renameSync(NEXT, DIST);
+  rmSync(FORMER, { recursive: true, force: true });
 }
 
 if (isNeeded()) await alone(buildAll);

@@ -31,6 +31,8 @@ export interface Base {
   join(url: string, sessions: NodeSessions): Promise<void>;
   /** First step of a shutdown: no more sessions come. */
   drain(): Promise<void>;
+  /** Resolves when load balancers that ask /ready have had time to notice that. */
+  noticed(): Promise<void>;
   /** Last step but for the store: nothing more is passed on, and what this node owned is anyone's. */
   leave(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export function openAlone(home: Home, observer: WriteObserver): Base {
     onLease: () => {},
     join: async () => {},
     drain: async () => {},
+    noticed: async () => {},
     leave: async () => {},
   };
 }

@@ -166,6 +166,7 @@ export const USAGE = `Usage: claude-agent-server [options]
   --node-address URL  where the other servers reach this one (default: where it listens)
   --heartbeat-seconds N  how often they hear that it is alive (default 2)
   --lease-seconds N    so long after the last word its sessions go on elsewhere (default 6)
+  --drain-seconds N    at a shutdown, so long for load balancers to notice (default 2)
   --sandbox MODE   run agents in bubblewrap: auto (where it works), required, or off (default);
                    or in containers: docker:IMAGE, podman:IMAGE
   --agentcore      serve Amazon Bedrock AgentCore: 0.0.0.0:8080, /invocations, /ping and /ws without a key

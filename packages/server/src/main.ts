@@ -86,7 +86,7 @@ async function main(): Promise<void> {
         logger.error('shutdown takes too long; exiting now');
         process.exit(1);
       },
-      2 * config.shutdownGraceSeconds * 1000 + LAST_RESORT_MS,
+      2 * config.shutdownGraceSeconds * 1000 + config.drainMs + LAST_RESORT_MS,
     ).unref();
     rmSync(addressFile, { force: true });
     server.close().then(

@@ -9,6 +9,8 @@ export interface NodeConfig {
   heartbeatMs: number;
   /** … and is dead for them after this long without a word. */
   leaseMs: number;
+  /** A node that shuts down goes on answering so long, until load balancers have seen that it is not ready. */
+  drainMs: number;
   /** Whether the folders of sessions are the same on all nodes, unless they are workspaces. */
   sharedFolders: boolean;
 }
@@ -20,12 +22,15 @@ export const NODE_SETTINGS = {
     .optional(),
   heartbeat_seconds: z.number().min(0.1).max(600).optional(),
   lease_seconds: z.number().min(0.1).max(600).optional(),
+  drain_seconds: z.number().min(0).max(600).optional(),
   shared_folders: z.boolean().optional(),
 };
 
 /** Two heartbeats may be lost before a node is taken for dead. */
 const BEATS_PER_LEASE = 3;
 const HEARTBEAT_SECONDS = 2;
+/** deploy/compose/haproxy.cfg asks every second, and again after half a second. */
+const DRAIN_SECONDS = 2;
 
 /** @throws ConfigError */
 export function readNode(settings: z.infer<z.ZodObject<typeof NODE_SETTINGS>>): NodeConfig {
@@ -40,6 +45,7 @@ export function readNode(settings: z.infer<z.ZodObject<typeof NODE_SETTINGS>>): 
     nodeAddress: settings.node_address?.replace(/\/+$/, ''),
     heartbeatMs: beat * 1000,
     leaseMs: lease * 1000,
+    drainMs: (settings.drain_seconds ?? DRAIN_SECONDS) * 1000,
     sharedFolders: settings.shared_folders ?? true,
   };
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCAL } from './access/principal.ts';
 import { findTimedShell } from './agent/watchdog.ts';
 import type { Base, OnError } from './base.ts';
@@ -87,6 +88,8 @@ export async function openNode(
     headers: () => ({ [NODE_HEADER]: proof.sign(LOCAL) }),
     onError: (error) => onError(error, 'follow a session of another node'),
   });
+  let noticed = Promise.resolve();
+
   return {
     store,
     feed,
@@ -106,7 +109,11 @@ export async function openNode(
       membership.onLost(lost);
     },
     join: (own, sessions) => cluster.join(config.nodeAddress ?? reachable(own), sessions),
-    drain: cluster.drain,
+    drain() {
+      if (nodes.live().length > 1) noticed = sleep(config.drainMs);
+      return cluster.drain();
+    },
+    noticed: () => noticed,
     leave: () => inOrder([relay.close, forwarding.close, cluster.leave]),
   };
 }

@@ -371,6 +371,8 @@ async function compose(home: Home, config: Config, logger: Logger): Promise<Serv
             );
           }
         },
+        // A connection that comes when the port closes would be reset, and a proxy cannot know that nothing was read from it.
+        () => base.noticed(),
         () => retention.stop(),
         () => processes.release(),
         () => feed.end(),

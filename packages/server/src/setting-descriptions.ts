@@ -97,6 +97,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   node_address: 'where the other servers reach this one (default: where it listens)',
   heartbeat_seconds: 'how often the other servers hear that this one is alive (default 2)',
   lease_seconds: 'so long after the last word its sessions go on elsewhere (default: three heartbeats)',
+  drain_seconds:
+    'how long a server that shuts down beside others goes on answering, for load balancers to notice (default 2)',
   shared_folders: 'false: servers on this database have folders of their own (default true)',
   pass_env: 'further variables for agent processes',
   api_keys: 'keys that open the server: id, key, budget_usd, limits, tenant, role',

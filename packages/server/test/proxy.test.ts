@@ -17,7 +17,7 @@ const CONFIG = resolve(import.meta.dirname, '../../../deploy/compose/haproxy.cfg
 /** Shorter than requests wait for the next owner of their session. */
 const GRACE = ['--shutdown-grace-seconds', '2'];
 /** A node that loses its lease ends its turns, which is not what is tested here: at a load of 34 one of 2.5 s was lost. */
-const LEASE = ['--heartbeat-seconds', '1', '--lease-seconds', '10'];
+const LEASE = ['--heartbeat-seconds', '1', '--lease-seconds', '10', '--drain-seconds', '2'];
 
 /** Debian keeps it outside the PATH of users. */
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
@@ -36,7 +36,7 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
-// At a load of 31 and more, 1 of 8 runs still ends with `owner_unreachable` for a message that was passed on to the node that drains.
+// 1 of 24 runs ended with a message that was accepted during the shutdown and not completed; its cause is not known.
 describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAProxy', { retry: 1 }, () => {
   let cluster: TestCluster;
   let [one, two] = [] as unknown as [TestServer, TestServer];
@@ -179,9 +179,11 @@ describe.skipIf(!hasPostgres() || program === undefined)('two nodes behind HAPro
       ...(await api.call<{ turns: Turn[] }>('GET', `/sessions/${idle}/turns?limit=1000`)).body.turns,
     ];
     await until(async () => (await turns()).every(({ state }) => state !== 'queued' && state !== 'running'));
-    const states = new Map((await turns()).map(({ turn_id: id, state }) => [id, state]));
-    expect(sent.filter((id) => states.get(id) !== 'completed')).toEqual([]);
-    expect(states.size).toBe(sent.length + 1);
+    const ended = new Map((await turns()).map((turn) => [turn.turn_id, turn]));
+    // Shown whole: what became of it says why.
+    const others = sent.map((id) => ended.get(id)).filter((turn) => turn?.state !== 'completed');
+    expect(others).toEqual([]);
+    expect(ended.size).toBe(sent.length + 1);
     const { body } = await api.call<{ next_after: number }>(
       'GET',
       `/sessions/${busy}/events?limit=10000`,
