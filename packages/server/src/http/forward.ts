@@ -26,6 +26,9 @@ const OWN_HEADERS = [
   'te',
 ];
 
+/** What nodes of versions until November 2026 answer in its place. */
+const FORMER_NOT_HERE = 421;
+
 /** Failures to connect: nothing was sent, so the request can go elsewhere. */
 const NOT_SENT: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
@@ -98,7 +101,8 @@ export function createForwarding(deps: ForwardDeps): Forwarding {
       while (node) {
         if (leaving === undefined || node.incarnation !== leaving) {
           const response = await pass(c, node, request);
-          if (response && response.status !== NOT_HERE) return response;
+          if (response && response.status !== NOT_HERE && response.status !== FORMER_NOT_HERE)
+            return response;
           await response?.body?.cancel();
           if (response?.headers.has(LEAVES_HEADER)) leaving = node.incarnation;
         }
