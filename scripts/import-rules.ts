@@ -119,7 +119,7 @@ export const PACKAGES: Readonly<Record<string, PackageRules>> = {
   'packages/server': {
     mayImport: ['claude-agent-demo-model', 'claude-agent-gateway', 'claude-agent-protocol'],
     floors: [
-      ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'version.ts', 'outbound/'],
+      ['errors.ts', 'in-order.ts', 'is-object.ts', 'logging.ts', 'secret-file.ts', 'version.ts', 'outbound/'],
       ['store/'],
       ['cluster/directory.ts'],
       ['cluster/ownership.ts'],

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { ConfigError } from 'claude-agent-gateway';
 import { SecretHosts, SecretValue } from 'claude-agent-protocol';
 import { z } from 'zod';
+import { readSecretFile } from './secret-file.ts';
 
 /** With less, somebody who reads the database could try all. */
 const MIN_KEY = 32;
@@ -65,25 +65,17 @@ export const secretFiles = ({
 ];
 
 function readValue(name: string, path: string): string {
-  const value = SecretValue.safeParse(read(path, `"secrets.${name}.value_file"`).trim());
+  const value = SecretValue.safeParse(readSecretFile(path, `"secrets.${name}.value_file"`).trim());
   if (value.success) return value.data;
   const [issue] = value.error.issues;
   throw new ConfigError(`The secret "${name}" in ${path} ${issue?.message}. Correct the file.`);
 }
 
 function readKeys(path: string): string[] {
-  const lines = read(path, '"secrets_key_file"').split('\n');
+  const lines = readSecretFile(path, '"secrets_key_file"').split('\n');
   const keys = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
   if (keys.length > 0 && keys.every((key) => key.length >= MIN_KEY)) return keys;
   throw new ConfigError(
     `The file ${path} must hold one key per line, of at least ${MIN_KEY} characters: the first encrypts, all decrypt. "openssl rand -hex 32" makes one.`,
   );
-}
-
-function read(path: string, setting: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    throw new ConfigError(`The file ${path} cannot be read. Check ${setting}.`);
-  }
 }

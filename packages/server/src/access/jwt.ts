@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Caller, JWT_PREFIX } from './principal.ts';
 
 /** Signatures that only the issuer can make. Those with a shared secret are left out: whoever can check them can forge them. */
-export const ALGORITHMS = [
+const ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',
@@ -19,6 +19,14 @@ export const ALGORITHMS = [
   'Ed25519',
 ] as const;
 
+/** How tokens are signed, and how tenant and role stand in them. */
+export const TOKEN_FIELDS = {
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1).optional(),
+  tenant_claim: z.string().min(1).optional(),
+  role_claim: z.string().min(1).optional(),
+  default_role: z.enum(ROLES).optional(),
+};
+
 /** What the configuration says of tokens of an identity provider (OpenID Connect). */
 export const JWT_FIELDS = {
   jwt: z
@@ -26,10 +34,7 @@ export const JWT_FIELDS = {
       issuer: z.string().min(1).optional(),
       audience: z.string().min(1).optional(),
       jwks_url: z.url({ protocol: /^https?$/ }).optional(),
-      algorithms: z.array(z.enum(ALGORITHMS)).min(1).optional(),
-      tenant_claim: z.string().min(1).optional(),
-      role_claim: z.string().min(1).optional(),
-      default_role: z.enum(ROLES).optional(),
+      ...TOKEN_FIELDS,
     })
     .optional(),
 };

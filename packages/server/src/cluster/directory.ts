@@ -7,6 +7,13 @@ export interface NodeAddress {
   incarnation?: string;
 }
 
+/** The node of a row with its `id`, `address` and `incarnation`. */
+export const addressFromRow = (row: Readonly<Record<string, unknown>>): Required<NodeAddress> => ({
+  id: String(row.id),
+  address: String(row.address),
+  incarnation: String(row.incarnation),
+});
+
 /** Where the folder of a session is that nobody owns. */
 export interface Folder {
   path: string;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from '../store/postgres/pool.ts';
+import { addressFromRow } from './directory.ts';
 
 export interface MembershipDeps {
   /** Statements of the membership only: they must not wait behind others, and fail in less than a lease. */
@@ -199,9 +200,7 @@ export function createMembership({
          select id, incarnation, address, draining, room from nodes where expires_at > now() order by id`,
       );
       return rows.map((row) => ({
-        id: String(row.id),
-        incarnation: String(row.incarnation),
-        address: String(row.address),
+        ...addressFromRow(row),
         draining: Boolean(row.draining),
         room: Number(row.room),
       }));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Sql } from '../store/postgres/pool.ts';
 import { ownedFromRow } from '../store/rows.ts';
 import type { Owned } from '../store/store.ts';
-import type { Directory } from './directory.ts';
+import { addressFromRow, type Directory } from './directory.ts';
 import type { LiveNode, Membership } from './membership.ts';
 
 export interface NodesDeps {
@@ -105,12 +105,9 @@ export function createNodes({ sql, membership, watch }: NodesDeps): Nodes {
         sessionId,
       );
       if (!found || found.incarnation === membership.incarnation()) return undefined;
-      note(String(found.id), String(found.incarnation));
-      return {
-        id: String(found.id),
-        address: String(found.address),
-        incarnation: String(found.incarnation),
-      };
+      const node = addressFromRow(found);
+      note(node.id, node.incarnation);
+      return node;
     },
 
     async folderOf(sessionId) {

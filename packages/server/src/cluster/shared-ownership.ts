@@ -1,6 +1,7 @@
 import { problem } from '../errors.ts';
 import type { Sql } from '../store/postgres/pool.ts';
 import type { Store } from '../store/store.ts';
+import { addressFromRow } from './directory.ts';
 import type { Membership } from './membership.ts';
 import type { Acquired, Ownership } from './ownership.ts';
 
@@ -119,14 +120,7 @@ export function createSharedOwnership({
       // Nothing to own: whoever asks for the session learns that it does not exist.
       if (!found) return { owned: true, open: false };
       if (found.id !== null && found.incarnation !== owner)
-        return {
-          owned: false,
-          node: {
-            id: String(found.id),
-            address: String(found.address),
-            incarnation: String(found.incarnation),
-          },
-        };
+        return { owned: false, node: addressFromRow(found) };
       if (owner === undefined) throw moved(id);
     }
     throw moved(id);

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { ConfigError } from 'claude-agent-gateway';
-import { isLoopback, ROLES } from 'claude-agent-protocol';
+import { isLoopback } from 'claude-agent-protocol';
 import { z } from 'zod';
-import { ALGORITHMS, type JwtClaims, type JwtConfig } from '../jwt.ts';
+import { readSecretFile } from '../../secret-file.ts';
+import { type JwtClaims, type JwtConfig, TOKEN_FIELDS } from '../jwt.ts';
 
 /** Tokens and codes pass through such addresses, so they are encrypted; on this machine nobody is in between. */
 const SafeUrl = z
@@ -30,10 +30,7 @@ export const OIDC_FIELDS = {
       name: z.string().trim().min(1).max(60).optional(),
       public_url: SafeUrl.optional(),
       end_session: z.boolean().optional(),
-      algorithms: z.array(z.enum(ALGORITHMS)).min(1).optional(),
-      tenant_claim: z.string().min(1).optional(),
-      role_claim: z.string().min(1).optional(),
-      default_role: z.enum(ROLES).optional(),
+      ...TOKEN_FIELDS,
     })
     .optional(),
 };
@@ -103,12 +100,7 @@ export function readOidcConfig(
 }
 
 function readSecret(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8').trim();
-  } catch {
-    throw new ConfigError(`The file ${path} cannot be read. Check "oidc.client_secret_file".`);
-  }
+  const text = readSecretFile(path, '"oidc.client_secret_file"').trim();
   if (text === '') throw new ConfigError(`The file ${path} is empty. Write the client's secret into it.`);
   return text;
 }
